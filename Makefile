@@ -1,0 +1,84 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+# Prints every target that carries a description behind two hashes.
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: install
+install: .venv/.project ## make the environment in .venv (again when the lock file changed)
+
+.PHONY: serve
+serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1:8000
+	@$(BIN)/roster db upgrade && exec $(BIN)/roster serve
+
+.PHONY: test
+test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+
+.PHONY: check
+check: install ## formatting, lint and types, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: fmt
+fmt: install ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix-only --exit-zero .
+	$(BIN)/ruff format .
+
+.PHONY: migration
+migration: install ## draft a revision from the models: make migration m="add age"
+	@test -n '$(m)' || { echo 'Say what changes: make migration m="add age"' >&2; exit 2; }
+	$(BIN)/alembic revision --autogenerate -m '$(m)'
+
+.PHONY: bench
+bench: install ## measure the service beside a bare floor on this machine
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: ## choose the newest versions again and write both lock files (needs the package index)
+	@uv='$(UV)'; if [ -z "$$uv" ]; then \
+	  test -x .tools/bin/uv || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv; } || exit 1; \
+	  uv=.tools/bin/uv; \
+	fi; \
+	set -x; \
+	"$$uv" pip compile $(COMPILE) pyproject.toml --output-file requirements.lock; \
+	"$$uv" pip compile $(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
+COMPILE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url
+
+.PHONY: clean
+clean: ## remove the environment, caches and reports; databases stay
+	rm -rf .venv .tools build dist htmlcov .coverage .coverage.* coverage.xml \
+	  .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find service tests bench alembic -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The environment is made anew, not patched, so that it holds what the lock names and nothing else.
+.venv/.locked: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'Roster needs Python 3.11 or newer; "$(PYTHON)" is' \
+	    "$$($(PYTHON) --version 2>&1 | head -n 1 || true)." \
+	    'Name another one: make PYTHON=python3.13 …' >&2; exit 1; }
+ifneq ($(UV),)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
+else
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+endif
+	@touch $@
+
+.venv/.project: .venv/.locked pyproject.toml
+ifneq ($(UV),)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endif
+	@touch $@

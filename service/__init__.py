@@ -1,0 +1,1 @@
+"""Roster: a directory of people, recordings and departments whose schema changes while it is used."""
