@@ -1,0 +1,177 @@
+"""One engine configuration, for the service, Alembic's env.py, the command line and the tests."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from service.db import sqlite
+from service.db.failures import Cure, cure
+from service.errors import Misconfigured
+
+_DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+_CONNECT_SECONDS = 5.0
+
+
+class Purpose(StrEnum):
+    """What an engine is for; limits, pool and pragmas follow from it."""
+
+    SERVE = "serve"
+    READ = "read"
+    MIGRATE = "migrate"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Waits that every engine ends by itself, in seconds; `None` waits for ever."""
+
+    statement_seconds: float | None = 10.0
+    lock_wait_seconds: float | None = 2.0
+    idle_in_transaction_seconds: float | None = 30.0
+    busy_seconds: float = 10.0
+    pool_size: int = 10
+    pool_wait_seconds: float = 5.0
+
+
+_PATIENT = Limits(statement_seconds=None, idle_in_transaction_seconds=None, pool_size=2, pool_wait_seconds=30.0)
+
+
+def parse_url(text: str) -> URL:
+    """Return the URL with its async driver, whichever way a person wrote it.
+
+    Raises:
+        Misconfigured: it is no URL, names another database, or a SQLite database in memory, which connections
+            cannot share.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        message = "The database URL cannot be read. Write postgresql://user:password@host/name or sqlite:///file.db."
+        raise Misconfigured(message) from None
+    backend = url.get_backend_name()
+    if backend not in _DRIVERS:
+        message = f"The database URL names {backend!r}. Roster runs on postgresql:// and sqlite://."
+        raise Misconfigured(message)
+    url = url.set(drivername=_DRIVERS[backend])
+    if backend == "sqlite":
+        if url.database in (None, "", ":memory:") or "mode=memory" in str(url):
+            message = "A SQLite database in memory cannot be shared by connections. Write sqlite:///file.db."
+            raise Misconfigured(message)
+        return url
+    # libpq's name for it, as hosting services hand it out; asyncpg's is ssl.
+    if sslmode := url.query.get("sslmode"):
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
+    return url
+
+
+def create_engine(
+    url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False
+) -> AsyncEngine:
+    """Return the engine for a purpose; it connects on first use.
+
+    A READ engine cannot write: PostgreSQL refuses every write of its sessions, SQLite opens the file read-only.
+    On SQLite a SERVE engine has one connection: that is the queue in which this process's writers wait.
+
+    Raises:
+        Misconfigured: see `parse_url`.
+    """
+    parsed = parse_url(url) if isinstance(url, str) else url
+    if limits is None:
+        limits = Limits() if purpose in (Purpose.SERVE, Purpose.READ) else _PATIENT
+    build = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
+    return build(parsed, purpose, limits, pooler=pooler)
+
+
+def sqlite_file(url: URL) -> Path:
+    """The file of a SQLite URL."""
+    return Path(url.database or "")
+
+
+def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str, Any], **more: Any) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=limits.pool_wait_seconds,
+        connect_args=connect_args,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        **more,
+    )
+    event.listen(engine.sync_engine, "handle_error", _give_up_doubtful_connection)
+    return engine
+
+
+def _give_up_doubtful_connection(context: ExceptionContext) -> None:
+    """Close a connection whose plans are stale, or whose server is read-only now, instead of pooling it."""
+    if not context.is_disconnect and cure(context.original_exception) is Cure.RECONNECT:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
+
+
+def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
+    server_settings = {"application_name": f"roster {purpose}"}
+    connect_args: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "server_settings": server_settings}
+    if limits.statement_seconds is not None:
+        # The server gives up first; this one is for a network that swallows packets without a word.
+        connect_args["command_timeout"] = limits.statement_seconds + _CONNECT_SECONDS
+    session = _session_settings(purpose, limits)
+    if pooler:
+        # A pooler refuses these at startup and hands prepared statements to strangers.
+        connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    else:
+        server_settings |= session
+    engine = _engine(url, limits, pool_size=limits.pool_size, connect_args=connect_args, pool_use_lifo=True)
+    if pooler:
+        local = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in session.items())
+        _on_begin(engine, local)
+    return engine
+
+
+def _session_settings(purpose: Purpose, limits: Limits) -> dict[str, str]:
+    settings = {"jit": "off"}
+    waits = {
+        "statement_timeout": limits.statement_seconds,
+        "lock_timeout": limits.lock_wait_seconds,
+        "idle_in_transaction_session_timeout": limits.idle_in_transaction_seconds,
+    }
+    settings |= {name: f"{seconds * 1000:.0f}" for name, seconds in waits.items() if seconds is not None}
+    if purpose is Purpose.READ:
+        settings["default_transaction_read_only"] = "on"
+    return settings
+
+
+def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
+    if pooler:
+        message = "ROSTER_POOLER is set, but the database is SQLite, which has no pooler."
+        raise Misconfigured(message)
+    reads = purpose is Purpose.READ
+    if reads:
+        file = quote(str(sqlite_file(url).absolute()))
+        url = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
+    engine = _engine(
+        url,
+        limits,
+        pool_size=min(limits.pool_size, 4) if reads else 1,
+        connect_args={"isolation_level": None, "timeout": limits.busy_seconds},
+        pool_reset_on_return=None,
+    )
+    pragmas = {"foreign_keys": "OFF" if purpose is Purpose.MIGRATE else "ON", "query_only": "ON" if reads else "OFF"}
+    sqlite.prepare(engine.sync_engine, pragmas if reads else {"journal_mode": "WAL"} | pragmas)
+    # A writer waits for the lock here, at the start, instead of failing halfway through.
+    _on_begin(engine, "BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
+    return engine
+
+
+def _on_begin(engine: AsyncEngine, sql: str) -> None:
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(sql)

@@ -1,0 +1,14 @@
+"""Keys for uniqueness, search and sort without case, made in Python so that both databases agree."""
+
+from unicodedata import normalize
+
+# A B-tree entry of PostgreSQL ends at 2,704 bytes; 512 characters of four bytes stay below it.
+FOLDED_LENGTH = 512
+
+
+def fold(text: str) -> str:
+    """Return the key of a text: NFKC, then casefold, at most `FOLDED_LENGTH` characters."""
+    if text.isascii():
+        return text.lower()[:FOLDED_LENGTH]
+    # Casefolding can leave a form that NFKC would change again (Unicode 15, 3.13 D146).
+    return normalize("NFKC", normalize("NFKC", text).casefold())[:FOLDED_LENGTH]

@@ -1,0 +1,128 @@
+"""Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from service.db.failures import Cure, Patience, cure
+
+T = TypeVar("T")
+
+
+class Query(Generic[T]):
+    """A select whose columns fill a row type, position by position; a value, made once and kept."""
+
+    __slots__ = ("__weakref__", "row", "statement")
+
+    def __init__(self, row: Callable[..., T], statement: Select[Any]) -> None:
+        self.row = row
+        self.statement = statement
+
+
+class Reader:
+    """Runs queries, each in a transaction of its own, on connections that cannot write.
+
+    A statement runs again when a second try cures what it met, until `deadline_seconds` are over.
+
+    Raises (all methods):
+        Unavailable: the database cannot answer now.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, deadline_seconds: float = 10.0, pooler: bool = False) -> None:
+        self._engine = engine
+        self._deadline_seconds = deadline_seconds
+        self._compiled: WeakKeyDictionary[Query[Any], _Compiled] = WeakKeyDictionary()
+        fetch = _fetch_from_postgresql
+        if engine.dialect.name == "sqlite":
+            fetch = _fetch_from_sqlite
+        elif pooler:
+            fetch = _fetch_through_pooler
+        self._fetch = fetch
+
+    async def all(self, query: Query[T], **values: Any) -> list[T]:
+        """Return every row."""
+        compiled = self._compiled.get(query)
+        if compiled is None:
+            compiled = self._compiled[query] = _Compiled(query, self._engine)
+        return compiled.rows(await self._run(compiled.sql, compiled.arguments(values)))
+
+    async def first(self, query: Query[T], **values: Any) -> T | None:
+        """Return the first row, or `None`."""
+        rows = await self.all(query, **values)
+        return rows[0] if rows else None
+
+    async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        patience: Patience | None = None
+        while True:
+            try:
+                return await self._once(sql, arguments)
+            except Exception as failure:  # noqa: BLE001 - wait_for_cure raises what it cannot cure
+                patience = patience or Patience(self._deadline_seconds)
+                await patience.wait_for_cure(failure)
+
+    async def _once(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        connection = await self._engine.raw_connection()
+        try:
+            return await self._fetch(connection.driver_connection, sql, arguments)
+        except BaseException as failure:
+            # A cancelled query may still be running there.
+            if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
+                connection.invalidate()
+            raise
+        finally:
+            connection.close()
+
+
+async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
+    return rows
+
+
+async def _fetch_through_pooler(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    # A pooler takes no session settings: each statement says for itself that it only reads.
+    async with driver.transaction(readonly=True):
+        return await _fetch_from_postgresql(driver, sql, arguments)
+
+
+async def _fetch_from_sqlite(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(sql, arguments)
+    return rows
+
+
+class _Compiled:
+    """A query in the words of one database, with the conversions that its values and columns need there."""
+
+    def __init__(self, query: Query[Any], engine: AsyncEngine) -> None:
+        dialect = engine.dialect
+        compiled = query.statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self._row = query.row
+        names = compiled.positiontup or []
+        binds = [compiled.binds[name] for name in names]
+        self._parameters = [
+            (bind.key, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
+        ]
+        columns = query.statement.selected_columns
+        converters = [each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns]
+        self._converters = [(at, convert) for at, convert in enumerate(converters) if convert is not None]
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        arguments = []
+        for key, default, convert in self._parameters:
+            value = values.get(key, default)
+            arguments.append(convert(value) if convert is not None else value)
+        return arguments
+
+    def rows(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        if not self._converters:
+            return [self._row(*row) for row in rows]
+        return [self._row(*self._convert(row)) for row in rows]
+
+    def _convert(self, row: Sequence[Any]) -> list[Any]:
+        values = list(row)
+        for at, convert in self._converters:
+            values[at] = convert(values[at])
+        return values

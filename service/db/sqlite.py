@@ -1,0 +1,37 @@
+"""What aiosqlite needs beside SQLAlchemy: pragmas, and a ROLLBACK wherever a connection is let go."""
+
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+
+def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
+    """Set the pragmas on each new connection and leave no transaction open on one that is given back or given up."""
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name} = {value}")
+        cursor.close()
+
+    @event.listens_for(engine, "reset")
+    def roll_back(connection: Any, _record: Any, state: Any) -> None:
+        # After a COMMIT that failed SQLAlchemy takes the transaction for ended; SQLite keeps it open.
+        if state.asyncio_safe and connection.driver_connection.in_transaction:
+            connection.rollback()
+
+    event.listen(engine, "invalidate", _roll_back_in_its_thread)
+    event.listen(engine, "close", _roll_back_in_its_thread)
+    event.listen(engine, "close_detached", _roll_back_in_its_thread)
+
+
+def _roll_back_in_its_thread(connection: Any, *_: Any) -> None:
+    """Queue a ROLLBACK behind whatever a cancelled task left running there; nobody can be awaited any more."""
+    driver = connection.driver_connection
+
+    def roll_back() -> None:
+        if driver._connection is not None and driver._connection.in_transaction:
+            driver._connection.rollback()
+
+    driver._tx.put_nowait((None, roll_back))

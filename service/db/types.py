@@ -1,0 +1,60 @@
+"""Column types that behave alike on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+# SQLite hands out AUTOINCREMENT ids for the type INTEGER alone.
+Key = BigInteger().with_variant(Integer(), "sqlite")
+
+Document = JSON().with_variant(JSONB(), "postgresql")
+
+
+def folded(length: int) -> TypeEngine[str]:
+    """Text that both databases order and compare by its bytes; it holds what `service.db.folding.fold` returns."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC; SQLite keeps it as text of one fixed width, so that text order is time order."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "A time without an offset reached the database."
+            raise ValueError(message)
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
+    """The server's present moment, on SQLite in the very text form that `UtcDateTime` writes."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(now)
+def _now(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(now, "sqlite")
+def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
+    # CURRENT_TIMESTAMP has no fraction there: such a row would sort before its own cursor.
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"

@@ -1,0 +1,42 @@
+"""What every table of the directory shares: names of constraints, the id, the version and the times."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr
+
+from service.db import words
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The registry of the schema that this code expects."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Tracked:
+    """A row that counts its changes; an UPDATE of a version that is no longer there touches no row."""
+
+    version: Mapped[words.Version]
+    created_at: Mapped[words.Created]
+    updated_at: Mapped[words.Updated]
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy calls it on the class
+        return {"version_id_col": cls.version}
+
+
+class Entity(Tracked):
+    """A tracked row with an id that is never given out twice."""
+
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+
+    id: Mapped[words.Id]

@@ -1,0 +1,98 @@
+"""Settings, read once from the environment and passed down."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from service.errors import Misconfigured
+
+PREFIX = "ROSTER_"
+
+
+def _setting(default: Any, about: str, *, least: float | None = None) -> Any:
+    return field(default=default, metadata={"about": about, "least": least})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set; each field is the variable `ROSTER_` + its name in capitals."""
+
+    database_url: str = _setting("sqlite:///roster.db", "Where the data is; DATABASE_URL is read when this is not set.")
+    pooler: bool = _setting(default=False, about="The database is reached through PgBouncer or its like.")
+    migrate_url: str = _setting("", "A direct URL for migrations, when database_url leads through a pooler.")
+    pool_size: int = _setting(10, "Connections a process keeps for reading, and as many for writing.", least=1)
+    pool_wait_seconds: float = _setting(5.0, "The longest wait for a free connection before 503.", least=0.01)
+    unit_deadline_seconds: float = _setting(10.0, "How long a unit of work is run again before 503.", least=0)
+    statement_seconds: float = _setting(10.0, "The longest single statement of a request on PostgreSQL.", least=0.01)
+    lock_wait_seconds: float = _setting(2.0, "The longest wait for one lock of PostgreSQL.", least=0.001)
+    busy_seconds: float = _setting(10.0, "The longest wait for another process that writes to SQLite.", least=0)
+    body_limit_bytes: int = _setting(1_000_000, "The largest request body, imports excepted.", least=1)
+    import_limit_bytes: int = _setting(2_000_000_000, "The largest body of an import.", least=1)
+    idempotency_hours: float = _setting(24.0, "How long the answer to an Idempotency-Key is kept.", least=0)
+    trusted_network: bool = _setting(default=False, about="The network in front is private: any address may be bound.")
+    drain_seconds: int = _setting(30, "How long a stopping server waits for running requests.", least=0)
+    log_level: str = _setting("info", "debug, info, warning or error.")
+    log_format: str = _setting("auto", "json, text, or auto: text on a terminal and json elsewhere.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the variables, all mistakes told at once.
+
+        Raises:
+            Misconfigured: a variable holds something else than its kind, or a `ROSTER_` name is not known.
+        """
+        known = {PREFIX + each.name.upper(): each for each in fields(cls)}
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        if plain := environ.get("DATABASE_URL"):
+            values["database_url"] = plain
+        for variable, text in environ.items():
+            if not variable.startswith(PREFIX) or variable.startswith(PREFIX + "TEST_"):
+                continue
+            if (each := known.get(variable)) is None:
+                wrong.append(f"{variable} is not a setting")
+                continue
+            try:
+                values[each.name] = _read(text, type(each.default), each.metadata["least"])
+            except ValueError as error:
+                wrong.append(f"{variable} is {text!r}: {error}")
+        if wrong:
+            raise Misconfigured("; ".join(wrong) + ".")
+        return cls(**values)
+
+
+def _read(text: str, kind: type, least: float | None) -> Any:
+    value = _READERS[kind](text)
+    if least is not None and value < least:
+        message = f"it must be at least {least:g}"
+        raise ValueError(message)
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    message = "it must be true or false"
+    raise ValueError(message)
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        message = "it must be a whole number"
+        raise ValueError(message) from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        message = "it must be a number"
+        raise ValueError(message) from None
+
+
+_READERS: dict[type, Callable[[str], Any]] = {str: str, bool: _boolean, int: _integer, float: _number}
