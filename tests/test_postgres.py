@@ -1,0 +1,83 @@
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import asyncpg
+import pytest
+
+from tests.postgres import Server, create_database, drop_database, fresh_database
+
+
+async def fetch(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def test_every_database_is_new_empty_and_utf8(postgres_admin_url: str) -> None:
+    tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    async with fresh_database(postgres_admin_url, "one") as one, fresh_database(postgres_admin_url, "one") as other:
+        assert one != other
+        await fetch(one, "CREATE TABLE t ()")
+        assert [await fetch(url, tables) for url in (one, other)] == [1, 0]
+        assert await fetch(one, "SHOW server_encoding") == "UTF8"
+
+
+async def test_a_dropped_database_is_gone_though_someone_was_connected(postgres_admin_url: str) -> None:
+    url = await create_database(postgres_admin_url, "dropped")
+    connection = await asyncpg.connect(url)
+    await drop_database(postgres_admin_url, url)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await connection.fetchval("SELECT 1")
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        await asyncpg.connect(url)
+
+
+async def test_a_private_server_comes_back_on_its_port_with_its_rows(private_postgres: Server) -> None:
+    url = private_postgres.url
+    await fetch(url, "CREATE TABLE kept AS SELECT 7 AS n")
+    private_postgres.stop()
+    with pytest.raises(OSError, match="Connect"):
+        await asyncpg.connect(url)
+    private_postgres.start()
+    assert await fetch(url, "SELECT n FROM kept") == 7
+
+
+async def test_a_private_server_can_be_killed_and_started_again(private_postgres: Server) -> None:
+    os.kill(private_postgres.pid, signal.SIGKILL)
+    private_postgres.stop()
+    private_postgres.start()
+    assert await fetch(private_postgres.url, "SHOW max_connections") == "200"
+
+
+async def test_the_server_is_gone_when_the_tests_are_killed() -> None:
+    program = """
+        import time
+        from tests.postgres import ephemeral_server
+        with ephemeral_server() as server:
+            print(server.port, server.folder, flush=True)
+            time.sleep(600)
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE) as tests:
+        assert tests.stdout is not None
+        port, folder = (await asyncio.to_thread(tests.stdout.readline)).decode().split()
+        tests.kill()
+    async with asyncio.timeout(30):
+        while await listens(int(port)):
+            await asyncio.sleep(0.05)
+    shutil.rmtree(folder)
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True
