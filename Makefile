@@ -43,14 +43,16 @@ bench: install ## measure the service beside a bare floor on this machine
 	$(BIN)/python -m bench
 
 .PHONY: lock
-lock: ## choose the newest versions again and write both lock files (needs the package index)
+lock: ## choose the newest versions again and write the lock files (needs the package index)
 	@uv='$(UV)'; if [ -z "$$uv" ]; then \
 	  test -x .tools/bin/uv || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv; } || exit 1; \
 	  uv=.tools/bin/uv; \
 	fi; \
-	set -x; \
-	"$$uv" pip compile $(COMPILE) pyproject.toml --output-file requirements.lock; \
-	"$$uv" pip compile $(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
+	set -ex; \
+	"$$uv" pip compile $(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock; \
+	"$$uv" pip compile $(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock; \
+	printf 'editables\nhatchling\n' | \
+	  "$$uv" pip compile $(COMPILE) --constraint requirements-dev.lock - --output-file requirements-build.lock
 COMPILE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url
 
