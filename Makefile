@@ -35,8 +35,11 @@ fmt: install ## format the code and mend what the linter can
 
 .PHONY: migration
 migration: install ## draft a revision from the models: make migration m="add age"
-	@test -n '$(m)' || { echo 'Say what changes: make migration m="add age"' >&2; exit 2; }
-	$(BIN)/alembic revision --autogenerate -m '$(m)'
+	$(BIN)/alembic revision --autogenerate -m "$$m"
+ifeq ($(MAKECMDGOALS)$(m),migration)
+$(error Say what changes: make migration m="add age")
+endif
+export m
 
 .PHONY: bench
 bench: install ## measure the service beside a bare floor on this machine

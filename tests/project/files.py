@@ -1,0 +1,37 @@
+"""The repository's own files, as the tests of the project read them."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from service.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(read(path))
+    return document
+
+
+def schema_findings(schema: str, path: str) -> str:
+    """What check-jsonschema says against a file, by a schema that it carries; empty when all is well."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, path]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def roster_refusal(*words: str) -> str:
+    """What `roster` says against a command and its options, which are parsed but not run; empty when they exist."""
+    command = [sys.executable, "-m", "service", *words, "--help"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""

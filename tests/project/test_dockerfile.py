@@ -1,0 +1,86 @@
+import json
+import re
+import tomllib
+
+from service.settings import Settings
+from tests.project.files import ROOT, SETTINGS, read, read_yaml, roster_refusal
+
+# Each instruction on one line, as the builder reads them: (name, rest).
+INSTRUCTIONS = [
+    (line.split(maxsplit=1)[0], line.split(maxsplit=1)[1])
+    for line in re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", read("Dockerfile"))).splitlines()
+    if line.strip()
+]
+SECOND_STAGE = [index for index, (name, _) in enumerate(INSTRUCTIONS) if name == "FROM"][1]
+FINAL = INSTRUCTIONS[SECOND_STAGE:]
+
+
+def arguments(name: str) -> list[str]:
+    return [rest for instruction, rest in FINAL if instruction == name]
+
+
+def copied_paths() -> set[str]:
+    return {
+        path.removeprefix("./")
+        for name, rest in INSTRUCTIONS
+        if name == "COPY" and not rest.startswith("--from")
+        for path in rest.split()[:-1]
+    }
+
+
+def test_everything_copied_is_in_the_repository_and_let_through() -> None:
+    let_through = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    assert {path for path in copied_paths() if not (ROOT / path).exists()} == set()
+    assert {path.split("/")[0] for path in copied_paths()} == let_through
+
+
+def test_everything_the_service_needs_is_copied() -> None:
+    assert copied_paths() >= {"alembic", "alembic.ini", "pyproject.toml", "requirements.lock", "service"}
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    installs = re.findall(r"pip install [^&]*", " ".join(rest for name, rest in INSTRUCTIONS if name == "RUN"))
+    assert installs
+    assert [
+        install for install in installs if "--require-hashes" not in install and "--no-deps /wheel" not in install
+    ] == []
+
+
+def test_the_image_holds_a_python_the_project_supports() -> None:
+    default = next(rest for name, rest in INSTRUCTIONS if name == "ARG").removeprefix("PYTHON=")
+    classifiers = tomllib.loads(read("pyproject.toml"))["project"]["classifiers"]
+    assert f"Programming Language :: Python :: {default}" in classifiers
+    assert [rest.split()[0] for name, rest in INSTRUCTIONS if name == "FROM"] == ["python:${PYTHON}-slim"] * 2
+
+
+def test_the_container_runs_as_an_ordinary_user() -> None:
+    assert arguments("USER") == ["roster"]
+    names = [name for name, _ in FINAL]
+    assert names.index("USER") < names.index("ENTRYPOINT")
+
+
+def test_the_container_is_healthy_when_the_service_is_ready() -> None:
+    (check,) = arguments("HEALTHCHECK")
+    command = json.loads(check[check.index("[") :])
+    assert command[:2] == ["python", "-c"]
+    compile(command[2], "healthcheck", "exec")
+    assert "http://127.0.0.1:8000/readyz" in command[2]
+    assert arguments("EXPOSE") == ["8000"]
+
+
+def test_the_entry_point_exists() -> None:
+    assert arguments("ENTRYPOINT") == ['["roster"]']
+    assert "roster" in tomllib.loads(read("pyproject.toml"))["project"]["scripts"]
+    (command,) = arguments("CMD")
+    assert roster_refusal(*json.loads(command)) == ""
+
+
+def test_every_setting_in_the_image_exists() -> None:
+    named = set(re.findall(r"\bROSTER_[A-Z_]+", " ".join(arguments("ENV"))))
+    assert named == {"ROSTER_DATABASE_URL"}
+    assert named <= SETTINGS
+
+
+def test_a_stopping_service_is_given_time_to_finish() -> None:
+    grace = read_yaml("compose.yaml")["services"]["service"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > Settings().drain_seconds
