@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -58,3 +58,22 @@ def _now(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
 def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
     # CURRENT_TIMESTAMP has no fraction there: such a row would sort before its own cursor.
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+
+
+class holds(FunctionElement[bool]):  # noqa: N801 - as `now`
+    """Tell whether a JSON list of strings holds one of them: `holds(column, value)`."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(holds)
+def _holds(element: holds, compiler: SQLCompiler, **more: Any) -> str:
+    document, value = element.clauses
+    return f"{compiler.process(document, **more)} @> jsonb_build_array(CAST({compiler.process(value, **more)} AS TEXT))"
+
+
+@compiles(holds, "sqlite")
+def _holds_on_sqlite(element: holds, compiler: SQLCompiler, **more: Any) -> str:
+    document, value = (compiler.process(each, **more) for each in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({document}) AS held WHERE held.value = {value})"

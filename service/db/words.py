@@ -1,7 +1,7 @@
 """The vocabulary: column type, request validation and API description of every value, each said once."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 from sqlalchemy import Date, Identity, Integer, String, text, true
@@ -27,6 +27,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _as_created(context: Any) -> datetime:
+    created_at: datetime = context.get_current_parameters()["created_at"]
+    return created_at
+
+
 Id = Annotated[
     int,
     mapped_column(Key, Identity(), primary_key=True, sort_order=-1),
@@ -43,7 +48,7 @@ Created = Annotated[
 ]
 Updated = Annotated[
     datetime,
-    mapped_column(UtcDateTime, default=now, onupdate=now, server_default=server_now(), sort_order=1),
+    mapped_column(UtcDateTime, default=_as_created, onupdate=now, server_default=server_now(), sort_order=1),
     Meta(tz=True),
 ]
 Moment = Annotated[datetime, mapped_column(UtcDateTime), Meta(tz=True)]

@@ -1,0 +1,69 @@
+"""The only wiring: settings in, an ASGI application out."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from service.db.database import Database
+from service.department_employees import handlers as department_employees
+from service.departments import handlers as departments
+from service.employees import handlers as employees
+from service.http import problems
+from service.http.edge import Edge
+from service.models import Base
+from service.observability.metrics import Metrics
+from service.records import handlers as records
+from service.settings import Settings
+from service.users import handlers as users
+
+ROUTERS = [users.router, records.router, departments.router, employees.router, department_employees.router]
+
+
+class Roster(Edge):
+    """The service as an ASGI application; `lifespan` opens and closes what it holds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings, Base.metadata)
+        self.metrics = Metrics()
+        self.metrics.watch("read", self.database.reading)
+        self.metrics.watch("write", self.database.writing)
+        self.litestar = _litestar(self)
+        super().__init__(self.litestar, self.metrics, _allow(self.litestar))
+
+
+def create_app(settings: Settings | None = None) -> Roster:
+    """Return the service; it connects to the database on first use."""
+    return Roster(settings or Settings.from_env())
+
+
+def _litestar(roster: Roster) -> Litestar:
+    @asynccontextmanager
+    async def hold_database(_app: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await roster.database.close()
+
+    return Litestar(
+        route_handlers=ROUTERS,
+        state=State({"database": roster.database, "settings": roster.settings, "metrics": roster.metrics}),
+        exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},
+        lifespan=[hold_database],
+        openapi_config=None,
+        logging_config=None,
+        # Litestar would read a body that nobody asked for.
+        request_max_body_size=None,
+    )
+
+
+def _allow(app: Litestar) -> dict[str, bytes]:
+    """Return what may be asked of each route, by its template."""
+    methods: dict[str, set[str]] = defaultdict(set)
+    for route in app.routes:
+        methods[route.path_format] |= set(getattr(route, "methods", ()))
+    return {path: problems.allowed(list(served)).encode() for path, served in methods.items()}

@@ -1,0 +1,32 @@
+"""One database as a process of the service holds it: a reader, units of work, and their engines."""
+
+from sqlalchemy import MetaData
+
+from service.db.engine import Limits, Purpose, create_engine
+from service.db.reader import Reader
+from service.db.uow import Units
+from service.settings import Settings
+
+
+class Database:
+    """Reads through `reader`, writes through `units`; connects on first use, and `close` lets everything go."""
+
+    def __init__(self, settings: Settings, metadata: MetaData) -> None:
+        limits = Limits(
+            statement_seconds=settings.statement_seconds,
+            lock_wait_seconds=settings.lock_wait_seconds,
+            busy_seconds=settings.busy_seconds,
+            pool_size=settings.pool_size,
+            pool_wait_seconds=settings.pool_wait_seconds,
+        )
+        url, pooler = settings.database_url, settings.pooler
+        self.reading = create_engine(url, Purpose.READ, limits=limits, pooler=pooler)
+        self.writing = create_engine(url, Purpose.SERVE, limits=limits, pooler=pooler)
+        deadline = settings.unit_deadline_seconds
+        self.reader = Reader(self.reading, deadline_seconds=deadline, pooler=pooler)
+        self.units = Units(self.writing, metadata, deadline_seconds=deadline)
+
+    async def close(self) -> None:
+        """Close every connection; an open one would keep the process from ending."""
+        await self.reading.dispose()
+        await self.writing.dispose()

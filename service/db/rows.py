@@ -1,0 +1,37 @@
+"""Rows for change, and the columns that fill a struct."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.errors import NotFound
+
+M = TypeVar("M")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+async def load(session: AsyncSession, model: type[M], id: int, *, to_delete: bool = False) -> M:
+    """Return the row, locked until the unit ends.
+
+    A row to be changed is locked without its key (FOR NO KEY UPDATE), so that rows which refer to it can be inserted
+    meanwhile. SQLite's writers have the whole file to themselves.
+
+    Raises:
+        NotFound: there is no such row.
+    """
+    row = await session.get(model, id, with_for_update={"key_share": not to_delete})
+    if row is None:
+        raise NotFound(f"There is no {model.__name__.lower()} {id}.")
+    return row
+
+
+def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> Select[Any]:
+    """Return a select of just the columns that fill the struct, in its order; `more` follow."""
+    return select(*(getattr(model, name) for name in (*struct.__struct_fields__, *more)))
+
+
+def view(struct: type[S], row: object) -> S:
+    """Return what the wire shows of a row."""
+    return struct(*(getattr(row, name) for name in struct.__struct_fields__))

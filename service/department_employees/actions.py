@@ -1,0 +1,71 @@
+"""Linking and unlinking, the same from both ends."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.rows import view
+from service.department_employees import schemas
+from service.errors import Fault, Invalid, NotFound
+from service.http.etags import Conditions
+from service.http.unit import Placed
+from service.models import Department, DepartmentEmployee, Employee
+
+
+async def place(
+    session: AsyncSession,
+    department_id: int,
+    employee_id: int,
+    conditions: Conditions,
+    body: schemas.DepartmentEmployeePut,
+) -> Placed:
+    """Make the link what the body says, and tell whether it is new.
+
+    Raises:
+        NotFound: there is no such department or employee.
+        Invalid: the time ends before it begins.
+        Stale: the link has another version by now.
+    """
+    if body.from_date and body.to_date and body.to_date < body.from_date:
+        raise Invalid("Some of what was sent is wrong.", Fault(detail="It is before from_date.", pointer="/to_date"))
+    link = await _locked(session, department_id, employee_id)
+    created = link is None
+    if link is None:
+        conditions.match_absent()
+        await _lock_ends(session, department_id, employee_id)
+        link = DepartmentEmployee(department_id=department_id, employee_id=employee_id)
+        session.add(link)
+    else:
+        conditions.match(link.version)
+    link.from_date, link.to_date = body.from_date, body.to_date
+    await session.flush()
+    return Placed(view(schemas.DepartmentEmployee, link), created=created)
+
+
+async def remove(session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions) -> None:
+    """Remove the link.
+
+    Raises:
+        NotFound: the employee is not in the department.
+        Stale: the link has another version by now.
+    """
+    link = await _locked(session, department_id, employee_id)
+    if link is None:
+        raise missing(department_id, employee_id)
+    conditions.match(link.version)
+    await session.delete(link)
+
+
+def missing(department_id: int, employee_id: int) -> NotFound:
+    return NotFound(f"Employee {employee_id} is not in department {department_id}.")
+
+
+async def _locked(session: AsyncSession, department_id: int, employee_id: int) -> DepartmentEmployee | None:
+    return await session.get(DepartmentEmployee, (department_id, employee_id), with_for_update=True)
+
+
+async def _lock_ends(session: AsyncSession, department_id: int, employee_id: int) -> None:
+    """Hold both ends, as the foreign keys of the new row would: neither can go before the unit ends."""
+    for model, id in ((Department, department_id), (Employee, employee_id)):
+        held = select(model.id).where(model.id == id).with_for_update(read=True, key_share=True)
+        if await session.scalar(held) is None:
+            raise NotFound(f"There is no {model.__name__.lower()} {id}.")

@@ -1,0 +1,85 @@
+"""Links between departments and employees over HTTP, from both ends."""
+
+from litestar import Router, delete, get, put
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.department_employees import actions, queries, schemas
+from service.http.etags import Conditions
+from service.http.unit import Placed, reads, writes
+
+_FROM_DEPARTMENT = "/v1/departments/{department_id:str}/employees/{employee_id:str}"
+_FROM_EMPLOYEE = "/v1/employees/{employee_id:str}/departments/{department_id:str}"
+
+
+@get(_FROM_DEPARTMENT)
+@reads(summary="Read when an employee is in a department")
+async def get_department_employee(
+    reader: Reader, department_id: int, employee_id: int
+) -> schemas.DepartmentEmployee:
+    if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
+        return link
+    raise actions.missing(department_id, employee_id)
+
+
+@put(_FROM_DEPARTMENT)
+@writes(summary="Put an employee into a department", result=schemas.DepartmentEmployee)
+async def put_department_employee(
+    session: AsyncSession,
+    department_id: int,
+    employee_id: int,
+    conditions: Conditions,
+    body: schemas.DepartmentEmployeePut,
+) -> Placed:
+    return await actions.place(session, department_id, employee_id, conditions, body)
+
+
+@delete(_FROM_DEPARTMENT, status_code=200)  # the answer says 204 itself
+@writes(summary="Take an employee out of a department", status=204)
+async def delete_department_employee(
+    session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions
+) -> None:
+    await actions.remove(session, department_id, employee_id, conditions)
+
+
+@get(_FROM_EMPLOYEE)
+@reads(summary="Read when an employee is in one of their departments")
+async def get_employee_department(
+    reader: Reader, employee_id: int, department_id: int
+) -> schemas.DepartmentEmployee:
+    if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
+        return link
+    raise actions.missing(department_id, employee_id)
+
+
+@put(_FROM_EMPLOYEE)
+@writes(summary="Put an employee into one more department", result=schemas.DepartmentEmployee)
+async def put_employee_department(
+    session: AsyncSession,
+    employee_id: int,
+    department_id: int,
+    conditions: Conditions,
+    body: schemas.DepartmentEmployeePut,
+) -> Placed:
+    return await actions.place(session, department_id, employee_id, conditions, body)
+
+
+@delete(_FROM_EMPLOYEE, status_code=200)  # the answer says 204 itself
+@writes(summary="Take an employee out of one of their departments", status=204)
+async def delete_employee_department(
+    session: AsyncSession, employee_id: int, department_id: int, conditions: Conditions
+) -> None:
+    await actions.remove(session, department_id, employee_id, conditions)
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        get_department_employee,
+        put_department_employee,
+        delete_department_employee,
+        get_employee_department,
+        put_employee_department,
+        delete_employee_department,
+    ],
+)

@@ -1,0 +1,82 @@
+"""Departments over HTTP."""
+
+from litestar import Router, delete, get, patch, post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.db.rows import load, view
+from service.departments import queries, schemas
+from service.errors import NotFound
+from service.http.etags import Conditions
+from service.http.pages import Page
+from service.http.unit import reads, writes
+from service.http.wire import sent
+from service.models import Department
+
+
+@get("/")
+@reads(summary="List departments", result=schemas.DepartmentPage)
+async def list_departments(reader: Reader, query: schemas.DepartmentParameters) -> Page[schemas.Department]:
+    return await queries.DEPARTMENTS.page(reader, query)
+
+
+@post("/")
+@writes(summary="Create a department", status=201, idempotent=True)
+async def create_department(session: AsyncSession, body: schemas.DepartmentCreate) -> schemas.Department:
+    department = Department(**sent(body))
+    session.add(department)
+    await session.flush()
+    return view(schemas.Department, department)
+
+
+@get("/{department_id:str}")
+@reads(summary="Read a department")
+async def get_department(reader: Reader, department_id: int) -> schemas.Department:
+    if department := await reader.first(queries.DEPARTMENT, id=department_id):
+        return department
+    raise NotFound(f"There is no department {department_id}.")
+
+
+@patch("/{department_id:str}")
+@writes(summary="Change a department")
+async def update_department(
+    session: AsyncSession, department_id: int, conditions: Conditions, body: schemas.DepartmentUpdate
+) -> schemas.Department:
+    department = await load(session, Department, department_id)
+    conditions.match(department.version)
+    for name, value in sent(body).items():
+        setattr(department, name, value)
+    await session.flush()
+    return view(schemas.Department, department)
+
+
+@get("/{department_id:str}/employees")
+@reads(summary="List a department's employees", result=schemas.DepartmentMemberPage)
+async def list_department_employees(
+    reader: Reader, department_id: int, query: schemas.DepartmentMemberParameters
+) -> Page[schemas.DepartmentMember]:
+    page = await queries.MEMBERS.page(reader, query, fixed={"department_id": department_id})
+    if not page.items and not await reader.first(queries.DEPARTMENT, id=department_id):
+        raise NotFound(f"There is no department {department_id}.")
+    return page
+
+
+@delete("/{department_id:str}", status_code=200)  # the answer says 204 itself
+@writes(summary="Delete a department", status=204)
+async def delete_department(session: AsyncSession, department_id: int, conditions: Conditions) -> None:
+    department = await load(session, Department, department_id, to_delete=True)
+    conditions.match(department.version)
+    await session.delete(department)
+
+
+router = Router(
+    "/v1/departments",
+    route_handlers=[
+        list_departments,
+        create_department,
+        get_department,
+        update_department,
+        delete_department,
+        list_department_employees,
+    ],
+)

@@ -1,0 +1,86 @@
+"""Employees over HTTP."""
+
+from litestar import Router, delete, get, patch, post
+from msgspec import UNSET
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.db.rows import load, view
+from service.employees import queries, schemas
+from service.errors import NotFound
+from service.http.etags import Conditions
+from service.http.pages import Page
+from service.http.unit import Shown, reads, writes
+from service.http.wire import sent
+from service.models import Employee
+
+
+@get("/")
+@reads(summary="List employees", result=schemas.EmployeePage)
+async def list_employees(reader: Reader, query: schemas.EmployeeParameters) -> Page[schemas.Employee]:
+    return await queries.EMPLOYEES.page(reader, query)
+
+
+@post("/")
+@writes(summary="Create an employee", status=201, idempotent=True)
+async def create_employee(session: AsyncSession, body: schemas.EmployeeCreate) -> schemas.Employee:
+    employee = Employee(**sent(body))
+    session.add(employee)
+    await session.flush()
+    return view(schemas.Employee, employee)
+
+
+@get("/{employee_id:str}")
+@reads(summary="Read an employee", result=schemas.EmployeeShown)
+async def get_employee(reader: Reader, employee_id: int, query: schemas.Include) -> schemas.EmployeeShown | Shown:
+    if query.include is UNSET:
+        if employee := await reader.first(queries.EMPLOYEE, id=employee_id):
+            return employee
+    elif employee := await queries.employee_with_departments(reader, employee_id):
+        return Shown(employee)
+    raise NotFound(f"There is no employee {employee_id}.")
+
+
+@patch("/{employee_id:str}")
+@writes(summary="Change an employee")
+async def update_employee(
+    session: AsyncSession, employee_id: int, conditions: Conditions, body: schemas.EmployeeUpdate
+) -> schemas.Employee:
+    employee = await load(session, Employee, employee_id)
+    conditions.match(employee.version)
+    for name, value in sent(body).items():
+        setattr(employee, name, value)
+    await session.flush()
+    return view(schemas.Employee, employee)
+
+
+@get("/{employee_id:str}/departments")
+@reads(summary="List an employee's departments", result=schemas.EmployeeDepartmentPage)
+async def list_employee_departments(
+    reader: Reader, employee_id: int, query: schemas.EmployeeDepartmentParameters
+) -> Page[schemas.EmployeeDepartment]:
+    page = await queries.DEPARTMENTS.page(reader, query, fixed={"employee_id": employee_id})
+    if not page.items and not await reader.first(queries.EMPLOYEE, id=employee_id):
+        raise NotFound(f"There is no employee {employee_id}.")
+    return page
+
+
+@delete("/{employee_id:str}", status_code=200)  # the answer says 204 itself
+@writes(summary="Delete an employee", status=204)
+async def delete_employee(session: AsyncSession, employee_id: int, conditions: Conditions) -> None:
+    employee = await load(session, Employee, employee_id, to_delete=True)
+    conditions.match(employee.version)
+    await session.delete(employee)
+
+
+router = Router(
+    "/v1/employees",
+    route_handlers=[
+        list_employees,
+        create_employee,
+        get_employee,
+        update_employee,
+        delete_employee,
+        list_employee_departments,
+    ],
+)

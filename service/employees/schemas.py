@@ -1,0 +1,99 @@
+"""Employees on the wire."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.db import words
+from service.http.pages import ListParameters, Search
+
+Sort = Literal["id", "-id", "name", "-name"]
+
+
+class EmployeeDepartment(msgspec.Struct, frozen=True):
+    """A department as an employee sees it."""
+
+    department_id: words.Ref
+    external_id: words.ExternalId | None
+    name: words.LongName
+    from_date: words.Day | None
+    to_date: words.Day | None
+    version: words.Version
+
+
+class Employee(msgspec.Struct, frozen=True):
+    """An employee, who may also be a user."""
+
+    id: words.Id
+    external_id: words.ExternalId | None
+    name: words.LongName
+    user_id: words.Ref | None
+    job_title: words.LongName | None
+    hired_on: words.Day | None
+    version: words.Version
+    created_at: words.Created
+    updated_at: words.Updated
+
+
+class EmployeeShown(Employee, frozen=True):
+    """An employee, with their departments where these were asked for."""
+
+    departments: list[EmployeeDepartment] | UnsetType = UNSET
+
+
+class EmployeeCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new employee."""
+
+    name: words.LongName
+    external_id: words.ExternalId | None = None
+    user_id: words.Ref | None = None
+    job_title: words.LongName | None = None
+    hired_on: words.Day | None = None
+
+
+class EmployeeUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of an employee; null empties a field."""
+
+    name: words.LongName | UnsetType = UNSET
+    external_id: words.ExternalId | None | UnsetType = UNSET
+    user_id: words.Ref | None | UnsetType = UNSET
+    job_title: words.LongName | None | UnsetType = UNSET
+    hired_on: words.Day | None | UnsetType = UNSET
+
+
+class EmployeePage(msgspec.Struct, frozen=True):
+    """Some of the employees."""
+
+    items: list[Employee]
+    next_cursor: str | None
+
+
+class EmployeeParameters(ListParameters, frozen=True, kw_only=True):
+    """How employees are listed."""
+
+    sort: Sort = "id"
+    q: Search | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType = UNSET
+    user_id: words.Ref | UnsetType = UNSET
+    department_id: words.Ref | UnsetType = UNSET
+
+
+class Include(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is shown of an employee."""
+
+    include: Literal["departments"] | UnsetType = UNSET
+
+
+class EmployeeDepartmentPage(msgspec.Struct, frozen=True):
+    """Some of an employee's departments."""
+
+    items: list[EmployeeDepartment]
+    next_cursor: str | None
+
+
+class EmployeeDepartmentParameters(ListParameters, frozen=True, kw_only=True):
+    """How an employee's departments are listed; ids are those of the departments."""
+
+    sort: Sort = "id"
+    q: Search | UnsetType = UNSET

@@ -1,0 +1,1 @@
+"""What every noun shares on the wire."""

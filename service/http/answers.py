@@ -1,0 +1,37 @@
+"""An answer of ready bytes, which sends itself."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from litestar.types import Receive, Scope, Send
+
+JSON = b"application/json"
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Answer:
+    """Status, headers and a body already encoded; an ASGI application, so Litestar has nothing left to convert."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self, body: bytes = b"", *, status: int = 200, media_type: bytes = JSON, headers: Headers = ()
+    ) -> None:
+        self.body = body
+        self.status = status
+        # 204 and 304 have no body to speak of (RFC 9110, 8.6).
+        if status in (204, 304):
+            self.headers = [*headers]
+        else:
+            self.headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def header(scope: Any, name: bytes) -> str | None:
+    """Return a request header's value, several of the same name joined by commas (RFC 9110, 5.3)."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return b", ".join(values).decode("latin-1") if values else None

@@ -1,0 +1,78 @@
+"""The outermost ring: request id, HEAD, OPTIONS, the figures and the log line of every request, whatever becomes of it."""
+
+import re
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.http.problems import describe
+from service.observability.metrics import Metrics
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class Edge:
+    """Wraps the application; errors and unmatched routes pass through here as everything else does."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, allow: Mapping[str, bytes]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._allow = allow
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id.decode()
+        method = scope["method"]
+        if method == "HEAD":
+            scope["method"] = "GET"
+        status = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", request_id)]
+                if method == "OPTIONS" and (allow := self._allow.get(scope.get("path_template", ""))):
+                    headers = [each for each in headers if each[0].lower() != b"allow"] + [(b"allow", allow)]
+                message["headers"] = headers
+            elif method == "HEAD":
+                message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except Exception as failure:
+            if status:
+                raise
+            await describe(failure, scope["request_id"])(scope, receive, send_marked)
+        finally:
+            seconds = perf_counter() - started
+            route = scope.get("path_template", "")
+            self._metrics.observe(method, route, status, seconds)
+            if route not in _QUIET:
+                log.info(
+                    "request",
+                    request_id=scope["request_id"],
+                    method=method,
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=round(seconds * 1000, 2),
+                )
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
+    return uuid4().hex.encode()

@@ -1,0 +1,97 @@
+"""Idempotency-Key: the answer is stored with the change it tells of, in one transaction."""
+
+import re
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Self
+
+import msgspec
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.upserts import insert_into
+from service.db.words import now
+from service.errors import Fault, Invalid, Malformed
+from service.http.answers import Answer, header
+from service.models import IdempotencyKey
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class Once:
+    """One caller's wish to have this done once, however often it is asked for."""
+
+    __slots__ = ("_fingerprint", "_id", "_lifetime")
+
+    def __init__(self, key: str, scope: Any, body: bytes, lifetime: timedelta) -> None:
+        self._id = sha256(f"{scope['method']} {scope['path']} {key}".encode()).hexdigest()
+        self._fingerprint = sha256(scope["query_string"] + b"\n" + body).hexdigest()
+        self._lifetime = lifetime
+
+    @classmethod
+    def of(cls, scope: Any, body: bytes, lifetime: timedelta) -> Self | None:
+        """Return the wish that the headers tell of, if they do.
+
+        Raises:
+            Malformed: the key is too long or holds what is not printable ASCII.
+        """
+        key = header(scope, b"idempotency-key")
+        if key is None:
+            return None
+        if not _KEY.fullmatch(key):
+            raise Malformed("Idempotency-Key is 1 to 200 printable ASCII characters without spaces.")
+        return cls(key, scope, body, lifetime)
+
+    async def recall(self, session: AsyncSession) -> Answer | None:
+        """Return the answer given before; `None` is the first caller's, and others with the key wait for the commit.
+
+        Raises:
+            Invalid: the key was used for something else.
+        """
+        values = {"id": self._id, "fingerprint": self._fingerprint, "created_at": now()}
+        insert = insert_into(IdempotencyKey.__table__, session.get_bind().dialect)  # type: ignore[arg-type]
+        claim = insert.values(values).on_conflict_do_nothing().returning(IdempotencyKey.id)
+        if await session.scalar(claim) is not None:
+            return None
+        stored = (
+            await session.execute(
+                select(
+                    IdempotencyKey.fingerprint,
+                    IdempotencyKey.status,
+                    IdempotencyKey.headers,
+                    IdempotencyKey.body,
+                    IdempotencyKey.created_at,
+                )
+                .where(IdempotencyKey.id == self._id)
+                .with_for_update()
+            )
+        ).one()
+        if stored.created_at < now() - self._lifetime:
+            await session.execute(update(IdempotencyKey).where(IdempotencyKey.id == self._id).values(values))
+            return None
+        if stored.fingerprint != self._fingerprint:
+            raise Invalid(
+                "This Idempotency-Key was used with another body.",
+                Fault(detail="Use a new key for a new request.", parameter="Idempotency-Key"),
+            )
+        answer = Answer(stored.body or b"", status=stored.status or 200)
+        answer.headers = msgspec.json.decode(stored.headers, type=list[tuple[bytes, bytes]])
+        answer.headers.append((b"idempotency-replayed", b"true"))
+        return answer
+
+    async def keep(self, session: AsyncSession, answer: Answer) -> None:
+        """Store the answer beside the change, in the change's own transaction."""
+        values = {"status": answer.status, "headers": msgspec.json.encode(answer.headers), "body": answer.body}
+        await session.execute(update(IdempotencyKey).where(IdempotencyKey.id == self._id).values(values))
+
+
+async def forget_old(session: AsyncSession, lifetime: timedelta, *, most: int = 500) -> int:
+    """Delete answers past their lifetime, `most` at a time, and return how many went."""
+    old = (
+        select(IdempotencyKey.id)
+        .where(IdempotencyKey.created_at < now() - lifetime)
+        .order_by(IdempotencyKey.created_at)
+        .limit(most)
+    )
+    result = await session.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(old)))
+    return int(result.rowcount)  # type: ignore[attr-defined]

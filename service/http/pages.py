@@ -1,0 +1,191 @@
+"""Keyset pages: each begins where the one before ended, at whatever depth."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import parse_qsl, urlencode
+from zlib import crc32
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, bindparam, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.db.folding import fold
+from service.db.reader import Query, Reader
+from service.db.words import BLANKABLE_LINE, LARGEST_KEY, LINE
+from service.errors import Malformed
+from service.http.answers import Answer
+
+T = TypeVar("T")
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many items at most.")]
+Cursor = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=2000, description="next_cursor of the page before, with the same filters."),
+]
+Search = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=100, pattern=LINE, description="Text to find anywhere in it, without regard to case."
+    ),
+]
+
+# What a cursor may hold: anyone can write one.
+_Key = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_KEY)]
+_KINDS: dict[type, Any] = {
+    int: _Key,
+    str: Annotated[str, msgspec.Meta(pattern=BLANKABLE_LINE)],
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ListParameters(msgspec.Struct, kw_only=True, frozen=True):
+    """What every list takes; the fields that a noun adds are filters, but for `sort`."""
+
+    limit: Limit = 50
+    cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on the bound value `:name`, and what makes that value of what the caller wrote."""
+
+    condition: Callable[[Any], ColumnElement[bool]]
+    prepare: Callable[[Any], Any] = lambda value: value
+
+
+def contains(*columns: InstrumentedAttribute[str]) -> Filter:
+    """A filter that finds text anywhere in folded columns."""
+
+    def condition(value: Any) -> ColumnElement[bool]:
+        first, *rest = (column.like(value, escape="\\") for column in columns)
+        for each in rest:
+            first |= each
+        return first
+
+    return Filter(condition, _pattern)
+
+
+def _pattern(text: str) -> str:
+    folded = fold(text)
+    for special in ("\\", "%", "_"):
+        folded = folded.replace(special, f"\\{special}")
+    return f"%{folded}%"
+
+
+class Page(Generic[T]):
+    """Some of a list, and the way to the rest."""
+
+    __slots__ = ("items", "next_cursor")
+
+    def __init__(self, items: list[T], next_cursor: str | None) -> None:
+        self.items = items
+        self.next_cursor = next_cursor
+
+    def answer(self, scope: Any) -> Answer:
+        document = {"items": self.items, "next_cursor": self.next_cursor}
+        if self.next_cursor is None:
+            return Answer(_encode(document))
+        parameters = dict(parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True))
+        parameters["cursor"] = self.next_cursor
+        link = f'<{scope["path"]}?{urlencode(parameters)}>; rel="next"'
+        return Answer(_encode(document), headers=((b"link", link.encode()),))
+
+
+class Listing(Generic[T]):
+    """A list that can be sorted and filtered; each combination is compiled once and kept.
+
+    `select` holds the columns of `row`, in order; `sorts` names the columns, none of them NULL, that `sort` may say.
+    """
+
+    def __init__(
+        self,
+        row: Callable[..., T],
+        select: Select[Any],
+        *,
+        key: InstrumentedAttribute[int],
+        sorts: Mapping[str, InstrumentedAttribute[Any]],
+        filters: Mapping[str, Filter],
+    ) -> None:
+        self._row = row
+        self._select = select
+        self._key = key
+        self._sorts = sorts
+        self._filters = filters
+        self._query = cache(self._build)
+
+    async def page(self, reader: Reader, parameters: ListParameters, *, fixed: Mapping[str, Any] | None = None) -> Page[T]:
+        """Return one page; `fixed` are filters that the path sets.
+
+        Raises:
+            Malformed: the cursor belongs to another sort or other filters, or is none.
+        """
+        sort: str = getattr(parameters, "sort", "id")
+        filters = self._values(parameters, fixed or {})
+        bound = {name: self._filters[name].prepare(value) for name, value in filters.items()}
+        mark = _mark(sort, filters)
+        after = parameters.cursor is not msgspec.UNSET
+        if after:
+            bound["after_sort"], bound["after_id"] = self._read_cursor(str(parameters.cursor), sort, mark)
+        query = self._query(sort, frozenset(filters), after)
+        rows = await reader.all(query, most=parameters.limit + 1, **bound)
+        items = [item for _, _, item in rows]
+        if len(rows) <= parameters.limit:
+            return Page(items, None)
+        value, key, _ = rows[parameters.limit - 1]
+        return Page(items[: parameters.limit], _write_cursor(mark, value, key))
+
+    def _values(self, parameters: ListParameters, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        values = {**fixed}
+        for name in self._filters:
+            if (value := getattr(parameters, name, msgspec.UNSET)) is not msgspec.UNSET:
+                values[name] = value
+        return values
+
+    def _build(self, sort: str, filters: frozenset[str], after: bool) -> Query[tuple[Any, int, T]]:  # noqa: FBT001
+        column, descending = self._sorts[sort.removeprefix("-")], sort.startswith("-")
+        statement = self._select
+        for name in sorted(filters):
+            statement = statement.where(self._filters[name].condition(bindparam(name)))
+        here: Any = self._key
+        there: Any = bindparam("after_id", type_=self._key.type)
+        order = [self._key]
+        if column is not self._key:
+            here = tuple_(column, self._key)
+            there = tuple_(bindparam("after_sort", type_=column.type), there)
+            order = [column, self._key]
+        if after:
+            statement = statement.where(here < there if descending else here > there)
+        statement = statement.order_by(*(each.desc() if descending else each for each in order))
+        statement = statement.limit(bindparam("most")).with_only_columns(
+            column, self._key, *self._select.selected_columns, maintain_column_froms=True
+        )
+        row = self._row
+        return Query(lambda value, key, *values: (value, key, row(*values)), statement)
+
+    def _read_cursor(self, cursor: str, sort: str, mark: int) -> tuple[Any, int]:
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            made_for, value, key = msgspec.json.decode(
+                base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[int, Any, _Key]
+            )
+            value = msgspec.convert(value, _KINDS[self._sorts[sort.removeprefix("-")].type.python_type])
+        except (binascii.Error, ValueError, msgspec.MsgspecError):
+            raise Malformed("The cursor is not one that a page gave.") from None
+        if made_for != mark:
+            raise Malformed("The cursor belongs to another sort or other filters; begin at the first page.")
+        return value, key
+
+
+def _mark(sort: str, filters: Mapping[str, Any]) -> int:
+    return crc32(_encode([sort, sorted(filters.items())]))
+
+
+def _write_cursor(mark: int, value: Any, key: int) -> str:
+    return base64.urlsafe_b64encode(_encode([mark, value, key])).rstrip(b"=").decode()

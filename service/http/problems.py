@@ -1,0 +1,166 @@
+"""Every failure as application/problem+json (RFC 9457), from one table."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from service.db import failures
+from service.errors import (
+    Conflict,
+    Fault,
+    Invalid,
+    Malformed,
+    NotFound,
+    RosterError,
+    Stale,
+    Unavailable,
+    Unsettled,
+)
+from service.http.answers import Answer
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = b"application/problem+json"
+
+
+class TooLarge(RosterError):
+    """The body is longer than is taken."""
+
+
+class UnsupportedMedia(RosterError):
+    """The body is of a kind that is not read here."""
+
+
+class NotAcceptable(RosterError):
+    """None of the kinds that the caller takes is made here."""
+
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    Malformed: (400, "malformed"),
+    NotFound: (404, "not-found"),
+    NotAcceptable: (406, "not-acceptable"),
+    Conflict: (409, "conflict"),
+    Stale: (412, "stale"),
+    TooLarge: (413, "too-large"),
+    UnsupportedMedia: (415, "unsupported-media-type"),
+    Invalid: (422, "invalid"),
+    Unsettled: (503, "unsettled"),
+    Unavailable: (503, "unavailable"),
+    RecursionError: (400, "malformed"),
+}
+
+
+class FaultView(msgspec.Struct, omit_defaults=True):
+    """One thing wrong with what was sent."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """What went wrong, as RFC 9457 says it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    field: str | None = None
+    errors: list[FaultView] = []
+
+
+def answer_failure(request: Request[Any, Any, Any], failure: Exception) -> Response[bytes]:
+    """Return the problem document of a failure as Litestar wants it."""
+    answer = describe(failure, request.scope.get("request_id"))  # type: ignore[arg-type]
+    headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-length"}
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=headers["content-type"])
+
+
+def describe(failure: Exception, request_id: str | None) -> Answer:
+    """Return the problem document of any failure; one that nobody expected is logged, once, here."""
+    if isinstance(failure, HTTPException):
+        return _from_litestar(failure, request_id)
+    for known, (status, slug) in STATUS.items():
+        if isinstance(failure, known):
+            return _from_directory(failure, status, slug, request_id)
+    if failures.cure(failure) is not None:
+        return _from_directory(Unavailable("The database cannot answer now."), 503, "unavailable", request_id)
+    log.error("request failed", request_id=request_id, exc_info=failure)
+    return problem(500, "internal", "The service made a mistake; it has been written down.", request_id=request_id)
+
+
+def problem(
+    status: int,
+    slug: str,
+    detail: str,
+    *,
+    request_id: str | None = None,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    field: str | None = None,
+    faults: tuple[Fault, ...] = (),
+) -> Answer:
+    document = Problem(
+        type=f"urn:roster:problem:{slug}",
+        title=_title(status),
+        status=status,
+        detail=detail,
+        request_id=request_id,
+        field=field,
+        errors=[FaultView(detail=each.detail, pointer=each.pointer, parameter=each.parameter) for each in faults],
+    )
+    return Answer(msgspec.json.encode(document), status=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _title(status: int) -> str:
+    # RFC 9110's names; those of http.HTTPStatus changed with Python 3.13.
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
+
+
+def _from_directory(failure: Exception, status: int, slug: str, request_id: str | None) -> Answer:
+    if isinstance(failure, RecursionError):
+        return problem(status, slug, "The body is nested too deeply.", request_id=request_id)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if isinstance(failure, Unavailable):
+        log.warning("unavailable", request_id=request_id, reason=repr(failure.__cause__ or failure))
+        headers = ((b"retry-after", str(failure.retry_after_seconds).encode()),)
+    return problem(
+        status,
+        slug,
+        str(failure),
+        request_id=request_id,
+        headers=headers,
+        field=failure.field if isinstance(failure, Conflict) else None,
+        faults=failure.faults if isinstance(failure, Invalid) else (),
+    )
+
+
+_LITESTAR_DETAILS = {
+    404: "There is nothing at this address.",
+    405: "This method is not served at this address; see Allow.",
+}
+
+
+def _from_litestar(failure: HTTPException, request_id: str | None) -> Answer:
+    status = failure.status_code
+    slug = _title(status).lower().replace(" ", "-")
+    if status >= 500:
+        log.error("request failed", request_id=request_id, exc_info=failure)
+    headers = tuple(
+        (name.lower().encode(), value.encode())
+        for name, value in (failure.headers or {}).items()
+        if name.lower() != "allow"
+    )
+    if status == 405:
+        headers += ((b"allow", allowed((failure.headers or {}).get("allow", "").split(", ")).encode()),)
+    return problem(status, slug, _LITESTAR_DETAILS.get(status, failure.detail), request_id=request_id, headers=headers)
+
+
+def allowed(methods: list[str]) -> str:
+    """Return the value of an Allow header; wherever GET is served, so is HEAD."""
+    served = {*methods, "OPTIONS"} - {""}
+    return ", ".join(sorted(served | {"HEAD"} if "GET" in served else served))

@@ -1,0 +1,1 @@
+"""Altering tables on SQLite without losing anything they had."""

@@ -1,0 +1,73 @@
+"""The words of SQLite's SQL and what stands between them, so that stored text is edited and never reinvented."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# https://www.sqlite.org/lang_keywords.html: four ways to quote a name; a string in a name's place is a name too.
+_TOKEN = re.compile(
+    r"""
+    (?P<gap> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+  | (?P<string> '(?:[^']|'')*' )
+  | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
+  | (?P<word> [\w$]+ )
+  | (?P<mark> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of SQL; a gap is white space or a comment."""
+
+    kind: str
+    text: str
+
+    @property
+    def keyword(self) -> str:
+        """The word in capitals; empty for anything that cannot be a keyword."""
+        return self.text.upper() if self.kind == "word" else ""
+
+    @property
+    def name(self) -> str:
+        """The name this token stands for, as SQLite compares names; empty when it can be none."""
+        if self.kind == "word":
+            return lowered(self.text)
+        if self.kind == "mark" or self.kind == "gap":
+            return ""
+        closing = self.text[-1]
+        return lowered(self.text[1:-1].replace(closing * 2, closing))
+
+
+def tokenize(sql: str) -> list[Token]:
+    """Return every piece of the text; joined again they are the text."""
+    return [Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql)]
+
+
+def join(tokens: Iterable[Token]) -> str:
+    return "".join(token.text for token in tokens)
+
+
+def lowered(name: str) -> str:
+    """The name in the only case that matters: SQLite folds A to Z and no other letter."""
+    return re.sub("[A-Z]+", lambda match: match.group().lower(), name)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def meaningful(tokens: list[Token]) -> list[int]:
+    """The positions of the tokens that are no gap."""
+    return [position for position, token in enumerate(tokens) if token.kind != "gap"]
+
+
+def normal_form(sql: str) -> str:
+    """The text with gaps evened out and names unquoted where they need no quotes, to compare two definitions."""
+    return " ".join(_plain(token) for token in tokenize(sql) if token.kind != "gap")
+
+
+def _plain(token: Token) -> str:
+    inner = token.text[1:-1]
+    return inner if token.kind == "quoted" and re.fullmatch(r"[a-z_][a-z0-9_]*", inner) else token.text

@@ -1,0 +1,63 @@
+"""Prometheus figures of the service, of one process or of several that share a folder."""
+
+import os
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+MEDIA_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Counts requests by route template, so that the number of series is that of the routes."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._seconds = Histogram(
+            "roster_request_seconds", "Time to answer.", labels, registry=self._registry, buckets=_BUCKETS
+        )
+        self._connections = Gauge(
+            "roster_pool_connections",
+            "Connections to the database.",
+            ("purpose", "state"),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self.imported = Counter(
+            "roster_imported_lines", "Lines of imports.", ("noun", "outcome"), registry=self._registry
+        )
+        self._children: dict[tuple[str, str, int], Any] = {}
+        self._engines: dict[str, AsyncEngine] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; `status` 0 is a caller who went away."""
+        key = (method, route, status)
+        child = self._children.get(key)
+        if child is None:
+            labels = (method if method in _METHODS else "other", route or "none", str(status))
+            child = self._children[key] = self._seconds.labels(*labels)
+        child.observe(seconds)
+
+    def watch(self, purpose: str, engine: AsyncEngine) -> None:
+        """Report the pool of an engine from now on."""
+        self._engines[purpose] = engine
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        for purpose, engine in self._engines.items():
+            pool = engine.pool
+            if isinstance(pool, AsyncAdaptedQueuePool):
+                self._connections.labels(purpose, "busy").set(pool.checkedout())
+                self._connections.labels(purpose, "idle").set(pool.checkedin())
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            shared = CollectorRegistry()
+            MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+            return generate_latest(shared)
+        return generate_latest(self._registry)

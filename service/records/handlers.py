@@ -1,0 +1,61 @@
+"""Recordings over HTTP."""
+
+from litestar import Router, delete, get, patch, post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.db.rows import load, view
+from service.errors import NotFound
+from service.http.etags import Conditions
+from service.http.pages import Page
+from service.http.unit import reads, writes
+from service.http.wire import sent
+from service.models import Record
+from service.records import queries, schemas
+
+
+@get("/")
+@reads(summary="List recordings", result=schemas.RecordPage)
+async def list_records(reader: Reader, query: schemas.RecordParameters) -> Page[schemas.Record]:
+    return await queries.RECORDS.page(reader, query)
+
+
+@post("/")
+@writes(summary="Create a recording", status=201, idempotent=True)
+async def create_record(session: AsyncSession, body: schemas.RecordCreate) -> schemas.Record:
+    record = Record(**sent(body))
+    session.add(record)
+    await session.flush()
+    return view(schemas.Record, record)
+
+
+@get("/{record_id:str}")
+@reads(summary="Read a recording")
+async def get_record(reader: Reader, record_id: int) -> schemas.Record:
+    if record := await reader.first(queries.RECORD, id=record_id):
+        return record
+    raise NotFound(f"There is no record {record_id}.")
+
+
+@patch("/{record_id:str}")
+@writes(summary="Change a recording")
+async def update_record(
+    session: AsyncSession, record_id: int, conditions: Conditions, body: schemas.RecordUpdate
+) -> schemas.Record:
+    record = await load(session, Record, record_id)
+    conditions.match(record.version)
+    for name, value in sent(body).items():
+        setattr(record, name, value)
+    await session.flush()
+    return view(schemas.Record, record)
+
+
+@delete("/{record_id:str}", status_code=200)  # the answer says 204 itself
+@writes(summary="Delete a recording", status=204)
+async def delete_record(session: AsyncSession, record_id: int, conditions: Conditions) -> None:
+    record = await load(session, Record, record_id, to_delete=True)
+    conditions.match(record.version)
+    await session.delete(record)
+
+
+router = Router("/v1/records", route_handlers=[list_records, create_record, get_record, update_record, delete_record])

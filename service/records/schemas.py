@@ -1,0 +1,68 @@
+"""Recordings on the wire."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.db import words
+from service.http.pages import ListParameters, Search
+
+Sort = Literal["id", "-id", "title", "-title", "date_created", "-date_created"]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A recording."""
+
+    id: words.Id
+    external_id: words.ExternalId | None
+    title: words.Title
+    duration: words.Seconds | None
+    date_created: words.Moment
+    owner_id: words.Ref | None
+    description: words.Description | None
+    tags: words.Tags
+    version: words.Version
+    created_at: words.Created
+    updated_at: words.Updated
+
+
+class RecordCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new recording; without a date it was made now."""
+
+    title: words.Title
+    external_id: words.ExternalId | None = None
+    duration: words.Seconds | None = None
+    date_created: words.Moment | UnsetType = UNSET
+    owner_id: words.Ref | None = None
+    description: words.Description | None = None
+    tags: words.Tags = []
+
+
+class RecordUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of a recording; null empties a field."""
+
+    title: words.Title | UnsetType = UNSET
+    external_id: words.ExternalId | None | UnsetType = UNSET
+    duration: words.Seconds | None | UnsetType = UNSET
+    date_created: words.Moment | UnsetType = UNSET
+    owner_id: words.Ref | None | UnsetType = UNSET
+    description: words.Description | None | UnsetType = UNSET
+    tags: words.Tags | UnsetType = UNSET
+
+
+class RecordPage(msgspec.Struct, frozen=True):
+    """Some of the recordings."""
+
+    items: list[Record]
+    next_cursor: str | None
+
+
+class RecordParameters(ListParameters, frozen=True, kw_only=True):
+    """How recordings are listed."""
+
+    sort: Sort = "id"
+    q: Search | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType = UNSET
+    owner_id: words.Ref | UnsetType = UNSET
+    tag: words.Tag | UnsetType = UNSET

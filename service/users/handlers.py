@@ -1,0 +1,61 @@
+"""Users over HTTP."""
+
+from litestar import Router, delete, get, patch, post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.db.rows import load, view
+from service.errors import NotFound
+from service.http.etags import Conditions
+from service.http.pages import Page
+from service.http.unit import reads, writes
+from service.http.wire import sent
+from service.models import User
+from service.users import queries, schemas
+
+
+@get("/")
+@reads(summary="List users", result=schemas.UserPage)
+async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[schemas.User]:
+    return await queries.USERS.page(reader, query)
+
+
+@post("/")
+@writes(summary="Create a user", status=201, idempotent=True)
+async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
+    user = User(**sent(body))
+    session.add(user)
+    await session.flush()
+    return view(schemas.User, user)
+
+
+@get("/{user_id:str}")
+@reads(summary="Read a user")
+async def get_user(reader: Reader, user_id: int) -> schemas.User:
+    if user := await reader.first(queries.USER, id=user_id):
+        return user
+    raise NotFound(f"There is no user {user_id}.")
+
+
+@patch("/{user_id:str}")
+@writes(summary="Change a user")
+async def update_user(
+    session: AsyncSession, user_id: int, conditions: Conditions, body: schemas.UserUpdate
+) -> schemas.User:
+    user = await load(session, User, user_id)
+    conditions.match(user.version)
+    for name, value in sent(body).items():
+        setattr(user, name, value)
+    await session.flush()
+    return view(schemas.User, user)
+
+
+@delete("/{user_id:str}", status_code=200)  # the answer says 204 itself
+@writes(summary="Delete a user", status=204)
+async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
+    user = await load(session, User, user_id, to_delete=True)
+    conditions.match(user.version)
+    await session.delete(user)
+
+
+router = Router("/v1/users", route_handlers=[list_users, create_user, get_user, update_user, delete_user])

@@ -1,0 +1,27 @@
+"""What is read of users."""
+
+from sqlalchemy import bindparam
+
+from service.db.folding import fold
+from service.db.reader import Query
+from service.db.rows import columns
+from service.http.pages import Filter, Listing, contains
+from service.models import User
+from service.users import schemas
+
+_SELECT = columns(User, schemas.User)
+
+USER = Query(schemas.User, _SELECT.where(User.id == bindparam("id")))
+
+USERS = Listing(
+    schemas.User,
+    _SELECT,
+    key=User.id,
+    sorts={"id": User.id, "name": User.name_key, "email": User.email_key},
+    filters={
+        "q": contains(User.name_key, User.email_key),
+        "email": Filter(lambda value: User.email_key == value, fold),
+        "external_id": Filter(lambda value: User.external_id == value),
+        "active": Filter(lambda value: User.active == value),
+    },
+)

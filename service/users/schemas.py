@@ -1,0 +1,65 @@
+"""Users on the wire."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.db import words
+from service.http.pages import ListParameters, Search
+
+Sort = Literal["id", "-id", "name", "-name", "email", "-email"]
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person who uses the directory."""
+
+    id: words.Id
+    external_id: words.ExternalId | None
+    name: words.Name
+    email: words.Email
+    age: words.Age | None
+    address: words.Address | None
+    active: bool
+    version: words.Version
+    created_at: words.Created
+    updated_at: words.Updated
+
+
+class UserCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new user."""
+
+    name: words.Name
+    email: words.Email
+    external_id: words.ExternalId | None = None
+    age: words.Age | None = None
+    address: words.Address | None = None
+    active: bool = True
+
+
+class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of a user; null empties a field."""
+
+    name: words.Name | UnsetType = UNSET
+    email: words.Email | UnsetType = UNSET
+    external_id: words.ExternalId | None | UnsetType = UNSET
+    age: words.Age | None | UnsetType = UNSET
+    address: words.Address | None | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """Some of the users."""
+
+    items: list[User]
+    next_cursor: str | None
+
+
+class UserParameters(ListParameters, frozen=True, kw_only=True):
+    """How users are listed."""
+
+    sort: Sort = "id"
+    q: Search | UnsetType = UNSET
+    email: words.Email | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
