@@ -1,3 +1,108 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.app import Roster, create_app
+from service.migrate.runner import upgrade
+from service.models import Base
+from service.settings import Settings
+from tests.postgres import fresh_database
 
 pytest_plugins = ["tests.postgres"]
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The database's name; a test that asks for it, or for what follows, runs once for each."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+async def shared_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """A database at head that the whole session shares."""
+    if backend == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'roster.db'}"
+        await upgrade(url)
+        yield url
+        return
+    async with fresh_database(request.getfixturevalue("postgres_admin_url"), "shared") as url:
+        await upgrade(url)
+        yield url
+
+
+@pytest.fixture
+async def empty_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """A database of this test's own, with nothing in it."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'roster.db'}"
+        return
+    async with fresh_database(request.getfixturevalue("postgres_admin_url")) as url:
+        yield url
+
+
+@pytest.fixture
+async def fresh_url(empty_url: str) -> str:
+    """A database of this test's own, at head, for tests that must not share one."""
+    await upgrade(empty_url)
+    return empty_url
+
+
+@pytest.fixture(scope="session")
+async def shared_roster(shared_url: str) -> AsyncIterator[Roster]:
+    """The service on the shared database."""
+    roster = create_app(Settings(database_url=shared_url))
+    async with roster.litestar.lifespan():
+        yield roster
+
+
+@pytest.fixture
+async def roster(shared_roster: Roster) -> AsyncIterator[Roster]:
+    """The service on the shared database, which is emptied afterwards: its commits are real ones."""
+    yield shared_roster
+    async with shared_roster.database.writing.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            await connection.execute(table.delete())
+
+
+@pytest.fixture
+async def client(roster: Roster) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller of the service, in this very loop."""
+    async with client_of(roster) as client:
+        yield client
+
+
+def client_of(roster: Roster) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=roster, raise_app_exceptions=False)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url="http://roster.test")
+
+
+Make = Callable[..., Awaitable[dict[str, object]]]
+
+
+@pytest.fixture
+def make(client: httpx.AsyncClient) -> Make:
+    """`await make("users", name="Ann")` creates the shortest valid thing with these fields and returns it."""
+    count = 0
+
+    async def make(noun: str, **fields: object) -> dict[str, object]:
+        nonlocal count
+        count += 1
+        shortest: dict[str, dict[str, object]] = {
+            "users": {"name": f"User {count}", "email": f"user{count}@example.org"},
+            "records": {"title": f"Record {count}"},
+            "departments": {"name": f"Department {count}"},
+            "employees": {"name": f"Employee {count}"},
+        }
+        answer = await client.post(f"/v1/{noun}", json=shortest[noun] | fields)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, object] = answer.json()
+        return created
+
+    return make
