@@ -179,8 +179,7 @@ async def fresh_database(admin_url: str, name: str = "fresh") -> AsyncIterator[s
 
 
 async def execute(url: str, statement: str) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain)
+    connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
     finally:
@@ -192,7 +191,7 @@ def postgres_admin_url() -> Iterator[str]:
     """The URL of an account that may create databases, on a server that the whole session shares."""
     given = os.environ.get("ROSTER_TEST_DATABASE_URL")
     if given:
-        yield given
+        yield make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
         return
     with ephemeral_server() as server:
         yield server.url
