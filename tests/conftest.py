@@ -10,9 +10,10 @@ from service.app import Roster, create_app
 from service.migrate.runner import upgrade
 from service.models import Base
 from service.settings import Settings
-from tests.postgres import fresh_database
+from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_url, private_postgres
 
-pytest_plugins = ["tests.postgres"]
+# pytest finds in this module what it may hand to tests.
+__all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
