@@ -59,8 +59,9 @@ async def fresh_url(empty_url: str) -> str:
 async def shared_roster(shared_url: str) -> AsyncIterator[Roster]:
     """The service on the shared database."""
     roster = create_app(Settings(database_url=shared_url))
-    async with roster.litestar.lifespan():
-        yield roster
+    yield roster
+    # Litestar's own lifespan must end in the task that began it, and fixtures have no task of their own.
+    await roster.database.close()
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ Make = Callable[..., Awaitable[dict[str, object]]]
 
 @pytest.fixture
 def make(client: httpx.AsyncClient) -> Make:
-    """`await make("users", name="Ann")` creates the shortest valid thing with these fields and returns it."""
+    """Creates the shortest valid thing with the fields given, and returns it: `await make("users", name="Ann")`."""
     count = 0
 
     async def make(noun: str, **fields: object) -> dict[str, object]:
