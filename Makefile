@@ -39,7 +39,6 @@ migration: install ## draft a revision from the models: make migration m="add ag
 ifeq ($(MAKECMDGOALS)$(m),migration)
 $(error Say what changes: make migration m="add age")
 endif
-export m
 
 .PHONY: bench
 bench: install ## measure the service beside a bare floor on this machine
