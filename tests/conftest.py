@@ -90,7 +90,7 @@ Make = Callable[..., Awaitable[dict[str, object]]]
 
 @pytest.fixture
 def make(client: httpx.AsyncClient) -> Make:
-    """Creates the shortest valid thing with the fields given, and returns it: `await make("users", name="Ann")`."""
+    """Creates the shortest valid thing of a noun, with these fields, and returns it."""
     count = 0
 
     async def make(noun: str, **fields: object) -> dict[str, object]:
