@@ -1,0 +1,39 @@
+"""The command line."""
+
+from typing import Any
+
+import click
+
+from service.cli.serve import serve
+from service.cli.version import version
+from service.errors import Misconfigured, RosterError
+
+
+class _Commands(click.Group):
+    """Turns the directory's failures into one sentence and an exit status: 1 a finding, 2 misuse."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except RosterError as failure:
+            sentence = click.ClickException(str(failure))
+            sentence.exit_code = 2 if isinstance(failure, Misconfigured) else 1
+            raise sentence from failure
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Roster, a directory of people, recordings and departments.
+
+    The database is the one that ROSTER_DATABASE_URL names, else DATABASE_URL, else the SQLite file roster.db in the
+    working folder. Begin with:
+
+    \b
+      roster db upgrade              make or update the schema
+      roster import users FILE.csv   fill it
+      roster serve                   answer on http://127.0.0.1:8000
+    """
+
+
+for command in (serve, version):
+    main.add_command(command)
