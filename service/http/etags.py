@@ -7,7 +7,14 @@ from zlib import crc32
 from service.errors import Malformed, Stale
 from service.http.answers import header
 
-_TAG = re.compile(r'\s*(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e]*)"\s*(?:,|$)')
+_ONE = r'(?:W/)?"[\x21\x23-\x7e]*"'
+# How If-Match and If-None-Match are written.
+ENTITY_TAGS = rf"^(?:\*|{_ONE}(?:[ \t]*,[ \t]*{_ONE})*)$"
+
+_WRITTEN = re.compile(ENTITY_TAGS)
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<opaque>[^"]*)"')
+# What `*` comes to: a list of no tags cannot be written.
+_ANYTHING: list[tuple[bool, str]] = []
 
 
 def etag(version: int, body: bytes | None = None) -> str:
@@ -21,19 +28,24 @@ class Conditions:
     __slots__ = ("_if_match",)
 
     def __init__(self, scope: Any) -> None:
-        self._if_match = header(scope, b"if-match")
+        """Read what the caller said.
+
+        Raises:
+            Malformed: If-Match holds something that is no entity tag.
+        """
+        written = header(scope, b"if-match")
+        self._if_match = None if written is None else _tags(written, "If-Match")
 
     def match(self, version: int) -> None:
         """Return if the caller's copy is the newest, or if the caller did not say which copy it has.
 
         Raises:
             Stale: the row has another version by now.
-            Malformed: If-Match holds something that is no entity tag.
         """
-        if self._if_match is None or self._if_match.strip() == "*":
+        if self._if_match is None or self._if_match == _ANYTHING:
             return
         # If-Match compares strongly: a weak tag matches nothing.
-        versions = {opaque.partition(".")[0] for weak, opaque in _tags(self._if_match, "If-Match") if not weak}
+        versions = {opaque.partition(".")[0] for weak, opaque in self._if_match if not weak}
         if str(version) not in versions:
             raise Stale("It was changed since; read it again.")
 
@@ -49,21 +61,15 @@ class Conditions:
 
 def is_known(scope: Any, tag: str) -> bool:
     """Tell whether the caller already has what this tag stands for."""
-    wanted = header(scope, b"if-none-match")
-    if wanted is None:
+    written = header(scope, b"if-none-match")
+    if written is None:
         return False
-    if wanted.strip() == "*":
-        return True
-    return tag.strip('"') in {opaque for _, opaque in _tags(wanted, "If-None-Match")}
+    wanted = _tags(written, "If-None-Match")
+    return wanted == _ANYTHING or tag.strip('"') in {opaque for _, opaque in wanted}
 
 
-def _tags(value: str, name: str) -> list[tuple[bool, str]]:
-    tags = []
-    at = 0
-    while at < len(value):
-        found = _TAG.match(value, at)
-        if found is None:
-            raise Malformed(f'{name} holds {value!r}; entity tags are written as "1", W/"1" or *.')
-        tags.append((bool(found["weak"]), found["opaque"]))
-        at = found.end()
-    return tags
+def _tags(written: str, name: str) -> list[tuple[bool, str]]:
+    written = written.strip()
+    if not _WRITTEN.fullmatch(written):
+        raise Malformed(f'{name} holds {written!r}; entity tags are written as "1", W/"1" or *.')
+    return [(bool(found["weak"]), found["opaque"]) for found in _TAG.finditer(written)]

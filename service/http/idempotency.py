@@ -15,7 +15,10 @@ from service.errors import Fault, Invalid, Malformed
 from service.http.answers import Answer, header
 from service.models import IdempotencyKey
 
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+# How Idempotency-Key is written.
+KEY = r"^[\x21-\x7e]{1,200}$"
+
+_KEY = re.compile(KEY)
 
 
 class Once:

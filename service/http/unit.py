@@ -33,7 +33,10 @@ _NOTHING = Answer(status=204)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What a handler declares of itself; the API description is made of these."""
+    """What a handler declares of itself; the API description is made of these.
+
+    `problems` are the statuses of all that can go wrong, those that binding its arguments finds included.
+    """
 
     name: str
     summary: str
@@ -125,6 +128,21 @@ def writes(
     return decorate
 
 
+def serves(
+    *, summary: str, result: Any = None, gives: tuple[str, ...] = (), problems: tuple[int, ...] = ()
+) -> Callable[[Endpoint], Endpoint]:
+    """Declare an endpoint that binds nothing of the request and needs no transaction."""
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        statuses = tuple(sorted({500, *problems}))
+        operation = Operation(
+            name=endpoint.__name__, summary=summary, status=200, result=result, problems=statuses, gives=gives
+        )
+        return _named(endpoint, endpoint, operation)
+
+    return decorate
+
+
 def _is_success(answer: Answer) -> bool:
     return answer.status < 400
 
@@ -134,7 +152,7 @@ def _database(request: Request[Any, Any, Any]) -> Database:
     return database
 
 
-def _named(endpoint: Endpoint, handler: Handler, operation: Operation) -> Endpoint:
+def _named(endpoint: Endpoint, handler: Callable[..., Any], operation: Operation) -> Endpoint:
     endpoint.__name__ = handler.__name__
     endpoint.__doc__ = handler.__doc__
     endpoint.operation = operation  # type: ignore[attr-defined]
@@ -148,6 +166,7 @@ def _declare(
     hints = get_type_hints(handler)
     returned = hints.pop("return")
     binders: dict[str, Callable[[Any, bytes], Any]] = {}
+    statuses = {400, 422, 500, 503, *problems} | ({413} if more.get("writes") else set())
     for name, kind in hints.items():
         if kind in (Reader, AsyncSession):
             continue
@@ -155,6 +174,7 @@ def _declare(
             reader = Body(kind)
             binders[name] = lambda _scope, raw, reader=reader: reader.read(raw)
             more["body"] = kind
+            statuses |= {409, 415}
         elif name == "query":
             parameters = Parameters(kind)
             binders[name] = lambda scope, _raw, parameters=parameters: parameters.read(scope["query_string"])
@@ -162,8 +182,10 @@ def _declare(
         elif kind is Conditions:
             binders[name] = lambda scope, _raw: Conditions(scope)
             more["conditional"] = True
+            statuses.add(412)
         else:
             binders[name] = lambda scope, _raw, name=name: read_id(scope["path_params"][name])
+            statuses.add(404)
     if "query" not in binders:
         binders["query"] = lambda scope, _raw: _NO_PARAMETERS.read(scope["query_string"])
 
@@ -174,7 +196,8 @@ def _declare(
         return values
 
     more["result"] = more["result"] or returned
-    operation = Operation(name=handler.__name__, summary=summary, status=status, problems=problems, **more)
+    told = tuple(sorted(statuses))
+    operation = Operation(name=handler.__name__, summary=summary, status=status, problems=told, **more)
     return operation, bind
 
 

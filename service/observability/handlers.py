@@ -1,7 +1,7 @@
 """What those who run the service ask it: is it alive, is it ready, which version is it, how is it doing."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Router, get
@@ -11,19 +11,44 @@ from service import __version__
 from service.db.database import Database
 from service.errors import RosterError, Unavailable
 from service.http.answers import Answer
+from service.http.unit import serves
 from service.migrate.range import require_supported
 from service.observability.metrics import MEDIA_TYPE
 
 _READY_SECONDS = 2.0
 
+_encode = msgspec.json.Encoder().encode
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """That the process answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """That the database answers, and the revision of its schema."""
+
+    status: Literal["ready"]
+    revision: str
+
+
+class Version(msgspec.Struct, frozen=True):
+    """Which code this is."""
+
+    name: Literal["roster"]
+    version: str
+
 
 @get("/livez")
+@serves(summary="Tell whether the process is alive", result=Liveness)
 async def get_liveness(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """This process runs its loop; a database that is away is no reason to restart it."""
-    return Answer(b'{"status":"alive"}')
+    return Answer(_encode(Liveness("alive")))
 
 
 @get("/readyz")
+@serves(summary="Tell whether requests can be served", result=Readiness, problems=(503,))
 async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     """The database answers, and its schema lies in the range that this code works with."""
     database: Database = request.app.state["database"]
@@ -32,16 +57,18 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
             revision = await require_supported(database.reader)
     except TimeoutError:
         raise Unavailable(f"The database did not answer within {_READY_SECONDS:g} seconds.") from None
-    return Answer(msgspec.json.encode({"status": "ready", "revision": revision}))
+    return Answer(_encode(Readiness("ready", revision)))
 
 
 @get("/version")
+@serves(summary="Read the version", result=Version)
 async def get_version(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """The version of the code."""
-    return Answer(msgspec.json.encode({"name": "roster", "version": __version__}))
+    return Answer(_encode(Version("roster", __version__)))
 
 
 @get("/metrics")
+@serves(summary="Read the figures", gives=(MEDIA_TYPE.decode(),))
 async def get_metrics(request: Request[Any, Any, Any]) -> ASGIApp:
     """Figures for Prometheus."""
     return Answer(request.app.state["metrics"].render(), media_type=MEDIA_TYPE)
