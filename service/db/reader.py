@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,11 +14,12 @@ T = TypeVar("T")
 class Query(Generic[T]):
     """A select whose columns fill a row type, position by position; a value, made once and kept."""
 
-    __slots__ = ("__weakref__", "row", "statement")
+    __slots__ = ("compiled", "row", "statement")
 
     def __init__(self, row: Callable[..., T], statement: Select[Any]) -> None:
         self.row = row
         self.statement = statement
+        self.compiled: dict[str, _Compiled] = {}
 
 
 class Reader:
@@ -34,7 +34,7 @@ class Reader:
     def __init__(self, engine: AsyncEngine, *, deadline_seconds: float = 10.0, pooler: bool = False) -> None:
         self._engine = engine
         self._deadline_seconds = deadline_seconds
-        self._compiled: WeakKeyDictionary[Query[Any], _Compiled] = WeakKeyDictionary()
+        self._dialect = engine.dialect.name
         fetch = _fetch_from_postgresql
         if engine.dialect.name == "sqlite":
             fetch = _fetch_from_sqlite
@@ -44,9 +44,9 @@ class Reader:
 
     async def all(self, query: Query[T], **values: Any) -> list[T]:
         """Return every row."""
-        compiled = self._compiled.get(query)
+        compiled = query.compiled.get(self._dialect)
         if compiled is None:
-            compiled = self._compiled[query] = _Compiled(query, self._engine)
+            compiled = query.compiled[self._dialect] = _Compiled(query, self._engine)
         return compiled.rows(await self._run(compiled.sql, compiled.arguments(values)))
 
     async def first(self, query: Query[T], **values: Any) -> T | None:

@@ -1,9 +1,10 @@
 """Rows for change, and the columns that fill a struct."""
 
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import NotFound
@@ -21,10 +22,15 @@ async def load(session: AsyncSession, model: type[M], id: int, *, to_delete: boo
     Raises:
         NotFound: there is no such row.
     """
-    row = await session.get(model, id, with_for_update={"key_share": not to_delete})
+    row: M | None = await session.scalar(_locking(model, to_delete), {"id": id})
     if row is None:
         raise NotFound(f"There is no {model.__name__.lower()} {id}.")
     return row
+
+
+@cache
+def _locking(model: type[Any], to_delete: bool) -> Select[Any]:  # noqa: FBT001 - the cache's key
+    return select(model).where(model.id == bindparam("id")).with_for_update(key_share=not to_delete)
 
 
 def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> Select[Any]:

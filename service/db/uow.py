@@ -56,22 +56,27 @@ class Units:
                 await patience.wait_for_cure(failure)
 
     async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], keep: Callable[[T], bool]) -> T:
-        async with self._sessions() as session:
+        session = self._sessions()
+        try:
             answer = await work(session)
             if keep(answer):
-                await self._commit(session)
+                await self._store(session)
             return answer
+        finally:
+            # After a COMMIT there is nothing left to give back.
+            if session.in_transaction():
+                await asyncio.shield(asyncio.ensure_future(session.close()))
 
-    async def _commit(self, session: AsyncSession) -> None:
-        xid = await session.run_sync(_flush_and_tell_xid if self._tells_xid else _flush)
-        commit = asyncio.ensure_future(session.commit())
+    async def _store(self, session: AsyncSession) -> None:
+        xids: list[str] = []
+        stored = asyncio.ensure_future(session.run_sync(_flush_and_commit, xids if self._tells_xid else None))
         try:
-            await asyncio.shield(commit)
+            await asyncio.shield(stored)
         except asyncio.CancelledError:
-            await _outlast(commit)
+            await _outlast(stored)
             raise
         except Exception as failure:
-            if xid is None or cure(failure) is not Cure.RECONNECT or not await self._is_committed(xid, failure):
+            if not xids or cure(failure) is not Cure.RECONNECT or not await self._is_committed(xids[0], failure):
                 raise
 
     async def _is_committed(self, xid: str, failure: Exception) -> bool:
@@ -94,20 +99,17 @@ class Units:
         raise Unsettled(message) from failure
 
 
-def _flush(session: Session) -> None:
+def _flush_and_commit(session: Session, xids: list[str] | None) -> None:
+    """Store the unit in one go; `xids` receives the transaction's id before COMMIT is sent, if it wrote anything."""
     session.flush()
+    if xids is not None and session.in_transaction():
+        driver = session.connection().connection.driver_connection
+        if xid := await_only(driver.fetchval(_XID)):  # type: ignore[union-attr]
+            xids.append(xid)
+    session.commit()
 
 
-def _flush_and_tell_xid(session: Session) -> str | None:
-    session.flush()
-    if not session.in_transaction():
-        return None
-    driver = session.connection().connection.driver_connection
-    xid: str | None = await_only(driver.fetchval(_XID))  # type: ignore[union-attr]
-    return xid
-
-
-async def _outlast(commit: asyncio.Future[None]) -> None:
+async def _outlast(commit: asyncio.Task[None]) -> None:
     """Wait for a COMMIT that is under way, however often the one who waits is cancelled."""
     while not commit.done():
         try:

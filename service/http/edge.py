@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from os import urandom
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,4 +75,4 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value
-    return uuid4().hex.encode()
+    return urandom(16).hex().encode()

@@ -114,9 +114,7 @@ def writes(
             async def work(session: AsyncSession) -> Answer:
                 if once is not None and (before := await once.recall(session)):
                     return before
-                result = await handler(session=session, **values)
-                await session.flush()
-                answer = _render(result, status, request.scope)
+                answer = _render(await handler(session=session, **values), status, request.scope)
                 if once is not None and answer.status < 400:
                     await once.keep(session, answer)
                 return answer
