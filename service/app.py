@@ -1,9 +1,12 @@
 """The only wiring: settings in, an ASGI application out."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
+import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -14,13 +17,25 @@ from service.departments import handlers as departments
 from service.employees import handlers as employees
 from service.http import problems
 from service.http.edge import Edge
+from service.http.idempotency import forget_old
 from service.models import Base
+from service.observability import handlers as observability
 from service.observability.metrics import Metrics
 from service.records import handlers as records
 from service.settings import Settings
 from service.users import handlers as users
 
-ROUTERS = [users.router, records.router, departments.router, employees.router, department_employees.router]
+ROUTERS = [
+    observability.router,
+    users.router,
+    records.router,
+    departments.router,
+    employees.router,
+    department_employees.router,
+]
+_HOUSEKEEPING_SECONDS = 600.0
+
+log = structlog.get_logger()
 
 
 class Roster(Edge):
@@ -44,9 +59,12 @@ def create_app(settings: Settings | None = None) -> Roster:
 def _litestar(roster: Roster) -> Litestar:
     @asynccontextmanager
     async def hold_database(_app: Litestar) -> AsyncIterator[None]:
+        housekeeping = asyncio.create_task(_keep_house(roster))
         try:
             yield
         finally:
+            housekeeping.cancel()
+            await asyncio.wait([housekeeping])
             await roster.database.close()
 
     return Litestar(
@@ -59,6 +77,18 @@ def _litestar(roster: Roster) -> Litestar:
         # Litestar would read a body that nobody asked for.
         request_max_body_size=None,
     )
+
+
+async def _keep_house(roster: Roster) -> None:
+    """Forget old answers to Idempotency-Keys, some at a time, for as long as the service runs."""
+    lifetime = timedelta(hours=roster.settings.idempotency_hours)
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+        try:
+            while await roster.database.units.run(lambda session: forget_old(session, lifetime)):
+                pass
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it must not end the housekeeping
+            log.warning("housekeeping failed", reason=repr(failure))
 
 
 def _allow(app: Litestar) -> dict[str, bytes]:
