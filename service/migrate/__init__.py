@@ -1,1 +1,1 @@
-"""Migrations as a product."""
+"""Migrations as a product: the runner, the lock, and the one way tables are altered on SQLite."""

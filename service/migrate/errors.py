@@ -1,7 +1,15 @@
 """What stops a migration, as one sentence for a person."""
 
-from alembic.util import CommandError
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import asyncpg
+from alembic.script.revision import MultipleHeads, RevisionError
+from alembic.util import CommandError
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.db.failures import causes
 from service.errors import RosterError
 
 
@@ -11,3 +19,43 @@ class Refused(RosterError, CommandError):
 
 class Unknown(Refused):
     """The revision asked for is none of ours."""
+
+
+@contextmanager
+def told(url: URL) -> Iterator[None]:
+    """Turn what Alembic, the drivers and the network raise into Refused, with the cause behind it."""
+    try:
+        yield
+    except RosterError:
+        raise
+    except CommandError as error:
+        raise _of_alembic(error) from error
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Refused(f"{_where(url)} cannot be used: {_first_line(error)}.") from error
+
+
+def _of_alembic(error: CommandError) -> Refused:
+    cause = error.__cause__
+    if isinstance(cause, MultipleHeads):
+        return two_heads(cause.heads)
+    sentence = str(error).rstrip(".")
+    if isinstance(cause, RevisionError):
+        return Unknown(f"{sentence}. `roster db history` lists the revisions there are.")
+    return Refused(f"{sentence}.")
+
+
+def two_heads(heads: object) -> Refused:
+    names = " and ".join(sorted(heads)) if isinstance(heads, (tuple, list, set, frozenset)) else str(heads)
+    return Refused(f"The revisions have more than one head, {names}. Join them with `alembic merge heads`.")
+
+
+def _where(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return f"The file {url.database}"
+    port = f":{url.port}" if url.port else ""
+    return f"The database {url.database} at {url.host or 'the local socket'}{port}"
+
+
+def _first_line(error: BaseException) -> str:
+    last = list(causes(error))[-1]
+    return (str(last) or type(last).__name__).splitlines()[0].rstrip(".")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from service.migrate.sqlite.tokens import Token, meaningful, tokenize
+from service.migrate.sqlite.tokens import Token, join, meaningful, tokenize
 
 # https://www.sqlite.org/syntax/column-constraint.html
 # The words that open a clause, and how many tokens from there on can open no other.
@@ -38,15 +39,17 @@ class Column:
     def clauses(self) -> list[Clause]:
         """The clauses in the order they stand."""
         solid = self._solid
-        starts = list(self._openings())
-        spans = zip(starts, [*starts[1:], len(solid)], strict=True)
-        return [self._clause(solid[first:last]) for first, last in spans]
+        return [self._clause(solid[first:last]) for first, last in pairwise([*self._openings(), len(solid)])]
 
     def clause(self, kind: str) -> Clause | None:
         return next((clause for clause in self.clauses if clause.kind == kind), None)
 
-    def text(self, clause: Clause) -> str:
-        return "".join(token.text for token in self.tokens[clause.start : clause.stop])
+    @property
+    def text(self) -> str:
+        return join(self.tokens)
+
+    def text_of(self, clause: Clause) -> str:
+        return join(self.tokens[clause.start : clause.stop])
 
     def without(self, clause: Clause) -> "Column":
         start = clause.start
@@ -71,7 +74,7 @@ class Column:
     def type(self) -> str:
         solid = self._solid
         span = solid[1 : next(self._openings(), len(solid))]
-        return "".join(token.text for token in self.tokens[span[0] : span[-1] + 1]) if span else ""
+        return join(self.tokens[span[0] : span[-1] + 1]) if span else ""
 
     @property
     def _solid(self) -> list[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from service.migrate.errors import Refused
 from service.migrate.sqlite.clauses import Column
@@ -69,9 +69,13 @@ class Definition:
     def has_autoincrement(self) -> bool:
         return any(token.keyword == "AUTOINCREMENT" for item in self.items for token in item.tokens)
 
-    def column(self, name: str) -> Column:
-        """Raises Refused if there is none."""
-        return self._item(name).column
+    def has_column(self, name: str) -> bool:
+        return any(column.name == lowered(name) for column in self.columns)
+
+    def has_constraint(self, name: str) -> bool:
+        clauses = (clause for column in self.columns for clause in column.clauses)
+        names = {item.constraint_name for item in self.items if item.is_constraint} | {each.name for each in clauses}
+        return lowered(name) in names
 
     def change_column(self, name: str, change: Callable[[Column], Column]) -> "Definition":
         item = self._item(name)
@@ -172,7 +176,7 @@ def _split_constraints(separator: str, tokens: list[Token]) -> list[Item]:
             starts.append(index)
         named = tokens[index].keyword == "CONSTRAINT"
     starts[0] = 0
-    spans = zip(starts, [*starts[1:], len(tokens)], strict=True)
+    spans = pairwise([*starts, len(tokens)])
     return [Item(separator if first == 0 else "", tuple(tokens[first:last])) for first, last in spans]
 
 

@@ -28,7 +28,7 @@ def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
     require_loose_foreign_keys(connection)
     with connection.begin_nested():
         dangling = catalog.dangling_rows(connection, before.name)
-        broken = catalog.broken(connection)
+        broken = {thing for thing, _ in catalog.broken(connection)}
         sequence = catalog.sequence(connection, before.name)
         analyzed = catalog.analyzed(connection, before.name)
         with _references_left_alone(connection):
@@ -77,7 +77,9 @@ def _copy(connection: Connection, old: str, before: Stored, after: Definition) -
     sources = [quoted(readable[lowered(name)]) for name in columns]
     alias = catalog.rowid_column(connection, before.name)
     if before.definition.has_rowid and after.has_rowid and alias not in columns:
-        taken = readable.keys() | {lowered(name) for name in catalog.column_names(connection, before.name, generated=True)}
+        taken = readable.keys() | {
+            lowered(name) for name in catalog.column_names(connection, before.name, generated=True)
+        }
         if rowid := next((name for name in _ROWIDS if name not in taken), None):
             targets.insert(0, rowid)
             sources.insert(0, rowid)
@@ -101,10 +103,10 @@ def _replay(connection: Connection, before: Stored) -> None:
             connection.exec_driver_sql(sql)
 
 
-def _refuse_new_faults(table: str, before: dict[str, str], now: dict[str, str]) -> None:
-    for what, fault in now.items():
-        if what not in before:
-            raise Refused(f"Without what is changed in {table}, {what} would fail ({fault}); drop that first.")
+def _refuse_new_faults(table: str, before: set[str], now: dict[tuple[str, str], str]) -> None:
+    for (thing, _), fault in now.items():
+        if thing not in before:
+            raise Refused(f"{thing} would no longer work on the changed {table} ({fault}); drop that first.")
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Token:
         """The name this token stands for, as SQLite compares names; empty when it can be none."""
         if self.kind == "word":
             return lowered(self.text)
-        if self.kind == "mark" or self.kind == "gap":
+        if self.kind in ("mark", "gap"):
             return ""
         closing = self.text[-1]
         return lowered(self.text[1:-1].replace(closing * 2, closing))

@@ -1,0 +1,31 @@
+"""Create users.
+
+The directory begins with people: a name, and a mail address that nobody shares. Traffic feels nothing:
+the table is new.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001_create_users"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "users",
+        sa.Column("id", KEY, sa.Identity(), nullable=False),
+        sa.Column("name", sa.String(50), nullable=False),
+        sa.Column("email", sa.String(254), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+        sqlite_autoincrement=True,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("users")

@@ -1,0 +1,32 @@
+"""Create records.
+
+The directory learns of recordings: a title, a duration in seconds if it is known, and when they were made. Traffic
+feels nothing: the table is new.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004_create_records"
+down_revision = "0003_add_address_to_users"
+branch_labels = None
+depends_on = None
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "records",
+        sa.Column("id", KEY, sa.Identity(), nullable=False),
+        sa.Column("title", sa.String(100), nullable=False),
+        sa.Column("duration", sa.Integer()),
+        sa.Column("date_created", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_records")),
+        sa.CheckConstraint("duration >= 0", name=op.f("ck_records_duration")),
+        sqlite_autoincrement=True,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("records")

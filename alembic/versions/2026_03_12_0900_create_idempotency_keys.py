@@ -1,0 +1,31 @@
+"""Create idempotency keys.
+
+The answer to a key is kept in the transaction that did the work, so that asking twice does it once. Traffic feels
+nothing: the table is new.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014_create_idempotency_keys"
+down_revision = "0013_date_links"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("status", sa.Integer()),
+        sa.Column("headers", sa.LargeBinary()),
+        sa.Column("body", sa.LargeBinary()),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+
+
+def downgrade() -> None:
+    op.drop_table("idempotency_keys")

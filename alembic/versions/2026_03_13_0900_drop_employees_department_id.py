@@ -1,0 +1,149 @@
+"""Drop employees.department_id.
+
+No code reads or writes the column any more: the links alone say who is where. Code from before the links fails after
+this. The way back fills the column from the links (the lowest department of each employee) and brings the triggers.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from service.migrate import ops
+
+revision = "0015_drop_department_id"
+down_revision = "0014_create_idempotency_keys"
+branch_labels = None
+depends_on = None
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
+# empty only while there is none. Whoever changes either sees the other follow in the same statement.
+FUNCTIONS = (
+    """
+    CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.department_id IS NOT NULL THEN
+        INSERT INTO department_employees (department_id, employee_id)
+        VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+      END IF;
+      IF TG_OP = 'UPDATE' AND OLD.department_id IS NOT NULL THEN
+        DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP <> 'INSERT' THEN
+        -- Two links deleted at once must not each take the other for the one that is left.
+        PERFORM FROM employees WHERE id = OLD.employee_id FOR NO KEY UPDATE;
+        UPDATE employees SET department_id = (
+          SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+        WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+      END IF;
+      IF TG_OP <> 'DELETE' THEN
+        UPDATE employees SET department_id = NEW.department_id
+        WHERE id = NEW.employee_id AND department_id IS NULL;
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+)
+POSTGRESQL = (
+    *FUNCTIONS,
+    """
+    CREATE TRIGGER employees_department_added AFTER INSERT ON employees
+    FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
+    """,
+    """
+    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+    FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
+    EXECUTE FUNCTION employees_department_to_links()
+    """,
+    """
+    CREATE TRIGGER department_employees_changed
+    AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
+    FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
+    """,
+)
+SQLITE = (
+    """
+    CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
+    BEGIN
+      INSERT INTO department_employees (department_id, employee_id)
+      VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+    END
+    """,
+    """
+    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+    WHEN OLD.department_id IS NOT NEW.department_id
+    BEGIN
+      INSERT INTO department_employees (department_id, employee_id)
+      SELECT NEW.department_id, NEW.id WHERE NEW.department_id IS NOT NULL ON CONFLICT DO NOTHING;
+      DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+    END
+    """,
+    """
+    CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
+    BEGIN
+      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+    END
+    """,
+    """
+    CREATE TRIGGER department_employees_changed AFTER UPDATE OF department_id, employee_id ON department_employees
+    BEGIN
+      UPDATE employees SET department_id = (
+        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+    END
+    """,
+    """
+    CREATE TRIGGER department_employees_removed AFTER DELETE ON department_employees
+    BEGIN
+      UPDATE employees SET department_id = (
+        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+    END
+    """,
+)
+NO_POSTGRESQL = (
+    "DROP TRIGGER employees_department_added ON employees",
+    "DROP TRIGGER employees_department_changed ON employees",
+    "DROP TRIGGER department_employees_changed ON department_employees",
+    "DROP FUNCTION employees_department_to_links()",
+    "DROP FUNCTION department_employees_to_column()",
+)
+NO_SQLITE = (
+    "DROP TRIGGER employees_department_added",
+    "DROP TRIGGER employees_department_changed",
+    "DROP TRIGGER department_employees_added",
+    "DROP TRIGGER department_employees_changed",
+    "DROP TRIGGER department_employees_removed",
+)
+
+
+def upgrade() -> None:
+    ops.execute(postgresql=NO_POSTGRESQL, sqlite=NO_SQLITE)
+    op.drop_index(op.f("ix_employees_department_id"), table_name="employees")
+    op.drop_constraint(op.f("fk_employees_department_id_departments"), "employees", type_="foreignkey")
+    op.drop_column("employees", "department_id")
+
+
+def downgrade() -> None:
+    op.add_column("employees", sa.Column("department_id", KEY))
+    op.create_foreign_key(
+        op.f("fk_employees_department_id_departments"),
+        "employees",
+        "departments",
+        ["department_id"],
+        ["id"],
+        ondelete="SET NULL",
+    )
+    op.create_index(op.f("ix_employees_department_id"), "employees", ["department_id"])
+    op.execute(
+        "UPDATE employees SET department_id = "
+        "(SELECT min(department_id) FROM department_employees WHERE employee_id = employees.id)"
+    )
+    ops.execute(postgresql=POSTGRESQL, sqlite=SQLITE)

@@ -1,0 +1,28 @@
+"""Widen record titles.
+
+Three recordings of the first import have titles longer than 100 characters. On PostgreSQL a wider varchar is a matter
+of the catalog alone, and each connection's cached plans of records are made again; on SQLite the table is rebuilt.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from service.migrate import ops
+
+revision = "0016_widen_record_titles"
+down_revision = "0015_drop_department_id"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.alter_column("records", "title", existing_type=sa.String(100), type_=sa.String(200), existing_nullable=False)
+
+
+def downgrade() -> None:
+    records = sa.table("records", sa.column("id"), sa.column("title"))
+    ops.refuse_if_any(
+        sa.select(records.c.id, records.c.title).where(sa.func.length(records.c.title) > 100).order_by(records.c.id),
+        "Before this revision a title had at most 100 characters, and some are longer",
+    )
+    op.alter_column("records", "title", existing_type=sa.String(200), type_=sa.String(100), existing_nullable=False)

@@ -1,0 +1,56 @@
+"""How a drafted revision looks: plain types, a number and a slug for its id, and ruff's formatting if it is here."""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.script.write_hooks import register
+from sqlalchemy import DefaultClause, TypeDecorator
+
+from service.db import types
+from service.migrate import ops
+
+# alembic_version.version_num is a VARCHAR(32).
+_ID_LENGTH = 32
+_CHANCE_ID = re.compile(r"[0-9a-f]{12}")
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Render our own types and defaults in words that will mean the same when ours have changed."""
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl_instance!r}"
+    if kind == "server_default" and isinstance(item, DefaultClause) and isinstance(item.arg, (types.now, ops.now)):
+        context.imports.add("from service.migrate import ops")
+        return "ops.now()"
+    return False
+
+
+def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
+    """Give each new revision its id: the next number and a few words of its message."""
+    for script in scripts:
+        if context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
+            script.rev_id = next_id(context.script, script.message or "")
+
+
+def next_id(scripts: ScriptDirectory, message: str) -> str:
+    """An id such as 0017_add_colour_to_users: in order when sorted, and telling where it is read."""
+    numbers = [int(match[0]) for each in scripts.walk_revisions() if (match := re.match(r"\d{4}", each.revision))]
+    slug = re.sub(r"\W+", "_", message.lower()).strip("_") or "change"
+    words = f"{max(numbers, default=0) + 1:04d}_{slug}"
+    if len(words) > _ID_LENGTH:
+        words = words[: _ID_LENGTH + 1].rsplit("_", 1)[0][:_ID_LENGTH]
+    return words
+
+
+@register("ruff_if_installed")
+def format_draft(path: str, _options: Any) -> str:
+    """Format the new file as the rest of the code is."""
+    if find_spec("ruff") is not None:
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=True)  # noqa: S603 - our own file
+    return path

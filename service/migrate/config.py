@@ -1,0 +1,36 @@
+"""Alembic's configuration, for whoever calls it from Python."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+import service
+from service.migrate.errors import Refused
+
+_FILE = "alembic.ini"
+
+
+def configuration(**attributes: Any) -> Config:
+    """Return the configuration of alembic.ini; env.py reads the attributes.
+
+    `url` or `connection` says where, `report` is called with a sentence per event, `lock_wait_seconds` bounds the wait
+    for another migrator, and the ids of revisions done are appended to `done`.
+    """
+    return Config(_file(), attributes=attributes)
+
+
+@cache
+def scripts() -> ScriptDirectory:
+    """The revisions beside alembic.ini, read once."""
+    return ScriptDirectory.from_config(configuration())
+
+
+def _file() -> Path:
+    """The file beside the package, as in a checkout or an image, else in the working folder."""
+    for folder in (Path(service.__file__).parents[1], Path.cwd()):
+        if (folder / _FILE).exists():
+            return folder / _FILE
+    raise Refused(f"There is no {_FILE} here. Run this in the folder that holds it, with alembic/ beside it.")

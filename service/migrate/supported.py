@@ -1,0 +1,61 @@
+"""Which revisions of the database this code works with, so that a service can be ready while the schema moves on."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+OLDEST = "0016_widen_record_titles"
+NEWEST = "0016_widen_record_titles"
+_DIGITS = 4
+
+
+class Place(StrEnum):
+    """Where a database stands, seen from this code."""
+
+    EMPTY = "empty"
+    BEHIND = "behind"
+    INSIDE = "inside"
+    AHEAD = "ahead"
+    SPLIT = "split"
+
+    @property
+    def works(self) -> bool:
+        """Whether this code can serve from it: what newer code adds is made to leave the code before it working."""
+        return self in (Place.INSIDE, Place.AHEAD)
+
+
+def place(heads: Iterable[str]) -> Place:
+    """Tell where a database with these rows in alembic_version stands; the number in front of an id is its order."""
+    found = sorted(heads)
+    if not found:
+        return Place.EMPTY
+    if len(found) > 1:
+        return Place.SPLIT
+    number = found[0][:_DIGITS]
+    if number < OLDEST[:_DIGITS]:
+        return Place.BEHIND
+    return Place.AHEAD if number > NEWEST[:_DIGITS] else Place.INSIDE
+
+
+async def heads(engine: AsyncEngine) -> tuple[str, ...]:
+    """The rows of alembic_version, by one SELECT; none when the table is not there yet."""
+    async with engine.connect() as connection:
+        try:
+            found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+        except DBAPIError as error:
+            if _table_is_missing(error):
+                return ()
+            raise
+        return tuple(found.scalars())
+
+
+async def check(engine: AsyncEngine) -> Place:
+    """Where the engine's database stands now."""
+    return place(await heads(engine))
+
+
+def _table_is_missing(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "42P01" or "no such table" in str(error.orig)
