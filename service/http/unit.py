@@ -47,6 +47,7 @@ class Operation:
     query: type[msgspec.Struct] | None = None
     writes: bool = False
     conditional: bool = False
+    tagged: bool = False
     idempotent: bool = False
     # Media types of a body or an answer that is no JSON document.
     takes: tuple[str, ...] = ()
@@ -127,14 +128,24 @@ def writes(
 
 
 def serves(
-    *, summary: str, result: Any = None, gives: tuple[str, ...] = (), problems: tuple[int, ...] = ()
+    *,
+    summary: str,
+    result: Any = None,
+    gives: tuple[str, ...] = (),
+    tagged: bool = False,
+    problems: tuple[int, ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare an endpoint that binds nothing of the request and needs no transaction."""
 
     def decorate(endpoint: Endpoint) -> Endpoint:
-        statuses = tuple(sorted({500, *problems}))
         operation = Operation(
-            name=endpoint.__name__, summary=summary, status=200, result=result, problems=statuses, gives=gives
+            name=endpoint.__name__,
+            summary=summary,
+            status=200,
+            result=result,
+            gives=gives,
+            tagged=tagged,
+            problems=tuple(sorted({500, *problems})),
         )
         return _named(endpoint, endpoint, operation)
 
@@ -194,6 +205,7 @@ def _declare(
         return values
 
     more["result"] = more["result"] or returned
+    more["tagged"] = "version" in getattr(more["result"], "__struct_fields__", ())
     told = tuple(sorted(statuses))
     operation = Operation(name=handler.__name__, summary=summary, status=status, problems=told, **more)
     return operation, bind
@@ -240,7 +252,9 @@ async def _read_body(request: Request[Any, Any, Any], operation: Operation, limi
 
 def _check_media(scope: Any, raw: bytes) -> None:
     media = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-    known = ("application/json", "application/merge-patch+json") if scope["method"] == "PATCH" else ("application/json",)
+    known = (
+        ("application/json", "application/merge-patch+json") if scope["method"] == "PATCH" else ("application/json",)
+    )
     if media not in known:
         raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {' or '.join(known)} is read here.")
     if not raw:

@@ -1,0 +1,222 @@
+"""The API as an OpenAPI 3.1 document, made of what the registered routes declare of themselves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+
+from service import __version__
+from service.http.openapi_parts import (
+    HEADERS,
+    ID,
+    INTRODUCTION,
+    PARAMETERS,
+    problem_name,
+    problem_response,
+    refer_to_headers,
+)
+from service.http.problems import Problem
+from service.http.unit import Operation
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_MERGE_PATCH = "application/merge-patch+json"
+_OPERATIONS = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    path: str
+    method: str
+    operation: Operation
+    description: str | None
+
+
+def describe_api(app: Litestar) -> dict[str, Any]:
+    """Return the document of everything that is served under a declared operation."""
+    served = sorted(_served(app), key=lambda each: _tag(each.path) == _OPERATIONS)
+    schemas = _Schemas(each.operation for each in served)
+    paths: dict[str, Any] = {}
+    for each in served:
+        path = paths.setdefault(each.path, _path_item(each.path))
+        path[each.method] = _operation(each, schemas)
+    statuses = sorted({status for each in served for status in each.operation.problems})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Roster",
+            "version": __version__,
+            "description": INTRODUCTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [],
+        "tags": [{"name": tag} for tag in dict.fromkeys(_tag(each.path) for each in served)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "responses": {problem_name(status): problem_response(status) for status in statuses},
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+        },
+    }
+
+
+def _served(app: Litestar) -> Iterable[_Served]:
+    """Yield what is served, by path in the order of registration, each with its methods in their usual order."""
+    for route in app.routes:
+        by_method = {
+            method.lower(): handler
+            for handler in getattr(route, "route_handlers", ())
+            for method in handler.http_methods
+            if hasattr(handler.fn, "operation")
+        }
+        for method in _METHODS:
+            if method in by_method:
+                endpoint = by_method[method].fn
+                yield _Served(route.path_format, method, endpoint.operation, endpoint.__doc__)
+
+
+def _tag(path: str) -> str:
+    version, _, rest = path.strip("/").partition("/")
+    return rest.partition("/")[0] if version == "v1" else _OPERATIONS
+
+
+def _path_item(path: str) -> dict[str, Any]:
+    names = [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
+    if not names:
+        return {}
+    # Handlers take nothing but ids from their path.
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": ID} for name in names]}
+
+
+def _operation(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
+    operation = served.operation
+    document: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [_tag(served.path)],
+    }
+    if served.description:
+        document["description"] = served.description
+    if parameters := [*schemas.parameters(operation.query), *_header_parameters(served)]:
+        document["parameters"] = parameters
+    if content := _request_content(served, schemas):
+        document["requestBody"] = {"required": True, "content": content}
+    document["responses"] = _answers(served, schemas) | {
+        str(status): {"$ref": f"#/components/responses/{problem_name(status)}"} for status in operation.problems
+    }
+    return document
+
+
+def _header_parameters(served: _Served) -> list[dict[str, str]]:
+    takes = {
+        "IfMatch": served.operation.conditional,
+        "IfNoneMatch": served.method == "get" and served.operation.tagged,
+        "IdempotencyKey": served.operation.idempotent,
+    }
+    return [{"$ref": f"#/components/parameters/{name}"} for name, taken in takes.items() if taken]
+
+
+def _request_content(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
+    if served.operation.takes:
+        return {media: {"schema": {"type": "string"}} for media in served.operation.takes}
+    if served.operation.body is None:
+        return {}
+    medias = ["application/json", _MERGE_PATCH] if served.method == "patch" else ["application/json"]
+    return {media: {"schema": schemas.of(served.operation.body)} for media in medias}
+
+
+def _answers(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
+    operation = served.operation
+    headers = ["X-Request-ID"]
+    headers += ["ETag"] if operation.tagged else []
+    headers += ["Link"] if "next_cursor" in getattr(operation.result, "__struct_fields__", ()) else []
+    headers += ["Idempotency-Replayed"] if operation.idempotent else []
+    # PUT tells by its status whether the thing is new; its address is the one that was asked.
+    statuses = [200, 201] if served.method == "put" else [operation.status]
+    answers = {}
+    for status in statuses:
+        located = ["Location"] if status == 201 and served.method == "post" else []
+        answers[str(status)] = {
+            "description": _DESCRIPTIONS[status],
+            "headers": refer_to_headers(headers + located),
+            **_answer_content(operation, schemas),
+        }
+    if served.method == "get" and served.operation.tagged:
+        answers["304"] = {"description": _DESCRIPTIONS[304], "headers": refer_to_headers(headers)}
+    return answers
+
+
+_DESCRIPTIONS = {
+    200: "Done.",
+    201: "Created.",
+    204: "Done; there is nothing to show.",
+    304: "The caller has what would be shown.",
+}
+
+
+def _answer_content(operation: Operation, schemas: "_Schemas") -> dict[str, Any]:
+    if operation.gives:
+        return {"content": {media: {"schema": {"type": "string"}} for media in operation.gives}}
+    if operation.result in (None, NoneType):
+        return {}
+    return {"content": {"application/json": {"schema": schemas.of(operation.result)}}}
+
+
+class _Schemas:
+    """The schemas of everything that operations take and give, as msgspec itself reads and writes them."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        queries: list[type[msgspec.Struct]] = []
+        shown: list[Any] = [Problem]
+        for each in operations:
+            queries += [each.query] if each.query else []
+            shown += [kind for kind in (each.body, each.result) if kind not in (None, NoneType)]
+        kinds = list(dict.fromkeys([*queries, *shown]))
+        schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        self._schemas: dict[Any, dict[str, Any]] = dict(zip(kinds, schemas, strict=True))
+        described = {name: _plain(schema) for name, schema in components.items()}
+        self._queries = {kind: described.pop(self._schemas[kind]["$ref"].rpartition("/")[2]) for kind in set(queries)}
+        self.components = dict(sorted(described.items()))
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        return self._schemas[kind]
+
+    def parameters(self, query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
+        """Return the query parameters, field by field in the struct's order."""
+        if query is None:
+            return []
+        document = self._queries[query]
+        return [
+            _query_parameter(each.encode_name, {**document["properties"][each.encode_name]})
+            for each in msgspec.structs.fields(query)
+        ]
+
+
+def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "query"}
+    if description := schema.pop("description", None):
+        parameter["description"] = description
+    # An empty value is a value here, and as wrong as any other that does not fit.
+    return parameter | {"schema": schema}
+
+
+def _plain(schema: Any) -> Any:
+    """Return the schema as 3.1 says it shortest: a nullable value by its types, a choice of words by their type."""
+    if isinstance(schema, list):
+        return [_plain(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(value) for name, value in schema.items() if (name, value) != ("required", [])}
+    if "enum" in plain and "type" not in plain and all(isinstance(each, str) for each in plain["enum"]):
+        plain = {"type": "string"} | plain
+    match plain.pop("anyOf", None):
+        case None:
+            return plain
+        case [{"type": str(kind), **value}, {"type": "null"}] if "enum" not in value:
+            return {"type": [kind, "null"]} | value | plain
+        case choices:
+            return plain | {"anyOf": choices}

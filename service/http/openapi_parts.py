@@ -1,0 +1,131 @@
+"""The parts of the API description that every operation shares: its introduction, headers and problems."""
+
+from typing import Any
+
+import msgspec
+
+from service.db.words import LARGEST_KEY
+from service.errors import Fault
+from service.http import problems
+from service.http.etags import ENTITY_TAGS
+from service.http.idempotency import KEY
+
+INTRODUCTION = """\
+A directory of people, recordings and departments.
+
+- **Input is strict**: unknown fields and parameters, repeated parameters and values of another JSON type are refused
+  with 422, every fault at once. **Output is open**: fields may be added to it within `/v1`.
+- **Lists** are pages: follow `next_cursor`, or the `Link` header, until it is null or absent. No row is skipped or
+  shown twice, however deep, and whatever is changed meanwhile.
+- **Updates** do not overwrite each other: send the `ETag` you read as `If-Match`, and a change to anything newer is
+  refused with 412. PATCH takes a JSON merge patch (RFC 7396).
+- **Tries again** are safe with an `Idempotency-Key` on POST: the first answer is given again.
+- **Errors** are `application/problem+json` (RFC 9457) on every path.
+- HEAD is served wherever GET is, and OPTIONS everywhere. Every answer has an `X-Request-ID`: the caller's own, if it is
+  1 to 100 letters, digits, dots, dashes or underscores.
+"""
+
+PROBLEM_TYPE = problems.MEDIA_TYPE.decode()
+
+ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_KEY, "examples": [1]}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "Names this request, in the service's log too.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$"},
+    },
+    "ETag": {
+        "description": "Stands for what is shown; send it as If-Match or If-None-Match.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"[0-9a-z.-]+"$', "examples": ['"1"']},
+    },
+    "Location": {
+        "description": "Where the new resource is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Link": {
+        "description": 'The next page, as `<address>; rel="next"`; the last page has none (RFC 8288).',
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which a further try may succeed.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Idempotency-Replayed": {
+        "description": "This is the answer that the first request with this Idempotency-Key got.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "Do it only if the resource still has one of these ETags, or with `*` if there is one at all.",
+        "schema": {"type": "string", "pattern": ENTITY_TAGS, "examples": ["*"]},
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "Answer 304, with no body, if the resource still has one of these ETags.",
+        "schema": {"type": "string", "pattern": ENTITY_TAGS, "examples": ['"1"']},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The caller's own name for this request: however often it is sent, it is done once.",
+        "schema": {"type": "string", "pattern": KEY},
+    },
+}
+
+# Status: name of the component, when it happens, and the detail of an example.
+_PROBLEMS: dict[int, tuple[str, str, str]] = {
+    400: ("Malformed", "What was sent cannot be read.", "The cursor is not one that a page gave."),
+    404: ("NotFound", "There is no such thing.", "There is no user 7."),
+    406: ("NotAcceptable", "None of the media types in Accept is made here.", "It is made as application/x-ndjson."),
+    409: ("Conflict", "A constraint refused the change; `field` names it.", "Another user has this email."),
+    412: ("Stale", "If-Match names another version than the newest.", "It was changed since; read it again."),
+    413: ("TooLarge", "The body is longer than is taken.", "The body is longer than 1000000 bytes."),
+    415: (
+        "UnsupportedMedia",
+        "The body is of a kind that is not read here.",
+        "The body is text/plain; application/json is read here.",
+    ),
+    422: ("Invalid", "It can be read and is wrong; `errors` tells every fault.", "Some of what was sent is wrong."),
+    500: ("Internal", "The service made a mistake.", "The service made a mistake; it has been written down."),
+    503: ("Unavailable", "The database cannot answer now; try again.", "All connections to the database are busy."),
+}
+_FAULTS = (
+    Fault(detail="This field is required.", pointer="/email"),
+    Fault(detail="Expected int, got str.", pointer="/age"),
+)
+
+
+def problem_name(status: int) -> str:
+    """Return what the response of a problem is called among the components."""
+    return _PROBLEMS[status][0]
+
+
+def problem_response(status: int) -> dict[str, Any]:
+    """Return the response of a problem, with an example that the service itself made."""
+    _, description, detail = _PROBLEMS[status]
+    slug = next((slug for known, slug in problems.STATUS.values() if known == status), "internal")
+    example = problems.problem(
+        status,
+        "unavailable" if status == 503 else slug,
+        detail,
+        request_id="0f2b9e6c7a",
+        field="email" if status == 409 else None,
+        faults=_FAULTS if status == 422 else (),
+    )
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": msgspec.json.decode(example.body)}
+    headers = ["X-Request-ID", "Retry-After"] if status == 503 else ["X-Request-ID"]
+    return {"description": description, "headers": refer_to_headers(headers), "content": {PROBLEM_TYPE: content}}
+
+
+def refer_to_headers(names: list[str]) -> dict[str, Any]:
+    """Return references to the headers' components."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
