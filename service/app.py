@@ -15,7 +15,7 @@ from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
 from service.employees import handlers as employees
-from service.http import problems
+from service.http import docs, problems
 from service.http.edge import Edge
 from service.http.idempotency import forget_old
 from service.models import Base
@@ -32,6 +32,7 @@ ROUTERS = [
     departments.router,
     employees.router,
     department_employees.router,
+    docs.router,
 ]
 _HOUSEKEEPING_SECONDS = 600.0
 
