@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,7 @@ class Server:
     programs: Path
     port: int
     password: str
+    settings: Mapping[str, str]
     keeper: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,7 +65,7 @@ class Server:
 
     def start(self) -> None:
         """Returns when connections are accepted; raises RuntimeError with the server's log if they never are."""
-        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": self.port}.items()]
+        settings = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
         log = self.folder / "log"
         with log.open("ab") as output:
             self.keeper = subprocess.Popen(
@@ -97,7 +98,7 @@ class Server:
 
 
 @contextmanager
-def ephemeral_server() -> Iterator[Server]:
+def ephemeral_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """A running server in a temporary folder, with nothing kept of either."""
     with tempfile.TemporaryDirectory(prefix="roster-postgres-") as name:
         folder = Path(name)
@@ -116,7 +117,7 @@ def ephemeral_server() -> Iterator[Server]:
         made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
-        server = Server(folder=folder, programs=programs, port=free_port(), password=password)
+        server = Server(folder=folder, programs=programs, port=free_port(), password=password, settings=settings)
         server.start()
         try:
             yield server
