@@ -35,13 +35,13 @@ def _as_created(context: Any) -> datetime:
 Id = Annotated[
     int,
     mapped_column(Key, Identity(), primary_key=True, sort_order=-1),
-    Meta(ge=1, le=LARGEST_KEY, description="Given by the service; never reused."),
+    Meta(ge=1, le=LARGEST_KEY, description="Given by the service; never reused.", examples=[1]),
 ]
-Ref = Annotated[int, mapped_column(Key), Meta(ge=1, le=LARGEST_KEY)]
+Ref = Annotated[int, mapped_column(Key), Meta(ge=1, le=LARGEST_KEY, examples=[1])]
 Version = Annotated[
     int,
     mapped_column(Integer, server_default=text("1"), sort_order=1),
-    Meta(ge=1, le=LARGEST_INTEGER, description="Counts the changes; the ETag is made of it."),
+    Meta(ge=1, le=LARGEST_INTEGER, description="Counts the changes; the ETag is made of it.", examples=[1]),
 ]
 Created = Annotated[
     datetime, mapped_column(UtcDateTime, default=now, server_default=server_now(), sort_order=1), Meta(tz=True)
@@ -54,24 +54,42 @@ Updated = Annotated[
 Moment = Annotated[datetime, mapped_column(UtcDateTime), Meta(tz=True)]
 Day = Annotated[date, mapped_column(Date)]
 
-Name = Annotated[str, mapped_column(String(50)), Meta(min_length=1, max_length=50, pattern=LINE)]
-LongName = Annotated[str, mapped_column(String(100)), Meta(min_length=1, max_length=100, pattern=LINE)]
-Title = Annotated[str, mapped_column(String(200)), Meta(min_length=1, max_length=200, pattern=LINE)]
+Name = Annotated[str, mapped_column(String(50)), Meta(min_length=1, max_length=50, pattern=LINE, examples=["Ann Lee"])]
+LongName = Annotated[
+    str, mapped_column(String(100)), Meta(min_length=1, max_length=100, pattern=LINE, examples=["Research"])
+]
+Title = Annotated[
+    str, mapped_column(String(200)), Meta(min_length=1, max_length=200, pattern=LINE, examples=["Morning bells"])
+]
 Email = Annotated[
     str,
     mapped_column(String(254)),
-    Meta(min_length=3, max_length=254, pattern=EMAIL, description="Unique without regard to case."),
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=EMAIL,
+        description="Unique without regard to case.",
+        examples=["ann@example.org"],
+    ),
 ]
-Age = Annotated[int, mapped_column(Integer), Meta(ge=0, le=150)]
-Address = Annotated[str, mapped_column(String(100)), Meta(max_length=100, pattern=BLANKABLE_LINE)]
+Age = Annotated[int, mapped_column(Integer), Meta(ge=0, le=150, examples=[41])]
+Address = Annotated[
+    str, mapped_column(String(100)), Meta(max_length=100, pattern=BLANKABLE_LINE, examples=["1 Elm Street, Leeds"])
+]
 ExternalId = Annotated[
     str,
     mapped_column(String(100)),
-    Meta(min_length=1, max_length=100, pattern=TOKEN, description="The caller's own key; unique."),
+    Meta(
+        min_length=1, max_length=100, pattern=TOKEN, description="The caller's own key; unique.", examples=["crm-4711"]
+    ),
 ]
 Active = Annotated[bool, mapped_column(default=True, server_default=true())]
-Seconds = Annotated[int, mapped_column(Integer), Meta(ge=0, le=LARGEST_INTEGER, description="In seconds.")]
-Description = Annotated[str, mapped_column(String(2000)), Meta(max_length=2000, pattern=PARAGRAPHS)]
-Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE)]
+Seconds = Annotated[
+    int, mapped_column(Integer), Meta(ge=0, le=LARGEST_INTEGER, description="In seconds.", examples=[90])
+]
+Description = Annotated[
+    str, mapped_column(String(2000)), Meta(max_length=2000, pattern=PARAGRAPHS, examples=["In a few words."])
+]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["bells"])]
 Tags = Annotated[list[Tag], mapped_column(Document, default=list, server_default=text("'[]'")), Meta(max_length=20)]
 Folded = Annotated[str, mapped_column(folded(FOLDED_LENGTH))]
