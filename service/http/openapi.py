@@ -200,7 +200,8 @@ def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     parameter: dict[str, Any] = {"name": name, "in": "query"}
     if description := schema.pop("description", None):
         parameter["description"] = description
-    # An empty value is a value here, and as wrong as any other that does not fit.
+    # Swagger UI would fill them in, and so filter the list before anyone asked for it.
+    schema.pop("examples", None)
     return parameter | {"schema": schema}
 
 

@@ -64,14 +64,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "Do it only if the resource still has one of these ETags, or with `*` if there is one at all.",
-        "schema": {"type": "string", "pattern": ENTITY_TAGS, "examples": ["*"]},
+        "description": 'Do it only if the resource has one of these ETags, as `"7"`, or with `*` if it is there.',
+        "schema": {"type": "string", "pattern": ENTITY_TAGS},
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "Answer 304, with no body, if the resource still has one of these ETags.",
-        "schema": {"type": "string", "pattern": ENTITY_TAGS, "examples": ['"1"']},
+        "description": 'Answer 304, with no body, if the resource still has one of these ETags, as `"7"`.',
+        "schema": {"type": "string", "pattern": ENTITY_TAGS},
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",
