@@ -13,11 +13,13 @@ class RosterError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong with what was sent: where (a JSON pointer, a parameter or a column) and what would be right."""
+    """One thing wrong with what was sent: where (a pointer, a parameter, a line) and what would be right."""
 
     detail: str
     pointer: str | None = None
     parameter: str | None = None
+    line: int | None = None
+    field: str | None = None
 
 
 class Malformed(RosterError):

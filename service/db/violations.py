@@ -34,7 +34,7 @@ class Violations:
             if _CLASS_23.fullmatch(str(getattr(each, "sqlstate", ""))) and hasattr(each, "constraint_name"):
                 if each.sqlstate == _NOT_NULL:  # type: ignore[attr-defined]
                     return _missing(str(getattr(each, "column_name", "")))
-                return self._refused(self._named.get(each.constraint_name))
+                return refused(self._named.get(each.constraint_name))
             if found := _SQLITE.match(str(each)) if hasattr(each, "sqlite_errorcode") else None:
                 return self._refused_by_sqlite(found["kind"], found["what"], failure)
         return None
@@ -43,8 +43,8 @@ class Violations:
         if kind == "NOT NULL":
             return _missing(str(what).rpartition(".")[2])
         if kind == "FOREIGN KEY":
-            return self._refused(self._only_foreign_key(failure))
-        return self._refused((self._unique if kind == "UNIQUE" else self._named).get(str(what)))
+            return refused(self._only_foreign_key(failure))
+        return refused((self._unique if kind == "UNIQUE" else self._named).get(str(what)))
 
     def _only_foreign_key(self, failure: Exception) -> Constraint | None:
         """SQLite does not say which key failed; where a table has one, that is it."""
@@ -54,16 +54,17 @@ class Violations:
         keys = [] if table is None else list(table.foreign_key_constraints)
         return keys[0] if len(keys) == 1 else None
 
-    @staticmethod
-    def _refused(constraint: Constraint | None) -> Conflict:
-        if constraint is None or not isinstance(constraint.parent, Table):
-            return Conflict("The change contradicts what is stored.")
-        field = _field(constraint)
-        if isinstance(constraint, ForeignKeyConstraint):
-            return Conflict(f"There is no {_noun(constraint.referred_table)} with this id.", field=field)
-        if constraint.info.get("field") and not list(_columns(constraint)):
-            return Conflict(f"The value of {field} is out of bounds.", field=field)
-        return Conflict(f"Another {_noun(constraint.parent)} has this {field}.", field=field)
+
+def refused(constraint: Constraint | None) -> Conflict:
+    """Return what a constraint says when it refuses a row."""
+    if constraint is None or not isinstance(constraint.parent, Table):
+        return Conflict("The change contradicts what is stored.")
+    field = _field(constraint)
+    if isinstance(constraint, ForeignKeyConstraint):
+        return Conflict(f"There is no {_noun(constraint.referred_table)} with this id.", field=field)
+    if constraint.info.get("field") and not list(_columns(constraint)):
+        return Conflict(f"The value of {field} is out of bounds.", field=field)
+    return Conflict(f"Another {_noun(constraint.parent)} has this {field}.", field=field)
 
 
 def _missing(field: str) -> Conflict:

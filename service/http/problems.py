@@ -1,5 +1,6 @@
 """Every failure as application/problem+json (RFC 9457), from one table."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -60,6 +61,8 @@ class FaultView(msgspec.Struct, omit_defaults=True):
     detail: str
     pointer: str | None = None
     parameter: str | None = None
+    line: int | None = None
+    field: str | None = None
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -111,7 +114,7 @@ def problem(
         detail=detail,
         request_id=request_id,
         field=field,
-        errors=[FaultView(detail=each.detail, pointer=each.pointer, parameter=each.parameter) for each in faults],
+        errors=[FaultView(**asdict(each)) for each in faults],
     )
     return Answer(msgspec.json.encode(document), status=status, media_type=MEDIA_TYPE, headers=headers)
 
