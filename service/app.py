@@ -49,7 +49,7 @@ class Roster(Edge):
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
         self.litestar = _litestar(self)
-        super().__init__(self.litestar, self.metrics, _allow(self.litestar))
+        super().__init__(self.litestar, self.metrics.observe, _allow(self.litestar))
 
 
 def create_app(settings: Settings | None = None) -> Roster:

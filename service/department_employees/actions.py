@@ -1,13 +1,18 @@
 """Linking and unlinking, the same from both ends."""
 
+from typing import Any
+
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.rows import view
+from service.db.upserts import insert_into
 from service.department_employees import schemas
 from service.errors import Fault, Invalid, NotFound
 from service.http.etags import Conditions
 from service.http.unit import Placed
+from service.http.wire import WRONG, sent
 from service.models import Department, DepartmentEmployee, Employee
 
 
@@ -26,18 +31,16 @@ async def place(
         Stale: the link has another version by now.
     """
     if body.from_date and body.to_date and body.to_date < body.from_date:
-        raise Invalid("Some of what was sent is wrong.", Fault(detail="It is before from_date.", pointer="/to_date"))
-    link = await _locked(session, department_id, employee_id)
-    created = link is None
-    if link is None:
+        raise Invalid(WRONG, Fault(detail="It is before from_date.", pointer="/to_date"))
+    created = False
+    while (link := await _locked(session, department_id, employee_id)) is None:
         conditions.match_absent()
         await _lock_ends(session, department_id, employee_id)
-        link = DepartmentEmployee(department_id=department_id, employee_id=employee_id)
-        session.add(link)
-    else:
-        conditions.match(link.version)
-    link.from_date, link.to_date = body.from_date, body.to_date
-    await session.flush()
+        created = await _insert(session, department_id=department_id, employee_id=employee_id, **sent(body))
+    if not created:
+        _match(conditions, link)
+        link.from_date, link.to_date = body.from_date, body.to_date
+        await session.flush()
     return Placed(view(schemas.DepartmentEmployee, link), created=created)
 
 
@@ -51,12 +54,24 @@ async def remove(session: AsyncSession, department_id: int, employee_id: int, co
     link = await _locked(session, department_id, employee_id)
     if link is None:
         raise missing(department_id, employee_id)
-    conditions.match(link.version)
+    _match(conditions, link)
     await session.delete(link)
 
 
 def missing(department_id: int, employee_id: int) -> NotFound:
     return NotFound(f"Employee {employee_id} is not in department {department_id}.")
+
+
+def _match(conditions: Conditions, link: DepartmentEmployee) -> None:
+    # A link that was removed and put back begins again at version 1: only the whole of it tells the two apart.
+    conditions.match(link.version, msgspec.json.encode(view(schemas.DepartmentEmployee, link)))
+
+
+async def _insert(session: AsyncSession, **values: Any) -> bool:
+    """Store a new link, unless somebody else was quicker, which is no conflict: both wanted it there."""
+    table = DepartmentEmployee.__table__
+    insert = insert_into(table, session.get_bind().dialect).values(values)  # type: ignore[arg-type]
+    return await session.scalar(insert.on_conflict_do_nothing().returning(table.c.version)) is not None
 
 
 async def _locked(session: AsyncSession, department_id: int, employee_id: int) -> DepartmentEmployee | None:

@@ -6,19 +6,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.reader import Reader
 from service.department_employees import actions, queries, schemas
 from service.http.etags import Conditions
-from service.http.unit import Placed, reads, writes
+from service.http.unit import Placed, Shown, reads, writes
 
 _FROM_DEPARTMENT = "/v1/departments/{department_id:str}/employees/{employee_id:str}"
 _FROM_EMPLOYEE = "/v1/employees/{employee_id:str}/departments/{department_id:str}"
 
 
 @get(_FROM_DEPARTMENT)
-@reads(summary="Read when an employee is in a department")
-async def get_department_employee(
-    reader: Reader, department_id: int, employee_id: int
-) -> schemas.DepartmentEmployee:
+@reads(summary="Read when an employee is in a department", result=schemas.DepartmentEmployee)
+async def get_department_employee(reader: Reader, department_id: int, employee_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
-        return link
+        return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 
@@ -43,12 +41,10 @@ async def delete_department_employee(
 
 
 @get(_FROM_EMPLOYEE)
-@reads(summary="Read when an employee is in one of their departments")
-async def get_employee_department(
-    reader: Reader, employee_id: int, department_id: int
-) -> schemas.DepartmentEmployee:
+@reads(summary="Read when an employee is in one of their departments", result=schemas.DepartmentEmployee)
+async def get_employee_department(reader: Reader, employee_id: int, department_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
-        return link
+        return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 

@@ -35,8 +35,8 @@ class DepartmentUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """What changes of a department; null empties a field."""
 
     name: words.LongName | UnsetType = UNSET
-    external_id: words.ExternalId | None | UnsetType = UNSET
-    description: words.Description | None | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType | None = UNSET
+    description: words.Description | UnsetType | None = UNSET
 
 
 class DepartmentPage(msgspec.Struct, frozen=True):

@@ -33,9 +33,11 @@ EMPLOYEES = Listing(
         "external_id": Filter(lambda value: Employee.external_id == value),
         "user_id": Filter(lambda value: Employee.user_id == value),
         "department_id": Filter(
-            lambda value: select(DepartmentEmployee.employee_id)
-            .where(DepartmentEmployee.employee_id == Employee.id, DepartmentEmployee.department_id == value)
-            .exists()
+            lambda value: (
+                select(DepartmentEmployee.employee_id)
+                .where(DepartmentEmployee.employee_id == Employee.id, DepartmentEmployee.department_id == value)
+                .exists()
+            )
         ),
     },
 )

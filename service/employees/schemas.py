@@ -56,10 +56,10 @@ class EmployeeUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What changes of an employee; null empties a field."""
 
     name: words.LongName | UnsetType = UNSET
-    external_id: words.ExternalId | None | UnsetType = UNSET
-    user_id: words.Ref | None | UnsetType = UNSET
-    job_title: words.LongName | None | UnsetType = UNSET
-    hired_on: words.Day | None | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType | None = UNSET
+    user_id: words.Ref | UnsetType | None = UNSET
+    job_title: words.LongName | UnsetType | None = UNSET
+    hired_on: words.Day | UnsetType | None = UNSET
 
 
 class EmployeePage(msgspec.Struct, frozen=True):

@@ -1,29 +1,32 @@
-"""The outermost ring: request id, HEAD, OPTIONS, the figures and the log line of every request, whatever becomes of it."""
+"""The outermost ring: request id, HEAD, OPTIONS, figures and a log line for every request, whatever becomes of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import urandom
 from time import perf_counter
 from typing import Any
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from service.errors import NotFound
 from service.http.problems import describe
-from service.observability.metrics import Metrics
 
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
+# Told of every request: method, route template, status (0 when the caller went away) and seconds.
+Observe = Callable[[str, str, int, float], None]
+
 
 class Edge:
     """Wraps the application; errors and unmatched routes pass through here as everything else does."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, allow: Mapping[str, bytes]) -> None:
+    def __init__(self, app: ASGIApp, observe: Observe, allow: Mapping[str, bytes]) -> None:
         self._app = app
-        self._metrics = metrics
+        self._observe = observe
         self._allow = allow
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -38,7 +41,7 @@ class Edge:
             scope["method"] = "GET"
         status = 0
 
-        async def send_marked(message: Message) -> None:
+        async def send_marked(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -51,6 +54,7 @@ class Edge:
             await send(message)
 
         try:
+            _check_spelling(scope["path"])
             await self._app(scope, receive, send_marked)
         except Exception as failure:
             if status:
@@ -59,7 +63,7 @@ class Edge:
         finally:
             seconds = perf_counter() - started
             route = scope.get("path_template", "")
-            self._metrics.observe(method, route, status, seconds)
+            self._observe(method, route, status, seconds)
             if route not in _QUIET:
                 log.info(
                     "request",
@@ -69,6 +73,12 @@ class Edge:
                     status=status,
                     milliseconds=round(seconds * 1000, 2),
                 )
+
+
+def _check_spelling(path: str) -> None:
+    """Return if the path is the one spelling of its address; Litestar overlooks slashes too many."""
+    if "//" in path or (path.endswith("/") and path != "/"):
+        raise NotFound("There is nothing at this address; mind the slashes.")
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -12,42 +12,43 @@ _ONE = r'(?:W/)?"[\x21\x23-\x7e]*"'
 ENTITY_TAGS = rf"^(?:\*|{_ONE}(?:[ \t]*,[ \t]*{_ONE})*)$"
 
 _WRITTEN = re.compile(ENTITY_TAGS)
-_TAG = re.compile(r'(?P<weak>W/)?"(?P<opaque>[^"]*)"')
-# What `*` comes to: a list of no tags cannot be written.
-_ANYTHING: list[tuple[bool, str]] = []
+_TAG = re.compile(_ONE)
+_MORE_THAN_ITS_ROW = re.compile(r'\.[0-9a-f]{8}"$')
 
 
 def etag(version: int, body: bytes | None = None) -> str:
-    """Return the tag of a version; `body` joins in where the document shows more than its own row."""
+    """Return the tag of a version; `body` joins in where the version alone does not tell documents apart."""
     return f'"{version}"' if body is None else f'"{version}.{crc32(body):08x}"'
 
 
 class Conditions:
     """What the caller wants to be true before anything is done."""
 
-    __slots__ = ("_if_match",)
+    __slots__ = ("_if_match", "_if_none_match")
 
     def __init__(self, scope: Any) -> None:
         """Read what the caller said.
 
         Raises:
-            Malformed: If-Match holds something that is no entity tag.
+            Malformed: If-Match or If-None-Match holds something that is no entity tag.
         """
-        written = header(scope, b"if-match")
-        self._if_match = None if written is None else _tags(written, "If-Match")
+        # If-Match compares strongly: W/"1" is not "1".
+        self._if_match = _tags(scope, "If-Match")
+        self._if_none_match = _weakly(_tags(scope, "If-None-Match"))
 
-    def match(self, version: int) -> None:
-        """Return if the caller's copy is the newest, or if the caller did not say which copy it has.
+    def match(self, version: int, body: bytes | None = None) -> None:
+        """Return if the row is the one that the caller knows, or if the caller did not say which one that is.
+
+        Without a `body` the row's version decides, whatever else the caller's copy showed.
 
         Raises:
-            Stale: the row has another version by now.
+            Stale: the row has another version by now, or is one that If-None-Match excludes.
         """
-        if self._if_match is None or self._if_match == _ANYTHING:
-            return
-        # If-Match compares strongly: a weak tag matches nothing.
-        versions = {opaque.partition(".")[0] for weak, opaque in self._if_match if not weak}
-        if str(version) not in versions:
+        tag = etag(version, body)
+        if self._if_match is not None and not _hold(self._if_match, tag):
             raise Stale("It was changed since; read it again.")
+        if self._if_none_match is not None and _hold(self._if_none_match, tag):
+            raise Stale("It is there already, as If-None-Match says it must not be.")
 
     def match_absent(self) -> None:
         """Return if the caller does not expect that something is there already.
@@ -61,15 +62,25 @@ class Conditions:
 
 def is_known(scope: Any, tag: str) -> bool:
     """Tell whether the caller already has what this tag stands for."""
-    written = header(scope, b"if-none-match")
+    known = _weakly(_tags(scope, "If-None-Match"))
+    return known is not None and ("*" in known or tag in known)
+
+
+def _hold(tags: frozenset[str], tag: str) -> bool:
+    if "." not in tag:
+        tags = frozenset(_MORE_THAN_ITS_ROW.sub('"', each) for each in tags)
+    return "*" in tags or tag in tags
+
+
+def _weakly(tags: frozenset[str] | None) -> frozenset[str] | None:
+    return None if tags is None else frozenset(each.removeprefix("W/") for each in tags)
+
+
+def _tags(scope: Any, name: str) -> frozenset[str] | None:
+    written = header(scope, name.lower().encode())
     if written is None:
-        return False
-    wanted = _tags(written, "If-None-Match")
-    return wanted == _ANYTHING or tag.strip('"') in {opaque for _, opaque in wanted}
-
-
-def _tags(written: str, name: str) -> list[tuple[bool, str]]:
+        return None
     written = written.strip()
     if not _WRITTEN.fullmatch(written):
         raise Malformed(f'{name} holds {written!r}; entity tags are written as "1", W/"1" or *.')
-    return [(bool(found["weak"]), found["opaque"]) for found in _TAG.finditer(written)]
+    return frozenset({"*"}) if written == "*" else frozenset(_TAG.findall(written))

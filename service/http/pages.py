@@ -1,7 +1,6 @@
 """Keyset pages: each begins where the one before ended, at whatever depth."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from zlib import crc32
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.folding import fold
@@ -19,13 +18,15 @@ from service.db.reader import Query, Reader
 from service.db.words import BLANKABLE_LINE, LARGEST_KEY, LINE
 from service.errors import Malformed
 from service.http.answers import Answer
+from service.http.wire import in_utc
 
 T = TypeVar("T")
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many items at most.")]
 Cursor = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=2000, description="next_cursor of the page before, with the same filters."),
+    # Room for a key of FOLDED_LENGTH characters of four bytes each.
+    msgspec.Meta(min_length=1, max_length=3000, description="next_cursor of the page before, with the same filters."),
 ]
 Search = Annotated[
     str,
@@ -64,10 +65,7 @@ def contains(*columns: InstrumentedAttribute[str]) -> Filter:
     """A filter that finds text anywhere in folded columns."""
 
     def condition(value: Any) -> ColumnElement[bool]:
-        first, *rest = (column.like(value, escape="\\") for column in columns)
-        for each in rest:
-            first |= each
-        return first
+        return or_(*(column.like(value, escape="\\") for column in columns))
 
     return Filter(condition, _pattern)
 
@@ -120,7 +118,9 @@ class Listing(Generic[T]):
         self._filters = filters
         self._query = cache(self._build)
 
-    async def page(self, reader: Reader, parameters: ListParameters, *, fixed: Mapping[str, Any] | None = None) -> Page[T]:
+    async def page(
+        self, reader: Reader, parameters: ListParameters, *, fixed: Mapping[str, Any] | None = None
+    ) -> Page[T]:
         """Return one page; `fixed` are filters that the path sets.
 
         Raises:
@@ -129,7 +129,7 @@ class Listing(Generic[T]):
         sort: str = getattr(parameters, "sort", "id")
         filters = self._values(parameters, fixed or {})
         bound = {name: self._filters[name].prepare(value) for name, value in filters.items()}
-        mark = _mark(sort, filters)
+        mark = crc32(_encode([str(self._key), sort, sorted(filters.items())]))
         after = parameters.cursor is not msgspec.UNSET
         if after:
             bound["after_sort"], bound["after_id"] = self._read_cursor(str(parameters.cursor), sort, mark)
@@ -176,15 +176,13 @@ class Listing(Generic[T]):
                 base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[int, Any, _Key]
             )
             value = msgspec.convert(value, _KINDS[self._sorts[sort.removeprefix("-")].type.python_type])
-        except (binascii.Error, ValueError, msgspec.MsgspecError):
+            if isinstance(value, datetime):
+                value = in_utc(value)
+        except (ValueError, RecursionError):  # binascii's and msgspec's are ValueErrors too
             raise Malformed("The cursor is not one that a page gave.") from None
         if made_for != mark:
             raise Malformed("The cursor belongs to another sort or other filters; begin at the first page.")
         return value, key
-
-
-def _mark(sort: str, filters: Mapping[str, Any]) -> int:
-    return crc32(_encode([sort, sorted(filters.items())]))
 
 
 def _write_cursor(mark: int, value: Any, key: int) -> str:

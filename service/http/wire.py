@@ -1,8 +1,13 @@
 """From what was sent to values: strict, and with every fault told at once."""
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -12,11 +17,18 @@ from service.errors import Fault, Invalid, Malformed
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_WRONG = "Some of what was sent is wrong."
+WRONG = "Some of what was sent is wrong."
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MOST_PARAMETERS = 40
+# A megabyte of faults is no use to anyone.
+_MOST_FAULTS = 100
+# asyncpg takes Python's first and last moment for PostgreSQL's infinities, so their days are left out.
+_FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+# Names alone matter: numbers stay text, whatever their length.
+_NAMES = json.JSONDecoder(object_pairs_hook=lambda pairs: [name for name, _ in pairs], parse_int=str, parse_float=str)
 
 
 class Body(Generic[S]):
@@ -26,43 +38,69 @@ class Body(Generic[S]):
         self.struct = struct
         self._decoder = msgspec.json.Decoder(struct, strict=True)
         self._fields = msgspec.structs.fields(struct)
+        self._moments = [each.name for each in self._fields if _holds_moment(each.type)]
 
     def read(self, raw: bytes) -> S:
-        """Return the struct.
+        """Return the struct, its times in UTC.
 
         Raises:
             Malformed: it is no JSON.
             Invalid: it is JSON and does not fit; with every fault and its JSON pointer.
         """
         try:
-            return self._decoder.decode(raw)
+            struct = self._decoder.decode(raw)
         except msgspec.ValidationError:
-            raise Invalid(_WRONG, *self.faults(decode(raw))) from None
+            raise self._invalid(decode(raw), raw) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             decode(raw)
             raise
+        if _named_twice(raw):
+            raise self._invalid(decode(raw), raw)
+        return self._in_utc(struct) if self._moments else struct
 
     def convert(self, document: dict[str, Any]) -> S:
         """Return the struct of an object that is decoded already; raises as `read`."""
         try:
-            return msgspec.convert(document, self.struct, strict=True)
+            struct = msgspec.convert(document, self.struct, strict=True)
         except msgspec.ValidationError:
-            raise Invalid(_WRONG, *self.faults(document)) from None
+            raise self._invalid(document) from None
+        return self._in_utc(struct) if self._moments else struct
 
-    def faults(self, document: Any) -> list[Fault]:
-        """Return everything wrong with a decoded document, field by field."""
+    def faults(self, document: Any) -> Iterator[Fault]:
+        """Yield everything wrong with a decoded document, field by field."""
         if not isinstance(document, dict):
-            return [Fault(detail="A JSON object is expected here.", pointer="")]
+            yield Fault(detail="A JSON object is expected here.", pointer="")
+            return
         known = {each.encode_name for each in self._fields}
-        faults = [
-            Fault(detail="There is no such field.", pointer=_pointer(name)) for name in document if name not in known
-        ]
+        for name in document:
+            if name not in known:
+                yield Fault(detail="There is no such field.", pointer=_pointer(name))
         for each in self._fields:
+            pointer = _pointer(each.encode_name)
             if each.encode_name in document:
-                faults += _fault_of_value(document[each.encode_name], each.type, each.encode_name)
+                yield from _faults_of_value(document[each.encode_name], each.type, pointer)
             elif each.required:
-                faults.append(Fault(detail="This field is required.", pointer=_pointer(each.encode_name)))
-        return faults
+                yield Fault(detail="This field is required.", pointer=pointer)
+
+    def _invalid(self, document: Any, raw: bytes = b"") -> Invalid:
+        twice = _named_twice(raw) if raw and isinstance(document, dict) else []
+        faults = [Fault(detail="This field is given more than once.", pointer=_pointer(name)) for name in twice]
+        return Invalid(WRONG, *islice((*faults, *self.faults(document)), _MOST_FAULTS))
+
+    def _in_utc(self, struct: S) -> S:
+        moments: dict[str, datetime] = {}
+        faults: list[Fault] = []
+        for name in self._moments:
+            value = getattr(struct, name)
+            if not isinstance(value, datetime):
+                continue
+            try:
+                moments[name] = in_utc(value)
+            except ValueError as error:
+                faults.append(Fault(detail=f"{error}.", pointer=_pointer(name)))
+        if faults:
+            raise Invalid(WRONG, *faults)
+        return msgspec.structs.replace(struct, **moments)
 
 
 def decode(raw: bytes) -> Any:
@@ -74,28 +112,65 @@ def decode(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
+        raise Malformed(f"The body is not JSON: {_AT.sub('', str(error))}.") from None
     except RecursionError:
         raise Malformed("The body is nested too deeply.") from None
 
 
 def sent(patch: msgspec.Struct) -> dict[str, Any]:
     """Return the fields that a merge patch names (RFC 7396)."""
-    return {
-        name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not msgspec.UNSET
-    }
+    return {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not msgspec.UNSET}
 
 
-def _fault_of_value(value: Any, kind: Any, name: str) -> list[Fault]:
+def in_utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; raises ValueError for one that PostgreSQL and Python do not both hold."""
+    if not _FIRST_MOMENT <= moment < _END_OF_TIME:
+        raise ValueError("Expected a time from 0001-01-02 to 9999-12-30, in UTC")
+    return moment.astimezone(UTC)
+
+
+def _named_twice(raw: bytes) -> list[str]:
+    """Return the names that a JSON object holds more than once: which of the values counts, nobody can tell."""
+    names = _NAMES.decode(raw.decode())
+    if len(set(names)) == len(names):
+        return []
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _faults_of_value(value: Any, kind: Any, pointer: str) -> Iterator[Fault]:
+    kind = _without_unset(kind)
     try:
-        msgspec.convert(value, _without_unset(kind), strict=True)
-    except msgspec.ValidationError as error:
+        held = msgspec.convert(value, kind, strict=True)
+        if isinstance(held, datetime):
+            in_utc(held)
+    except ValueError as error:
         detail, path = str(error), ""
         if found := _AT.search(detail):
             detail = detail[: found.start()]
             path = "".join(f"/{step or index}" for step, index in _STEP.findall(found["path"]))
-        return [Fault(detail=f"{_plain(detail)}.", pointer=_pointer(name) + path)]
-    return []
+        item = _type_of_items(kind)
+        if item is None or not isinstance(value, list) or not path:
+            yield Fault(detail=f"{_plain(detail)}.", pointer=pointer + path)
+        if item is not None and isinstance(value, list):
+            # msgspec stops at the first.
+            for at, each in enumerate(value):
+                yield from _faults_of_value(each, item, f"{pointer}/{at}")
+
+
+def _type_of_items(kind: Any) -> Any:
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_args(kind)[0] if get_origin(kind) is list else None
+
+
+def _holds_moment(kind: Any) -> bool:
+    described = _described(_without_unset(kind))
+    return any(isinstance(each, inspect.DateTimeType) for each in getattr(described, "types", (described,)))
+
+
+def _described(kind: Any) -> inspect.Type:
+    described = inspect.type_info(kind)
+    return described.type if isinstance(described, inspect.Metadata) else described
 
 
 @cache
@@ -153,15 +228,13 @@ class Parameters(Generic[S]):
                 except (msgspec.ValidationError, ValueError) as error:
                     faults.append(Fault(detail=f"{_plain(str(error))}.", parameter=name))
         if faults:
-            raise Invalid(_WRONG, *faults)
+            raise Invalid(WRONG, *faults)
         return self.struct(**values)
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
-        )
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except UnicodeDecodeError:
         raise Malformed("The query string is not UTF-8, percent-encoded.") from None
     except ValueError:
@@ -170,9 +243,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 def _parameter(text: str, kind: Any) -> Any:
     value: Any = text
-    described = inspect.type_info(kind)
-    if isinstance(described, inspect.Metadata):
-        described = described.type
+    described = _described(kind)
     if isinstance(described, inspect.IntType):
         if not _WHOLE.fullmatch(text):
             raise ValueError(f"Expected a whole number, got {text!r}")

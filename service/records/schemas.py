@@ -43,11 +43,11 @@ class RecordUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What changes of a recording; null empties a field."""
 
     title: words.Title | UnsetType = UNSET
-    external_id: words.ExternalId | None | UnsetType = UNSET
-    duration: words.Seconds | None | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType | None = UNSET
+    duration: words.Seconds | UnsetType | None = UNSET
     date_created: words.Moment | UnsetType = UNSET
-    owner_id: words.Ref | None | UnsetType = UNSET
-    description: words.Description | None | UnsetType = UNSET
+    owner_id: words.Ref | UnsetType | None = UNSET
+    description: words.Description | UnsetType | None = UNSET
     tags: words.Tags | UnsetType = UNSET
 
 

@@ -11,7 +11,7 @@ from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import User
-from service.users import queries, schemas
+from service.users import actions, queries, schemas
 
 
 @get("/")
@@ -55,6 +55,7 @@ async def update_user(
 async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
     user = await load(session, User, user_id, to_delete=True)
     conditions.match(user.version)
+    await actions.let_go(session, user_id)
     await session.delete(user)
 
 

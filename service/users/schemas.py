@@ -42,9 +42,9 @@ class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     name: words.Name | UnsetType = UNSET
     email: words.Email | UnsetType = UNSET
-    external_id: words.ExternalId | None | UnsetType = UNSET
-    age: words.Age | None | UnsetType = UNSET
-    address: words.Address | None | UnsetType = UNSET
+    external_id: words.ExternalId | UnsetType | None = UNSET
+    age: words.Age | UnsetType | None = UNSET
+    address: words.Address | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
 
 

@@ -1,0 +1,133 @@
+"""From a request to a handler's arguments, as its annotations ask for them."""
+
+import re
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import msgspec
+from litestar import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.reader import Reader
+from service.db.words import LARGEST_KEY
+from service.errors import Fault, Invalid, Malformed, NotFound
+from service.http.answers import header
+from service.http.etags import Conditions
+from service.http.problems import TooLarge, UnsupportedMedia
+from service.http.wire import WRONG, Body, Parameters
+
+_ID = re.compile(r"[1-9][0-9]{0,18}")
+_JSON = ("application/json",)
+_PATCH = ("application/json", "application/merge-patch+json")
+
+_Binder = Callable[[Any, bytes], Any]
+
+
+class Binding:
+    """What a handler takes: `body`, `query`, `Conditions` and, by their names, the ids in the path."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        hints = get_type_hints(handler)
+        self.returned = hints.pop("return")
+        self.body: type[msgspec.Struct] | None = hints.get("body")
+        self.query: type[msgspec.Struct] | None = hints.get("query")
+        self.conditional = Conditions in hints.values()
+        # What is wrong with the path makes all else void, so it is read first.
+        self._ids = [name for name, kind in hints.items() if kind is int]
+        self._binders: dict[str, _Binder] = {
+            name: _binder(name, kind)
+            for name, kind in hints.items()
+            if kind is not int and kind not in (Reader, AsyncSession)
+        }
+        self._binders.setdefault("query", _binder("query", _NoParameters))
+
+    @property
+    def statuses(self) -> set[int]:
+        """The statuses of what binding alone finds."""
+        found = {400, 422}
+        if self._ids:
+            found.add(404)
+        if self.body is not None:
+            found.add(415)
+        return found
+
+    def bind(self, scope: Any, raw: bytes) -> dict[str, Any]:
+        """Return the handler's arguments.
+
+        Raises:
+            NotFound: an id in the path is none.
+            Malformed: something cannot be read at all.
+            Invalid: something is wrong; every fault of body and query is told.
+        """
+        values: dict[str, Any] = {name: read_id(scope["path_params"][name]) for name in self._ids}
+        faults: list[Fault] = []
+        for name, binder in self._binders.items():
+            try:
+                values[name] = binder(scope, raw)
+            except Invalid as invalid:
+                faults += invalid.faults
+        if faults:
+            raise Invalid(WRONG, *faults)
+        if self.query is None:
+            del values["query"]
+        return values
+
+    async def read_body(self, request: Request[Any, Any, Any], limit: int) -> bytes:
+        """Return the whole body, before a connection is taken from the pool.
+
+        Raises:
+            TooLarge: it has more bytes than the limit.
+            UnsupportedMedia: the handler reads another kind of body.
+            Malformed: it is missing, or ends too soon.
+        """
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message: Any = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise Malformed("The request ended before its body did.")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"The body is longer than {limit} bytes.")
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                break
+        raw = b"".join(chunks)
+        if self.body is not None:
+            _check_media(request.scope, raw)
+        return raw
+
+
+class _NoParameters(msgspec.Struct):
+    pass
+
+
+def _binder(name: str, kind: Any) -> _Binder:
+    if name == "body":
+        body: Body[Any] = Body(kind)
+        return lambda _scope, raw: body.read(raw)
+    if name == "query":
+        parameters: Parameters[Any] = Parameters(kind)
+        return lambda scope, _raw: parameters.read(scope["query_string"])
+    return lambda scope, _raw: Conditions(scope)
+
+
+def read_id(text: str) -> int:
+    """Return the id in a path; whatever else stands there is the address of nothing.
+
+    Raises:
+        NotFound: it is no id.
+    """
+    if not _ID.fullmatch(text) or (number := int(text)) > LARGEST_KEY:
+        raise NotFound("There is nothing at this address.")
+    return number
+
+
+def _check_media(scope: Any, raw: bytes) -> None:
+    media = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+    known = _PATCH if scope["method"] == "PATCH" else _JSON
+    if media not in known:
+        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {' or '.join(known)} is read here.")
+    if not raw:
+        raise Malformed("A body is required here.")

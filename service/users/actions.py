@@ -1,0 +1,16 @@
+"""What else changes when a user goes."""
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.models import Employee, Record
+
+
+async def let_go(session: AsyncSession, user_id: int) -> None:
+    """Take the user from their recordings and from the employee they are, each of which counts that as a change.
+
+    The foreign keys alone would set NULL too, and leave the old version, and so the old ETag, on what changed.
+    """
+    for model, column in ((Record, Record.owner_id), (Employee, Employee.user_id)):
+        changed = update(model).where(column == user_id).values({column: None, model.version: model.version + 1})
+        await session.execute(changed, execution_options={"synchronize_session": False})
