@@ -50,13 +50,21 @@ class Body(Generic[S]):
         try:
             struct = self._decoder.decode(raw)
         except msgspec.ValidationError:
-            raise self._invalid(decode(raw), raw) from None
+            struct = self._read_again(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             decode(raw)
             raise
         if _named_twice(raw):
             raise self._invalid(decode(raw), raw)
         return self._in_utc(struct) if self._moments else struct
+
+    def _read_again(self, raw: bytes) -> S:
+        """Return the struct of a document in which an integer may be written 3.0 (JSON Schema, 6.1.1)."""
+        document = _integral(decode(raw))
+        try:
+            return msgspec.convert(document, self.struct, strict=True)
+        except msgspec.ValidationError:
+            raise self._invalid(document, raw) from None
 
     def convert(self, document: dict[str, Any]) -> S:
         """Return the struct of an object that is decoded already; raises as `read`."""
@@ -115,6 +123,16 @@ def decode(raw: bytes) -> Any:
         raise Malformed(f"The body is not JSON: {_AT.sub('', str(error))}.") from None
     except RecursionError:
         raise Malformed("The body is nested too deeply.") from None
+
+
+def _integral(document: Any) -> Any:
+    """Return a decoded document with an int for every field that is a float without a fraction."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in document.items()
+    }
 
 
 def sent(patch: msgspec.Struct) -> dict[str, Any]:
