@@ -10,8 +10,8 @@ from service.errors import Misconfigured
 PREFIX = "ROSTER_"
 
 
-def _setting(default: Any, about: str, *, least: float | None = None) -> Any:
-    return field(default=default, metadata={"about": about, "least": least})
+def _setting(default: Any, about: str, *, least: float | None = None, among: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"about": about, "least": least, "among": among})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Settings:
     idempotency_hours: float = _setting(24.0, "How long the answer to an Idempotency-Key is kept.", least=0)
     trusted_network: bool = _setting(default=False, about="The network in front is private: any address may be bound.")
     drain_seconds: int = _setting(30, "How long a stopping server waits for running requests.", least=0)
-    log_level: str = _setting("info", "debug, info, warning or error.")
-    log_format: str = _setting("auto", "json, text, or auto: text on a terminal and json elsewhere.")
+    log_level: str = _setting("info", "The least that is logged.", among=("debug", "info", "warning", "error"))
+    log_format: str = _setting("auto", "auto is text on a terminal and json elsewhere.", among=("auto", "json", "text"))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -54,7 +54,7 @@ class Settings:
                 wrong.append(f"{variable} is not a setting")
                 continue
             try:
-                values[each.name] = _read(text, type(each.default), each.metadata["least"])
+                values[each.name] = _read(text, type(each.default), **each.metadata)
             except ValueError as error:
                 wrong.append(f"{variable} is {text!r}: {error}")
         if wrong:
@@ -62,8 +62,11 @@ class Settings:
         return cls(**values)
 
 
-def _read(text: str, kind: type, least: float | None) -> Any:
+def _read(text: str, kind: type, *, least: float | None, among: tuple[str, ...], about: str) -> Any:  # noqa: ARG001
     value = _READERS[kind](text)
+    if among and value not in among:
+        message = f"it must be one of {', '.join(among)}"
+        raise ValueError(message)
     if least is not None and value < least:
         message = f"it must be at least {least:g}"
         raise ValueError(message)

@@ -16,14 +16,13 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except RosterError as failure:
-            sentence = click.ClickException(str(failure))
-            sentence.exit_code = 2 if isinstance(failure, Misconfigured) else 1
-            raise sentence from failure
+            click.echo(f"Error: {failure}", err=True)
+            context.exit(2 if isinstance(failure, Misconfigured) else 1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Roster, a directory of people, recordings and departments.
+    r"""Roster, a directory of people, recordings and departments.
 
     The database is the one that ROSTER_DATABASE_URL names, else DATABASE_URL, else the SQLite file roster.db in the
     working folder. Begin with:

@@ -1,10 +1,13 @@
 """`roster serve`."""
 
 import os
+import signal
+import sys
 import tempfile
 from contextlib import ExitStack
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -37,6 +40,8 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
     _require_loopback(host, settings)
     logs.configure(settings.log_level, settings.log_format)
     _announce(host, port, workers, settings)
+    # Once drained, uvicorn raises the signal again for whoever listened before: being told to stop is no failure.
+    signal.signal(signal.SIGTERM, _end_well)
     with ExitStack() as stack:
         if workers > 1:
             # Each process counts for itself; whichever is asked adds up the files of all.
@@ -53,6 +58,10 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
             server_header=False,
             timeout_graceful_shutdown=settings.drain_seconds,
         )
+
+
+def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 def application() -> "Roster":

@@ -1,7 +1,7 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,13 +10,19 @@ from service.db.failures import Cure, Patience, cure
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    AnySelect = Select[*tuple[Any, ...]]
+else:
+    # SQLAlchemy 2.0's takes one parameter, 2.1's any number.
+    AnySelect = Select
+
 
 class Query(Generic[T]):
     """A select whose columns fill a row type, position by position; a value, made once and kept."""
 
     __slots__ = ("compiled", "row", "statement")
 
-    def __init__(self, row: Callable[..., T], statement: Select[Any]) -> None:
+    def __init__(self, row: Callable[..., T], statement: AnySelect) -> None:
         self.row = row
         self.statement = statement
         self.compiled: dict[str, _Compiled] = {}

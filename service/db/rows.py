@@ -4,12 +4,14 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase
 
+from service.db.reader import AnySelect
 from service.errors import NotFound
 
-M = TypeVar("M")
+M = TypeVar("M", bound=DeclarativeBase)
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -29,11 +31,11 @@ async def load(session: AsyncSession, model: type[M], id: int, *, to_delete: boo
 
 
 @cache
-def _locking(model: type[Any], to_delete: bool) -> Select[Any]:  # noqa: FBT001 - the cache's key
+def _locking(model: Any, to_delete: bool) -> AnySelect:  # noqa: FBT001 - the cache's key
     return select(model).where(model.id == bindparam("id")).with_for_update(key_share=not to_delete)
 
 
-def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> Select[Any]:
+def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> AnySelect:
     """Return a select of just the columns that fill the struct, in its order; `more` follow."""
     return select(*(getattr(model, name) for name in (*struct.__struct_fields__, *more)))
 

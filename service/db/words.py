@@ -15,7 +15,7 @@ from service.db.types import now as server_now
 LINE = r"^(?! *$)[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 BLANKABLE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 PARAGRAPHS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$(?!\n)"
-TOKEN = r"^[^\x00-\x20\x7f-\xa0]*$(?!\n)"
+UNSPACED = r"^[^\x00-\x20\x7f-\xa0]*$(?!\n)"
 EMAIL = r"^[^\x00-\x20\x7f-\xa0@]+@[^\x00-\x20\x7f-\xa0@]+$(?!\n)"
 
 LARGEST_KEY = 2**63 - 1
@@ -80,7 +80,11 @@ ExternalId = Annotated[
     str,
     mapped_column(String(100)),
     Meta(
-        min_length=1, max_length=100, pattern=TOKEN, description="The caller's own key; unique.", examples=["crm-4711"]
+        min_length=1,
+        max_length=100,
+        pattern=UNSPACED,
+        description="The caller's own key; unique.",
+        examples=["crm-4711"],
     ),
 ]
 Active = Annotated[bool, mapped_column(default=True, server_default=true())]

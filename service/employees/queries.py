@@ -1,5 +1,6 @@
 """What is read of employees."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -54,6 +55,9 @@ DEPARTMENTS = Listing(
 )
 
 
+_shown: Callable[..., schemas.EmployeeShown] = schemas.EmployeeShown
+
+
 def _row(*values: Any) -> tuple[Any, ...]:
     return values
 
@@ -74,4 +78,4 @@ async def employee_with_departments(reader: Reader, id: int) -> schemas.Employee
     if not rows:
         return None
     departments = [schemas.EmployeeDepartment(*row[_WIDTH:]) for row in rows if row[_WIDTH] is not None]
-    return schemas.EmployeeShown(*rows[0][:_WIDTH], departments)
+    return _shown(*rows[0][:_WIDTH], departments)

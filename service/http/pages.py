@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlencode
 from zlib import crc32
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, or_, tuple_
+from sqlalchemy import ColumnElement, bindparam, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.folding import fold
-from service.db.reader import Query, Reader
+from service.db.reader import AnySelect, Query, Reader
 from service.db.words import BLANKABLE_LINE, LARGEST_KEY, LINE
 from service.errors import Malformed
 from service.http.answers import Answer
@@ -105,7 +105,7 @@ class Listing(Generic[T]):
     def __init__(
         self,
         row: Callable[..., T],
-        select: Select[Any],
+        select: AnySelect,
         *,
         key: InstrumentedAttribute[int],
         sorts: Mapping[str, InstrumentedAttribute[Any]],

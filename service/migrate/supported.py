@@ -42,14 +42,14 @@ def place(heads: Iterable[str]) -> Place:
 
 async def heads(engine: AsyncEngine) -> tuple[str, ...]:
     """The rows of alembic_version, by one SELECT; none when the table is not there yet."""
-    async with engine.connect() as connection:
-        try:
+    try:
+        async with engine.connect() as connection:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
-        except DBAPIError as error:
-            if _table_is_missing(error):
-                return ()
-            raise
-        return tuple(found.scalars())
+            return tuple(found.scalars())
+    except DBAPIError as error:
+        if _is_not_there_yet(error):
+            return ()
+        raise
 
 
 async def check(engine: AsyncEngine) -> Place:
@@ -57,5 +57,11 @@ async def check(engine: AsyncEngine) -> Place:
     return place(await heads(engine))
 
 
-def _table_is_missing(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == "42P01" or "no such table" in str(error.orig)
+def _is_not_there_yet(error: DBAPIError) -> bool:
+    told = str(error.orig)
+    # The last is SQLite's for a reader of a file that nobody has made.
+    return (
+        getattr(error.orig, "sqlstate", None) == "42P01"
+        or "no such table" in told
+        or "unable to open database file" in told
+    )

@@ -1,6 +1,6 @@
 """What every table of the directory shares: names of constraints, the id, the version and the times."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr
@@ -36,7 +36,5 @@ class Tracked:
 
 class Entity(Tracked):
     """A tracked row with an id that is never given out twice."""
-
-    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     id: Mapped[words.Id]

@@ -1,0 +1,115 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.cli.servers import environment, serving
+
+
+def test_tells_where_api_docs_and_data_are(fresh_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(fresh_url, log) as (base, _):
+        told = log.read_text()
+        assert f"API:       {base}/v1" in told
+        assert f"API docs:  {base}/docs" in told
+        assert "Data:" in told
+        assert "postgres:postgres" not in told
+        assert httpx.get(f"{base}/v1/users").json() == {"items": [], "next_cursor": None}
+        assert httpx.get(f"{base}/readyz").json()["status"] == "ready"
+
+
+def test_finishes_running_requests_before_it_ends(fresh_url: str, tmp_path: Path) -> None:
+    body = json.dumps({"name": "Ann", "email": "ann@example.org"}).encode()
+    with serving(fresh_url, tmp_path / "log") as (base, process):
+        port = int(base.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            head = f"POST /v1/users HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
+            line.sendall(head.replace("\n", "\r\n").encode() + body[:5])
+            # Answered on another line, so the server has read what this one sent before.
+            httpx.get(f"{base}/livez").raise_for_status()
+            process.send_signal(signal.SIGTERM)
+            _wait_until_refused(port)
+            line.sendall(body[5:])
+            assert line.recv(65536).startswith(b"HTTP/1.1 201")
+        started = time.monotonic()
+        assert process.wait(10) == 0
+        assert time.monotonic() - started < 5
+
+
+def test_counts_the_requests_of_all_its_processes(fresh_url: str, tmp_path: Path) -> None:
+    with serving(fresh_url, tmp_path / "log", "--workers=2") as (base, _):
+        for _ in range(40):
+            httpx.get(f"{base}/v1/departments").raise_for_status()
+        figures = httpx.get(f"{base}/metrics").text
+        line = 'roster_request_seconds_count{method="GET",route="/v1/departments",status="200"} 40.0'
+        assert line in figures
+
+
+def test_logs_each_request_as_one_line_with_its_id(fresh_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(fresh_url, log) as (base, process):
+        httpx.get(f"{base}/v1/users/7", headers={"x-request-id": "seven"})
+        process.terminate()
+        process.wait(10)
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    (found,) = [line for line in lines if line["event"] == "request"]
+    assert found.pop("milliseconds") > 0
+    assert found.pop("timestamp").endswith("Z")
+    expected = {"event": "request", "level": "info", "request_id": "seven", "status": 404}
+    assert found == expected | {"method": "GET", "path": "/v1/users/7"}
+
+
+def test_binds_nothing_but_loopback_without_authentication(tmp_path: Path) -> None:
+    answer = _serve(tmp_path, "--host=0.0.0.0")
+    assert answer.returncode == 2
+    assert "there is no authentication yet" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_says_what_an_address_looks_like(tmp_path: Path) -> None:
+    answer = _serve(tmp_path, "--host=example.org")
+    assert answer.returncode == 2
+    assert "--host is 'example.org'; an address such as 127.0.0.1 or ::1 is expected." in answer.stderr
+
+
+def test_tells_every_wrong_setting_at_once(tmp_path: Path) -> None:
+    answer = _serve(tmp_path, ROSTER_POOL_SIZE="many", ROSTER_NOPE="1", ROSTER_LOG_LEVEL="loud")
+    assert answer.returncode == 2
+    for part in ("ROSTER_POOL_SIZE is 'many'", "ROSTER_NOPE is not a setting", "ROSTER_LOG_LEVEL is 'loud'"):
+        assert part in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_prints_its_version_for_machines() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "service", "version", "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(answer.stdout).keys() == {"name", "version", "python"}
+
+
+def test_teaches_the_commands() -> None:
+    answer = subprocess.run([sys.executable, "-m", "service", "--help"], capture_output=True, text=True, check=True)
+    for command in ("db", "export", "import", "openapi", "serve", "version"):
+        assert f"\n  {command} " in answer.stdout
+
+
+def _serve(folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service", "serve", "--port=0", *options]
+    env = environment(f"sqlite:///{folder}/roster.db", **settings)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=20)
+
+
+def _wait_until_refused(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("The server went on accepting connections.")

@@ -1,0 +1,66 @@
+import httpx
+import pytest
+
+from service.app import create_app
+from service.migrate import supported
+from service.migrate.runner import downgrade, head_revision
+from service.settings import Settings
+from tests.conftest import client_of
+
+
+async def test_is_alive_without_a_database() -> None:
+    async with client_of(create_app(Settings(database_url="postgresql://nobody@127.0.0.1:1/none"))) as client:
+        answer = await client.get("/livez")
+        assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_is_ready_at_head(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/readyz")
+    assert answer.json() == {"status": "ready", "revision": head_revision(), "schema": "inside"}
+
+
+async def test_is_not_ready_before_there_is_a_schema(empty_url: str) -> None:
+    await _assert_not_ready(empty_url, "roster db upgrade")
+
+
+async def test_is_not_ready_on_a_schema_too_old(fresh_url: str) -> None:
+    await downgrade(fresh_url, "0001_create_users")
+    await _assert_not_ready(fresh_url, "older than this code works with")
+
+
+async def test_is_not_ready_while_the_database_is_away() -> None:
+    await _assert_not_ready("postgresql://nobody@127.0.0.1:1/none", "cannot answer")
+
+
+async def test_is_ready_beside_newer_code() -> None:
+    assert supported.place(["9999_of_the_next_version"]).works
+
+
+async def test_tells_its_version(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/version")
+    assert answer.json().keys() == {"name", "version"}
+
+
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/users/1", "/nothing/here"])
+async def test_counts_requests_by_route_and_not_by_path(client: httpx.AsyncClient, path: str) -> None:
+    await client.get(path)
+    figures = (await client.get("/metrics")).text
+    route = {"/v1/users/1": "/v1/users/{user_id}", "/nothing/here": "none"}.get(path, path)
+    assert f'roster_request_seconds_count{{method="GET",route="{route}"' in figures
+    assert "/v1/users/1" not in figures
+
+
+async def test_tells_how_busy_the_pools_are(client: httpx.AsyncClient) -> None:
+    await client.get("/v1/users")
+    figures = (await client.get("/metrics")).text
+    assert 'roster_pool_connections{purpose="read",state="busy"} 0.0' in figures
+
+
+async def _assert_not_ready(url: str, why: str) -> None:
+    roster = create_app(Settings(database_url=url))
+    async with client_of(roster) as client:
+        answer = await client.get("/readyz")
+    await roster.database.close()
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert why in answer.json()["detail"]
