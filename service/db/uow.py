@@ -2,22 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from contextlib import suppress
 from typing import TypeVar
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
+from service.db import commits
 from service.db.failures import Cure, Patience, cure
 from service.db.violations import Violations
-from service.errors import Unsettled
+from service.errors import RosterError
 
 T = TypeVar("T")
-
-_SETTLE_SECONDS = 10.0
-_XID = "SELECT pg_current_xact_id_if_assigned()::text"
 
 
 def _always(_answer: object) -> bool:
@@ -32,7 +30,10 @@ class Units:
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
-        self._tells_xid = engine.dialect.name == "postgresql"
+        self._store = _flush_and_commit
+        if engine.dialect.name == "postgresql":
+            commits.listen(engine)
+            self._store = _flush_mark_and_commit
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, keep: Callable[[T], bool] = _always) -> T:
         """Run the work in one transaction, commit if its answer is one to keep, and return the answer.
@@ -49,6 +50,9 @@ class Units:
         while True:
             try:
                 return await self._once(work, keep)
+            except RosterError:
+                # An answer, whatever it was made of.
+                raise
             except Exception as failure:  # noqa: BLE001 - wait_for_cure raises what it cannot cure
                 if conflict := self._violations.conflict(failure):
                     raise conflict from failure
@@ -57,63 +61,58 @@ class Units:
 
     async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], keep: Callable[[T], bool]) -> T:
         session = self._sessions()
+        marks: list[commits.Mark] = []
         try:
             answer = await work(session)
             if keep(answer):
-                await self._store(session)
+                await _to_its_end(session.run_sync(self._store, marks))
             return answer
+        except Exception as failure:
+            if not marks or cure(failure) is not Cure.RECONNECT:
+                raise
+            lost = failure
         finally:
             # After a COMMIT there is nothing left to give back.
             if session.in_transaction():
                 await asyncio.shield(asyncio.ensure_future(session.close()))
-
-    async def _store(self, session: AsyncSession) -> None:
-        xids: list[str] = []
-        stored = asyncio.ensure_future(session.run_sync(_flush_and_commit, xids if self._tells_xid else None))
-        try:
-            await asyncio.shield(stored)
-        except asyncio.CancelledError:
-            await _outlast(stored)
-            raise
-        except Exception as failure:
-            if not xids or cure(failure) is not Cure.RECONNECT or not await self._is_committed(xids[0], failure):
-                raise
-
-    async def _is_committed(self, xid: str, failure: Exception) -> bool:
-        """Ask the server what became of a transaction; one that is still running is waited for."""
-        patience = Patience(_SETTLE_SECONDS)
-        until = monotonic() + _SETTLE_SECONDS
-        while monotonic() < until:
-            try:
-                async with self._engine.connect() as connection:
-                    status = await connection.scalar(text("SELECT pg_xact_status(CAST(:xid AS xid8))"), {"xid": xid})
-            except Exception as trouble:  # noqa: BLE001 - wait_for_cure raises what it cannot cure
-                await patience.wait_for_cure(trouble)
-                continue
-            if status in ("committed", "aborted"):
-                return bool(status == "committed")
-            if status is None:
-                break
-            await asyncio.sleep(0.05)
-        message = "The connection was lost while the change was being stored, and nobody can say whether it was."
-        raise Unsettled(message) from failure
+        # Only now: the question needs a connection, and this unit has given its own back.
+        if await commits.is_committed(self._engine, marks[0], lost):
+            return answer
+        raise lost
 
 
-def _flush_and_commit(session: Session, xids: list[str] | None) -> None:
-    """Store the unit in one go; `xids` receives the transaction's id before COMMIT is sent, if it wrote anything."""
+def _flush_and_commit(session: Session, _marks: list[commits.Mark]) -> None:
     session.flush()
-    if xids is not None and session.in_transaction():
-        driver = session.connection().connection.driver_connection
-        if xid := await_only(driver.fetchval(_XID)):  # type: ignore[union-attr]
-            xids.append(xid)
     session.commit()
 
 
-async def _outlast(commit: asyncio.Task[None]) -> None:
-    """Wait for a COMMIT that is under way, however often the one who waits is cancelled."""
-    while not commit.done():
-        try:
-            await asyncio.wait([commit])
-        except asyncio.CancelledError:
-            continue
-    commit.exception()
+def _flush_mark_and_commit(session: Session, marks: list[commits.Mark]) -> None:
+    """Store the unit in one go; `marks` receives the transaction's mark before COMMIT is sent, if it wrote anything."""
+    session.flush()
+    if not session.in_transaction():
+        return
+    connection = session.connection().connection
+    mark = await_only(commits.Mark.of(connection.driver_connection))
+    if mark is None:
+        session.commit()
+        return
+    marks.append(mark)
+    info = connection.info
+    try:
+        session.commit()
+    finally:
+        commits.check_confirmed(info)
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    """Wait for what must not be left halfway, however often the one who waits is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise

@@ -1,0 +1,105 @@
+"""Many rows at once inside a unit of work: COPY or executemany, and look-ups by lists of keys."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import asyncpg
+import msgspec
+from sqlalchemy import BigInteger, Column, Select, Table, Text, bindparam, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from service.db.failures import Cure, cure
+
+# What a binary COPY meets when a column changed its type after its encoders were made.
+_STALE_ENCODERS = (asyncpg.InvalidBinaryRepresentationError, asyncpg.BadCopyFileFormatError)
+
+
+async def insert(session: AsyncSession, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows whose values are already what the driver takes, in the session's own transaction.
+
+    Raises what the driver raises; `Units.run` knows what to do with it.
+    """
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql(_sqlite_insert(table, tuple(columns)), [*rows])
+        return
+    # SQLAlchemy begins with its first statement; a COPY before that would commit by itself.
+    await connection.exec_driver_sql("SELECT 1")
+    await _copy(connection, table.name, columns, rows)
+
+
+async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    driver = (await connection.get_raw_connection()).driver_connection
+    try:
+        await driver.copy_records_to_table(table, records=rows, columns=columns)  # type: ignore[union-attr]
+    except _STALE_ENCODERS as failure:
+        await connection.invalidate()
+        raise asyncpg.OutdatedSchemaCacheError(str(failure)) from failure
+    except BaseException as failure:
+        # SQLAlchemy does not see what happens on the driver's own connection.
+        if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
+            await connection.invalidate()
+        raise
+
+
+@cache
+def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+
+
+async def change(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give rows that this unit has locked the values in `rows`, which name the same columns, the whole key included."""
+    keys = [column.name for column in table.primary_key]
+    values = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
+    statement = update(table).values(values)
+    for name in keys:
+        statement = statement.where(table.c[name] == bindparam(f"new_{name}"))
+    connection = await session.connection()
+    await connection.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+
+
+async def find(
+    session: AsyncSession,
+    wanted: Sequence[Column[Any]],
+    by: Sequence[Column[Any]],
+    keys: Sequence[Sequence[Any]],
+    *,
+    lock: bool = False,
+) -> Sequence[Mapping[str, Any]]:
+    """Return the wanted columns of every row whose columns `by` hold one of the combinations in `keys`.
+
+    `lock` locks the rows as an UPDATE that changes no key does, until the unit ends.
+    """
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        values: dict[str, Any] = {"keys": msgspec.json.encode(keys).decode()}
+    else:
+        values = {f"key_{at}": list(part) for at, part in enumerate(zip(*keys, strict=True))}
+    statement = _lookup(tuple(wanted), tuple(by), connection.dialect.name, lock)
+    return (await connection.execute(statement, values)).mappings().all()
+
+
+@cache
+def _lookup(wanted: tuple[Column[Any], ...], by: tuple[Column[Any], ...], dialect: str, lock: bool) -> Select[Any]:  # noqa: FBT001 - a part of the cache's key
+    listed = _listed_on_sqlite(len(by)) if dialect == "sqlite" else _listed_on_postgresql(by)
+    here = tuple_(*by) if len(by) > 1 else by[0]
+    statement = select(*wanted).where(here.in_(listed))
+    return statement.with_for_update(key_share=True, of=by[0].table) if lock else statement
+
+
+def _listed_on_postgresql(by: tuple[Column[Any], ...]) -> Select[Any]:
+    names = [f"key_{at}" for at in range(len(by))]
+    arrays = [
+        bindparam(name, type_=ARRAY(BigInteger() if column.type.python_type is int else Text()))
+        for name, column in zip(names, by, strict=True)
+    ]
+    listed = func.unnest(*arrays).table_valued(*names).render_derived()
+    return select(*(listed.c[name] for name in names))
+
+
+def _listed_on_sqlite(width: int) -> Select[Any]:
+    listed = func.json_each(bindparam("keys", type_=Text())).table_valued("value")
+    return select(*(func.json_extract(listed.c.value, f"$[{at}]") for at in range(width)))
