@@ -87,15 +87,10 @@ def dangling_rows(connection: Connection, table: str | None = None) -> Counter[s
     return found
 
 
-def broken(connection: Connection) -> dict[tuple[str, str], str]:
-    """What SQLite says of each view, and each table with triggers, whose use would fail now."""
-    views = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'view'").scalars().all()
-    tables = connection.exec_driver_sql("SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
-    trials = [(f"the view {view}", f"SELECT * FROM {quoted(view)} LIMIT 0") for view in views]
-    for table in tables.scalars().all():
-        trials += [(f"a trigger of {table}", statement) for statement in _setting_off_triggers(connection, table)]
+def broken(connection: Connection, table: str) -> dict[tuple[str, str], str]:
+    """What SQLite says of each view and trigger that leans on the table and would fail if it were used now."""
     found = {}
-    for thing, statement in trials:
+    for thing, statement in _trials(connection, table):
         # Run for no rows: a cached EXPLAIN of a trigger crashes SQLite 3.40 when the schema has changed meanwhile.
         try:
             connection.exec_driver_sql(statement).close()
@@ -127,6 +122,26 @@ def _children(connection: Connection, table: str) -> list[str]:
         {"table": table},
     )
     return list(found.scalars())
+
+
+def _trials(connection: Connection, table: str) -> list[tuple[str, str]]:
+    """The views and triggered tables that mention the table, or a view that does, each with statements that use it."""
+    rows = connection.exec_driver_sql(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')"
+    ).all()
+    unseen = {row: {token.name for token in tokenize(row.sql)} for row in rows}
+    leaning = {lowered(table)}
+    trials: dict[tuple[str, str], None] = {}
+    while touched := [row for row, names in unseen.items() if names & leaning]:
+        for row in touched:
+            del unseen[row]
+            if row.type == "view":
+                leaning.add(lowered(row.name))
+                trials[f"the view {row.name}", f"SELECT * FROM {quoted(row.name)} LIMIT 0"] = None
+            else:
+                thing = f"a trigger of {row.tbl_name}"
+                trials |= {(thing, each): None for each in _setting_off_triggers(connection, row.tbl_name)}
+    return list(trials)
 
 
 def _setting_off_triggers(connection: Connection, table: str) -> list[str]:

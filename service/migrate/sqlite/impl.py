@@ -70,7 +70,8 @@ class LosslessSQLite(SQLiteImpl):
 
     def drop_constraint(self, const: Constraint, **options: Any) -> None:
         table = _table_of(const)
-        name = self.dialect.identifier_preparer.format_constraint(const, _alembic_quote=False)
+        prepare = self.dialect.identifier_preparer.format_constraint
+        name = None if const.name is None else prepare(const, _alembic_quote=False)
         if name is None:
             # A type's own check, of which Alembic only guesses that it is there.
             if _rule(const) is not None:
@@ -131,7 +132,7 @@ class LosslessSQLite(SQLiteImpl):
         default = changes.get("server_default", False)
         if type_ is None and nullable is None and default is False:
             return None
-        column = Column("_", type_ or Integer(), server_default=default or None)
+        column = Column("_", type_ or Integer(), server_default=None if default is False else default)
         Table("_", MetaData(), column)
         written = self._written(column)
 

@@ -28,7 +28,7 @@ def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
     require_loose_foreign_keys(connection)
     with connection.begin_nested():
         dangling = catalog.dangling_rows(connection, before.name)
-        broken = {thing for thing, _ in catalog.broken(connection)}
+        broken = {thing for thing, _ in catalog.broken(connection, before.name)}
         sequence = catalog.sequence(connection, before.name)
         analyzed = catalog.analyzed(connection, before.name)
         with _references_left_alone(connection):
@@ -38,7 +38,7 @@ def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
         _replay(connection, before)
         if analyzed:
             connection.exec_driver_sql(f"ANALYZE {quoted(before.name)}")
-        _refuse_new_faults(before.name, broken, catalog.broken(connection))
+        _refuse_new_faults(before.name, broken, catalog.broken(connection, before.name))
         refuse_dangling(catalog.dangling_rows(connection, before.name) - dangling)
 
 
