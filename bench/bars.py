@@ -1,0 +1,82 @@
+"""What the service has to reach, beside what it reached."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bench.contest import Measured
+from bench.rivals import FLOOR, SERVICE, USUAL, Rival
+
+_READS = ("get", "page", "links")
+_WRITES = ("post", "patch")
+# Rates that differ by less are the same, on a machine that does other things too.
+_AS_FAST = 0.95
+_FLAT = 1.1
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to reach, and whether it was."""
+
+    what: str
+    value: float
+    bar: str
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """`measure` of the service's `operation` against `rival` at `other` (the same operation when that is not said)."""
+
+    backends: tuple[str, ...]
+    operation: str
+    measure: Callable[[Measured, Measured], float | None]
+    rival: Rival
+    words: str
+    least: float = 0.0
+    most: float = float("inf")
+    other: str = ""
+
+
+_POSTGRESQL = ("postgresql",)
+_SQLITE = ("sqlite",)
+_AIMS = (
+    *(_Aim(_POSTGRESQL, each, Measured.rate_to, FLOOR, "rate to the floor's", least=0.7) for each in _READS),
+    *(_Aim(_POSTGRESQL, each, Measured.p99_to, FLOOR, "p99 to the floor's", most=2.0) for each in _READS),
+    *(_Aim(_POSTGRESQL, each, Measured.rate_to, FLOOR, "rate to the floor's", least=0.3) for each in _WRITES),
+    *(_Aim(_SQLITE, each, Measured.rate_to, USUAL, "rate to the usual way's", least=3.0) for each in _READS),
+    _Aim(
+        (*_POSTGRESQL, *_SQLITE),
+        "deep-page",
+        Measured.rate_to,
+        SERVICE,
+        "rate to the first page's",
+        least=_AS_FAST,
+        other="page",
+    ),
+    _Aim(_POSTGRESQL, "import", Measured.rate_to, FLOOR, "rate to a bare COPY's", least=0.3),
+    _Aim(
+        (*_POSTGRESQL, *_SQLITE),
+        "import",
+        Measured.memory_to,
+        SERVICE,
+        "peak memory to that of a tenth of the lines",
+        most=_FLAT,
+        other="import-tenth",
+    ),
+)
+
+
+def bars(backend: str, measured: Sequence[Measured]) -> Iterator[Bar]:
+    """Yield every bar that applies to what was measured."""
+    by_name = {(each.operation, each.rival): each for each in measured}
+    for aim in _AIMS:
+        mine = by_name.get((aim.operation, SERVICE.name))
+        other = by_name.get((aim.other or aim.operation, aim.rival.name))
+        if backend not in aim.backends or mine is None or other is None:
+            continue
+        value = aim.measure(mine, other)
+        if value is not None:
+            words = f"≥ {aim.least:g}" if aim.least else f"≤ {aim.most:g}"
+            met = aim.least <= round(value, 2) <= aim.most
+            yield Bar(what=f"{mine.title}: {aim.words}", value=value, bar=words, met=met)

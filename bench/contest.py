@@ -1,0 +1,154 @@
+"""Rivals take turns at an operation in short rounds, after their answers were found to be the same."""
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bench.load import Load, Outcome
+from bench.operations import CURSOR, Operation
+from bench.processes import peak_memory, processor_seconds
+from bench.rivals import ROOT, Server
+
+WARM_UP_SECONDS = 1.0
+_EXAMPLES = 5
+
+# Numbers that no two requests of this run share.
+_numbers = count(1)
+_BLOCK = 10_000_000
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """One rival's rounds of one operation."""
+
+    operation: str
+    title: str
+    rival: str
+    outcomes: list[Outcome] = []
+    processor_seconds: float = 0.0
+    memory_mib: float | None = None
+
+    def of(self, figure: Callable[[Outcome], float | None]) -> float | None:
+        """Return the median over the rounds."""
+        values = [value for each in self.outcomes if (value := figure(each)) is not None]
+        return median(values) if values else None
+
+    def to(self, other: "Measured", figure: Callable[[Outcome], float | None]) -> float | None:
+        """Return how many times the other's figure this is: the median over the rounds, each pair a moment apart."""
+        ratios = []
+        for mine, theirs in zip(self.outcomes, other.outcomes, strict=True):
+            if (above := figure(mine)) is not None and (below := figure(theirs)):
+                ratios.append(above / below)
+        return median(ratios) if ratios else None
+
+    def processor_us(self) -> float | None:
+        """Return the processor time of the rival's own processes for each request."""
+        requests = sum(each.requests for each in self.outcomes)
+        return 1e6 * self.processor_seconds / requests if self.processor_seconds else None
+
+    def rate_to(self, other: "Measured") -> float | None:
+        return self.to(other, rate)
+
+    def p99_to(self, other: "Measured") -> float | None:
+        return self.to(other, p99)
+
+    def memory_to(self, other: "Measured") -> float | None:
+        return self.memory_mib / other.memory_mib if self.memory_mib and other.memory_mib else None
+
+
+def rate(outcome: Outcome) -> float:
+    return outcome.per_second
+
+
+def p50(outcome: Outcome) -> float | None:
+    return outcome.p50_ms
+
+
+def p99(outcome: Outcome) -> float | None:
+    return outcome.p99_ms
+
+
+class Turn(NamedTuple):
+    """One rival at one operation."""
+
+    operation: Operation
+    server: Server
+
+
+def turns(operations: Sequence[Operation], servers: Sequence[Server]) -> list[Turn]:
+    """Return everything that these rivals do in one round."""
+    return [
+        Turn(replace(each, path=each.path.replace(CURSOR, server.cursor)), server)
+        for each in operations
+        for server in servers
+    ]
+
+
+def check(turns: Sequence[Turn]) -> None:
+    """Return if every rival gives the same right answer to the same request.
+
+    Raises:
+        AssertionError: one does not; nothing it would be measured at has a meaning.
+    """
+    rights: dict[tuple[str, int], Any] = {}
+    for operation, server in turns:
+        low, high = operation.numbers
+        for n in {low + (high - low) * step // _EXAMPLES for step in range(_EXAMPLES + 1)}:
+            numbers = {"n": n, "k": next(_numbers) * _BLOCK}
+            status, body = server.ask(operation.method, operation.path % numbers, operation.body % numbers)
+            about = f"{server.rival.name} at {operation.name} of {n}"
+            assert status == operation.status, f"{about}: {status} {body[:500]!r}"
+            document = msgspec.json.decode(body)
+            assert operation.varies <= document.keys(), f"{about}: {document.keys()}"
+            same = {name: value for name, value in document.items() if name not in operation.varies}
+            right = rights.setdefault((operation.name, n), same)
+            assert same == right, f"{about} differs: {body[:500]!r}"
+
+
+class Contest:
+    """Rivals that take turns; who goes first changes from round to round."""
+
+    def __init__(self, turns: Sequence[Turn], *, seconds: float, connections: int) -> None:
+        self._seconds = seconds
+        self._connections = connections
+        self._turns = turns
+        self.measured = [
+            Measured(operation=operation.name, title=operation.title, rival=server.rival.name)
+            for operation, server in turns
+        ]
+        for turn in turns:
+            ask(turn, min(seconds, WARM_UP_SECONDS), connections)
+
+    def run_round(self) -> None:
+        order = deque(zip(self._turns, self.measured, strict=True))
+        order.rotate(-len(self.measured[0].outcomes))
+        for turn, mine in order:
+            before = processor_seconds(turn.server.pid)
+            mine.outcomes.append(ask(turn, self._seconds, self._connections))
+            mine.processor_seconds += processor_seconds(turn.server.pid) - before
+            mine.memory_mib = peak_memory(turn.server.pid)
+
+
+def ask(turn: Turn, seconds: float, connections: int) -> Outcome:
+    """Return what one process of callers met that asked the server for so long."""
+    operation, server = turn
+    low, high = operation.numbers
+    load = Load(
+        port=server.port,
+        request=operation.request,
+        status=operation.status,
+        seconds=seconds,
+        connections=connections,
+        low=low,
+        high=high,
+        count_from=next(_numbers) * _BLOCK,
+    )
+    command = [sys.executable, "-m", "bench.load"]
+    done = subprocess.run(command, check=True, cwd=ROOT, input=msgspec.json.encode(load), stdout=subprocess.PIPE)
+    return msgspec.json.decode(done.stdout, type=Outcome)

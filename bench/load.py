@@ -1,0 +1,126 @@
+"""The load: one process whose callers each ask again as soon as they are answered.
+
+It runs as `python -m bench.load` with a `Load` on stdin and prints an `Outcome`: a process of its own, and lean, since
+it takes its time from the very processors that it measures.
+"""
+
+import random
+import re
+import socket
+import sys
+from selectors import EVENT_READ, DefaultSelector
+from time import perf_counter
+
+import msgspec
+
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_SILENCE_SECONDS = 30.0
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the server on `port`: `request` with `%(n)d` drawn from `low` to `high` and `%(k)d` counted."""
+
+    port: int
+    request: bytes
+    status: int
+    seconds: float
+    connections: int
+    low: int
+    high: int
+    count_from: int
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it; `failed` counts answers of another status and connections that were closed."""
+
+    requests: int
+    failed: int = 0
+    seconds: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+
+class _Caller:
+    """One connection, with the answer that it is hearing."""
+
+    __slots__ = ("asked_at", "heard", "port", "socket", "wanted")
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connect()
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=_SILENCE_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, request: bytes) -> None:
+        self.heard, self.wanted = b"", 0
+        self.asked_at = perf_counter()
+        self.socket.sendall(request)
+
+    def hear(self) -> bytes | None:
+        """Return the status when the whole answer is there, `None` before; it is empty if the connection was closed."""
+        part = self.socket.recv(1 << 18)
+        if not part:
+            return b""
+        self.heard = self.heard + part if self.heard else part
+        if not self.wanted:
+            end = self.heard.find(b"\r\n\r\n")
+            if end < 0:
+                return None
+            length = _LENGTH.search(self.heard, 0, end)
+            self.wanted = end + 4 + (int(length[1]) if length else 0)
+        return self.heard[9:12] if len(self.heard) >= self.wanted else None
+
+
+def run(load: Load) -> Outcome:
+    """Return what the callers met in the time they had."""
+    status = str(load.status).encode()
+    times: list[float] = []
+    failed = 0
+    count = load.count_from
+    draw = random.Random(count).randint
+
+    def ask(caller: _Caller) -> None:
+        nonlocal count
+        count += 1
+        caller.ask(load.request % {b"n": draw(load.low, load.high), b"k": count})
+
+    with DefaultSelector() as selector:
+        for _ in range(load.connections):
+            caller = _Caller(load.port)
+            selector.register(caller.socket, EVENT_READ, caller)
+            ask(caller)
+        started = perf_counter()
+        while perf_counter() - started < load.seconds:
+            for key, _ in selector.select(_SILENCE_SECONDS):
+                caller = key.data
+                answered = caller.hear()
+                if answered is None:
+                    continue
+                times.append(perf_counter() - caller.asked_at)
+                failed += answered != status
+                if not answered:
+                    selector.unregister(caller.socket)
+                    caller.socket.close()
+                    caller.connect()
+                    selector.register(caller.socket, EVENT_READ, caller)
+                ask(caller)
+        seconds = perf_counter() - started
+    times.sort()
+    return Outcome(
+        requests=len(times),
+        failed=failed,
+        seconds=seconds,
+        p50_ms=1000 * times[len(times) // 2],
+        p99_ms=1000 * times[len(times) * 99 // 100],
+    )
+
+
+if __name__ == "__main__":
+    outcome = run(msgspec.json.decode(sys.stdin.buffer.read(), type=Load))
+    sys.stdout.buffer.write(msgspec.json.encode(outcome))

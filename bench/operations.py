@@ -1,0 +1,78 @@
+"""What is asked of every rival."""
+
+from dataclasses import dataclass
+
+PAGE = 50
+
+_CURSORS = frozenset({"next_cursor"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One kind of request; `%(n)d` in it is drawn from `numbers`, `%(k)d` is never the same twice."""
+
+    name: str
+    title: str
+    path: str
+    numbers: tuple[int, int]
+    method: str = "GET"
+    body: str = ""
+    status: int = 200
+    # Fields whose values are not the same in all answers.
+    varies: frozenset[str] = frozenset()
+    # Operations of one group take turns within each round, so that they can be compared.
+    group: str = ""
+
+    @property
+    def request(self) -> bytes:
+        lines = [f"{self.method} {self.path} HTTP/1.1", "host: 127.0.0.1"]
+        if self.body:
+            length = len(self.body % {"n": 0, "k": 0})
+            lines += ["content-type: application/json", f"content-length: {length}"]
+        return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
+
+
+# Stands for the way to the page behind all users, which each rival gives in words of its own.
+CURSOR = "CURSOR"
+
+
+def operations(*, users: int, employees: int) -> list[Operation]:
+    """Return every operation on as many rows."""
+    page = f"/v1/users?limit={PAGE}"
+    return [
+        Operation(name="get", title="GET one user", path="/v1/users/%(n)d", numbers=(1, users)),
+        Operation(name="page", title=f"GET page of {PAGE}", path=page, numbers=(1, 1), varies=_CURSORS, group="page"),
+        Operation(
+            name="deep-page",
+            title=f"GET page, {users:,} deep",
+            path=f"{page}&cursor={CURSOR}",
+            numbers=(1, 1),
+            varies=_CURSORS,
+            group="page",
+        ),
+        Operation(
+            name="links",
+            title="GET employee with departments",
+            path="/v1/employees/%(n)d?include=departments",
+            numbers=(1, employees),
+        ),
+        Operation(
+            name="post",
+            title="POST user",
+            method="POST",
+            path="/v1/users",
+            body='{"name":"Ada Lovelace","email":"new%(k)012d@example.org","age":36,"address":"12 St James\'s Square"}',
+            numbers=(1, 1),
+            status=201,
+            varies=frozenset({"id", "email", "created_at", "updated_at"}),
+        ),
+        Operation(
+            name="patch",
+            title="PATCH user",
+            method="PATCH",
+            path="/v1/users/%(n)d",
+            body='{"address":"%(k)012d Dorset Street"}',
+            numbers=(1, users),
+            varies=frozenset({"address", "version", "updated_at"}),
+        ),
+    ]

@@ -1,0 +1,120 @@
+"""The servers that are measured: the service as it is shipped, the floor, and the usual way."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+ANSWER_SECONDS = 600.0
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """A way to serve the directory; `command` lacks the port and the number of workers."""
+
+    name: str
+    about: str
+    command: tuple[str, ...]
+
+
+def _bare(application: str) -> tuple[str, ...]:
+    return ("uvicorn", f"bench.{application}:application", "--factory", "--no-access-log", "--no-server-header")
+
+
+SERVICE = Rival(name="service", about="Roster, everything on", command=("service", "serve"))
+FLOOR = Rival(name="floor", about="bare ASGI on the driver: same SQL, same JSON", command=_bare("floor"))
+USUAL = Rival(name="usual", about="Litestar, AsyncSession dependency, ORM entities", command=_bare("usual"))
+RIVALS = (SERVICE, FLOOR, USUAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A rival that is running."""
+
+    rival: Rival
+    port: int
+    pid: int
+    cursor: str = ""
+
+    def connect(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+
+    def walked(self, items: int) -> Self:
+        """Return the server with the cursor that it gives after as many users, asked for page by page."""
+        cursor, longest = "", 200
+        while items:
+            page = min(items, longest)
+            status, body = self.ask("GET", f"/v1/users?limit={page}{cursor and '&cursor='}{cursor}")
+            assert status == 200, f"{self.rival.name} answered {status}: {body[:500]!r}"
+            cursor = msgspec.json.decode(body)["next_cursor"]
+            items -= page
+        return replace(self, cursor=cursor)
+
+    def ask(self, method: str, path: str, body: str = "") -> tuple[int, bytes]:
+        """Return the status and the body of one answer."""
+        connection = self.connect()
+        try:
+            headers = {"content-type": "application/json"} if body else {}
+            connection.request(method, path, body or None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[Server]:
+    """A server on a free port, its log in the folder, all of its workers ready; it is gone afterwards."""
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSTER_")}
+    log = folder / f"{rival.name}-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *rival.command, f"--port={port}", f"--workers={workers}"],
+            cwd=ROOT,
+            env=environment | {"ROSTER_DATABASE_URL": url, "ROSTER_LOG_FORMAT": "json"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for the bench, which then stops the server itself.
+            start_new_session=True,
+        )
+    try:
+        _wait(process, log, workers)
+        yield Server(rival=rival, port=port, pid=process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, workers: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    # Both servers write this line once for each worker.
+    while log.read_bytes().count(b"Application startup complete") < workers:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"A server did not start:\n{log.read_text()[-4000:]}")
+        time.sleep(POLL_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

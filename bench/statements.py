@@ -1,0 +1,67 @@
+"""The floor's SQL: the statements that the service sends, compiled once."""
+
+from typing import Any
+
+from sqlalchemy import ClauseElement, Dialect, bindparam, insert, select, update
+
+from service.db.engine import parse_url
+from service.db.rows import columns
+from service.employees import schemas as employees
+from service.models import Department, DepartmentEmployee, Employee, User
+from service.users import schemas as users
+
+USERS = User.__table__
+_SELECT = columns(User, users.User)
+_PAGE = _SELECT.order_by(User.id).limit(bindparam("most"))
+
+
+class Statement:
+    """SQL in one database's words, and the order that its values stand in there."""
+
+    __slots__ = ("_parameters", "sql")
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect, *names: str) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=names or None)
+        self.sql = str(compiled)
+        binds = [compiled.binds[name] for name in compiled.positiontup]
+        self._parameters = [(bind.key, bind.value) for bind in binds]
+
+    def arguments(self, **values: Any) -> list[Any]:
+        return [values.get(key, default) for key, default in self._parameters]
+
+
+class Statements:
+    """Every statement that the floor needs, for the database of a URL."""
+
+    def __init__(self, url: str) -> None:
+        dialect = parse_url(url).get_dialect()()
+        self.user = Statement(_SELECT.where(User.id == bindparam("id")), dialect)
+        self.page = Statement(_PAGE, dialect)
+        self.page_after = Statement(_PAGE.where(User.id > bindparam("after_id")), dialect)
+        self.export = Statement(_SELECT.order_by(User.id), dialect)
+        self.employee = Statement(_EMPLOYEE_AND_DEPARTMENTS, dialect)
+        self.locked = [each.name for each in USERS.columns]
+        names = [name for name in self.locked if name != "id"]
+        self.insert = Statement(insert(User).returning(User.id), dialect, *names)
+        self.lock = Statement(
+            select(*USERS.columns).where(User.id == bindparam("id")).with_for_update(key_share=True), dialect
+        )
+        changed = update(User).where(User.id == bindparam("of_id"), User.version == bindparam("of_version"))
+        self.update = Statement(changed, dialect, "address", "version", "updated_at")
+
+
+_EMPLOYEE_AND_DEPARTMENTS = (
+    columns(Employee, employees.Employee)
+    .add_columns(
+        Department.id,
+        Department.external_id,
+        Department.name,
+        DepartmentEmployee.from_date,
+        DepartmentEmployee.to_date,
+        DepartmentEmployee.version,
+    )
+    .outerjoin(DepartmentEmployee, DepartmentEmployee.employee_id == Employee.id)
+    .outerjoin(Department, Department.id == DepartmentEmployee.department_id)
+    .where(Employee.id == bindparam("id"))
+    .order_by(Department.id)
+)
