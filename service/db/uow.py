@@ -30,7 +30,7 @@ class Units:
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
-        self._store = _flush_and_commit
+        self._store: Callable[[Session, list[commits.Mark]], None] = _flush_and_commit
         if engine.dialect.name == "postgresql":
             commits.listen(engine)
             self._store = _flush_mark_and_commit
@@ -53,7 +53,7 @@ class Units:
             except RosterError:
                 # An answer, whatever it was made of.
                 raise
-            except Exception as failure:  # noqa: BLE001 - wait_for_cure raises what it cannot cure
+            except Exception as failure:
                 if conflict := self._violations.conflict(failure):
                     raise conflict from failure
                 patience = patience or Patience(self._deadline_seconds)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Self
 
@@ -61,7 +61,9 @@ class Line:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
+    async def _ask(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
         try:
             while data := await source.read(65536):
                 cut = self.cuts.pop() if self.cuts and COMMIT in data else None

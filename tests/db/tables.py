@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from service.models.base import NAMING
 
@@ -25,13 +25,13 @@ class Mark(Tables):
 
 class Counter(Tables):
     __tablename__ = "counters"
-    __table_args__ = {"sqlite_autoincrement": True}
-
     id: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(default=0)
-    version: Mapped[int] = mapped_column(default=1)
+    version: Mapped[int]
 
-    __mapper_args__: dict[str, Any] = {"version_id_col": version}
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy calls it on the class
+        return {"version_id_col": cls.version}
 
 
 class Debt(Tables):

@@ -33,8 +33,10 @@ async def test_a_line_cut_at_commit_stores_exactly_once(small_postgres_url: str,
 
 
 async def test_the_only_connection_of_a_pool_is_free_to_ask_what_became_of_its_commit(small_postgres_url: str) -> None:
-    limits = {"pool_size": 1, "pool_wait_seconds": 0.5}
-    async with Line(small_postgres_url).open() as line, engine_on(line.url, **limits) as writing:
+    async with (
+        Line(small_postgres_url).open() as line,
+        engine_on(line.url, pool_size=1, pool_wait_seconds=0.5) as writing,
+    ):
         line.cuts.append(Cut.AFTER)
         await Units(writing, Tables.metadata).run(mark("once"))
         assert await marks(writing) == ["once"]
