@@ -1,13 +1,11 @@
 """Small tables on which the trap of every test can be set."""
 
-from typing import Any
-
 import msgspec
 from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from service.models.base import NAMING
+from service.models.base import NAMING, Tracked
 
 
 class Tables(DeclarativeBase):
@@ -23,15 +21,10 @@ class Mark(Tables):
     text: Mapped[str] = mapped_column(String(50))
 
 
-class Counter(Tables):
+class Counter(Tracked, Tables):
     __tablename__ = "counters"
     id: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(default=0)
-    version: Mapped[int]
-
-    @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy calls it on the class
-        return {"version_id_col": cls.version}
 
 
 class Debt(Tables):
