@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -85,7 +86,7 @@ def client_of(roster: Roster) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://roster.test")
 
 
-Make = Callable[..., Awaitable[dict[str, object]]]
+Make = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def make(client: httpx.AsyncClient) -> Make:
     """Creates the shortest valid thing of a noun, with these fields, and returns it."""
     count = 0
 
-    async def make(noun: str, **fields: object) -> dict[str, object]:
+    async def make(noun: str, **fields: object) -> dict[str, Any]:
         nonlocal count
         count += 1
         shortest: dict[str, dict[str, object]] = {
@@ -104,7 +105,7 @@ def make(client: httpx.AsyncClient) -> Make:
         }
         answer = await client.post(f"/v1/{noun}", json=shortest[noun] | fields)
         assert answer.status_code == 201, answer.text
-        created: dict[str, object] = answer.json()
+        created: dict[str, Any] = answer.json()
         return created
 
     return make
