@@ -11,9 +11,9 @@ from service.db.folding import FOLDED_LENGTH
 from service.db.types import Document, Key, UtcDateTime, folded
 from service.db.types import now as server_now
 
-# Python's `$` also matches before a final newline; ECMAScript's does not: `(?!\n)` makes them equal.
 # White space as Unicode has it: `\s` is not the same in every language.
 _BLANK = r"[ \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+# Python's `$` also matches before a final newline; ECMAScript's does not: `(?!\n)` makes them equal.
 LINE = rf"^(?!{_BLANK}*$)[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 BLANKABLE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 PARAGRAPHS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$(?!\n)"
