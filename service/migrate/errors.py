@@ -10,14 +10,14 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.failures import causes
-from service.errors import RosterError
+from service.errors import Misconfigured, RosterError
 
 
 class Refused(RosterError, CommandError):
     """The migration was not done, and nothing of it was kept; `alembic` prints the sentence, and so does `roster`."""
 
 
-class Unknown(Refused):
+class Unknown(Refused, Misconfigured):
     """The revision asked for is none of ours."""
 
 

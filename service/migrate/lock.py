@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.errors import Refused
@@ -46,11 +46,8 @@ def held(connection: Connection, report: Report, *, own: bool, wait_seconds: flo
             yield
 
 
-def holder(connection: Connection) -> str | None:
-    """Who is migrating this database now, in words; `None` when nobody is."""
-    if connection.dialect.name == "sqlite":
-        file = _lock_file(connection)
-        return file.read_text() or "another process" if file is not None and file.exists() else None
+def session_holder(connection: Connection) -> str | None:
+    """Who is migrating this PostgreSQL database now, in words; `None` when nobody is."""
     found = connection.execute(
         text(
             "SELECT a.pid, a.application_name, host(a.client_addr) AS client, a.backend_start "
@@ -64,9 +61,24 @@ def holder(connection: Connection) -> str | None:
     if found is None:
         return None
     client = f" from {found.client}" if found.client else ""
-    return (
-        f"{found.application_name or 'a session'}{client} (pid {found.pid}), since {found.backend_start:%H:%M:%S} UTC"
-    )
+    who = f"{found.application_name or 'a session'}{client} (pid {found.pid})"
+    return f"{who}, since {found.backend_start.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def file_holder(url: URL) -> str | None:
+    """Who is migrating this SQLite database now, in words; `None` when nobody is, and for PostgreSQL."""
+    file = _lock_file(url)
+    if file is None:
+        return None
+    try:
+        with file.open() as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return file.read_text() or "another process"
+    # Left behind by a migrator that was killed.
+    return None
 
 
 @contextmanager
@@ -82,7 +94,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
         return answer
 
     def who() -> str | None:
-        answer = holder(keeper)
+        answer = session_holder(keeper)
         if not in_transaction:
             keeper.commit()
         return answer
@@ -100,7 +112,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
 
 @contextmanager
 def _file_held(connection: Connection, report: Report, wait_seconds: float) -> Iterator[None]:
-    file = _lock_file(connection)
+    file = _lock_file(connection.engine.url)
     if file is None:
         yield
         return
@@ -111,7 +123,7 @@ def _file_held(connection: Connection, report: Report, wait_seconds: float) -> I
         descriptor = _lock(file)
         return descriptor is not None
 
-    _poll(connection, taken, lambda: file.read_text() if file.exists() else None, report, wait_seconds)
+    _poll(connection, taken, lambda: file_holder(connection.engine.url), report, wait_seconds)
     try:
         yield
     finally:
@@ -148,9 +160,9 @@ def _poll(
         pause(connection, _POLL_SECONDS * random.uniform(0.5, 1.5))
 
 
-def _lock_file(connection: Connection) -> Path | None:
-    database = connection.engine.url.database
-    return Path(f"{database}-migrating") if database and not database.startswith((":", "file:")) else None
+def _lock_file(url: URL) -> Path | None:
+    shared = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:"))
+    return Path(f"{url.database}-migrating") if shared else None
 
 
 def _lock(file: Path) -> int | None:

@@ -2,9 +2,7 @@
 
 import asyncio
 
-from service.db.engine import Purpose, create_engine, parse_url, sqlite_file
-from service.migrate import commands, supported
-from service.migrate.errors import told
+from service.migrate import commands, status
 
 
 async def upgrade(url: str, revision: str = "head") -> list[str]:
@@ -19,15 +17,7 @@ async def downgrade(url: str, revision: str) -> list[str]:
 
 async def current(url: str) -> tuple[str, ...]:
     """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
-    parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and not sqlite_file(parsed).exists():
-        return ()
-    engine = create_engine(parsed, Purpose.READ)
-    try:
-        with told(parsed):
-            return await supported.heads(engine)
-    finally:
-        await engine.dispose()
+    return await status.current(url)
 
 
 def head_revision() -> str:
