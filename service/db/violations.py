@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from sqlalchemy import Column, Constraint, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import Column, Constraint, ForeignKeyConstraint, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import causes
@@ -25,8 +25,9 @@ class Violations:
         for table in metadata.tables.values():
             for constraint in table.constraints:
                 self._named[_name(constraint)] = constraint
-                columns = ", ".join(f"{table.name}.{column.name}" for column in _columns(constraint))
-                self._unique.setdefault(columns, constraint)
+                if isinstance(constraint, (UniqueConstraint, PrimaryKeyConstraint)):
+                    columns = ", ".join(f"{table.name}.{column.name}" for column in _columns(constraint))
+                    self._unique[columns] = constraint
 
     def conflict(self, failure: Exception) -> Conflict | None:
         """Return what a constraint refused, as a sentence with the field's name; `None` if none did."""
