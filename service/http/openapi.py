@@ -42,6 +42,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
     for each in served:
         path = paths.setdefault(each.path, _path_item(each.path))
         path[each.method] = _operation(each, schemas)
+    _link(paths)
     statuses = sorted({status for each in served for status in each.operation.problems})
     return {
         "openapi": "3.1.0",
@@ -85,11 +86,15 @@ def _tag(path: str) -> str:
 
 
 def _path_item(path: str) -> dict[str, Any]:
-    names = [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
+    names = _parameters(path)
     if not names:
         return {}
     # Handlers take nothing but ids from their path.
     return {"parameters": [{"name": name, "in": "path", "required": True, "schema": ID} for name in names]}
+
+
+def _parameters(path: str) -> list[str]:
+    return [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
 
 
 def _operation(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
@@ -164,6 +169,24 @@ def _answer_content(operation: Operation, schemas: "_Schemas") -> dict[str, Any]
     if operation.result in (None, NoneType):
         return {}
     return {"content": {"application/json": {"schema": schemas.of(operation.result)}}}
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Tell, where POST or PUT leaves a thing behind, what can be done with it next."""
+    for path, item in paths.items():
+        base, _, last = path.rpartition("/")
+        known = {name: f"$request.path.{name}" for name in _parameters(path)}
+        for answer in (item.get("put", {}).get("responses", {}).get(status) for status in ("200", "201")):
+            if answer:
+                answer["links"] = _next(item, known)
+        created = paths.get(base, {}).get("post", {}).get("responses", {}).get("201")
+        if created and last.startswith("{"):
+            created["links"] = _next(item, known | {last[1:-1]: "$response.body#/id"})
+
+
+def _next(item: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
+    names = [item[method]["operationId"] for method in ("get", "patch", "delete") if method in item]
+    return {name: {"operationId": name, "parameters": parameters} for name in names}
 
 
 class _Schemas:
