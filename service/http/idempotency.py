@@ -19,6 +19,13 @@ from service.models import IdempotencyKey
 KEY = r"^[\x21-\x7e]{1,200}$"
 
 _KEY = re.compile(KEY)
+_KEPT = (
+    IdempotencyKey.fingerprint,
+    IdempotencyKey.status,
+    IdempotencyKey.headers,
+    IdempotencyKey.body,
+    IdempotencyKey.created_at,
+)
 
 
 class Once:
@@ -54,21 +61,13 @@ class Once:
         values = {"id": self._id, "fingerprint": self._fingerprint, "created_at": now()}
         insert = insert_into(IdempotencyKey.__table__, session.get_bind().dialect)  # type: ignore[arg-type]
         claim = insert.values(values).on_conflict_do_nothing().returning(IdempotencyKey.id)
-        if await session.scalar(claim) is not None:
-            return None
-        stored = (
-            await session.execute(
-                select(
-                    IdempotencyKey.fingerprint,
-                    IdempotencyKey.status,
-                    IdempotencyKey.headers,
-                    IdempotencyKey.body,
-                    IdempotencyKey.created_at,
-                )
-                .where(IdempotencyKey.id == self._id)
-                .with_for_update()
-            )
-        ).one()
+        lookup = select(*_KEPT).where(IdempotencyKey.id == self._id).with_for_update()
+        stored = None
+        while stored is None:
+            if await session.scalar(claim) is not None:
+                return None
+            # Too old an answer may be forgotten just now; then the key is free again.
+            stored = (await session.execute(lookup)).one_or_none()
         if stored.created_at < now() - self._lifetime:
             await session.execute(update(IdempotencyKey).where(IdempotencyKey.id == self._id).values(values))
             return None
