@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool.base import _ConnectionRecord
 
 from service.db import sqlite
 from service.db.failures import Cure, cure
@@ -94,10 +95,18 @@ def sqlite_file(url: URL) -> Path:
     return Path(url.database or "")
 
 
+class Pool(AsyncAdaptedQueuePool):
+    """A pool in which the place of a connection that could not be opened goes to the next who waits."""
+
+    def _create_connection(self) -> _ConnectionRecord:
+        # SQLAlchemy opens it when it is handed out; if that fails the record is put back, which wakes a waiter.
+        return _ConnectionRecord(self, connect=False)
+
+
 def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str, Any], **more: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        poolclass=AsyncAdaptedQueuePool,
+        poolclass=Pool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=limits.pool_wait_seconds,

@@ -30,10 +30,10 @@ class Units:
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
-        self._store: Callable[[Session, list[commits.Mark]], None] = _flush_and_commit
+        self._store: Callable[[Session, list[commits.Mark]], None] = _commit
         if engine.dialect.name == "postgresql":
             commits.listen(engine)
-            self._store = _flush_mark_and_commit
+            self._store = _mark_and_commit
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, keep: Callable[[T], bool] = _always) -> T:
         """Run the work in one transaction, commit if its answer is one to keep, and return the answer.
@@ -65,6 +65,9 @@ class Units:
         try:
             answer = await work(session)
             if keep(answer):
+                # Whoever is cancelled may still go here; once COMMIT is near it is seen through.
+                if session.new or session.dirty or session.deleted:
+                    await session.flush()
                 await _to_its_end(session.run_sync(self._store, marks))
             return answer
         except Exception as failure:
@@ -81,14 +84,12 @@ class Units:
         raise lost
 
 
-def _flush_and_commit(session: Session, _marks: list[commits.Mark]) -> None:
-    session.flush()
+def _commit(session: Session, _marks: list[commits.Mark]) -> None:
     session.commit()
 
 
-def _flush_mark_and_commit(session: Session, marks: list[commits.Mark]) -> None:
-    """Store the unit in one go; `marks` receives the transaction's mark before COMMIT is sent, if it wrote anything."""
-    session.flush()
+def _mark_and_commit(session: Session, marks: list[commits.Mark]) -> None:
+    """Commit; `marks` receives the transaction's mark before COMMIT is sent, if it wrote anything."""
     if not session.in_transaction():
         return
     connection = session.connection().connection

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,14 @@ async def small_postgres_url(empty_postgres_url: str) -> str:
     """As `small_url`, on PostgreSQL alone."""
     await create_tables(empty_postgres_url)
     return empty_postgres_url
+
+
+@pytest.fixture
+async def small_sqlite_url(tmp_path: Path) -> str:
+    """As `small_url`, on SQLite alone."""
+    url = f"sqlite:///{tmp_path / 'small.db'}"
+    await create_tables(url)
+    return url
 
 
 @pytest.fixture
