@@ -1,17 +1,32 @@
-"""${message[:1].upper()}${message[1:].rstrip(".")}.
+"""${message[:1].upper()}${message[1:].rstrip(".!")}.
 
 Why it changes, and what traffic feels: say it here.
 """
-<% body = f"{upgrades or ''}{downgrades or ''}" %>
-% if "sa." in body:
+<%
+def without_marks(text):
+    lines = [line for line in (text or "").splitlines() if not line.strip().startswith("# ###")]
+    return "\n".join(lines).strip() or "pass"
+
+up, down = without_marks(upgrades), without_marks(downgrades)
+more = (imports or "").splitlines()
+others = sorted(line for line in more if not line.startswith("from service"))
+ours = sorted(line for line in more if line.startswith("from service"))
+%>
+% if "sa." in up + down:
 import sqlalchemy as sa
 % endif
-% if "op." in body:
+% if "op." in up + down:
 from alembic import op
 % endif
-% if imports:
-${imports}
+% for line in others:
+${line}
+% endfor
+% if ours:
+
 % endif
+% for line in ours:
+${line}
+% endfor
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -20,8 +35,8 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades or "pass"}
+    ${up}
 
 
 def downgrade() -> None:
-    ${downgrades or "pass"}
+    ${down}

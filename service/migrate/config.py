@@ -28,9 +28,13 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(configuration())
 
 
+def folders() -> list[Path]:
+    """Where alembic.ini may be: beside the package, as in a checkout or an image, else in the working folder."""
+    return [Path(service.__file__).parents[1], Path.cwd()]
+
+
 def _file() -> Path:
-    """The file beside the package, as in a checkout or an image, else in the working folder."""
-    for folder in (Path(service.__file__).parents[1], Path.cwd()):
+    for folder in folders():
         if (folder / _FILE).exists():
             return folder / _FILE
     raise Refused(f"There is no {_FILE} here. Run this in the folder that holds it, with alembic/ beside it.")

@@ -67,7 +67,7 @@ def session_holder(connection: Connection) -> str | None:
 
 def file_holder(url: URL) -> str | None:
     """Who is migrating this SQLite database now, in words; `None` when nobody is, and for PostgreSQL."""
-    file = _lock_file(url)
+    file = lock_file(url)
     if file is None:
         return None
     try:
@@ -112,7 +112,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
 
 @contextmanager
 def _file_held(connection: Connection, report: Report, wait_seconds: float) -> Iterator[None]:
-    file = _lock_file(connection.engine.url)
+    file = lock_file(connection.engine.url)
     if file is None:
         yield
         return
@@ -120,7 +120,7 @@ def _file_held(connection: Connection, report: Report, wait_seconds: float) -> I
 
     def taken() -> bool:
         nonlocal descriptor
-        descriptor = _lock(file)
+        descriptor = lock(file)
         return descriptor is not None
 
     _poll(connection, taken, lambda: file_holder(connection.engine.url), report, wait_seconds)
@@ -160,12 +160,12 @@ def _poll(
         pause(connection, _POLL_SECONDS * random.uniform(0.5, 1.5))
 
 
-def _lock_file(url: URL) -> Path | None:
+def lock_file(url: URL) -> Path | None:
     shared = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:"))
     return Path(f"{url.database}-migrating") if shared else None
 
 
-def _lock(file: Path) -> int | None:
+def lock(file: Path) -> int | None:
     """The descriptor that holds the lock until it is closed, by us or by our death; `None` if another has it."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:

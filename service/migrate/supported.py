@@ -45,7 +45,7 @@ async def heads(engine: AsyncEngine) -> tuple[str, ...]:
     try:
         async with engine.connect() as connection:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
-            return tuple(found.scalars())
+            return tuple(sorted(found.scalars()))
     except DBAPIError as error:
         if _is_not_there_yet(error):
             return ()

@@ -1,12 +1,7 @@
 """The promise: a database at any revision, with rows in it, goes up and comes down with every value intact."""
 
-from sqlalchemy.ext.asyncio import create_async_engine
-
-from service.db.engine import Purpose, create_engine
-from service.migrate import commands
 from service.migrate.config import scripts
 from service.migrate.runner import downgrade, upgrade
-from service.models import Base
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store

@@ -34,7 +34,9 @@ CREATE TRIGGER parents_added AFTER INSERT ON parents BEGIN INSERT INTO log VALUE
 CREATE TRIGGER children_removed AFTER DELETE ON children BEGIN
   UPDATE parents SET age = age + 1 WHERE id = OLD.parent_id;
 END;
-CREATE TRIGGER adults_added INSTEAD OF INSERT ON adults BEGIN INSERT INTO parents (name, age) VALUES (NEW.name, 18); END;
+CREATE TRIGGER adults_added INSTEAD OF INSERT ON adults BEGIN
+  INSERT INTO parents (name, age) VALUES (NEW.name, 18);
+END;
 INSERT INTO parents (id, name, "odd name", age) VALUES (1, 'Ann', 'a', 40), (7, 'Bob', NULL, 7), (9, 'Cy', 'c', 30);
 INSERT INTO children (id, parent_id) VALUES (1, 1), (2, 1), (3, 7);
 DELETE FROM parents WHERE id = 9;
@@ -62,7 +64,7 @@ def rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
 
 
 def stored(connection: Connection) -> dict[str, str]:
-    return dict(rows(connection, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))  # type: ignore[arg-type]
+    return dict(rows(connection, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
 
 
 def widen(op: Operations) -> None:

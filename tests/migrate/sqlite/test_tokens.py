@@ -11,7 +11,8 @@ def test_the_tokens_joined_again_are_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "name"), [('"a ""b"', 'a "b'), ("`a``b`", "a`b"), ("[a b]", "a b"), ("'a''b'", "a'b"), ("Ab", "ab"), ("(", "")]
+    ("sql", "name"),
+    [('"a ""b"', 'a "b'), ("`a``b`", "a`b"), ("[a b]", "a b"), ("'a''b'", "a'b"), ("Ab", "ab"), ("(", "")],
 )
 def test_a_name_is_the_same_however_it_is_quoted(sql: str, name: str) -> None:
     assert [token.name for token in tokenize(sql)] == [name]
