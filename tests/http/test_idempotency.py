@@ -1,12 +1,15 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import Roster, create_app
-from service.http.idempotency import forget_old
+from service.http.answers import Answer
+from service.http.idempotency import Once, forget_old
 from service.models import IdempotencyKey
 from service.settings import Settings
 from tests.conftest import client_of
@@ -118,21 +121,18 @@ async def test_forgets_answers_past_their_lifetime_some_at_a_time(roster: Roster
 
 async def test_a_key_forgotten_in_the_same_moment_is_free(roster: Roster, client: httpx.AsyncClient) -> None:
     await client.post("/v1/records", json={"title": "a"}, headers=KEY)
-    async with roster.database.writing.connect() as connection:
-        await connection.execute(delete(IdempotencyKey))
-        asking = asyncio.create_task(client.post("/v1/records", json={"title": "b"}, headers=KEY))
-        await until_somebody_waits(roster)
-        await connection.commit()
-    assert (await asking).status_code == 201
+    scope = {"method": "POST", "path": "/v1/records", "query_string": b""}
+    once = Once(KEY["idempotency-key"], scope, b'{"title":"b"}', timedelta(hours=1))
 
+    async def recall(session: AsyncSession) -> Answer | None:
+        lookup = session.execute
 
-async def until_somebody_waits(roster: Roster) -> None:
-    """Return when a statement waits for a lock of PostgreSQL; on SQLite the pool of one lets nobody begin."""
-    if roster.database.writing.dialect.name == "sqlite":
-        return
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    async with roster.database.reading.connect() as connection:
-        while not await connection.scalar(waiting):
-            await connection.rollback()
+        async def forget_and_look_up(statement: Any) -> Any:
+            await lookup(delete(IdempotencyKey))
+            return await lookup(statement)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "execute", forget_and_look_up)
+            return await once.recall(session)
+
+    assert await roster.database.units.run(recall) is None
