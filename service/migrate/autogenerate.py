@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.write_hooks import register
 from sqlalchemy import DefaultClause, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
 
 from service.db import types
 from service.migrate import ops
@@ -25,6 +26,10 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
     """Render our own types and defaults in words that will mean the same when ours have changed."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
+    if kind == "type" and type(item) is JSONB:
+        # On SQLite Alembic would write its argument without importing it.
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return "postgresql.JSONB()"
     if kind == "server_default" and isinstance(item, DefaultClause) and isinstance(item.arg, (types.now, ops.now)):
         context.imports.add("from service.migrate import ops")
         return "ops.now()"
