@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import BigInteger, Column, Select, Table, Text, bindparam, func, select, tuple_, update
+from sqlalchemy import BigInteger, Column, RowMapping, Select, Table, Text, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -23,7 +23,7 @@ async def insert(session: AsyncSession, table: Table, columns: Sequence[str], ro
     """
     connection = await session.connection()
     if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql(_sqlite_insert(table, tuple(columns)), [*rows])
+        await connection.exec_driver_sql(_sqlite_insert(table, tuple(columns)), [tuple(row) for row in rows])
         return
     # SQLAlchemy begins with its first statement; a COPY before that would commit by itself.
     await connection.exec_driver_sql("SELECT 1")
@@ -53,7 +53,7 @@ def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
 async def change(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Give rows that this unit has locked the values in `rows`, which name the same columns, the whole key included."""
     keys = [column.name for column in table.primary_key]
-    values = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
     statement = update(table).values(values)
     for name in keys:
         statement = statement.where(table.c[name] == bindparam(f"new_{name}"))
@@ -68,7 +68,7 @@ async def find(
     keys: Sequence[Sequence[Any]],
     *,
     lock: bool = False,
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[RowMapping]:
     """Return the wanted columns of every row whose columns `by` hold one of the combinations in `keys`.
 
     `lock` locks the rows as an UPDATE that changes no key does, until the unit ends.
@@ -79,7 +79,8 @@ async def find(
     else:
         values = {f"key_{at}": list(part) for at, part in enumerate(zip(*keys, strict=True))}
     statement = _lookup(tuple(wanted), tuple(by), connection.dialect.name, lock)
-    return (await connection.execute(statement, values)).mappings().all()
+    rows: Sequence[RowMapping] = (await connection.execute(statement, values)).mappings().all()
+    return rows
 
 
 @cache

@@ -25,6 +25,8 @@ class Database:
         deadline = settings.unit_deadline_seconds
         self.reader = Reader(self.reading, deadline_seconds=deadline, pooler=pooler)
         self.units = Units(self.writing, metadata, deadline_seconds=deadline)
+        # Work on a session that must store nothing, on connections that cannot.
+        self.lookups = Units(self.reading, metadata, deadline_seconds=deadline)
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the process from ending."""

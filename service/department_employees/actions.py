@@ -1,5 +1,6 @@
-"""Linking and unlinking, the same from both ends."""
+"""Linking and unlinking, the same from both ends and from a file."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from service.db.upserts import insert_into
 from service.department_employees import schemas
 from service.errors import Fault, Invalid, NotFound
 from service.http.etags import Conditions
+from service.http.transfer.declarations import Import
 from service.http.unit import Placed
 from service.http.wire import WRONG, sent
 from service.models import Department, DepartmentEmployee, Employee
@@ -30,8 +32,8 @@ async def place(
         Invalid: the time ends before it begins.
         Stale: the link has another version by now.
     """
-    if body.from_date and body.to_date and body.to_date < body.from_date:
-        raise Invalid(WRONG, Fault(detail="It is before from_date.", pointer="/to_date"))
+    if faults := misdated(sent(body)):
+        raise Invalid(WRONG, *faults)
     created = False
     while (link := await _locked(session, department_id, employee_id)) is None:
         conditions.match_absent()
@@ -42,6 +44,25 @@ async def place(
         link.from_date, link.to_date = body.from_date, body.to_date
         await session.flush()
     return Placed(view(schemas.DepartmentEmployee, link), created=created)
+
+
+def misdated(link: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with the time of a link: it may not end before it begins."""
+    begins, ends = link.get("from_date"), link.get("to_date")
+    if begins and ends and ends < begins:
+        return [Fault(detail="It is before from_date.", pointer="/to_date")]
+    return []
+
+
+IMPORT = Import(
+    DepartmentEmployee,
+    title="who is in which department",
+    create=schemas.DepartmentEmployeeCreate,
+    view=schemas.DepartmentEmployeeExport,
+    match=("department_id",),
+    taken="This employee is in this department already.",
+    check=misdated,
+)
 
 
 async def remove(session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions) -> None:

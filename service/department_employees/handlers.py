@@ -6,6 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.reader import Reader
 from service.department_employees import actions, queries, schemas
 from service.http.etags import Conditions
+from service.http.exports import exporting
+from service.http.imports import importing
 from service.http.unit import Placed, Shown, reads, writes
 
 _FROM_DEPARTMENT = "/v1/departments/{department_id:str}/employees/{employee_id:str}"
@@ -68,9 +70,12 @@ async def delete_employee_department(
     await actions.remove(session, department_id, employee_id, conditions)
 
 
+_files = Router("/v1/department-employees", route_handlers=[importing(actions.IMPORT), exporting(queries.EXPORT)])
+
 router = Router(
     "/",
     route_handlers=[
+        _files,
         get_department_employee,
         put_department_employee,
         delete_department_employee,

@@ -5,9 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
 from service.db.rows import load, view
-from service.departments import queries, schemas
+from service.departments import actions, queries, schemas
 from service.errors import NotFound
 from service.http.etags import Conditions
+from service.http.exports import exporting
+from service.http.imports import importing
 from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
@@ -78,5 +80,7 @@ router = Router(
         update_department,
         delete_department,
         list_department_employees,
+        importing(actions.IMPORT),
+        exporting(queries.EXPORT),
     ],
 )

@@ -6,6 +6,7 @@ from service.db.reader import Query
 from service.db.rows import columns
 from service.departments import schemas
 from service.http.pages import Filter, Listing, contains
+from service.http.transfer.exports import Export
 from service.models import Department, DepartmentEmployee, Employee
 
 _SELECT = columns(Department, schemas.Department)
@@ -22,6 +23,8 @@ DEPARTMENTS = Listing(
         "external_id": Filter(lambda value: Department.external_id == value),
     },
 )
+
+EXPORT = Export("departments", DEPARTMENTS, schemas.Department, schemas.DepartmentParameters, title="departments")
 
 MEMBERS = Listing(
     schemas.DepartmentMember,

@@ -6,9 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
 from service.db.rows import load, view
-from service.employees import queries, schemas
+from service.employees import actions, queries, schemas
 from service.errors import NotFound
 from service.http.etags import Conditions
+from service.http.exports import exporting
+from service.http.imports import importing
 from service.http.pages import Page
 from service.http.unit import Shown, reads, writes
 from service.http.wire import sent
@@ -82,5 +84,7 @@ router = Router(
         update_employee,
         delete_employee,
         list_employee_departments,
+        importing(actions.IMPORT),
+        exporting(queries.EXPORT),
     ],
 )

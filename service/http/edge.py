@@ -39,6 +39,8 @@ class Edge:
         method = scope["method"]
         if method == "HEAD":
             scope["method"] = "GET"
+            # An endless answer need not be made for its headers.
+            scope["bodiless"] = True
         status = 0
 
         async def send_marked(message: Any) -> None:

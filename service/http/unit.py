@@ -125,11 +125,14 @@ def serves(
     *,
     summary: str,
     result: Any = None,
+    query: type[msgspec.Struct] | None = None,
+    takes: tuple[str, ...] = (),
     gives: tuple[str, ...] = (),
+    writes: bool = False,
     tagged: bool = False,
     problems: tuple[int, ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare an endpoint that binds nothing of the request and needs no transaction."""
+    """Declare an endpoint that reads its request, and does what it does, by itself."""
 
     def decorate(endpoint: Endpoint) -> Endpoint:
         operation = Operation(
@@ -137,7 +140,10 @@ def serves(
             summary=summary,
             status=200,
             result=result,
+            query=query,
+            takes=takes,
             gives=gives,
+            writes=writes,
             tagged=tagged,
             problems=tuple(sorted({500, *problems})),
         )

@@ -7,11 +7,13 @@ from service.db.reader import Reader
 from service.db.rows import load, view
 from service.errors import NotFound
 from service.http.etags import Conditions
+from service.http.exports import exporting
+from service.http.imports import importing
 from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import Record
-from service.records import queries, schemas
+from service.records import actions, queries, schemas
 
 
 @get("/")
@@ -58,4 +60,15 @@ async def delete_record(session: AsyncSession, record_id: int, conditions: Condi
     await session.delete(record)
 
 
-router = Router("/v1/records", route_handlers=[list_records, create_record, get_record, update_record, delete_record])
+router = Router(
+    "/v1/records",
+    route_handlers=[
+        list_records,
+        create_record,
+        get_record,
+        update_record,
+        delete_record,
+        importing(actions.IMPORT),
+        exporting(queries.EXPORT),
+    ],
+)

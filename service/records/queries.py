@@ -6,6 +6,7 @@ from service.db.reader import Query
 from service.db.rows import columns
 from service.db.types import holds
 from service.http.pages import Filter, Listing, contains
+from service.http.transfer.exports import Export
 from service.models import Record
 from service.records import schemas
 
@@ -25,3 +26,5 @@ RECORDS = Listing(
         "tag": Filter(lambda value: holds(Record.tags, value)),
     },
 )
+
+EXPORT = Export("records", RECORDS, schemas.Record, schemas.RecordParameters, title="recordings")

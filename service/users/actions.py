@@ -1,9 +1,19 @@
-"""What else changes when a user goes."""
+"""What an import of users stores, and what else changes when a user goes."""
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.models import Employee, Record
+from service.http.transfer.declarations import Import
+from service.models import Employee, Record, User
+from service.users import schemas
+
+IMPORT = Import(
+    User,
+    title="users",
+    create=schemas.UserCreate,
+    view=schemas.User,
+    match=("external_id", "email"),
+)
 
 
 async def let_go(session: AsyncSession, user_id: int) -> None:

@@ -7,6 +7,8 @@ from service.db.reader import Reader
 from service.db.rows import load, view
 from service.errors import NotFound
 from service.http.etags import Conditions
+from service.http.exports import exporting
+from service.http.imports import importing
 from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
@@ -59,4 +61,15 @@ async def delete_user(session: AsyncSession, user_id: int, conditions: Condition
     await session.delete(user)
 
 
-router = Router("/v1/users", route_handlers=[list_users, create_user, get_user, update_user, delete_user])
+router = Router(
+    "/v1/users",
+    route_handlers=[
+        list_users,
+        create_user,
+        get_user,
+        update_user,
+        delete_user,
+        importing(actions.IMPORT),
+        exporting(queries.EXPORT),
+    ],
+)

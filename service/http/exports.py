@@ -1,0 +1,118 @@
+"""Exports over HTTP: an answer of any length, sent as it is read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Receive, Send
+from msgspec import UNSET
+
+from service.db.database import Database
+from service.http.answers import header
+from service.http.problems import NotAcceptable
+from service.http.transfer.documents import CSV, NDJSON
+from service.http.transfer.exports import Export
+from service.http.unit import serves
+from service.http.wire import Parameters
+
+# The first is for those who do not mind.
+MEDIA = {NDJSON: "application/x-ndjson", CSV: "text/csv"}
+
+
+def exporting(export: Export) -> HTTPRouteHandler:
+    """Return the route that exports one noun."""
+    query = Parameters(export.parameters)
+
+    async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
+        filters: Any = query.read(request.scope["query_string"])
+        format = _accepted(request.scope) if filters.format is UNSET else filters.format
+        database: Database = request.app.state["database"]
+        pieces = export.pieces(database.reader, format, filters)
+        # A database that does not answer at all is told of by the status.
+        first = await anext(pieces, b"")
+        return Download(f"{export.noun}.{format}", MEDIA[format], first, pieces)
+
+    endpoint.__name__ = f"export_{export.noun.replace('-', '_')}"
+    declare = serves(
+        summary=f"Export {export.title}",
+        query=export.parameters,
+        gives=tuple(MEDIA.values()),
+        problems=(400, 406, 422, 503),
+    )
+    return get("/export")(declare(endpoint))
+
+
+class Download:
+    """A file sent piece by piece; a failure on the way breaks it off, so that nobody takes a part for the whole."""
+
+    def __init__(self, name: str, media: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first = first
+        self._rest = rest
+        self._headers = [
+            (b"content-type", f"{media}; charset=utf-8".encode()),
+            (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+            (b"vary", b"accept"),
+        ]
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        if not scope.get("bodiless"):
+            gone = asyncio.ensure_future(_disconnect(receive))
+            try:
+                await _send(send, self._first)
+                async for piece in self._rest:
+                    # Servers take what nobody receives any more without a word.
+                    if gone.done():
+                        return
+                    await _send(send, piece)
+            finally:
+                gone.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send(send: Send, piece: bytes) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _accepted(scope: Any) -> str:
+    """Return the format that the caller would rather have.
+
+    Raises:
+        NotAcceptable: they take neither.
+    """
+    accept = header(scope, b"accept")
+    if accept is None:
+        return NDJSON
+    wishes = [_wish(each) for each in accept.split(",")]
+    best = max(MEDIA, key=lambda format: _quality(MEDIA[format], wishes))
+    if _quality(MEDIA[best], wishes) == 0:
+        raise NotAcceptable(f"It is made as {' or '.join(MEDIA.values())}.")
+    return best
+
+
+def _wish(text: str) -> tuple[str, float]:
+    media, *parameters = (each.strip().lower() for each in text.split(";"))
+    for each in parameters:
+        name, _, value = each.partition("=")
+        if name.strip() == "q":
+            try:
+                return media, float(value)
+            except ValueError:
+                return media, 0.0
+    return media, 1.0
+
+
+def _quality(media: str, wishes: list[tuple[str, float]]) -> float:
+    """Return how much a media type is wished for; the closest of the ranges that hold it counts (RFC 9110, 12.5.1)."""
+    for held in (media, f"{media.partition('/')[0]}/*", "*/*"):
+        for wished, quality in wishes:
+            if wished == held:
+                return quality
+    return 0.0

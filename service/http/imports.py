@@ -1,0 +1,124 @@
+"""Imports over HTTP: a body of any length, read as it comes."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+
+from service.db.database import Database
+from service.errors import Invalid, Malformed, Unavailable
+from service.http.answers import Answer, header
+from service.http.problems import TooLarge, UnsupportedMedia
+from service.http.transfer.declarations import Import
+from service.http.transfer.documents import CSV, NDJSON
+from service.http.transfer.files import spooled
+from service.http.transfer.reports import Outcome, Report
+from service.http.transfer.runs import Job, Parameters, Source, Watcher
+from service.http.unit import serves
+from service.http.wire import Parameters as Query
+from service.settings import Settings
+
+FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}
+
+_QUERY = Query(Parameters)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def importing(declared: Import) -> HTTPRouteHandler:
+    """Return the route that imports one noun."""
+
+    async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
+        parameters = _QUERY.read(request.scope["query_string"])
+        format = _format(request.scope)
+        settings: Settings = request.app.state["settings"]
+        body = _body(request, settings.import_limit_bytes)
+        if not parameters.atomic or parameters.dry_run:
+            return await _import(request, lambda: body, format, parameters)
+        async with spooled(body) as source:
+            return await _import(request, source, format, parameters)
+
+    async def _import(request: Request[Any, Any, Any], source: Source, format: str, parameters: Parameters) -> Answer:
+        database: Database = request.app.state["database"]
+        watcher = _Counting(request.app.state["metrics"].imported, declared.noun)
+        job = Job(declared, database, source, format, parameters, watcher)
+        try:
+            return _answer(await job.run())
+        except (TooLarge, Unavailable) as failure:
+            if job.stored:
+                failure.args = (f"{failure} {job.stored:,} lines were stored before; importing again does no harm.",)
+            raise
+
+    endpoint.__name__ = f"import_{declared.table.name}"
+    declare = serves(
+        summary=f"Import {declared.title}",
+        result=Report,
+        query=Parameters,
+        takes=tuple(FORMATS),
+        writes=True,
+        problems=(400, 409, 413, 415, 422, 503),
+    )
+    return post("/import", status_code=200)(declare(endpoint))
+
+
+def _format(scope: Any) -> str:
+    """Return what kind of file the body is; raises UnsupportedMedia for one that is not read here."""
+    media, _, parameters = (header(scope, b"content-type") or "").partition(";")
+    media = media.strip().lower()
+    if media not in FORMATS:
+        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {' or '.join(FORMATS)} is read here.")
+    for each in parameters.split(";"):
+        name, _, value = each.partition("=")
+        if name.strip().lower() == "charset" and value.strip(' "').lower() not in ("utf-8", "utf8"):
+            raise UnsupportedMedia(f"The body is in {value.strip()}; UTF-8 is read here.")
+    coding = header(scope, b"content-encoding") or "identity"
+    if coding.lower() != "identity":
+        raise UnsupportedMedia(f"The body is encoded as {coding}; it is read as it is.")
+    return FORMATS[media]
+
+
+async def _body(request: Request[Any, Any, Any], limit: int) -> AsyncIterator[bytes]:
+    """Yield the body as it comes.
+
+    Raises:
+        TooLarge: it has more bytes than the limit.
+        Malformed: it ends too soon.
+    """
+    declared = header(request.scope, b"content-length") or "0"
+    size = int(declared) if declared.isdecimal() else 0
+    received = 0
+    while max(size, received) <= limit:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("The request ended before its body did.")
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        if received <= limit and chunk:
+            yield chunk
+        if not message.get("more_body", False) and received <= limit:
+            return
+    raise TooLarge(f"The body is longer than {limit} bytes.")
+
+
+def _answer(report: Report) -> Answer:
+    if not (report.atomic and report.failed):
+        return Answer(_encode(report))
+    told = f" The first {len(report.errors):,} errors are told." if report.errors_omitted else ""
+    count = "1 line is" if report.failed == 1 else f"{report.failed:,} lines are"
+    raise Invalid(f"{count} wrong, so nothing was stored.{told}", *report.faults())
+
+
+class _Counting(Watcher):
+    """Adds what is settled to the service's figures."""
+
+    def __init__(self, counter: Any, noun: str) -> None:
+        self._counter = counter
+        self._noun = noun
+
+    def settled(self, outcome: Outcome) -> None:
+        for name in ("created", "updated", "unchanged", "failed"):
+            if count := getattr(outcome, name):
+                self._counter.labels(self._noun, name).inc(count)

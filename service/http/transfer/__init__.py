@@ -1,0 +1,1 @@
+"""Import and export as streams, over HTTP or without it."""

@@ -1,0 +1,132 @@
+"""CSV (RFC 4180) both ways: records that know the line they begin in, and rows written."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from service.http.transfer.lines import LONGEST_LINE, TOO_LONG, Block
+
+NOT_UTF8 = "This is not UTF-8."
+_NEVER_CLOSED = "A quote is opened here and never closed, so nothing after it was read."
+_UNCLOSED = f"A quote is opened here and not closed within {LONGEST_LINE:,} characters."
+
+
+class Record(NamedTuple):
+    """The cells of a record, or what keeps them from being read."""
+
+    line: int
+    cells: list[str]
+    fault: str | None = None
+
+
+class Records:
+    """Reads records out of blocks of lines; one that a block does not end is read with the next."""
+
+    def __init__(self) -> None:
+        self._carried = ""
+        self._carried_line = 0
+        # Some of the text, which may be carried on, could not be decoded.
+        self._dirty = False
+        # Inside a quoted field that is too long to be read, until a quote closes it.
+        self._skips = False
+
+    def read(self, block: Block) -> Iterator[Record]:
+        if block.text is None:
+            yield from self._too_long(block)
+            return
+        try:
+            text, dirty = block.text.decode(), False
+        except UnicodeDecodeError:
+            # What cannot be decoded stays marked, so that only its own record fails.
+            text, dirty = block.text.decode(errors="surrogateescape"), True
+        line = block.line
+        if self._skips:
+            closed = _end_of_quote(text)
+            if closed is None:
+                return
+            self._skips = False
+            line, text = line + text.count("\n", 0, closed), text[closed:]
+        if self._carried:
+            line, text, self._carried = self._carried_line, self._carried + text, ""
+        self._dirty = self._dirty or dirty
+        yield from self._records(line, text)
+
+    def finish(self) -> Iterator[Record]:
+        """Yield the record that the end of the file cuts off."""
+        if self._carried:
+            # Nothing more can complete it, so whatever is wrong is wrong for good.
+            yield Record(self._carried_line, [], _fault(self._carried))
+            self._carried = ""
+
+    def _records(self, line: int, text: str) -> Iterator[Record]:
+        source = io.StringIO(text, newline="\n")
+        reader = csv.reader(source, strict=True)
+        while True:
+            begun, at = line + reader.line_num, source.tell()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                self._dirty = False
+                return
+            except csv.Error as error:
+                if source.tell() == len(text):
+                    # The next block may hold the rest of this record.
+                    yield from self._carry(begun, text[at:])
+                    return
+                yield Record(begun, [], f"This is not CSV: {error}.")
+                continue
+            if not cells:
+                continue
+            if self._dirty and not _is_utf8(cells):
+                yield Record(begun, cells, NOT_UTF8)
+            else:
+                yield Record(begun, cells)
+
+    def _carry(self, line: int, text: str) -> Iterator[Record]:
+        if len(text) > LONGEST_LINE:
+            self._skips = True
+            yield Record(line, [], _UNCLOSED)
+        else:
+            self._carried, self._carried_line = text, line
+
+    def _too_long(self, block: Block) -> Iterator[Record]:
+        open_before = bool(self._carried) or self._skips
+        if not self._skips:
+            yield Record(self._carried_line if self._carried else block.line, [], TOO_LONG)
+        self._carried = ""
+        self._skips = open_before != block.quoted
+
+
+def _end_of_quote(text: str) -> int | None:
+    """Return where the line ends that closes a quote, if one does."""
+    at = 0
+    for each in io.StringIO(text, newline="\n"):
+        at += len(each)
+        if each.count('"') % 2:
+            return at
+    return None
+
+
+def _fault(text: str) -> str:
+    try:
+        list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+    except csv.Error as error:
+        if "unexpected end" not in str(error):
+            return f"This is not CSV: {error}."
+    return _NEVER_CLOSED
+
+
+def _is_utf8(cells: list[str]) -> bool:
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def write(rows: Iterable[Iterable[str | int | None]]) -> bytes:
+    """Return rows as lines of CSV; `None` is an empty cell."""
+    target = io.StringIO(newline="")
+    csv.writer(target).writerows(rows)
+    return target.getvalue().encode()

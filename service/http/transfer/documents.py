@@ -1,0 +1,251 @@
+"""Blocks of lines read as the structs of one noun, with everything that is wrong with a line."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import UNSET, inspect
+
+from service.errors import Fault, Invalid, Malformed
+from service.http.transfer.csvs import NOT_UTF8, Record, Records
+from service.http.transfer.declarations import Import
+from service.http.transfer.lines import TOO_LONG, Block
+
+CSV = "csv"
+NDJSON = "ndjson"
+
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+
+
+class Document(NamedTuple):
+    """What a line says, or what is wrong with it; the faults name its fields."""
+
+    line: int
+    value: msgspec.Struct | None
+    faults: Sequence[Fault] = ()
+
+
+class Documents(Protocol):
+    """Reads documents out of blocks."""
+
+    # Fields of the file that are the service's own to give.
+    skipped: set[str]
+
+    def read(self, block: Block) -> Iterator[Document]: ...
+
+    def finish(self) -> Iterator[Document]: ...
+
+
+def documents(declared: Import, format: str) -> Documents:
+    """Return what reads a file of this format, `CSV` or `NDJSON`."""
+    return CsvDocuments(declared) if format == CSV else NdjsonDocuments(declared)
+
+
+class NdjsonDocuments:
+    """One JSON object a line; blank lines are passed over."""
+
+    def __init__(self, declared: Import) -> None:
+        self.skipped: set[str] = set()
+        self._declared = declared
+        self._unseen = set(declared.skipped)
+
+    def read(self, block: Block) -> Iterator[Document]:
+        if block.text is None:
+            yield Document(block.line, None, [Fault(line=block.line, detail=TOO_LONG)])
+            return
+        for line, text in enumerate(block.text.split(b"\n"), start=block.line):
+            if text and not text.isspace():
+                yield self._document(line, text)
+
+    def finish(self) -> Iterator[Document]:
+        return iter(())
+
+    def _document(self, line: int, text: bytes) -> Document:
+        try:
+            value = self._declared.body.read(text)
+        except Malformed as failure:
+            return Document(line, None, [Fault(line=line, detail=_of_line(text, failure))])
+        except Invalid as failure:
+            return Document(line, None, _at(line, failure))
+        for name in self._unseen:
+            if getattr(value, name) is not UNSET:
+                self.skipped.add(name)
+                self._unseen = self._unseen - {name}
+        return _checked(self._declared, line, value)
+
+
+def _of_line(text: bytes, failure: Malformed) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    return failure.detail.replace("The body", "The line", 1)
+
+
+class _Column(NamedTuple):
+    at: int
+    name: str
+    read: Callable[[str], Any] | None
+    nullable: bool
+
+
+class CsvDocuments:
+    """Records under a header that names the fields; an empty cell is null, or absent where null is no value."""
+
+    def __init__(self, declared: Import) -> None:
+        self.skipped: set[str] = set()
+        self._declared = declared
+        self._records = Records()
+        self._columns: list[_Column] | None = None
+        self._width = 0
+
+    def read(self, block: Block) -> Iterator[Document]:
+        """Yield the documents of a block.
+
+        Raises:
+            Invalid: the header is wrong, so no line can be read.
+        """
+        yield from self._documents(self._records.read(block))
+
+    def finish(self) -> Iterator[Document]:
+        yield from self._documents(self._records.finish())
+        if self._columns is None:
+            raise _bad_header([Fault(line=1, detail="The file is empty; its first line has to name the columns.")])
+
+    def _documents(self, records: Iterator[Record]) -> Iterator[Document]:
+        for record in records:
+            if self._columns is None:
+                self._columns = self._header(record)
+            elif record.fault is not None:
+                yield Document(record.line, None, [Fault(line=record.line, detail=record.fault)])
+            elif len(record.cells) != self._width:
+                detail = f"There are {len(record.cells)} cells here, and {self._width} columns in the header."
+                yield Document(record.line, None, [Fault(line=record.line, detail=detail)])
+            else:
+                yield self._document(record, self._columns)
+
+    def _header(self, record: Record) -> list[_Column]:
+        if record.fault is not None:
+            raise _bad_header([Fault(line=record.line, detail=record.fault)])
+        fields = {each.name: each for each in msgspec.structs.fields(self._declared.line)}
+        faults = []
+        for at, name in enumerate(record.cells):
+            if name not in fields:
+                faults.append(Fault(line=record.line, field=name, detail="There is no such field."))
+            elif name in record.cells[:at]:
+                faults.append(Fault(line=record.line, field=name, detail="This column is named more than once."))
+        faults += [
+            Fault(line=record.line, field=name, detail="This column is required.")
+            for name, each in fields.items()
+            if each.required and name not in record.cells
+        ]
+        if faults:
+            raise _bad_header(faults)
+        self._width = len(record.cells)
+        self.skipped = {name for name in record.cells if name in self._declared.skipped}
+        return [
+            _Column(at, name, *_reader(fields[name].type))
+            for at, name in enumerate(record.cells)
+            if name not in self.skipped
+        ]
+
+    def _document(self, record: Record, columns: list[_Column]) -> Document:
+        cells = record.cells
+        found: dict[str, Any] = {}
+        try:
+            for at, name, read, nullable in columns:
+                if cell := cells[at]:
+                    found[name] = cell if read is None else read(cell)
+                elif nullable:
+                    found[name] = None
+            value = self._declared.body.convert(found)
+        except ValueError:
+            return Document(record.line, None, self._faults(record, columns))
+        except Invalid as failure:
+            return Document(record.line, None, _at(record.line, failure))
+        return _checked(self._declared, record.line, value)
+
+    def _faults(self, record: Record, columns: list[_Column]) -> list[Fault]:
+        """Return all faults of a record in which some cells cannot be read."""
+        found: dict[str, Any] = {}
+        unread: dict[str, str] = {}
+        for at, name, read, nullable in columns:
+            if cell := record.cells[at]:
+                found[name] = cell
+                try:
+                    found[name] = cell if read is None else read(cell)
+                except ValueError as error:
+                    unread[name] = f"{error}."
+            elif nullable:
+                found[name] = None
+        others = [
+            Fault(line=record.line, field=_field(each), detail=each.detail)
+            for each in self._declared.body.faults(found)
+            if _field(each) not in unread
+        ]
+        return others + [Fault(line=record.line, field=name, detail=detail) for name, detail in unread.items()]
+
+
+def _bad_header(faults: list[Fault]) -> Invalid:
+    return Invalid("The header is wrong; nothing was stored.", *faults)
+
+
+def _reader(kind: Any) -> tuple[Callable[[str], Any] | None, bool]:
+    """Return what reads a cell of this type, `None` for text, and whether null is a value."""
+    described = inspect.type_info(kind)
+    kinds = [_plain(each) for each in (described.types if isinstance(described, inspect.UnionType) else [described])]
+    reader = next((_READERS[type(each)] for each in kinds if type(each) in _READERS), None)
+    return reader, any(isinstance(each, inspect.NoneType) for each in kinds)
+
+
+def _plain(described: inspect.Type) -> inspect.Type:
+    return described.type if isinstance(described, inspect.Metadata) else described
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"Expected a whole number, got {text!r}")
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"Expected true or false, got {text!r}")
+    return text == "true"
+
+
+def _list(text: str) -> Any:
+    """A JSON list, or texts with semicolons between them, for people who type."""
+    if not text.startswith("["):
+        return text.split(";")
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError("What begins with [ has to be a JSON list") from None
+
+
+_READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
+    inspect.IntType: _whole,
+    inspect.BoolType: _boolean,
+    inspect.ListType: _list,
+}
+
+
+def _checked(declared: Import, line: int, value: msgspec.Struct) -> Document:
+    if declared.check is None:
+        return Document(line, value)
+    faults = declared.check(declared.sent(value))
+    if not faults:
+        return Document(line, value)
+    return Document(line, None, [Fault(line=line, field=_field(each), detail=each.detail) for each in faults])
+
+
+def _at(line: int, failure: Invalid) -> list[Fault]:
+    faults = [Fault(line=line, field=_field(each), detail=each.detail) for each in failure.faults]
+    return faults or [Fault(line=line, detail=failure.detail)]
+
+
+def _field(fault: Fault) -> str | None:
+    pointer = (fault.pointer or "").removeprefix("/")
+    return pointer.replace("~1", "/").replace("~0", "~") or None

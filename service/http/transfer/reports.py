@@ -1,0 +1,89 @@
+"""What became of the lines of an import."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import msgspec
+
+from service.errors import Fault
+
+MOST_ERRORS = 1000
+
+Mode = Literal["create", "upsert"]
+
+
+class LineError(msgspec.Struct, frozen=True):
+    """One thing wrong with one line."""
+
+    line: Annotated[int, msgspec.Meta(ge=1, description="Lines are counted from 1, a header and blank ones included.")]
+    field: Annotated[str | None, msgspec.Meta(description="null when it is the whole line.")]
+    detail: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What became of an import: lines that hold something are created, updated, unchanged or failed."""
+
+    mode: Mode
+    dry_run: Annotated[bool, msgspec.Meta(description="Nothing was stored; this is what would have happened.")]
+    atomic: bool
+    lines: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    skipped_columns: Annotated[
+        list[str], msgspec.Meta(description="Fields of the file that the service gives itself, and did not read.")
+    ] = []
+    errors: Annotated[
+        list[LineError], msgspec.Meta(max_length=MOST_ERRORS, description="By line; the first of them, if many.")
+    ] = []
+    errors_omitted: int = 0
+
+    def add(self, outcome: "Outcome") -> None:
+        """Count one batch, the next of the file."""
+        self.created += outcome.created
+        self.updated += outcome.updated
+        self.unchanged += outcome.unchanged
+        self.failed += outcome.failed
+        self.lines += outcome.created + outcome.updated + outcome.unchanged + outcome.failed
+        outcome.faults.sort(key=lambda fault: fault.line or 0)
+        room = MOST_ERRORS - len(self.errors)
+        self.errors += [LineError(each.line or 0, each.field, each.detail) for each in outcome.faults[:room]]
+        self.errors_omitted += len(outcome.faults[room:])
+
+    def outcome(self) -> "Outcome":
+        """Return the counts; an atomic import with a failed line has made none of the rest."""
+        if self.atomic and self.failed:
+            return Outcome(failed=self.failed)
+        return Outcome(created=self.created, updated=self.updated, unchanged=self.unchanged, failed=self.failed)
+
+    def faults(self) -> list[Fault]:
+        """Return the errors as those of a problem document."""
+        return [Fault(line=each.line, field=each.field, detail=each.detail) for each in self.errors]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of some lines; `keys` are those by which the file has spoken of rows, `False` for one set free."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    keys: dict[str, bool] = field(default_factory=dict)
+
+    def fail(self, faults: Iterable[Fault]) -> None:
+        """Count one line that failed."""
+        self.failed += 1
+        self.faults += faults
+
+    def add(self, other: "Outcome") -> None:
+        """Count more lines."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.failed += other.failed
+        self.faults += other.faults
+        self.keys |= other.keys

@@ -1,0 +1,144 @@
+"""An import from its first byte to its report: batch by batch, or all of it or nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.database import Database
+from service.errors import Conflict
+from service.http.transfer.batches import Line, ahead, batches
+from service.http.transfer.declarations import Import, Rows
+from service.http.transfer.documents import CSV
+from service.http.transfer.ledger import Ledger
+from service.http.transfer.reports import Mode, Outcome, Report
+from service.http.transfer.stores import TRIES, Store
+
+Source = Callable[[], AsyncIterator[bytes]]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """How an import goes."""
+
+    mode: Annotated[Mode, msgspec.Meta(description="upsert also changes rows that are there already.")] = "create"
+    dry_run: Annotated[bool, msgspec.Meta(description="Store nothing, and report what would happen.")] = False
+    atomic: Annotated[bool, msgspec.Meta(description="Store every line or, if one fails, nothing.")] = False
+
+
+class Watcher:
+    """Hears how an import comes along."""
+
+    def read(self, step: str, position: int) -> None:
+        """`position` bytes are dealt with, in the step "import", or "check" before it if the import is atomic."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """These lines are stored or have failed; a dry run settles nothing."""
+
+
+class Job:
+    """One file for one noun; `source` yields its bytes from the beginning, each time it is called."""
+
+    def __init__(
+        self,
+        declared: Import,
+        database: Database,
+        source: Source,
+        format: str,
+        parameters: Parameters,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self._declared = declared
+        self._database = database
+        self._source = source
+        self._format = format
+        self._parameters = parameters
+        self._watcher = watcher or Watcher()
+        self._store = Store(declared, database, parameters.mode, blank=format == CSV)
+        self._begin()
+
+    @property
+    def stored(self) -> int:
+        """How many lines are stored by now, whatever becomes of the rest."""
+        if self._parameters.dry_run or self._parameters.atomic:
+            return 0
+        return self.report.created + self.report.updated
+
+    async def run(self) -> Report:
+        """Import the file and return the report; an atomic import that reports a failed line has stored nothing.
+
+        An atomic import calls `source` more than once.
+
+        Raises:
+            Invalid: the header of a CSV file is wrong; nothing was stored.
+            Conflict: an atomic import met the changes of others time and again; nothing was stored.
+            Unavailable: the database did not answer; `stored` tells how much had been stored before.
+        """
+        if self._parameters.dry_run:
+            await self._simulate("import")
+        elif self._parameters.atomic:
+            await self._all_or_nothing()
+        else:
+            with Ledger() as ledger:
+                await self._each("import", lambda lines: self._store.store(lines, ledger), self._watcher.settled)
+        return self.report
+
+    async def _simulate(self, step: str) -> None:
+        self._begin()
+        with Ledger() as ledger:
+            await self._each(step, lambda lines: self._store.simulate(lines, ledger))
+
+    async def _all_or_nothing(self) -> None:
+        for attempt in range(1, TRIES + 1):
+            await self._simulate("check")
+            if self.report.failed:
+                break
+            try:
+                await self._database.units.run(self._whole, keep=lambda report: not report.failed)
+            except Conflict:
+                # Another writer came between the check and the change.
+                self._begin()
+                if attempt == TRIES:
+                    raise
+                continue
+            if not self.report.failed:
+                break
+        self._watcher.settled(self.report.outcome())
+
+    async def _whole(self, session: AsyncSession) -> Report:
+        """Store the whole file in one session."""
+        self._begin()
+        with Ledger() as ledger:
+
+            async def settle(lines: Sequence[Line]) -> Outcome:
+                if self._parameters.mode == "create":
+                    return await self._store.insert(session, lines)
+                outcome = await self._store.apply(session, lines, ledger)
+                await ledger.write(outcome.keys)
+                return outcome
+
+            await self._each("import", settle)
+        return self.report
+
+    async def _each(
+        self,
+        step: str,
+        settle: Callable[[Sequence[Line]], Awaitable[Outcome]],
+        settled: Callable[[Outcome], None] = lambda _outcome: None,
+    ) -> None:
+        rows = Rows(self._declared, self._database.writing.dialect)
+        upcoming = ahead(batches(self._declared, rows, self._format, self._source()))
+        async with aclosing(upcoming) as ready:
+            async for batch in ready:
+                outcome = batch.outcome
+                if batch.lines:
+                    outcome.add(await settle(batch.lines))
+                self.report.skipped_columns = [name for name in self._declared.skipped if name in batch.skipped]
+                self.report.add(outcome)
+                settled(outcome)
+                self._watcher.read(step, batch.position)
+
+    def _begin(self) -> None:
+        mode, dry_run, atomic = self._parameters.mode, self._parameters.dry_run, self._parameters.atomic
+        self.report = Report(mode=mode, dry_run=dry_run, atomic=atomic)
