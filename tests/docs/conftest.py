@@ -1,0 +1,5 @@
+"""Leaves out what runs curl where there is none."""
+
+import shutil
+
+collect_ignore = [] if shutil.which("curl") else ["test_api.py"]
