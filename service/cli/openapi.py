@@ -1,0 +1,29 @@
+"""`roster openapi`."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("openapi")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file."
+)
+def openapi_command(output: Path | None) -> None:
+    """Print the OpenAPI 3.1 description of the API, as /openapi.json serves it.
+
+    It needs no database and no running server: give it to a generator of clients, or compare it with the one of the
+    version before.
+    """
+    from service.app import create_app
+    from service.http.openapi import describe_api
+    from service.settings import Settings
+
+    # What is served does not depend on the settings, and nothing is connected to.
+    document = describe_api(create_app(Settings()).litestar)
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(f"{text}\n", encoding="utf-8")
