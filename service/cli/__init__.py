@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from service.cli.db import db
+from service.cli.openapi import openapi_command
 from service.cli.serve import serve
 from service.cli.version import version
 from service.errors import Misconfigured, RosterError
@@ -22,7 +24,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Roster, a directory of people, recordings and departments.
+    """Roster, a directory of people, recordings and departments.
 
     The database is the one that ROSTER_DATABASE_URL names, else DATABASE_URL, else the SQLite file roster.db in the
     working folder. Begin with:
@@ -31,8 +33,8 @@ def main() -> None:
       roster db upgrade              make or update the schema
       roster import users FILE.csv   fill it
       roster serve                   answer on http://127.0.0.1:8000
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
 
 
-for command in (serve, version):
+for command in (db, openapi_command, serve, version):
     main.add_command(command)
