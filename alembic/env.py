@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from service.db.engine import Purpose, create_engine
 from service.migrate import environment
+from service.migrate.waiting import disposed
 from service.models import Base
 
 config = context.config
@@ -19,11 +20,8 @@ def migrate(connection: Connection) -> None:
 
 async def connect_and_migrate() -> None:
     engine = create_engine(environment.url(context), Purpose.MIGRATE, limits=environment.LIMITS)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(migrate)
-    finally:
-        await engine.dispose()
+    async with disposed(engine), engine.connect() as connection:
+        await connection.run_sync(migrate)
 
 
 if config.cmd_opts is not None and config.config_file_name is not None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ def draft(url: str, message: str, *, empty: bool = False) -> Path | None:
         if not empty and drafts[0].upgrade_ops is not None and drafts[0].upgrade_ops.is_empty():
             drafts.clear()
 
-    with _turn(url):
+    # Alembic talks to standard output, which is the caller's.
+    with _turn(url), redirect_stdout(StringIO()):
         written = command.revision(
             configuration(url=url, draft=empty),
             message,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import Script
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +15,7 @@ from service.migrate import commands, lock, supported
 from service.migrate.config import scripts
 from service.migrate.errors import told
 from service.migrate.supported import Place
+from service.migrate.waiting import disposed
 
 _DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
 
@@ -52,12 +54,9 @@ async def status(url: str) -> Status:
     migrator = lock.file_holder(parsed)
     if not _is_missing_file(parsed):
         with told(parsed):
-            engine = create_engine(parsed, Purpose.READ)
-            try:
+            async with disposed(create_engine(parsed, Purpose.READ)) as engine:
                 heads = await supported.heads(engine)
                 migrator = migrator or await _session_holder(engine)
-            finally:
-                await engine.dispose()
     return Status(
         database=parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True),
         place=supported.place(heads),
@@ -74,11 +73,8 @@ async def current(url: str) -> tuple[str, ...]:
     if _is_missing_file(parsed):
         return ()
     with told(parsed):
-        engine = create_engine(parsed, Purpose.READ)
-        try:
+        async with disposed(create_engine(parsed, Purpose.READ)) as engine:
             return await supported.heads(engine)
-        finally:
-            await engine.dispose()
 
 
 def history(heads: tuple[str, ...] | None) -> list[Revision]:
@@ -94,7 +90,7 @@ def _walk() -> list[Script]:
 def _ancestors(heads: tuple[str, ...]) -> set[str]:
     try:
         return {script.revision for script in scripts().iterate_revisions(heads, "base")} if heads else set()
-    except CommandError:
+    except (CommandError, RevisionError):
         # A database ahead of this code has all that this code knows.
         return {script.revision for script in _walk()}
 

@@ -47,6 +47,11 @@ class Project:
             file.unlink()
         config.scripts.cache_clear()
 
+    def remove(self, id: str) -> None:
+        """Take away what `add` wrote."""
+        (self.versions / f"{id}.py").unlink()
+        config.scripts.cache_clear()
+
     def add(self, id: str, *, after: str | None, up: str = "pass", down: str = "pass") -> None:
         """Write one revision more."""
         indented = {"up": textwrap.indent(up, "    "), "down": textwrap.indent(down, "    ")}

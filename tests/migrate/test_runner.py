@@ -180,7 +180,7 @@ async def test_a_revision_that_is_not_there_is_told(empty_url: str, revision: st
 async def test_a_database_ahead_of_the_code_is_told_and_left_alone(empty_url: str, project: Project) -> None:
     project.add("0017_newer", after=head_revision())
     await upgrade(empty_url, "0017")
-    (project.versions / "0017_newer.py").unlink()
+    project.remove("0017_newer")
     with pytest.raises(Refused, match="The database is at revision 0017_newer, which this code does not know"):
         await upgrade(empty_url)
     with pytest.raises(Refused, match="0017_newer"):
