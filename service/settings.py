@@ -10,17 +10,23 @@ from service.errors import Misconfigured
 PREFIX = "ROSTER_"
 
 
-def _setting(default: Any, about: str, *, least: float | None = None, among: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"about": about, "least": least, "among": among})
+def _setting(
+    default: Any, about: str, *, least: float | None = None, among: tuple[str, ...] = (), secret: bool = False
+) -> Any:
+    return field(default=default, repr=not secret, metadata={"about": about, "least": least, "among": among})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set; each field is the variable `ROSTER_` + its name in capitals."""
 
-    database_url: str = _setting("sqlite:///roster.db", "Where the data is; DATABASE_URL is read when this is not set.")
+    database_url: str = _setting(
+        "sqlite:///roster.db", "Where the data is; DATABASE_URL is read when this is not set.", secret=True
+    )
     pooler: bool = _setting(default=False, about="The database is reached through PgBouncer or its like.")
-    migrate_url: str = _setting("", "A direct URL for migrations, when database_url leads through a pooler.")
+    migrate_url: str = _setting(
+        "", "A direct URL for migrations, when database_url leads through a pooler.", secret=True
+    )
     pool_size: int = _setting(10, "Connections a process keeps for reading, and as many for writing.", least=1)
     pool_wait_seconds: float = _setting(5.0, "The longest wait for a free connection before 503.", least=0.01)
     unit_deadline_seconds: float = _setting(10.0, "How long a unit of work is run again before 503.", least=0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
@@ -17,6 +17,12 @@ from service.db.failures import Cure, cure
 from service.errors import Misconfigured
 
 _DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+# What a URL may tell asyncpg beside host, user, password and database.
+_PARAMETERS = frozenset({"gsslib", "host", "krbsrvname", "passfile", "port", "ssl", "target_session_attrs"})
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_LARGEST_PORT = 65535
+# SQLAlchemy 2.0 leaves the percent signs of a database's name as they are.
+_SQLALCHEMY_DECODES = make_url("sqlite:///%41").database == "A"
 _CONNECT_SECONDS = 5.0
 
 
@@ -48,27 +54,47 @@ def parse_url(text: str) -> URL:
     """Return the URL with its async driver, whichever way a person wrote it.
 
     Raises:
-        Misconfigured: it is no URL, names another database, or a SQLite database in memory, which connections
-            cannot share.
+        Misconfigured: it is no URL, names another database or a parameter that cannot be met, or a SQLite database in
+            memory, which connections cannot share.
     """
     try:
-        url = make_url(text)
-    except ArgumentError:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or (url.port or 0) > _LARGEST_PORT:
         message = "The database URL cannot be read. Write postgresql://user:password@host/name or sqlite:///file.db."
-        raise Misconfigured(message) from None
+        raise Misconfigured(message)
     backend = url.get_backend_name()
     if backend not in _DRIVERS:
         message = f"The database URL names {backend!r}. Roster runs on postgresql:// and sqlite://."
         raise Misconfigured(message)
+    if url.database and not _SQLALCHEMY_DECODES:
+        url = url.set(database=unquote(url.database))
     url = url.set(drivername=_DRIVERS[backend])
-    if backend == "sqlite":
-        if url.database in (None, "", ":memory:") or "mode=memory" in str(url):
-            message = "A SQLite database in memory cannot be shared by connections. Write sqlite:///file.db."
-            raise Misconfigured(message)
-        return url
+    return _read_sqlite_url(url) if backend == "sqlite" else _read_postgresql_url(url)
+
+
+def _read_sqlite_url(url: URL) -> URL:
+    file = url.database or ":memory:"
+    if ":memory:" in file or url.query.get("mode") == "memory":
+        message = "A SQLite database in memory cannot be shared by connections. Write sqlite:///file.db."
+        raise Misconfigured(message)
+    if url.query or file.startswith("file:"):
+        message = "A SQLite URL holds the path of a file and nothing else. Write sqlite:///file.db."
+        raise Misconfigured(message)
+    return url
+
+
+def _read_postgresql_url(url: URL) -> URL:
     # libpq's name for it, as hosting services hand it out; asyncpg's is ssl.
     if sslmode := url.query.get("sslmode"):
         url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
+    if unknown := sorted(set(url.query) - _PARAMETERS):
+        message = f"The database URL has parameters that asyncpg does not take; leave them out: {', '.join(unknown)}."
+        raise Misconfigured(message)
+    if (sslmode := url.query.get("ssl", "prefer")) not in _SSL_MODES:
+        message = f"The database URL has the sslmode {sslmode!r}. There are {', '.join(_SSL_MODES)}."
+        raise Misconfigured(message)
     return url
 
 

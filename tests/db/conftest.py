@@ -71,9 +71,11 @@ async def battered_url(battered_postgres: Server) -> AsyncIterator[str]:
 async def engine_on(url: str, purpose: Purpose = Purpose.SERVE, **limits: Any) -> AsyncIterator[AsyncEngine]:
     """An engine with these limits; whatever happened to its connections, they come back."""
     engine = create_engine(url, purpose, limits=Limits(**limits))
-    yield engine
-    assert checked_out(engine) == 0
-    await engine.dispose()
+    try:
+        yield engine
+        assert checked_out(engine) == 0
+    finally:
+        await engine.dispose()
 
 
 async def create_tables(url: str) -> None:
