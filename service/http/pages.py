@@ -44,6 +44,7 @@ _KINDS: dict[type, Any] = {
 }
 
 _encode = msgspec.json.Encoder().encode
+_decode_cursor = msgspec.json.Decoder(tuple[int, Any, _Key]).decode
 
 
 class ListParameters(msgspec.Struct, kw_only=True, frozen=True):
@@ -170,18 +171,17 @@ class Listing(Generic[T]):
         return Query(lambda value, key, *values: (value, key, row(*values)), statement)
 
     def _read_cursor(self, cursor: str, sort: str, mark: int) -> tuple[Any, int]:
+        kind = _KINDS[self._sorts[sort.removeprefix("-")].type.python_type]
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
-            made_for, value, key = msgspec.json.decode(
-                base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[int, Any, _Key]
-            )
-            value = msgspec.convert(value, _KINDS[self._sorts[sort.removeprefix("-")].type.python_type])
+            made_for, value, key = _decode_cursor(base64.b64decode(padded, altchars=b"-_", validate=True))
+            if made_for != mark:
+                raise Malformed("The cursor belongs to another sort or other filters; begin at the first page.")
+            value = msgspec.convert(value, kind)
             if isinstance(value, datetime):
                 value = in_utc(value)
-        except (ValueError, RecursionError):  # binascii's and msgspec's are ValueErrors too
+        except (ValueError, RecursionError):  # base64's and msgspec's errors are ValueErrors too
             raise Malformed("The cursor is not one that a page gave.") from None
-        if made_for != mark:
-            raise Malformed("The cursor belongs to another sort or other filters; begin at the first page.")
         return value, key
 
 
