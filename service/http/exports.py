@@ -39,6 +39,7 @@ def exporting(export: Export) -> HTTPRouteHandler:
         summary=f"Export {export.title}",
         query=export.parameters,
         gives=tuple(MEDIA.values()),
+        lines=export.row,
         problems=(400, 406, 422, 503),
     )
     return get("/export")(declare(endpoint))

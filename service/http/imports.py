@@ -58,6 +58,7 @@ def importing(declared: Import) -> HTTPRouteHandler:
         result=Report,
         query=Parameters,
         takes=tuple(FORMATS),
+        lines=declared.line,
         writes=True,
         problems=(400, 409, 413, 415, 422, 503),
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-import msgspec
 from litestar import Litestar
 
 from service import __version__
@@ -18,7 +17,7 @@ from service.http.openapi_parts import (
     problem_response,
     refer_to_headers,
 )
-from service.http.problems import Problem
+from service.http.openapi_schemas import Schemas
 from service.http.unit import Operation
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -37,7 +36,7 @@ class _Served:
 def describe_api(app: Litestar) -> dict[str, Any]:
     """Return the document of everything that is served under a declared operation."""
     served = sorted(_served(app), key=lambda each: _tag(each.path) == _OPERATIONS)
-    schemas = _Schemas(each.operation for each in served)
+    schemas = Schemas(each.operation for each in served)
     paths: dict[str, Any] = {}
     for each in served:
         path = paths.setdefault(each.path, _path_item(each.path))
@@ -97,7 +96,7 @@ def _parameters(path: str) -> list[str]:
     return [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
 
 
-def _operation(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
+def _operation(served: _Served, schemas: Schemas) -> dict[str, Any]:
     operation = served.operation
     document: dict[str, Any] = {
         "operationId": operation.name,
@@ -125,16 +124,17 @@ def _header_parameters(served: _Served) -> list[dict[str, str]]:
     return [{"$ref": f"#/components/parameters/{name}"} for name, taken in takes.items() if taken]
 
 
-def _request_content(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
-    if served.operation.takes:
-        return {media: {"schema": {"type": "string"}} for media in served.operation.takes}
-    if served.operation.body is None:
+def _request_content(served: _Served, schemas: Schemas) -> dict[str, Any]:
+    takes, lines, body = served.operation.takes, served.operation.lines, served.operation.body
+    if takes:
+        return {media: schemas.file(lines) | schemas.file_example(media, lines) for media in takes}
+    if body is None:
         return {}
     medias = ["application/json", _MERGE_PATCH] if served.method == "patch" else ["application/json"]
-    return {media: {"schema": schemas.of(served.operation.body)} for media in medias}
+    return {media: {"schema": schemas.of(body)} for media in medias}
 
 
-def _answers(served: _Served, schemas: "_Schemas") -> dict[str, Any]:
+def _answers(served: _Served, schemas: Schemas) -> dict[str, Any]:
     operation = served.operation
     headers = ["X-Request-ID"]
     headers += ["ETag"] if operation.tagged else []
@@ -163,9 +163,9 @@ _DESCRIPTIONS = {
 }
 
 
-def _answer_content(operation: Operation, schemas: "_Schemas") -> dict[str, Any]:
+def _answer_content(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if operation.gives:
-        return {"content": {media: {"schema": {"type": "string"}} for media in operation.gives}}
+        return {"content": {media: schemas.file(operation.lines) for media in operation.gives}}
     if operation.result in (None, NoneType):
         return {}
     return {"content": {"application/json": {"schema": schemas.of(operation.result)}}}
@@ -187,60 +187,3 @@ def _link(paths: dict[str, Any]) -> None:
 def _next(item: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     names = [item[method]["operationId"] for method in ("get", "patch", "delete") if method in item]
     return {name: {"operationId": name, "parameters": parameters} for name in names}
-
-
-class _Schemas:
-    """The schemas of everything that operations take and give, as msgspec itself reads and writes them."""
-
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        queries: list[type[msgspec.Struct]] = []
-        shown: list[Any] = [Problem]
-        for each in operations:
-            queries += [each.query] if each.query else []
-            shown += [kind for kind in (each.body, each.result) if kind not in (None, NoneType)]
-        kinds = list(dict.fromkeys([*queries, *shown]))
-        schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-        self._schemas: dict[Any, dict[str, Any]] = dict(zip(kinds, schemas, strict=True))
-        described = {name: _plain(schema) for name, schema in components.items()}
-        self._queries = {kind: described.pop(self._schemas[kind]["$ref"].rpartition("/")[2]) for kind in set(queries)}
-        self.components = dict(sorted(described.items()))
-
-    def of(self, kind: Any) -> dict[str, Any]:
-        return self._schemas[kind]
-
-    def parameters(self, query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
-        """Return the query parameters, field by field in the struct's order."""
-        if query is None:
-            return []
-        document = self._queries[query]
-        return [
-            _query_parameter(each.encode_name, {**document["properties"][each.encode_name]})
-            for each in msgspec.structs.fields(query)
-        ]
-
-
-def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    parameter: dict[str, Any] = {"name": name, "in": "query"}
-    if description := schema.pop("description", None):
-        parameter["description"] = description
-    # Swagger UI would fill them in, and so filter the list before anyone asked for it.
-    schema.pop("examples", None)
-    return parameter | {"schema": schema}
-
-
-def _plain(schema: Any) -> Any:
-    """Return the schema as 3.1 says it shortest: a nullable value by its types, a choice of words by their type."""
-    if isinstance(schema, list):
-        return [_plain(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {name: _plain(value) for name, value in schema.items() if (name, value) != ("required", [])}
-    if "enum" in plain and "type" not in plain and all(isinstance(each, str) for each in plain["enum"]):
-        plain = {"type": "string"} | plain
-    match plain.pop("anyOf", None):
-        case None:
-            return plain
-        case [{"type": str(kind), **value}, {"type": "null"}] if "enum" not in value:
-            return {"type": [kind, "null"]} | value | plain
-        case choices:
-            return plain | {"anyOf": choices}

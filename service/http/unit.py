@@ -43,9 +43,10 @@ class Operation:
     conditional: bool = False
     tagged: bool = False
     idempotent: bool = False
-    # Media types of a body or an answer that is no JSON document.
+    # Media types of a body or an answer that is no JSON document, and what stands in a line of it.
     takes: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
+    lines: type[msgspec.Struct] | None = None
 
 
 class Shown:
@@ -122,31 +123,13 @@ def writes(
 
 
 def serves(
-    *,
-    summary: str,
-    result: Any = None,
-    query: type[msgspec.Struct] | None = None,
-    takes: tuple[str, ...] = (),
-    gives: tuple[str, ...] = (),
-    writes: bool = False,
-    tagged: bool = False,
-    problems: tuple[int, ...] = (),
+    *, summary: str, result: Any = None, problems: tuple[int, ...] = (), **more: Any
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare an endpoint that reads its request, and does what it does, by itself."""
+    """Declare an endpoint that reads its request, and does what it does, by itself; `more` is as in `Operation`."""
 
     def decorate(endpoint: Endpoint) -> Endpoint:
-        operation = Operation(
-            name=endpoint.__name__,
-            summary=summary,
-            status=200,
-            result=result,
-            query=query,
-            takes=takes,
-            gives=gives,
-            writes=writes,
-            tagged=tagged,
-            problems=tuple(sorted({500, *problems})),
-        )
+        name, statuses = endpoint.__name__, tuple(sorted({500, *problems}))
+        operation = Operation(name=name, summary=summary, status=200, result=result, problems=statuses, **more)
         return _named(endpoint, endpoint, operation)
 
     return decorate

@@ -42,10 +42,10 @@ def nested(value: object) -> Iterator[Document]:
 
 
 def bodies(document: Document) -> set[str]:
-    """The names of the schemas that are taken in as JSON."""
+    """The names of the schemas of what is taken in: documents, and lines of files."""
     contents = (each["requestBody"]["content"].values() for each in operations(document) if "requestBody" in each)
-    schemas = (media["schema"] for content in contents for media in content)
-    return {schema["$ref"].rpartition("/")[2] for schema in schemas if "$ref" in schema}
+    schemas = (media.get("x-item-schema", media["schema"]) for content in contents for media in content)
+    return {schema["$ref"].rpartition("/")[2] for schema in schemas}
 
 
 def test_the_document_is_valid_openapi_31(document: Document) -> None:
@@ -99,9 +99,19 @@ def test_bounds_are_integers(document: Document) -> None:
 
 def test_inputs_are_closed_and_outputs_open(document: Document) -> None:
     taken = bodies(document)
-    assert {"UserCreate", "UserUpdate", "RecordCreate", "DepartmentEmployeePut"} < taken
+    assert {"UserCreate", "UserUpdate", "RecordCreate", "DepartmentEmployeePut", "UserCreateLine"} < taken
     for name, schema in document["components"]["schemas"].items():
         assert schema.get("additionalProperties", True) is (name not in taken), name
+
+
+def test_fields_with_a_default_may_be_left_out_of_what_is_sent_and_never_of_what_is_shown(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["UserCreate"]["required"] == ["name", "email"]
+    assert set(schemas["User"]["required"]) == set(schemas["User"]["properties"])
+    assert set(schemas["Report"]["required"]) == set(schemas["Report"]["properties"])
+    # A problem leaves out what it has nothing to say of, and an employee the departments that nobody asked for.
+    assert schemas["Problem"]["required"] == ["type", "title", "status", "detail"]
+    assert set(schemas["EmployeeShown"]["properties"]) - set(schemas["EmployeeShown"]["required"]) == {"departments"}
 
 
 def test_what_a_patch_may_leave_out_and_what_null_may_empty(document: Document) -> None:
@@ -128,6 +138,8 @@ def test_patch_takes_both_media_types(document: Document) -> None:
         ("delete_user", "204 400 404 412 413 422 500 503"),
         ("put_department_employee", "200 201 400 404 409 412 413 415 422 500 503"),
         ("list_department_employees", "200 400 404 422 500 503"),
+        ("import_users", "200 400 409 413 415 422 500 503"),
+        ("export_users", "200 400 406 422 500 503"),
         ("get_liveness", "200 500"),
         ("get_readiness", "200 500 503"),
         ("get_openapi", "200 304 400 500"),
@@ -174,6 +186,24 @@ def test_preconditions_and_keys_stand_where_they_are_read(document: Document) ->
     assert parameters("update_user") == parameters("delete_user") == {"IfMatch"}
     assert parameters("put_department_employee") == {"IfMatch"}
     assert parameters("list_users") == set()
+
+
+def test_files_are_text_whose_lines_have_a_schema(document: Document) -> None:
+    taken = operation(document, "import_users")["requestBody"]["content"]
+    assert taken == {
+        media: {
+            "schema": {"type": "string"},
+            "x-item-schema": {"$ref": "#/components/schemas/UserCreateLine"},
+            "example": example,
+        }
+        for media, example in (
+            ("text/csv", "name,email\nAnn Lee,ann@example.org\n"),
+            ("application/x-ndjson", '{"name":"Ann Lee","email":"ann@example.org"}\n'),
+        )
+    }
+    given = operation(document, "export_users")["responses"]["200"]["content"]
+    assert set(given) == {"text/csv", "application/x-ndjson"}
+    assert {media["x-item-schema"]["$ref"] for media in given.values()} == {"#/components/schemas/User"}
 
 
 def test_query_parameters_have_their_bounds_and_defaults(document: Document) -> None:

@@ -44,6 +44,7 @@ class Export:
             frozen=True,
             kw_only=True,
         )
+        self.row = row
         self._names = row.__struct_fields__
         cells = [_cell(each.type) for each in msgspec.structs.fields(row)]
         self._cells = [(name, cell) for name, cell in zip(self._names, cells, strict=True) if cell is not None]

@@ -1,0 +1,125 @@
+"""The schemas of the API description: msgspec's own, as 3.1 says them shortest."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from types import NoneType
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from service.http.problems import Problem
+from service.http.unit import Operation
+
+_REFERENCE = "#/components/schemas/{name}"
+
+
+class Schemas:
+    """The schemas of everything that operations take and give, as msgspec itself reads and writes them."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        queries: list[Any] = []
+        taken: list[Any] = []
+        given: list[Any] = [Problem]
+        for each in operations:
+            queries.append(each.query)
+            taken += [each.body, each.lines if each.takes else None]
+            given += [each.result, each.lines if each.gives else None]
+        outputs = list(dict.fromkeys(struct for kind in given for struct in _structs(inspect.type_info(kind))))
+        kinds = [each for each in dict.fromkeys([*queries, *taken, *given, *outputs]) if each not in (None, NoneType)]
+        schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+        self._schemas: dict[Any, dict[str, Any]] = dict(zip(kinds, schemas, strict=True))
+        self._named = {name: _plain(schema) for name, schema in components.items()}
+        for struct in outputs:
+            _complete(self._of_struct(struct), struct)
+        asked = {self._name(kind) for kind in queries if kind is not None}
+        self.components = {name: schema for name, schema in sorted(self._named.items()) if name not in asked}
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        return self._schemas[kind]
+
+    def parameters(self, query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
+        """Return the query parameters, field by field in the struct's order."""
+        if query is None:
+            return []
+        properties = self._of_struct(query)["properties"]
+        names = [each.encode_name for each in msgspec.structs.fields(query)]
+        return [_query_parameter(name, {**properties[name]}) for name in names]
+
+    def file(self, lines: type[msgspec.Struct] | None) -> dict[str, Any]:
+        """Return what is no JSON document: text, whose lines have a schema of their own."""
+        document: dict[str, Any] = {"schema": {"type": "string"}}
+        if lines is not None:
+            # OpenAPI 3.2 has itemSchema for this.
+            document["x-item-schema"] = self._schemas[lines]
+        return document
+
+    def file_example(self, media: str, lines: type[msgspec.Struct] | None) -> dict[str, str]:
+        """Return an example of a file to send, of the fields that a line has to have; empty when there are none."""
+        line = {} if lines is None else self._of_struct(lines)
+        values = {name: line["properties"][name]["examples"][0] for name in line.get("required", ())}
+        if not values:
+            return {}
+        if media != "text/csv":
+            return {"example": msgspec.json.encode(values).decode() + "\n"}
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerows([values.keys(), values.values()])
+        return {"example": text.getvalue()}
+
+    def _of_struct(self, struct: type[msgspec.Struct]) -> dict[str, Any]:
+        schema: dict[str, Any] = self._named[self._name(struct)]
+        return schema
+
+    def _name(self, struct: type[msgspec.Struct]) -> str:
+        return str(self._schemas[struct]["$ref"]).rpartition("/")[2]
+
+
+def _structs(kind: inspect.Type) -> Iterator[type[msgspec.Struct]]:
+    """Yield the structs that a value of this type may hold, itself included."""
+    match kind:
+        case inspect.StructType(cls=struct, fields=fields):
+            yield struct
+            for field in fields:
+                yield from _structs(field.type)
+        case inspect.ListType(item_type=held) | inspect.Metadata(type=held):
+            yield from _structs(held)
+        case inspect.UnionType(types=types):
+            for each in types:
+                yield from _structs(each)
+
+
+def _complete(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
+    """Say of an answer what msgspec says of a question: a field with a default may be left out of the latter only."""
+    for each in schema["properties"].values():
+        each.pop("default", None)
+    if not struct.__struct_config__.omit_defaults:
+        fields = msgspec.structs.fields(struct)
+        schema["required"] = [each.encode_name for each in fields if each.default is not msgspec.UNSET]
+
+
+def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "query"}
+    if description := schema.pop("description", None):
+        parameter["description"] = description
+    # Swagger UI would fill them in, and so filter the list before anyone asked for it.
+    schema.pop("examples", None)
+    return parameter | {"schema": schema}
+
+
+def _plain(schema: Any) -> Any:
+    """Return the schema as 3.1 says it shortest: a nullable value by its types, a choice of words by their type."""
+    if isinstance(schema, list):
+        return [_plain(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(value) for name, value in schema.items() if (name, value) != ("required", [])}
+    if "enum" in plain and "type" not in plain and all(isinstance(each, str) for each in plain["enum"]):
+        plain = {"type": "string"} | plain
+    match plain.pop("anyOf", None):
+        case None:
+            return plain
+        case [{"type": str(kind), **value}, {"type": "null"}] if "enum" not in value:
+            return {"type": [kind, "null"]} | value | plain
+        case choices:
+            return plain | {"anyOf": choices}
