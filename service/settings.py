@@ -3,17 +3,29 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from math import inf, isnan, nan
 from typing import Any, Self
 
 from service.errors import Misconfigured
 
 PREFIX = "ROSTER_"
 
+# PostgreSQL counts milliseconds in 31 bits, and Python's moments end with the year 9999.
+_A_DAY_IN_SECONDS = 86_400
+_TEN_YEARS_IN_HOURS = 87_600
+
 
 def _setting(
-    default: Any, about: str, *, least: float | None = None, among: tuple[str, ...] = (), secret: bool = False
+    default: Any,
+    about: str,
+    *,
+    least: float = -inf,
+    most: float = inf,
+    among: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    return field(default=default, repr=not secret, metadata={"about": about, "least": least, "among": among})
+    metadata = {"about": about, "least": least, "most": most, "among": among}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +40,30 @@ class Settings:
         "", "A direct URL for migrations, when database_url leads through a pooler.", secret=True
     )
     pool_size: int = _setting(10, "Connections a process keeps for reading, and as many for writing.", least=1)
-    pool_wait_seconds: float = _setting(5.0, "The longest wait for a free connection before 503.", least=0.01)
-    unit_deadline_seconds: float = _setting(10.0, "How long a unit of work is run again before 503.", least=0)
-    statement_seconds: float = _setting(10.0, "The longest single statement of a request on PostgreSQL.", least=0.01)
-    lock_wait_seconds: float = _setting(2.0, "The longest wait for one lock of PostgreSQL.", least=0.001)
-    busy_seconds: float = _setting(10.0, "The longest wait for another process that writes to SQLite.", least=0)
+    pool_wait_seconds: float = _setting(
+        5.0, "The longest wait for a free connection before 503.", least=0.01, most=_A_DAY_IN_SECONDS
+    )
+    unit_deadline_seconds: float = _setting(
+        10.0, "How long a unit of work is run again before 503.", least=0, most=_A_DAY_IN_SECONDS
+    )
+    statement_seconds: float = _setting(
+        10.0, "The longest single statement of a request on PostgreSQL.", least=0.01, most=_A_DAY_IN_SECONDS
+    )
+    lock_wait_seconds: float = _setting(
+        2.0, "The longest wait for one lock of PostgreSQL.", least=0.001, most=_A_DAY_IN_SECONDS
+    )
+    busy_seconds: float = _setting(
+        10.0, "The longest wait for another process that writes to SQLite.", least=0, most=_A_DAY_IN_SECONDS
+    )
     body_limit_bytes: int = _setting(1_000_000, "The largest request body, imports excepted.", least=1)
     import_limit_bytes: int = _setting(2_000_000_000, "The largest body of an import.", least=1)
-    idempotency_hours: float = _setting(24.0, "How long the answer to an Idempotency-Key is kept.", least=0)
+    idempotency_hours: float = _setting(
+        24.0, "How long the answer to an Idempotency-Key is kept.", least=0, most=_TEN_YEARS_IN_HOURS
+    )
     trusted_network: bool = _setting(default=False, about="The network in front is private: any address may be bound.")
-    drain_seconds: int = _setting(30, "How long a stopping server waits for running requests.", least=0)
+    drain_seconds: int = _setting(
+        30, "How long a stopping server waits for running requests.", least=0, most=_A_DAY_IN_SECONDS
+    )
     log_level: str = _setting("info", "The least that is logged.", among=("debug", "info", "warning", "error"))
     log_format: str = _setting("auto", "auto is text on a terminal and json elsewhere.", among=("auto", "json", "text"))
 
@@ -68,13 +94,18 @@ class Settings:
         return cls(**values)
 
 
-def _read(text: str, kind: type, *, least: float | None, among: tuple[str, ...], about: str) -> Any:  # noqa: ARG001
+def _read(text: str, kind: type, *, least: float, most: float, among: tuple[str, ...], **_: Any) -> Any:
     value = _READERS[kind](text)
     if among and value not in among:
         message = f"it must be one of {', '.join(among)}"
         raise ValueError(message)
-    if least is not None and value < least:
+    if kind not in (int, float):
+        return value
+    if value < least:
         message = f"it must be at least {least:g}"
+        raise ValueError(message)
+    if value > most:
+        message = f"it must be at most {most:g}"
         raise ValueError(message)
     return value
 
@@ -98,10 +129,13 @@ def _integer(text: str) -> int:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
+        number = nan
+    if isnan(number):
         message = "it must be a number"
-        raise ValueError(message) from None
+        raise ValueError(message)
+    return number
 
 
 _READERS: dict[type, Callable[[str], Any]] = {str: str, bool: _boolean, int: _integer, float: _number}
