@@ -1,4 +1,4 @@
-"""What a failure of the database means for the work that met it: told by sqlstate and driver, not by SQLAlchemy's class."""
+"""What a failure of the database means for the work that met it, told by sqlstate and driver."""
 
 import asyncio
 import random
@@ -51,6 +51,7 @@ _BY_SQLITE_CODE = {
     13: Cure.LATER,  # SQLITE_FULL
     14: Cure.LATER,  # SQLITE_CANTOPEN
 }
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, asyncio.InvalidStateError)
 _STALE_PLANS = ("cached statement plan is invalid", "cached plan must not change result type", "cache lookup failed")
 
 
@@ -83,21 +84,19 @@ def _cure_of_one(failure: BaseException) -> Cure | None:
     if isinstance(failure, asyncpg.OutdatedSchemaCacheError):
         return Cure.RECONNECT
     if state := getattr(failure, "sqlstate", None):
-        if state in _BY_SQLSTATE:
-            return _BY_SQLSTATE[state]
-        if state.startswith("08"):
-            return Cure.RECONNECT
-        if any(text in str(failure) for text in _STALE_PLANS):
-            return Cure.RECONNECT
-        return None
+        return _cure_by_sqlstate(state, str(failure))
     if code := getattr(failure, "sqlite_errorcode", None):
         return _BY_SQLITE_CODE.get(code & 0xFF)
-    if isinstance(failure, asyncpg.InterfaceError):
-        # asyncpg's DataError is an InterfaceError too: an argument that will not fit a second time either.
-        return None if isinstance(failure, ValueError) else Cure.RECONNECT
-    if isinstance(failure, (asyncpg.InternalClientError, OSError, EOFError, asyncio.InvalidStateError)):
-        return Cure.RECONNECT
-    return None
+    # asyncpg's DataError is an InterfaceError too: an argument that will not fit a second time either.
+    fits = not isinstance(failure, ValueError)
+    return Cure.RECONNECT if isinstance(failure, _LOST) and fits else None
+
+
+def _cure_by_sqlstate(state: str, message: str) -> Cure | None:
+    if state in _BY_SQLSTATE:
+        return _BY_SQLSTATE[state]
+    stale = any(text in message for text in _STALE_PLANS)
+    return Cure.RECONNECT if stale or state.startswith("08") else None
 
 
 class Patience:
@@ -119,7 +118,7 @@ class Patience:
             raise failure
         if found is Cure.LATER or monotonic() + self._pause > self._deadline:
             raise Unavailable(_sentence(failure)) from failure
-        await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
         self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
         return found
 

@@ -1,8 +1,9 @@
 """What aiosqlite needs beside SQLAlchemy: pragmas, and a ROLLBACK wherever a connection is let go."""
 
+import sqlite3
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, ForeignKeyConstraint, event, select, true
 
 
 def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
@@ -21,6 +22,7 @@ def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
         if state.asyncio_safe and connection.driver_connection.in_transaction:
             connection.rollback()
 
+    event.listen(engine, "handle_error", _name_foreign_key)
     event.listen(engine, "invalidate", _roll_back_in_its_thread)
     event.listen(engine, "close", _roll_back_in_its_thread)
     event.listen(engine, "close_detached", _roll_back_in_its_thread)
@@ -35,3 +37,23 @@ def _roll_back_in_its_thread(connection: Any, *_: Any) -> None:
             driver._connection.rollback()
 
     driver._tx.put_nowait((None, roll_back))
+
+
+def _name_foreign_key(context: ExceptionContext) -> None:
+    """Give the error the name of the key that failed, as PostgreSQL does; SQLite keeps it to itself."""
+    error: Any = context.original_exception
+    execution: Any = context.execution_context
+    if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY or context.connection is None:
+        return
+    if execution is not None and (execution.isinsert or execution.isupdate):
+        for key in execution.compiled.statement.table.foreign_key_constraints:
+            if any(_leads_nowhere(context.connection, key, values) for values in execution.compiled_parameters):
+                error.constraint_name = key.name
+
+
+def _leads_nowhere(connection: Connection, key: ForeignKeyConstraint, values: dict[str, Any]) -> bool:
+    sent = [values.get(column.key) for column in key.columns]
+    if None in sent:
+        return False
+    there = (each.column == value for each, value in zip(key.elements, sent, strict=True))
+    return connection.scalar(select(true()).where(*there)) is None

@@ -13,7 +13,8 @@ from sqlalchemy.types import TypeEngine
 # SQLite hands out AUTOINCREMENT ids for the type INTEGER alone.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 
-Document = JSON().with_variant(JSONB(), "postgresql")
+# None is SQL's NULL, which a column may refuse, and never the JSON text null.
+Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 def folded(length: int) -> TypeEngine[str]:

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from service.models.base import NAMING, Tracked
 
@@ -34,6 +34,17 @@ class Debt(Tables):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     mark_id: Mapped[int] = mapped_column(ForeignKey("marks.id", deferrable=True, initially="DEFERRED"))
+
+
+class Pledge(Tables):
+    """It keeps its mark from being deleted."""
+
+    __tablename__ = "pledges"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mark_id: Mapped[int] = mapped_column(ForeignKey("marks.id", ondelete="RESTRICT"))
+
+    mark: Mapped[Mark] = relationship()
 
 
 class CounterView(msgspec.Struct):
