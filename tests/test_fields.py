@@ -1,5 +1,6 @@
 """What every field of every noun takes and refuses, at its edges."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from service.department_employees import schemas as links
 from service.departments import schemas as departments
 from service.employees import schemas as employees
+from service.errors import Fault, Invalid
 from service.http.wire import Body
 from service.records import schemas as records
 from service.users import schemas as users
@@ -20,7 +22,7 @@ CONTROLS = [f"a{chr(code)}b" for code in (*range(9), 0x0B, 0x0C, *range(0x0E, 0x
 BREAKS = ["a\tb", "a\nb", "a\rb", "a\n", "\n"]
 BLANKS = ["", " ", "   ", "\u00a0", " \u2003 ", "\u3000"]
 NO_DATES = ["2023-02-29", "2023-02-30", "2023-13-01", "0000-01-01", "10000-01-01", "2023-1-1", "20230101", ""]
-WHOLE = ["3", "", 3.5, 3.0, 1e400, True, [3], {}]
+NO_NUMBER = ["3", "", 3.5, True, [3], {}]
 
 
 def text(least: int, most: int, *, good: list[str], bad: list[str]) -> Values:
@@ -34,7 +36,7 @@ def line(most: int) -> Values:
 
 
 def number(least: int, most: int) -> Values:
-    return [least, most], [least - 1, most + 1, 2**63, 2**64, -(2**63), 10**400, *WHOLE]
+    return [least, most, 7.0], [least - 1, most + 1, 2**63, 2**64, -(2**63), 10**400, 1e30, *NO_NUMBER]
 
 
 def optional(values: Values) -> Values:
@@ -137,15 +139,20 @@ def test_takes_what_is_within_bounds_and_tells_where_what_is_not(
     struct: type[msgspec.Struct], name: str, good: list[Any], bad: list[Any]
 ) -> None:
     body = Body(struct)
-    refused = [value for value in good if list(body.faults(with_others(struct, name, value)))]
-    taken = [value for value in bad if not tells_where(list(body.faults(with_others(struct, name, value))), name)]
+    refused = [value for value in good if faults(body, name, value)]
+    taken = [value for value in bad if not tells_where(faults(body, name, value), name)]
     assert (refused, taken) == ([], [])
 
 
-def with_others(struct: type[msgspec.Struct], name: str, value: Any) -> dict[str, Any]:
-    required_text = {each.name: "a@b" for each in msgspec.structs.fields(struct) if each.required}
-    return required_text | {name: value}
+def faults(body: Body[Any], name: str, value: Any) -> tuple[Fault, ...]:
+    """What is wrong with a document in which all else is right."""
+    others = {each.name: "a@b" for each in msgspec.structs.fields(body.struct) if each.required}
+    try:
+        body.read(json.dumps(others | {name: value}).encode())
+    except Invalid as invalid:
+        return invalid.faults
+    return ()
 
 
-def tells_where(faults: list[Any], name: str) -> bool:
+def tells_where(faults: tuple[Fault, ...], name: str) -> bool:
     return len(faults) == 1 and faults[0].pointer in (f"/{name}", f"/{name}/0")

@@ -111,6 +111,21 @@ def test_litestars_own_failures_are_problems() -> None:
     }
 
 
+def test_a_failure_of_litestars_own_is_logged() -> None:
+    with capture_logs() as logs:
+        answer = describe(HTTPException("So.", status_code=500), "a")
+    assert (document(answer)["status"], [each["event"] for each in logs]) == (500, ["request failed"])
+
+
+def test_nesting_too_deep_for_python_is_the_callers_doing() -> None:
+    assert document(describe(RecursionError(), None)) == {
+        "type": "urn:roster:problem:malformed",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "The body is nested too deeply.",
+    }
+
+
 def test_head_is_allowed_where_get_is() -> None:
     assert allowed(["POST", "GET"]) == "GET, HEAD, OPTIONS, POST"
     assert allowed(["POST", ""]) == "OPTIONS, POST"

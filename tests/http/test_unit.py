@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
+from service.app import Roster
 from service.errors import NotFound
 from service.http.binding import read_id
 from tests.conftest import Make
-from tests.nouns import NOUNS, USERS, Document, Noun, invalid, not_found, problem
+from tests.nouns import NOUNS, USERS, Document, Noun, invalid, malformed, not_found, problem
 
 
 @pytest.fixture(params=NOUNS)
@@ -219,6 +220,30 @@ async def test_reads_json_alone(client: httpx.AsyncClient, type: str | None) -> 
         "status": 415,
         "detail": f"The body is {type or 'of no named type'}; application/json is read here.",
     }
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_body_is_required(client: httpx.AsyncClient, make: Make, method: str) -> None:
+    path = "/v1/users" if method == "POST" else f"/v1/users/{(await make('users'))['id']}"
+    answer = await client.request(method, path, headers={"content-type": "application/json"})
+    assert problem(answer) == malformed("A body is required here.")
+
+
+async def test_a_request_that_breaks_off_stores_nothing(roster: Roster, client: httpx.AsyncClient) -> None:
+    messages = [{"type": "http.request", "body": b'{"title": "a"}', "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"host", b"roster.test")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/records", "query_string": b"", "headers": headers}
+    await roster({**scope, "scheme": "http", "http_version": "1.1"}, receive, send)
+    assert sent[0]["status"] == 400
+    assert (await client.get("/v1/records")).json()["items"] == []
 
 
 @pytest.mark.parametrize("type", ["application/json; charset=utf-8", "Application/JSON ;charset=x", "application/json"])

@@ -122,6 +122,14 @@ def test_refuses_deep_nesting(raw: bytes) -> None:
         USER.read(raw)
 
 
+def test_takes_every_spelling_of_a_whole_number() -> None:
+    assert [USER.read(f'{{"name":"a","email":"a@b","age":{age}}}'.encode()).age for age in ("3.0", "1e2", "-0")] == [
+        3,
+        100,
+        0,
+    ]
+
+
 def test_brings_times_to_utc() -> None:
     record = RECORD.read(b'{"title":"a","date_created":"2023-01-01T01:00:00.5+02:00"}')
     converted = RECORD.convert({"title": "a", "date_created": "2023-01-01T01:00:00.5+02:00"})
