@@ -56,6 +56,8 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
+            # Nothing here asks where a request came from.
+            proxy_headers=False,
             timeout_graceful_shutdown=settings.drain_seconds,
         )
 

@@ -62,8 +62,10 @@ class Conditions:
 
 def is_known(scope: Any, tag: str) -> bool:
     """Tell whether the caller already has what this tag stands for."""
-    known = _weakly(_tags(scope, "If-None-Match"))
-    return known is not None and ("*" in known or tag in known)
+    if header(scope, b"if-none-match") is None:
+        return False
+    known = _weakly(_tags(scope, "If-None-Match")) or frozenset()
+    return "*" in known or tag in known
 
 
 def _hold(tags: frozenset[str], tag: str) -> bool:

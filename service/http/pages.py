@@ -20,7 +20,7 @@ from service.errors import Malformed
 from service.http.answers import Answer
 from service.http.wire import in_utc
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many items at most.")]
 Cursor = Annotated[
@@ -100,12 +100,13 @@ class Page(Generic[T]):
 class Listing(Generic[T]):
     """A list that can be sorted and filtered; each combination is compiled once and kept.
 
-    `select` holds the columns of `row`, in order; `sorts` names the columns, none of them NULL, that `sort` may say.
+    `select` holds the columns of `row`, in order, the key first; `sorts` names the columns, none of them NULL, that
+    `sort` may say.
     """
 
     def __init__(
         self,
-        row: Callable[..., T],
+        row: type[T],
         select: AnySelect,
         *,
         key: InstrumentedAttribute[int],
@@ -115,6 +116,8 @@ class Listing(Generic[T]):
         self._row = row
         self._select = select
         self._key = key
+        self._name = str(key)
+        self._id = msgspec.structs.fields(row)[0].name
         self._sorts = sorts
         self._filters = filters
         self._query = cache(self._build)
@@ -130,17 +133,21 @@ class Listing(Generic[T]):
         sort: str = getattr(parameters, "sort", "id")
         filters = self._values(parameters, fixed or {})
         bound = {name: self._filters[name].prepare(value) for name, value in filters.items()}
-        mark = crc32(_encode([str(self._key), sort, sorted(filters.items())]))
+        mark = crc32(_encode([self._name, sort, sorted(filters.items())]))
         after = parameters.cursor is not msgspec.UNSET
         if after:
             bound["after_sort"], bound["after_id"] = self._read_cursor(str(parameters.cursor), sort, mark)
         query = self._query(sort, frozenset(filters), after)
         rows = await reader.all(query, most=parameters.limit + 1, **bound)
-        items = [item for _, _, item in rows]
-        if len(rows) <= parameters.limit:
+        more = len(rows) > parameters.limit
+        if more:
+            rows.pop()
+        by_key = self._sorts[sort.removeprefix("-")] is self._key
+        items = rows if by_key else [item for item, _ in rows]
+        if not more:
             return Page(items, None)
-        value, key, _ = rows[parameters.limit - 1]
-        return Page(items[: parameters.limit], _write_cursor(mark, value, key))
+        key = getattr(items[-1], self._id)
+        return Page(items, _write_cursor(mark, key if by_key else rows[-1][1], key))
 
     def _values(self, parameters: ListParameters, fixed: Mapping[str, Any]) -> dict[str, Any]:
         values = {**fixed}
@@ -149,7 +156,7 @@ class Listing(Generic[T]):
                 values[name] = value
         return values
 
-    def _build(self, sort: str, filters: frozenset[str], after: bool) -> Query[tuple[Any, int, T]]:  # noqa: FBT001
+    def _build(self, sort: str, filters: frozenset[str], after: bool) -> Query[Any]:  # noqa: FBT001
         column, descending = self._sorts[sort.removeprefix("-")], sort.startswith("-")
         statement = self._select
         for name in sorted(filters):
@@ -164,11 +171,11 @@ class Listing(Generic[T]):
         if after:
             statement = statement.where(here < there if descending else here > there)
         statement = statement.order_by(*(each.desc() if descending else each for each in order))
-        statement = statement.limit(bindparam("most")).with_only_columns(
-            column, self._key, *self._select.selected_columns, maintain_column_froms=True
-        )
-        row = self._row
-        return Query(lambda value, key, *values: (value, key, row(*values)), statement)
+        statement = statement.limit(bindparam("most"))
+        row: Callable[..., T] = self._row
+        if column is self._key:
+            return Query(row, statement)
+        return Query(lambda *values: (row(*values[:-1]), values[-1]), statement.add_columns(column))
 
     def _read_cursor(self, cursor: str, sort: str, mark: int) -> tuple[Any, int]:
         kind = _KINDS[self._sorts[sort.removeprefix("-")].type.python_type]
