@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.errors import Fault, Invalid, Malformed
 from service.http.wire import Body, Parameters, sent
-from service.records.schemas import RecordCreate, RecordUpdate
+from service.records.schemas import RecordCreate, RecordParameters, RecordUpdate
 from service.users.schemas import UserCreate, UserParameters, UserUpdate
 from tests.conftest import Make
 from tests.nouns import ASTRAL, MOMENT
@@ -234,6 +234,12 @@ def test_tells_everything_that_is_wrong_with_parameters() -> None:
         Fault(detail="There is no such parameter.", parameter="page"),
         Fault(detail=form, parameter="external_id"),
     ]
+
+
+@pytest.mark.parametrize("key", [0, -1, 2**63, 10**18 * 10])
+def test_wants_keys_that_a_row_can_have(key: int) -> None:
+    assert len(refused(Parameters(RecordParameters), b"owner_id=%d" % key)) == 1
+    assert Parameters(RecordParameters).read(b"owner_id=%d" % (2**63 - 1)).owner_id == 2**63 - 1
 
 
 @pytest.mark.parametrize("query", [b"q=%ff", b"q=%ed%a0%80", b"%ff=1", b"q=\xff", b"q=%c3"])
