@@ -26,11 +26,12 @@ class Key(NamedTuple):
 
     field: str
     columns: tuple[Column[Any], ...]
+    names: tuple[str, ...]
     taken: str
 
     def of(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Return what a row holds there; `None` if there is a NULL in it, which every row may have."""
-        found = tuple([values[column.name] for column in self.columns])
+        found = tuple([values[name] for name in self.names])
         return None if None in found else found
 
 
@@ -79,8 +80,8 @@ class Import:
         self.folds = tuple((f"{name}_key", at) for at, name in enumerate(self.names) if f"{name}_key" in table.columns)
         written = (*self.names, *(name for name, _ in self.folds))
         self.columns = (*written, *_STAMPS)
-        self.identity = tuple(table.primary_key)
-        known = dict.fromkeys((*(column.name for column in self.identity), *written, "version"))
+        self.identity = tuple(column.name for column in table.primary_key)
+        known = dict.fromkeys((*self.identity, *written, "version"))
         # What tells a row from another, and all that an import may change of it.
         self.stored = tuple(table.c[name] for name in known)
         self.keys = _keys(table, taken)
@@ -149,11 +150,15 @@ def _keys(table: Table, taken: str) -> tuple[Key, ...]:
     for constraint in table.constraints:
         if isinstance(constraint, UniqueConstraint):
             conflict = refused(constraint)
-            keys.append(Key(conflict.field or "", tuple(constraint.columns), conflict.detail))
+            keys.append(_key(conflict.field or "", tuple(constraint.columns), conflict.detail))
     if table.autoincrement_column is None:
         columns = tuple(table.primary_key)
-        keys.append(Key(columns[0].name, columns, taken))
+        keys.append(_key(columns[0].name, columns, taken))
     return tuple(sorted(keys, key=lambda key: key.field))
+
+
+def _key(field: str, columns: tuple[Column[Any], ...], taken: str) -> Key:
+    return Key(field, columns, tuple(column.name for column in columns), taken)
 
 
 def _references(table: Table, externals: set[str]) -> tuple[Reference, ...]:

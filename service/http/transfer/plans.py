@@ -1,5 +1,6 @@
 """What a batch would change, found line by line against what is stored and what the file said before."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from service.http.transfer.batches import Line
 from service.http.transfer.declarations import Import, Key, Reference
 from service.http.transfer.ledger import Ledger
 from service.http.transfer.reports import Mode, Outcome
+
+# After so many lines others have their turn: a millisecond or two.
+TURN_LINES = 100
 
 _Held = tuple[int, tuple[Any, ...]]
 
@@ -54,20 +58,24 @@ class Plan:
         missing = await resolve(session, self._declared, lines, verify=True)
         await self._look_up(session, lines, lock=lock)
         take = self._upsert if self._mode == "upsert" else self._create
-        for line in lines:
+        for at, line in enumerate(lines):
+            if at % TURN_LINES == 0:
+                await asyncio.sleep(0)
             take(line, missing.get(line.number, []))
 
     async def _look_up(self, session: AsyncSession, lines: Sequence[Line], *, lock: bool) -> None:
         declared = self._declared
-        seen: dict[tuple[Any, ...], Stored] = {}
+        seen: set[tuple[Any, ...]] = set()
         asked: list[_Held] = []
         for at, key in enumerate(declared.keys):
             held = dict.fromkeys(each for line in lines if (each := self._held(key, line)) is not None)
             asked += [(at, each) for each in held]
             found = await bulk.find(session, declared.stored, key.columns, [*held], lock=lock) if held else []
             for values in found:
-                id = tuple(values[column.name] for column in declared.identity)
-                self._take(seen.setdefault(id, Stored(dict(values), spoken=False)))
+                id = tuple(values[name] for name in declared.identity)
+                if id not in seen:
+                    seen.add(id)
+                    self._take(Stored(dict(values), spoken=False))
         if self._ledger is not None:
             await self._recall(self._ledger, asked)
 
@@ -116,7 +124,7 @@ class Plan:
         changed = {
             name: value
             for name, value in declared.sent(line.value).items()
-            if declared.table.c[name] not in declared.identity and self._differs(stored.values[name], value)
+            if name not in declared.identity and self._differs(stored.values[name], value)
         }
         changed |= {
             name: fold(changed[source]) for name, at in declared.folds if (source := declared.names[at]) in changed
@@ -142,7 +150,7 @@ class Plan:
         """Return what is wrong with the keys that would change: another row has them."""
         faults = []
         for at, key in enumerate(self._declared.keys):
-            if any(column.name in changed for column in key.columns) and (held := key.of(merged)) is not None:
+            if not changed.keys().isdisjoint(key.names) and (held := key.of(merged)) is not None:
                 owner = self._owners.get((at, held))
                 if owner is not None and owner is not stored:
                     faults.append(Fault(field=key.field, detail=key.taken))
@@ -151,7 +159,7 @@ class Plan:
     def _free(self, stored: Stored, changed: Mapping[str, Any]) -> None:
         for at, key in enumerate(self._declared.keys):
             held = key.of(stored.values)
-            if held is not None and any(column.name in changed for column in key.columns):
+            if held is not None and not changed.keys().isdisjoint(key.names):
                 self._owners.pop((at, held), None)
                 if self._simulated:
                     self.outcome.keys[_entry((at, held))] = False
@@ -168,7 +176,7 @@ class Plan:
 
     def _held(self, key: Key, line: Line) -> tuple[Any, ...] | None:
         """Return what the line holds of a key; the columns of keys look the same to every driver."""
-        found = tuple([line.row[self._places[column.name]] for column in key.columns])
+        found = tuple([line.row[self._places[name]] for name in key.names])
         return None if None in found else found
 
     def _differs(self, old: object, new: object) -> bool:

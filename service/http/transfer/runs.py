@@ -30,7 +30,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
 class Watcher:
     """Hears how an import comes along."""
 
-    def read(self, step: str, position: int) -> None:
+    def read(self, step: str, position: int, report: Report) -> None:
         """`position` bytes are dealt with, in the step "import", or "check" before it if the import is atomic."""
 
     def settled(self, outcome: Outcome) -> None:
@@ -137,7 +137,7 @@ class Job:
                 self.report.skipped_columns = [name for name in self._declared.skipped if name in batch.skipped]
                 self.report.add(outcome)
                 settled(outcome)
-                self._watcher.read(step, batch.position)
+                self._watcher.read(step, batch.position, self.report)
 
     def _begin(self) -> None:
         mode, dry_run, atomic = self._parameters.mode, self._parameters.dry_run, self._parameters.atomic
