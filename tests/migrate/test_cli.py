@@ -1,7 +1,6 @@
 """`roster db`, as someone at a terminal and as a program calls it."""
 
 import json
-import sqlite3
 from typing import Any
 
 import pytest
@@ -167,14 +166,6 @@ def test_a_failure_is_one_sentence_and_an_exit_status(
     assert sentence in result.stderr
     assert "Traceback" not in result.output
     assert "secret" not in result.output
-
-
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Any) -> None:
-    file = tmp_path / "roster.db"
-    sqlite3.connect(file).close()
-    result = roster("upgrade", url=f"sqlite:///file:{file}?mode=ro&uri=true")
-    assert result.exit_code == 1
-    assert "cannot be used: attempt to write a readonly database." in result.stderr
 
 
 def test_a_pooler_alone_is_no_way_for_migrations() -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from service.db.engine import parse_url
 from service.migrate import commands, lock
@@ -90,6 +91,21 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_counts_for_nothing(
     file = tmp_path / "lock"
     monkeypatch.setattr(fcntl, "flock", lambda *_: file.unlink())
     assert lock.lock(file) is None
+
+
+def test_a_synchronous_connection_waits_for_the_file_too(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'roster.db'}")
+    file = lock.lock_file(engine.url)
+    assert file is not None
+    descriptor = lock.lock(file)
+    assert descriptor is not None
+
+    def let_go(_sentence: str) -> None:
+        os.close(descriptor)
+
+    with engine.connect() as connection, lock.held(connection, let_go, own=False):
+        assert lock.file_holder(engine.url) is not None
+    engine.dispose()
 
 
 def test_a_database_without_a_file_of_its_own_has_no_lock_file() -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from sqlalchemy.exc import DBAPIError
 
@@ -17,6 +18,7 @@ from service.migrate.errors import Refused, Unknown
 from service.migrate.runner import current, downgrade, head_revision, upgrade
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
+from tests.alembic.test_revisions import ALL
 from tests.migrate.project import Project
 
 
@@ -31,12 +33,33 @@ def start(url: str, *arguments: str, folder: Path | None = None) -> subprocess.P
     )
 
 
+FOUR = """
+import os, sys
+from service.migrate import commands
+
+commands.scripts()
+children = []
+for _ in range(4):
+    if not (child := os.fork()):
+        done = commands.upgrade(sys.argv[1])
+        print(len(done), flush=True)
+        os._exit(0)
+    children.append(child)
+sys.exit(max(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
 async def test_of_four_that_start_together_one_applies_and_all_are_content(empty_url: str) -> None:
-    migrators = [start(empty_url, "upgrade", "head") for _ in range(4)]
-    outputs = [(await asyncio.to_thread(each.communicate))[0] for each in migrators]
-    assert [each.returncode for each in migrators] == [0, 0, 0, 0], outputs
-    assert sum("Upgrade to 0001_create_users: done." in output for output in outputs) == 1
+    run = [sys.executable, "-c", FOUR, empty_url]
+    four = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False)
+    assert (four.returncode, four.stderr) == (0, "")
+    assert sorted(four.stdout.split()) == ["0", "0", "0", str(len(ALL))]
     assert await current(empty_url) == (head_revision(),)
+
+
+async def test_alembic_s_own_program_tells_what_it_does(empty_url: str) -> None:
+    output, _ = await asyncio.to_thread(start(empty_url, "upgrade", "0002").communicate)
+    assert output == "Upgrade to 0001_create_users: done.\nUpgrade to 0002_add_age_to_users: done.\n"
 
 
 async def test_alembic_s_own_commands_work(empty_url: str) -> None:
@@ -68,13 +91,16 @@ async def test_a_connection_handed_in_is_used_and_each_revision_committed(empty_
     engine = create_engine(empty_url, purpose)
     async with engine.connect() as connection:
         await connection.run_sync(lambda sync: command.upgrade(configuration(connection=sync), "0003"))
-    async with engine.connect() as connection:
-        enforced = "PRAGMA foreign_keys" if engine.dialect.name == "sqlite" else "SELECT 1"
-        assert (await connection.exec_driver_sql(enforced)).scalar() == (
-            purpose is not Purpose.MIGRATE or enforced[0] == "S"
-        )
     await engine.dispose()
     assert await current(empty_url) == ("0003_add_address_to_users",)
+
+
+async def test_a_connection_that_enforced_foreign_keys_does_so_again(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'roster.db'}", Purpose.SERVE)
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(configuration(connection=sync), "0003"))
+        assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
+    await engine.dispose()
 
 
 async def test_a_transaction_handed_in_is_its_owner_s_to_commit(empty_url: str) -> None:
@@ -88,6 +114,20 @@ async def test_a_transaction_handed_in_is_its_owner_s_to_commit(empty_url: str) 
         await connection.run_sync(lambda sync: command.upgrade(configuration(connection=sync), "0003"))
     await engine.dispose()
     assert await current(empty_url) == ("0003_add_address_to_users",)
+
+
+def test_a_plain_synchronous_connection_to_memory_is_migrated_too() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        command.upgrade(configuration(connection=connection), "head")
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == head_revision()
+    engine.dispose()
+
+
+async def test_without_a_url_the_settings_say_where(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTER_DATABASE_URL", empty_url)
+    await asyncio.to_thread(command.upgrade, configuration(), "0001")
+    assert await current(empty_url) == ("0001_create_users",)
 
 
 async def test_a_transaction_that_enforces_foreign_keys_is_refused_before_a_row_is_lost(tmp_path: Path) -> None:

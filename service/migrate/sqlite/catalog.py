@@ -1,9 +1,11 @@
 """What the database file knows about its tables, indexes, triggers and views."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.errors import Refused
@@ -13,34 +15,40 @@ from service.migrate.sqlite.tokens import lowered, quoted, tokenize
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A table, and the statements that make everything attached to it."""
+    """A table, the statements that make what is attached to it, and whoever else mentions it.
+
+    `keyed` are the tables with foreign keys to or from it; `leaning` the views on it, `triggered` the tables and views
+    with triggers that use it; `analyzed` says whether the query planner has figures.
+    """
 
     name: str
     definition: Definition
     indexes: dict[str, str]
     triggers: dict[str, str]
+    keyed: tuple[str, ...]
+    leaning: tuple[str, ...]
+    triggered: tuple[str, ...]
+    analyzed: bool
 
 
 def stored(connection: Connection, table: str) -> Stored:
     """Raises Refused if there is no such table."""
-    found = connection.execute(
-        text("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name = :table COLLATE NOCASE"),
-        {"table": table},
-    ).one_or_none()
+    rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_schema").all()
+    found = next((row for row in rows if row.type == "table" and lowered(row.name) == lowered(table)), None)
     if found is None:
         raise Refused(f"There is no table {table}.")
+    attached = [row for row in rows if row.tbl_name == found.name and row.sql is not None]
+    leaning, triggered = _leaning(rows, found.name)
     return Stored(
         name=found.name,
         definition=parse(found.sql, found.name),
-        indexes=_attached(connection, found.name, "index"),
-        triggers=_attached(connection, found.name, "trigger"),
+        indexes={row.name: row.sql for row in attached if row.type == "index"},
+        triggers={row.name: row.sql for row in attached if row.type == "trigger"},
+        keyed=tuple(row.name for row in rows if row.type == "table" and _is_keyed(row, found.name)),
+        leaning=leaning,
+        triggered=triggered,
+        analyzed=any(row.name == "sqlite_stat1" for row in rows),
     )
-
-
-def column_names(connection: Connection, table: str, *, generated: bool) -> list[str]:
-    """The table's columns in their order, with or without the generated ones."""
-    rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})").all()
-    return [row.name for row in rows if generated or row.hidden not in (2, 3)]
 
 
 def rowid_column(connection: Connection, table: str) -> str | None:
@@ -50,52 +58,42 @@ def rowid_column(connection: Connection, table: str) -> str | None:
         return None
     # INTEGER PRIMARY KEY DESC is a key like any other, with an index of its own.
     indexes = connection.exec_driver_sql(f"PRAGMA index_list({quoted(table)})").all()
-    return None if any(index.origin == "pk" for index in indexes) else str(key[0].name)
+    return None if any(index.origin == "pk" for index in indexes) else lowered(key[0].name)
 
 
 def sequence(connection: Connection, table: str) -> int | None:
     """The highest id an AUTOINCREMENT table has ever given out; `None` when it has given out none."""
-    counts = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
-    if connection.exec_driver_sql(counts).scalar() is None:
-        return None
-    found: int | None = connection.execute(
-        text("SELECT seq FROM sqlite_sequence WHERE name = :table"), {"table": table}
-    ).scalar()
+    place = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+    found: int | None = connection.execute(place, {"table": table}).scalar()
     return found
-
-
-def analyzed(connection: Connection, table: str) -> bool:
-    """Whether the query planner has figures about the table."""
-    if connection.exec_driver_sql("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").scalar() is None:
-        return False
-    figures = text("SELECT 1 FROM sqlite_stat1 WHERE tbl = :table LIMIT 1")
-    return connection.execute(figures, {"table": table}).scalar() is not None
 
 
 def enforces_foreign_keys(connection: Connection) -> bool:
     return bool(connection.exec_driver_sql("PRAGMA foreign_keys").scalar())
 
 
-def dangling_rows(connection: Connection, table: str | None = None) -> Counter[str]:
-    """How many rows point at no row, by child and parent: of one table and its children, or of all."""
-    tables = [None] if table is None else [table, *_children(connection, table)]
+def dangling_rows(connection: Connection, tables: Iterable[str] | None = None) -> Counter[str]:
+    """How many rows point at no row, by child and parent: of these tables, or of all."""
+    scopes = [""] if tables is None else [f"({quoted(table)})" for table in tables]
     found: Counter[str] = Counter()
-    for each in tables:
-        scope = "" if each is None else f"({quoted(each)})"
+    for scope in scopes:
         rows = connection.exec_driver_sql(f"PRAGMA foreign_key_check{scope}")
         found.update(f"{row[0]} to {row[2]}" for row in rows)
     return found
 
 
-def broken(connection: Connection, table: str) -> dict[tuple[str, str], str]:
+def faults(connection: Connection, table: Stored) -> dict[str, str]:
     """What SQLite says of each view and trigger that leans on the table and would fail if it were used now."""
     found = {}
-    for thing, statement in _trials(connection, table):
+    trials = [(f"the view {view}", f"SELECT * FROM {quoted(view)} LIMIT 0") for view in table.leaning]
+    for other in table.triggered:
+        trials += [(f"a trigger of {other}", statement) for statement in _setting_off_triggers(connection, other)]
+    for thing, statement in trials:
         # Run for no rows: a cached EXPLAIN of a trigger crashes SQLite 3.40 when the schema has changed meanwhile.
         try:
             connection.exec_driver_sql(statement).close()
         except DBAPIError as error:
-            found[thing, statement] = str(error.orig)
+            found[thing] = str(error.orig)
     return found
 
 
@@ -105,49 +103,37 @@ def index_uses(sql: str, column: str) -> bool:
     return any(token.name == lowered(column) for token in tokenize(behind_the_table) if token.kind != "string")
 
 
-def _attached(connection: Connection, table: str, kind: str) -> dict[str, str]:
-    rows = connection.execute(
-        text("SELECT name, sql FROM sqlite_schema WHERE type = :kind AND tbl_name = :table AND sql IS NOT NULL"),
-        {"kind": kind, "table": table},
+def _is_keyed(row: Row[Any], table: str) -> bool:
+    tokens = tokenize(row.sql or "")
+    return any(token.keyword == "REFERENCES" for token in tokens) and any(
+        token.name == lowered(table) for token in tokens
     )
-    return {row.name: row.sql for row in rows}
 
 
-def _children(connection: Connection, table: str) -> list[str]:
-    found = connection.execute(
-        text(
-            "SELECT DISTINCT s.name FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f "
-            "WHERE s.type = 'table' AND f.\"table\" = :table COLLATE NOCASE AND s.name <> :table COLLATE NOCASE"
-        ),
-        {"table": table},
-    )
-    return list(found.scalars())
-
-
-def _trials(connection: Connection, table: str) -> list[tuple[str, str]]:
-    """The views and triggered tables that mention the table, or a view that does, each with statements that use it."""
-    rows = connection.exec_driver_sql(
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')"
-    ).all()
-    unseen = {row: {token.name for token in tokenize(row.sql)} for row in rows}
-    leaning = {lowered(table)}
-    trials: dict[tuple[str, str], None] = {}
-    while touched := [row for row, names in unseen.items() if names & leaning]:
+def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The views and triggered tables that mention the table, or a view that does."""
+    unseen = {
+        row: {token.name for token in tokenize(row.sql)} for row in rows if row.type in ("view", "trigger") and row.sql
+    }
+    mentioned = {lowered(table)}
+    views: list[str] = []
+    triggered: dict[str, None] = {}
+    while touched := [row for row, names in unseen.items() if names & mentioned]:
         for row in touched:
             del unseen[row]
             if row.type == "view":
-                leaning.add(lowered(row.name))
-                trials[f"the view {row.name}", f"SELECT * FROM {quoted(row.name)} LIMIT 0"] = None
+                mentioned.add(lowered(row.name))
+                views.append(row.name)
             else:
-                thing = f"a trigger of {row.tbl_name}"
-                trials |= {(thing, each): None for each in _setting_off_triggers(connection, row.tbl_name)}
-    return list(trials)
+                triggered[row.tbl_name] = None
+    return tuple(views), tuple(triggered)
 
 
 def _setting_off_triggers(connection: Connection, table: str) -> list[str]:
     """Statements that compile every trigger the table can have, and change nothing."""
     name = quoted(table)
-    columns = [quoted(column) for column in column_names(connection, table, generated=False)]
+    rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").all()
+    columns = [quoted(row.name) for row in rows if row.hidden not in (2, 3)]
     listed = ", ".join(columns)
     settings = ", ".join(f"{column} = {column}" for column in columns)
     return [

@@ -10,7 +10,7 @@ from service.migrate.errors import Refused
 from service.migrate.sqlite import catalog
 from service.migrate.sqlite.catalog import Stored
 from service.migrate.sqlite.definition import Definition
-from service.migrate.sqlite.tokens import lowered, quoted
+from service.migrate.sqlite.tokens import quoted
 
 _ROWIDS = ("rowid", "_rowid_", "oid")
 
@@ -26,20 +26,21 @@ def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
             no longer work. Nothing is changed then.
     """
     require_loose_foreign_keys(connection)
-    with connection.begin_nested():
-        dangling = catalog.dangling_rows(connection, before.name)
-        broken = {thing for thing, _ in catalog.broken(connection, before.name)}
-        sequence = catalog.sequence(connection, before.name)
-        analyzed = catalog.analyzed(connection, before.name)
+    with connection.begin_nested(), _told(f"{before.name} cannot be changed so"):
+        dangling = catalog.dangling_rows(connection, before.keyed)
+        faults = catalog.faults(connection, before)
+        sequence = catalog.sequence(connection, before.name) if before.definition.has_autoincrement else None
         with _references_left_alone(connection):
             _replace(connection, before, after)
         if after.has_autoincrement and sequence is not None:
             _restore_sequence(connection, before.name, sequence)
         _replay(connection, before)
-        if analyzed:
+        if before.analyzed:
             connection.exec_driver_sql(f"ANALYZE {quoted(before.name)}")
-        _refuse_new_faults(before.name, broken, catalog.broken(connection, before.name))
-        refuse_dangling(catalog.dangling_rows(connection, before.name) - dangling)
+        for thing, fault in catalog.faults(connection, before).items():
+            if thing not in faults:
+                raise Refused(f"{thing} would no longer work on the changed {before.name} ({fault}); drop that first.")
+        refuse_dangling(catalog.dangling_rows(connection, {before.name, *before.keyed}) - dangling)
 
 
 def require_loose_foreign_keys(connection: Connection) -> None:
@@ -70,24 +71,17 @@ def _replace(connection: Connection, before: Stored, after: Definition) -> None:
 
 
 def _copy(connection: Connection, old: str, before: Stored, after: Definition) -> None:
-    readable = {lowered(name): name for name in catalog.column_names(connection, old, generated=True)}
-    writable = catalog.column_names(connection, before.name, generated=False)
-    columns = [name for name in writable if lowered(name) in readable]
-    targets = [quoted(name) for name in columns]
-    sources = [quoted(readable[lowered(name)]) for name in columns]
-    alias = catalog.rowid_column(connection, before.name)
-    if before.definition.has_rowid and after.has_rowid and alias not in columns:
-        taken = readable.keys() | {
-            lowered(name) for name in catalog.column_names(connection, before.name, generated=True)
-        }
-        if rowid := next((name for name in _ROWIDS if name not in taken), None):
-            targets.insert(0, rowid)
-            sources.insert(0, rowid)
+    readable = {column.name for column in before.definition.columns}
+    columns = [column.name for column in after.columns if column.name in readable and not column.clause("AS")]
+    if before.definition.has_rowid and after.has_rowid and catalog.rowid_column(connection, before.name) not in columns:
+        # A hidden rowid, under whichever of its names no column has taken.
+        taken = readable | {column.name for column in after.columns}
+        columns = [*[name for name in _ROWIDS if name not in taken][:1], *columns]
+    listed = ", ".join(quoted(name) for name in columns)
     # OR ABORT: a constraint's own ON CONFLICT IGNORE or REPLACE would leave rows behind without a word.
     with _told(f"Rows of {before.name} break its new definition"):
         connection.exec_driver_sql(
-            f"INSERT OR ABORT INTO {quoted(before.name)} ({', '.join(targets)}) "
-            f"SELECT {', '.join(sources)} FROM {quoted(old)}"
+            f"INSERT OR ABORT INTO {quoted(before.name)} ({listed}) SELECT {listed} FROM {quoted(old)}"
         )
 
 
@@ -101,12 +95,6 @@ def _replay(connection: Connection, before: Stored) -> None:
     for name, sql in {**before.indexes, **before.triggers}.items():
         with _told(f"{name} would no longer work on {before.name}; drop it first"):
             connection.exec_driver_sql(sql)
-
-
-def _refuse_new_faults(table: str, before: set[str], now: dict[tuple[str, str], str]) -> None:
-    for (thing, _), fault in now.items():
-        if thing not in before:
-            raise Refused(f"{thing} would no longer work on the changed {table} ({fault}); drop that first.")
 
 
 @contextmanager
