@@ -104,8 +104,10 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     if _is_well_formed_cursor(case.query.get("cursor")):
         # A cursor is one that a page gave; any other is a 400.
         del case.query["cursor"]
-    if isinstance(case.body, dict) and case.meta and case.meta.generation.mode.is_positive:
-        _put_dates_in_order(case.body)
+    if isinstance(case.body, dict):
+        _make_unique(case.body)
+        if case.meta and case.meta.generation.mode.is_positive:
+            _put_dates_in_order(case.body)
     if case.media_type in _FILES and isinstance(case.body, (int, float, list, dict, NoneType)):
         # Any text is a file to the description, and whatever is sent is text: there is no file of a wrong type.
         case.body = str(case.body)
@@ -121,6 +123,21 @@ def send_as_it_is(_context: schemathesis.SerializationContext, value: Any) -> by
 
 def _is_well_formed_cursor(cursor: object) -> bool:
     return isinstance(cursor, str) and 1 <= len(cursor) <= _LONGEST_CURSOR
+
+
+def _make_unique(body: dict[str, Any]) -> None:
+    """Replace the examples, which coverage sends again and again, where a second one is a conflict."""
+    number = next(_numbers)
+    for name, example, value in (
+        ("email", "ann@example.org", f"ann{number}@example.org"),
+        ("external_id", "crm-4711", f"crm-{number}"),
+        ("name", "Research", f"Research {number}"),
+        ("user_id", 1, None),
+        ("owner_id", 1, None),
+    ):
+        # True is 1 to Python, and a wrong type to the service.
+        if body.get(name) == example and body[name] is not True:
+            body[name] = value
 
 
 def _put_dates_in_order(body: dict[str, Any]) -> None:
