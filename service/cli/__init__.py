@@ -7,6 +7,7 @@ import click
 from service.cli.db import db
 from service.cli.openapi import openapi_command
 from service.cli.serve import serve
+from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Misconfigured, RosterError
 
@@ -36,5 +37,5 @@ def main() -> None:
     """  # noqa: D301 - click's mark for lines that stay as they are
 
 
-for command in (db, openapi_command, serve, version):
+for command in (db, export_command, import_command, openapi_command, serve, version):
     main.add_command(command)
