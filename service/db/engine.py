@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
+from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool.base import _ConnectionRecord
 
 from service.db import sqlite
 from service.db.failures import Cure, cure
+from service.db.pool import Pool
 from service.errors import Misconfigured
 
 _DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
@@ -121,14 +121,6 @@ def sqlite_file(url: URL) -> Path:
     return Path(url.database or "")
 
 
-class Pool(AsyncAdaptedQueuePool):
-    """A pool in which the place of a connection that could not be opened goes to the next who waits."""
-
-    def _create_connection(self) -> _ConnectionRecord:
-        # SQLAlchemy opens it when it is handed out; if that fails the record is put back, which wakes a waiter.
-        return _ConnectionRecord(self, connect=False)
-
-
 def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str, Any], **more: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -147,9 +139,10 @@ def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str,
 
 def _give_up_doubtful_connection(context: ExceptionContext) -> None:
     """Close a connection whose plans are stale, or whose server is read-only now, instead of pooling it."""
-    if not context.is_disconnect and cure(context.original_exception) is Cure.RECONNECT:
+    if context.is_disconnect or cure(context.original_exception) is Cure.RECONNECT:
         context.is_disconnect = True
-        context.invalidate_pool_on_disconnect = False
+        # The pool knows which of its connections are closed; those that lead into a silent network it does not.
+        context.invalidate_pool_on_disconnect = isinstance(context.original_exception, TimeoutError)
 
 
 def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
