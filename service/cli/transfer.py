@@ -124,6 +124,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     """
     from service.db.database import Database
     from service.migrate import supported
+    from service.migrate.errors import told
     from service.models import Base
     from service.settings import Settings
 
@@ -133,7 +134,8 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(settings, Base.metadata)
         try:
-            place = await supported.check(database.reading)
+            with told(database.reading.url):
+                place = await supported.check(database.reading)
             if not place.works:
                 raise RosterError(f"The schema of the database is {place}: `roster db upgrade` brings it up to date.")
             return await work(database)

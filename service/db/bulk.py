@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import BigInteger, Column, RowMapping, Select, Table, Text, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm.exc import StaleDataError
 
 from service.db.failures import Cure, cure
 
@@ -51,12 +52,24 @@ def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
 
 
 async def change(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Give rows that this unit has locked the values in `rows`, which name the same columns, the whole key included."""
-    keys = [column.name for column in table.primary_key]
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
+    """Give rows the values in `rows`, which all name the same columns: the primary key, `version` and what changes.
+
+    The rows are locked as an UPDATE that changes no key does, in one statement.
+
+    Raises:
+        StaleDataError: the version of a row is not the one before that in `rows`; `Units.run` does the work again.
+    """
+    key = [*table.primary_key]
+    columns = [*key, table.c.version]
+    expected = {(*(row[column.name] for column in key), row["version"] - 1) for row in rows}
+    held = await find(session, columns, key, [each[:-1] for each in expected], lock=True)
+    if {tuple(row.values()) for row in held} != expected:
+        raise StaleDataError("A row was changed after it was looked at.")
+    names = [column.name for column in key]
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in names}
     statement = update(table).values(values)
-    for name in keys:
-        statement = statement.where(table.c[name] == bindparam(f"new_{name}"))
+    for column in key:
+        statement = statement.where(column == bindparam(f"new_{column.name}"))
     connection = await session.connection()
     await connection.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 

@@ -62,23 +62,28 @@ class Records:
     def _records(self, line: int, text: str) -> Iterator[Record]:
         source = io.StringIO(text, newline="\n")
         reader = csv.reader(source, strict=True)
+        at = end = 0
         while True:
-            begun, at = line + reader.line_num, source.tell()
+            begun, at = line + reader.line_num, end
             try:
                 cells = next(reader)
             except StopIteration:
                 self._dirty = False
                 return
             except csv.Error as error:
-                if source.tell() == len(text):
+                end = source.tell()
+                if end == len(text):
                     # The next block may hold the rest of this record.
                     yield from self._carry(begun, text[at:])
                     return
                 yield Record(begun, [], f"This is not CSV: {error}.")
                 continue
+            end = source.tell()
             if not cells:
                 continue
-            if self._dirty and not _is_utf8(cells):
+            if end - at > LONGEST_LINE:
+                yield Record(begun, [], _UNCLOSED)
+            elif self._dirty and not _is_utf8(cells):
                 yield Record(begun, cells, NOT_UTF8)
             else:
                 yield Record(begun, cells)

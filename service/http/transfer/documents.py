@@ -120,7 +120,7 @@ class CsvDocuments:
             elif record.fault is not None:
                 yield Document(record.line, None, [Fault(line=record.line, detail=record.fault)])
             elif len(record.cells) != self._width:
-                detail = f"There are {len(record.cells)} cells here, and {self._width} columns in the header."
+                detail = f"Expected {self._width} cells, as in the header, got {len(record.cells)}."
                 yield Document(record.line, None, [Fault(line=record.line, detail=detail)])
             else:
                 yield self._document(record, self._columns)

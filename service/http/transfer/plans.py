@@ -53,24 +53,24 @@ class Plan:
         self._owners: dict[_Held, Stored] = {}
         self._places = {name: at for at, name in enumerate(declared.columns)}
 
-    async def make(self, session: AsyncSession, lines: Sequence[Line], *, lock: bool) -> None:
-        """Decide about each line, in their order; `lock` keeps the rows that are found from changing meanwhile."""
+    async def make(self, session: AsyncSession, lines: Sequence[Line]) -> None:
+        """Decide about each line, in their order."""
         missing = await resolve(session, self._declared, lines, verify=True)
-        await self._look_up(session, lines, lock=lock)
+        await self._look_up(session, lines)
         take = self._upsert if self._mode == "upsert" else self._create
         for at, line in enumerate(lines):
             if at % TURN_LINES == 0:
                 await asyncio.sleep(0)
             take(line, missing.get(line.number, []))
 
-    async def _look_up(self, session: AsyncSession, lines: Sequence[Line], *, lock: bool) -> None:
+    async def _look_up(self, session: AsyncSession, lines: Sequence[Line]) -> None:
         declared = self._declared
         seen: set[tuple[Any, ...]] = set()
         asked: list[_Held] = []
         for at, key in enumerate(declared.keys):
             held = dict.fromkeys(each for line in lines if (each := self._held(key, line)) is not None)
             asked += [(at, each) for each in held]
-            found = await bulk.find(session, declared.stored, key.columns, [*held], lock=lock) if held else []
+            found = await bulk.find(session, declared.stored, key.columns, [*held]) if held else []
             for values in found:
                 id = tuple(values[name] for name in declared.identity)
                 if id not in seen:

@@ -74,7 +74,7 @@ class Store:
     async def apply(self, session: AsyncSession, lines: Sequence[Line], ledger: Ledger) -> Outcome:
         """Insert and change what a look at the database says is to be; raises as `insert`."""
         plan = Plan(self._declared, self._mode, blank=self._blank, ledger=self._remembered(ledger), simulated=False)
-        await plan.make(session, lines, lock=self._mode == "upsert")
+        await plan.make(session, lines)
         # An insert may need a key that a change sets free; never the other way round.
         if plan.changes:
             await bulk.change(session, self._declared.table, plan.changes)
@@ -87,7 +87,7 @@ class Store:
 
         async def work(session: AsyncSession) -> Outcome:
             plan = Plan(self._declared, self._mode, blank=self._blank, ledger=ledger, simulated=True)
-            await plan.make(session, lines, lock=False)
+            await plan.make(session, lines)
             return plan.outcome
 
         outcome = await self._database.lookups.run(work, keep=lambda _outcome: False)
