@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.write_hooks import register
 from sqlalchemy import DefaultClause, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.elements import False_, True_
 
 from service.db import types
 from service.migrate import ops
@@ -30,9 +31,18 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
         # On SQLite Alembic would write its argument without importing it.
         context.imports.add("from sqlalchemy.dialects import postgresql")
         return "postgresql.JSONB()"
-    if kind == "server_default" and isinstance(item, DefaultClause) and isinstance(item.arg, (types.now, ops.now)):
+    if kind == "server_default" and isinstance(item, DefaultClause):
+        return _default(item.arg, context)
+    return False
+
+
+def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
+    if isinstance(value, (types.now, ops.now)):
         context.imports.add("from service.migrate import ops")
         return "ops.now()"
+    # Alembic would write what the database at hand calls them, which the other does not understand.
+    if isinstance(value, (True_, False_)):
+        return f"sa.{value!s}()"
     return False
 
 

@@ -13,6 +13,7 @@ from service.migrate.sqlite import catalog, clauses
 from service.migrate.sqlite.catalog import Stored
 from service.migrate.sqlite.definition import Definition
 from service.migrate.sqlite.rebuild import rebuild, require_loose_foreign_keys
+from service.migrate.sqlite.tokens import meaningful, tokenize
 
 
 class LosslessSQLite(SQLiteImpl):
@@ -125,7 +126,7 @@ class LosslessSQLite(SQLiteImpl):
         """The column as the dialect writes it in CREATE TABLE, its own checks included."""
         parts = [self._compiler.get_column_specification(column)]
         parts += [self._compiler.process(constraint) for constraint in column.constraints]
-        return clauses.column(" ".join(parts))
+        return _parenthesised(clauses.column(" ".join(parts)))
 
     def _edit(self, changes: dict[str, Any]) -> Callable[[clauses.Column], clauses.Column] | None:
         type_, nullable = changes.get("type_"), changes.get("nullable")
@@ -149,6 +150,16 @@ class LosslessSQLite(SQLiteImpl):
             return was
 
         return edit
+
+
+def _parenthesised(written: clauses.Column) -> clauses.Column:
+    """The column with parentheses around an expression for a default, which SQLAlchemy 2.0 leaves to the caller."""
+    default = written.clause("DEFAULT")
+    value = written.text_of(default).split(maxsplit=1)[1] if default else "("
+    # A name, a number or a text stand alone.
+    if value[0] in "(+-" or len(meaningful(tokenize(value))) == 1 or default is None:
+        return written
+    return written.without(default).with_clause(f"DEFAULT ({value})")
 
 
 def _native(wanted: clauses.Column) -> bool:
