@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_ASSIGNMENT = re.compile(r"(?P<name>[a-z_]+)=(?P<value>\S+|'[^']*')")
+_ASSIGNMENT = re.compile(r"(?:export )?(?P<name>[A-Za-z_]+)=(?P<value>\S+|'[^']*')")
 RUN_SECONDS = 30
 
 
@@ -37,8 +39,11 @@ def steps(page: str) -> Iterator[Step]:
 class Session:
     """Runs commands as typed one after the other: variables stay set."""
 
-    def __init__(self, **environment: str) -> None:
-        self._environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"} | environment
+    def __init__(self, folder: Path | None = None, **environment: str) -> None:
+        self._folder = folder
+        # The project's own commands come first, as they do in an environment that is activated.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {"PATH": path, "LANG": "C.UTF-8"} | environment
 
     def run(self, command: str) -> str:
         """What the command writes, ended by a newline if it is anything; nothing for one that sets a variable."""
@@ -47,6 +52,7 @@ class Session:
             return ""
         done = subprocess.run(
             ["/bin/sh", "-c", command],
+            cwd=self._folder,
             env=self._environment,
             check=False,
             stdout=subprocess.PIPE,
@@ -60,3 +66,8 @@ class Session:
 def _pattern(shown: str) -> str:
     lines = shown.strip("\n").splitlines()
     return "".join(r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*?") + r"\n" for line in lines)
+
+
+def section(page: str, title: str) -> str:
+    """The part of a page below one heading."""
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
