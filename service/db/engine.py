@@ -153,14 +153,20 @@ def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bo
         connect_args["command_timeout"] = limits.statement_seconds + _CONNECT_SECONDS
     session = _session_settings(purpose, limits)
     if pooler:
-        # A pooler refuses these at startup and hands prepared statements to strangers.
-        connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        # A pooler refuses these at startup and hands prepared statements to strangers: none is kept, none has a name.
+        connect_args |= {
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": str,
+        }
     else:
         server_settings |= session
     engine = _engine(url, limits, pool_size=limits.pool_size, connect_args=connect_args, pool_use_lifo=True)
     if pooler:
-        local = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in session.items())
-        _on_begin(engine, local)
+        # What a default is to a session, the setting itself is to a transaction.
+        local = {name.removeprefix("default_"): value for name, value in session.items()}
+        calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in local.items())
+        _on_begin(engine, f"SELECT {calls}")
     return engine
 
 

@@ -24,7 +24,7 @@ async def nothing() -> None:
 
 
 class Line:
-    """Forwards what is said on `url` to the server's own, and takes one of `cuts` for each COMMIT."""
+    """Forwards what is `said` on its `url` to the server's own, and takes one of `cuts` for each COMMIT."""
 
     def __init__(self, server_url: str) -> None:
         self._server = make_url(server_url)
@@ -33,6 +33,7 @@ class Line:
         self.cuts: list[Cut] = []
         self.at_cut: Callable[[], Awaitable[None]] = nothing
         self.made = 0
+        self.said = bytearray()
         self.refuses = False
 
     @asynccontextmanager
@@ -66,6 +67,7 @@ class Line:
     ) -> None:
         try:
             while data := await source.read(65536):
+                self.said += data
                 cut = self.cuts.pop() if self.cuts and COMMIT in data else None
                 if cut is not Cut.BEFORE and cut is not Cut.SILENT:
                     target.write(data)
