@@ -1,0 +1,67 @@
+from unicodedata import normalize
+
+import httpx
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from service.db.folding import FOLDED_LENGTH, fold
+from tests.conftest import Make
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+NAMES = [
+    "ann",
+    "Ánn",
+    "ANN b",
+    "Zoë",
+    "zoe",
+    "Ärger",
+    "ärger",
+    "straße",
+    "STRASSE",
+    "ﬃx",
+    "İstanbul",
+    "日本",
+    "\U0001f3b5",
+    "~",
+    "_",
+    "9",
+    "Ωmega",
+    "ǅ",
+]
+
+
+@given(texts)
+@example("ͅΑ")
+@example("İ")
+@example("ﬀ" * FOLDED_LENGTH)
+@example("a" * (FOLDED_LENGTH - 1) + "ﷺ")
+def test_folding_again_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@given(texts)
+def test_a_key_has_no_case_and_no_form(text: str) -> None:
+    spellings = [text.casefold(), *(normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))]
+    assert {fold(each) for each in spellings} == {fold(text)}
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_key_fits_its_column_and_its_index(text: str) -> None:
+    key = fold(text * FOLDED_LENGTH)
+    assert len(key) <= FOLDED_LENGTH
+    assert len(key.encode("utf-8", "surrogatepass")) < 2704
+
+
+def test_different_spellings_are_one_key() -> None:
+    for one, other in [("STRASSE", "straße"), ("Å", "Å"), ("ﬁ", "FI"), ("Σ", "ς"), ("①", "1")]:
+        assert fold(one) == fold(other)
+
+
+async def test_keys_are_ordered_by_their_bytes_on_both_databases(client: httpx.AsyncClient, make: Make) -> None:
+    for name in NAMES:
+        await make("users", name=name)
+    up = await client.get("/v1/users?sort=name&limit=200")
+    down = await client.get("/v1/users?sort=-name&limit=200")
+    keys = [fold(user["name"]) for user in up.json()["items"]]
+    assert keys == sorted((fold(name) for name in NAMES), key=str.encode)
+    assert [user["id"] for user in down.json()["items"]] == [user["id"] for user in reversed(up.json()["items"])]
