@@ -14,10 +14,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("age", sa.Integer()))
-    op.create_check_constraint(op.f("ck_users_age"), "users", "age BETWEEN 0 AND 150")
+    with op.batch_alter_table("users") as users:
+        users.add_column(sa.Column("age", sa.Integer()))
+        users.create_check_constraint(op.f("ck_users_age"), "age BETWEEN 0 AND 150")
 
 
 def downgrade() -> None:
-    op.drop_constraint(op.f("ck_users_age"), "users", type_="check")
-    op.drop_column("users", "age")
+    with op.batch_alter_table("users") as users:
+        users.drop_constraint(op.f("ck_users_age"), type_="check")
+        users.drop_column("age")

@@ -149,16 +149,16 @@ def upgrade() -> None:
         "department_employees",
         ["employee_id", "department_id"],
     )
-    op.alter_column("employees", "department_id", existing_type=KEY, nullable=True)
-    op.drop_constraint(op.f("fk_employees_department_id_departments"), "employees", type_="foreignkey")
-    op.create_foreign_key(
-        op.f("fk_employees_department_id_departments"),
-        "employees",
-        "departments",
-        ["department_id"],
-        ["id"],
-        ondelete="SET NULL",
-    )
+    with op.batch_alter_table("employees") as employees:
+        employees.alter_column("department_id", existing_type=KEY, nullable=True)
+        employees.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
+        employees.create_foreign_key(
+            op.f("fk_employees_department_id_departments"),
+            "departments",
+            ["department_id"],
+            ["id"],
+            ondelete="SET NULL",
+        )
     # The triggers come first: on PostgreSQL creating them locks writers out until the links are filled.
     ops.execute(postgresql=POSTGRESQL, sqlite=SQLITE)
     op.execute(
@@ -174,9 +174,10 @@ def downgrade() -> None:
         "Before this revision every employee was in a department, and some are in none",
     )
     ops.execute(postgresql=NO_POSTGRESQL, sqlite=NO_SQLITE)
-    op.drop_constraint(op.f("fk_employees_department_id_departments"), "employees", type_="foreignkey")
-    op.create_foreign_key(
-        op.f("fk_employees_department_id_departments"), "employees", "departments", ["department_id"], ["id"]
-    )
-    op.alter_column("employees", "department_id", existing_type=KEY, nullable=False)
+    with op.batch_alter_table("employees") as batch:
+        batch.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
+        batch.create_foreign_key(
+            op.f("fk_employees_department_id_departments"), "departments", ["department_id"], ["id"]
+        )
+        batch.alter_column("department_id", existing_type=KEY, nullable=False)
     op.drop_table("department_employees")

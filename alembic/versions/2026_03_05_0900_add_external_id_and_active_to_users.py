@@ -14,12 +14,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("external_id", sa.String(100)))
-    op.create_unique_constraint(op.f("uq_users_external_id"), "users", ["external_id"])
-    op.add_column("users", sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False))
+    with op.batch_alter_table("users") as users:
+        users.add_column(sa.Column("external_id", sa.String(100)))
+        users.create_unique_constraint(op.f("uq_users_external_id"), ["external_id"])
+        users.add_column(sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False))
 
 
 def downgrade() -> None:
-    op.drop_column("users", "active")
-    op.drop_constraint(op.f("uq_users_external_id"), "users", type_="unique")
-    op.drop_column("users", "external_id")
+    with op.batch_alter_table("users") as users:
+        users.drop_column("active")
+        users.drop_constraint(op.f("uq_users_external_id"), type_="unique")
+        users.drop_column("external_id")

@@ -35,16 +35,18 @@ def upgrade() -> None:
         sa.select(users.c.email).where(users.c.email_key.in_(twice)).order_by(users.c.email_key, users.c.id),
         "Some addresses differ in case only, and each can belong to one user",
     )
-    op.alter_column("users", "name_key", existing_type=FOLDED, nullable=False)
-    op.alter_column("users", "email_key", existing_type=FOLDED, nullable=False)
-    op.create_unique_constraint(op.f("uq_users_email_key"), "users", ["email_key"])
-    op.drop_constraint(op.f("uq_users_email"), "users", type_="unique")
+    with op.batch_alter_table("users") as batch:
+        batch.alter_column("name_key", existing_type=FOLDED, nullable=False)
+        batch.alter_column("email_key", existing_type=FOLDED, nullable=False)
+        batch.create_unique_constraint(op.f("uq_users_email_key"), ["email_key"])
+        batch.drop_constraint(op.f("uq_users_email"), type_="unique")
     op.create_index(op.f("ix_users_name_key_id"), "users", ["name_key", "id"])
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_users_name_key_id"), table_name="users")
-    op.create_unique_constraint(op.f("uq_users_email"), "users", ["email"])
-    op.drop_constraint(op.f("uq_users_email_key"), "users", type_="unique")
-    op.drop_column("users", "email_key")
-    op.drop_column("users", "name_key")
+    with op.batch_alter_table("users") as batch:
+        batch.create_unique_constraint(op.f("uq_users_email"), ["email"])
+        batch.drop_constraint(op.f("uq_users_email_key"), type_="unique")
+        batch.drop_column("email_key")
+        batch.drop_column("name_key")

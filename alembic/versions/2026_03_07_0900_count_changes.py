@@ -20,14 +20,15 @@ TABLES = ("users", "records", "departments", "employees")
 
 def upgrade() -> None:
     for table in TABLES:
-        op.add_column(table, sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
-        for column in ("created_at", "updated_at"):
-            op.add_column(
-                table, sa.Column(column, sa.DateTime(timezone=True), server_default=ops.now(), nullable=False)
-            )
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
+            for name in ("created_at", "updated_at"):
+                moment = sa.Column(name, sa.DateTime(timezone=True), server_default=ops.now(), nullable=False)
+                batch.add_column(moment)
 
 
 def downgrade() -> None:
     for table in reversed(TABLES):
-        for column in ("updated_at", "created_at", "version"):
-            op.drop_column(table, column)
+        with op.batch_alter_table(table) as batch:
+            for name in ("updated_at", "created_at", "version"):
+                batch.drop_column(name)

@@ -29,16 +29,17 @@ def fold(text: str) -> str:
 
 def upgrade() -> None:
     op.add_column("records", sa.Column("external_id", sa.String(100)))
-    op.create_unique_constraint(op.f("uq_records_external_id"), "records", ["external_id"])
     op.add_column("records", sa.Column("owner_id", KEY))
-    op.create_foreign_key(
-        op.f("fk_records_owner_id_users"), "records", "users", ["owner_id"], ["id"], ondelete="SET NULL"
-    )
     op.add_column("records", sa.Column("description", sa.String(2000)))
     op.add_column("records", sa.Column("tags", DOCUMENT, server_default=sa.text("'[]'"), nullable=False))
     op.add_column("records", sa.Column("title_key", FOLDED))
     ops.fill("records", {"title_key": "title"}, fold)
-    op.alter_column("records", "title_key", existing_type=FOLDED, nullable=False)
+    with op.batch_alter_table("records") as records:
+        records.alter_column("title_key", existing_type=FOLDED, nullable=False)
+        records.create_unique_constraint(op.f("uq_records_external_id"), ["external_id"])
+        records.create_foreign_key(
+            op.f("fk_records_owner_id_users"), "users", ["owner_id"], ["id"], ondelete="SET NULL"
+        )
     op.create_index(op.f("ix_records_date_created_id"), "records", ["date_created", "id"])
     op.create_index(op.f("ix_records_owner_id_id"), "records", ["owner_id", "id"])
     op.create_index(op.f("ix_records_title_key_id"), "records", ["title_key", "id"])
@@ -48,10 +49,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_records_title_key_id"), table_name="records")
     op.drop_index(op.f("ix_records_owner_id_id"), table_name="records")
     op.drop_index(op.f("ix_records_date_created_id"), table_name="records")
-    op.drop_column("records", "title_key")
-    op.drop_column("records", "tags")
-    op.drop_column("records", "description")
-    op.drop_constraint(op.f("fk_records_owner_id_users"), "records", type_="foreignkey")
-    op.drop_column("records", "owner_id")
-    op.drop_constraint(op.f("uq_records_external_id"), "records", type_="unique")
-    op.drop_column("records", "external_id")
+    with op.batch_alter_table("records") as records:
+        records.drop_constraint(op.f("fk_records_owner_id_users"), type_="foreignkey")
+        records.drop_constraint(op.f("uq_records_external_id"), type_="unique")
+        for name in ("title_key", "tags", "description", "owner_id", "external_id"):
+            records.drop_column(name)

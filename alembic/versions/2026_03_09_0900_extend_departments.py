@@ -26,7 +26,6 @@ def fold(text: str) -> str:
 
 def upgrade() -> None:
     op.add_column("departments", sa.Column("external_id", sa.String(100)))
-    op.create_unique_constraint(op.f("uq_departments_external_id"), "departments", ["external_id"])
     op.add_column("departments", sa.Column("description", sa.String(2000)))
     op.add_column("departments", sa.Column("name_key", FOLDED))
     ops.fill("departments", {"name_key": "name"}, fold)
@@ -38,13 +37,15 @@ def upgrade() -> None:
         .order_by(departments.c.name_key, departments.c.id),
         "Some departments have one name, or names that differ in case only",
     )
-    op.alter_column("departments", "name_key", existing_type=FOLDED, nullable=False)
-    op.create_unique_constraint(op.f("uq_departments_name_key"), "departments", ["name_key"])
+    with op.batch_alter_table("departments") as batch:
+        batch.alter_column("name_key", existing_type=FOLDED, nullable=False)
+        batch.create_unique_constraint(op.f("uq_departments_name_key"), ["name_key"])
+        batch.create_unique_constraint(op.f("uq_departments_external_id"), ["external_id"])
 
 
 def downgrade() -> None:
-    op.drop_constraint(op.f("uq_departments_name_key"), "departments", type_="unique")
-    op.drop_column("departments", "name_key")
-    op.drop_column("departments", "description")
-    op.drop_constraint(op.f("uq_departments_external_id"), "departments", type_="unique")
-    op.drop_column("departments", "external_id")
+    with op.batch_alter_table("departments") as batch:
+        batch.drop_constraint(op.f("uq_departments_external_id"), type_="unique")
+        batch.drop_constraint(op.f("uq_departments_name_key"), type_="unique")
+        for name in ("name_key", "description", "external_id"):
+            batch.drop_column(name)

@@ -27,27 +27,26 @@ def fold(text: str) -> str:
 
 def upgrade() -> None:
     op.add_column("employees", sa.Column("external_id", sa.String(100)))
-    op.create_unique_constraint(op.f("uq_employees_external_id"), "employees", ["external_id"])
     op.add_column("employees", sa.Column("user_id", KEY))
-    op.create_unique_constraint(op.f("uq_employees_user_id"), "employees", ["user_id"])
-    op.create_foreign_key(
-        op.f("fk_employees_user_id_users"), "employees", "users", ["user_id"], ["id"], ondelete="SET NULL"
-    )
     op.add_column("employees", sa.Column("job_title", sa.String(100)))
     op.add_column("employees", sa.Column("hired_on", sa.Date()))
     op.add_column("employees", sa.Column("name_key", FOLDED))
     ops.fill("employees", {"name_key": "name"}, fold)
-    op.alter_column("employees", "name_key", existing_type=FOLDED, nullable=False)
+    with op.batch_alter_table("employees") as employees:
+        employees.alter_column("name_key", existing_type=FOLDED, nullable=False)
+        employees.create_unique_constraint(op.f("uq_employees_external_id"), ["external_id"])
+        employees.create_unique_constraint(op.f("uq_employees_user_id"), ["user_id"])
+        employees.create_foreign_key(
+            op.f("fk_employees_user_id_users"), "users", ["user_id"], ["id"], ondelete="SET NULL"
+        )
     op.create_index(op.f("ix_employees_name_key_id"), "employees", ["name_key", "id"])
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_employees_name_key_id"), table_name="employees")
-    op.drop_column("employees", "name_key")
-    op.drop_column("employees", "hired_on")
-    op.drop_column("employees", "job_title")
-    op.drop_constraint(op.f("fk_employees_user_id_users"), "employees", type_="foreignkey")
-    op.drop_constraint(op.f("uq_employees_user_id"), "employees", type_="unique")
-    op.drop_column("employees", "user_id")
-    op.drop_constraint(op.f("uq_employees_external_id"), "employees", type_="unique")
-    op.drop_column("employees", "external_id")
+    with op.batch_alter_table("employees") as employees:
+        employees.drop_constraint(op.f("fk_employees_user_id_users"), type_="foreignkey")
+        employees.drop_constraint(op.f("uq_employees_user_id"), type_="unique")
+        employees.drop_constraint(op.f("uq_employees_external_id"), type_="unique")
+        for name in ("name_key", "hired_on", "job_title", "user_id", "external_id"):
+            employees.drop_column(name)

@@ -16,18 +16,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("department_employees", sa.Column("from_date", sa.Date()))
-    op.add_column("department_employees", sa.Column("to_date", sa.Date()))
-    op.add_column(
-        "department_employees", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False)
-    )
-    for column in ("created_at", "updated_at"):
-        op.add_column(
-            "department_employees",
-            sa.Column(column, sa.DateTime(timezone=True), server_default=ops.now(), nullable=False),
-        )
+    with op.batch_alter_table("department_employees") as links:
+        links.add_column(sa.Column("from_date", sa.Date()))
+        links.add_column(sa.Column("to_date", sa.Date()))
+        links.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
+        for name in ("created_at", "updated_at"):
+            links.add_column(sa.Column(name, sa.DateTime(timezone=True), server_default=ops.now(), nullable=False))
 
 
 def downgrade() -> None:
-    for column in ("updated_at", "created_at", "version", "to_date", "from_date"):
-        op.drop_column("department_employees", column)
+    with op.batch_alter_table("department_employees") as links:
+        for name in ("updated_at", "created_at", "version", "to_date", "from_date"):
+            links.drop_column(name)

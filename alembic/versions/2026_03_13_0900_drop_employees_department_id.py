@@ -127,20 +127,21 @@ NO_SQLITE = (
 def upgrade() -> None:
     ops.execute(postgresql=NO_POSTGRESQL, sqlite=NO_SQLITE)
     op.drop_index(op.f("ix_employees_department_id"), table_name="employees")
-    op.drop_constraint(op.f("fk_employees_department_id_departments"), "employees", type_="foreignkey")
-    op.drop_column("employees", "department_id")
+    with op.batch_alter_table("employees") as employees:
+        employees.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
+        employees.drop_column("department_id")
 
 
 def downgrade() -> None:
-    op.add_column("employees", sa.Column("department_id", KEY))
-    op.create_foreign_key(
-        op.f("fk_employees_department_id_departments"),
-        "employees",
-        "departments",
-        ["department_id"],
-        ["id"],
-        ondelete="SET NULL",
-    )
+    with op.batch_alter_table("employees") as employees:
+        employees.add_column(sa.Column("department_id", KEY))
+        employees.create_foreign_key(
+            op.f("fk_employees_department_id_departments"),
+            "departments",
+            ["department_id"],
+            ["id"],
+            ondelete="SET NULL",
+        )
     op.create_index(op.f("ix_employees_department_id"), "employees", ["department_id"])
     op.execute(
         "UPDATE employees SET department_id = "

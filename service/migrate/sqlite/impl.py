@@ -1,19 +1,25 @@
-"""Alembic's operations on SQLite: native ALTER where it keeps everything, else the rebuild; no batch mode is needed."""
+"""Alembic's operations on SQLite: native ALTER where it keeps everything, else the rebuild, one for a whole batch."""
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.ddl.sqlite import SQLiteImpl
-from sqlalchemy import Column, Connection, Constraint, Integer, MetaData, Table
+from sqlalchemy import Column, Connection, Constraint, Index, Integer, MetaData, Table
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from service.migrate.errors import Refused
 from service.migrate.sqlite import catalog, clauses
-from service.migrate.sqlite.catalog import Stored
 from service.migrate.sqlite.definition import Definition
 from service.migrate.sqlite.rebuild import rebuild, require_loose_foreign_keys
 from service.migrate.sqlite.tokens import meaningful, tokenize
+
+
+class _Change(NamedTuple):
+    """An edit of a definition, and the column that goes with it if one does."""
+
+    edit: Callable[[Definition], Definition]
+    losing: str | None
 
 
 class LosslessSQLite(SQLiteImpl):
@@ -23,8 +29,23 @@ class LosslessSQLite(SQLiteImpl):
     # The engine begins transactions itself, so that a failing migration leaves nothing behind.
     transactional_ddl = True
 
-    def requires_recreate_in_batch(self, *_: Any) -> bool:
-        """Each operation of `op.batch_alter_table` comes here by itself instead."""
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._batched: str | None = None
+        self._changes: list[_Change] = []
+
+    def requires_recreate_in_batch(self, batch_op: Any) -> bool:
+        """Do the operations of `op.batch_alter_table`, in one rebuild, and leave Alembic nothing to recreate."""
+        operations = [*batch_op.batch]
+        batch_op.batch.clear()
+        self._batched = batch_op.table_name
+        try:
+            for name, positional, named in operations:
+                getattr(self, name)(*positional, **named)
+            self._rebuild_batched()
+        finally:
+            self._batched = None
+            self._changes.clear()
         return False
 
     def prep_table_for_batch(self, *_: Any) -> None:
@@ -34,10 +55,10 @@ class LosslessSQLite(SQLiteImpl):
         )
 
     def add_column(self, table_name: str, column: Column[Any], *, schema: str | None = None, **options: Any) -> None:
-        if options.get("if_not_exists") and self._stored(table_name).definition.has_column(column.name):
+        if options.get("if_not_exists") and self._definition(table_name).has_column(column.name):
             return
         wanted = self._written(column)
-        if _native(wanted):
+        if _native(wanted) and self._batched != table_name:
             self._exec_literally(f"ALTER TABLE {self._quote(table_name)} ADD COLUMN {wanted.text}")
         else:
             self._rebuild(table_name, schema, lambda definition: definition.add_column(wanted.text))
@@ -46,7 +67,7 @@ class LosslessSQLite(SQLiteImpl):
                 self.add_constraint(constraint)
 
     def drop_column(self, table_name: str, column: Column[Any], *, schema: str | None = None, **options: Any) -> None:
-        if options.get("if_exists") and not self._stored(table_name).definition.has_column(column.name):
+        if options.get("if_exists") and not self._definition(table_name).has_column(column.name):
             return
         self._rebuild(table_name, schema, lambda definition: definition.drop_column(column.name), losing=column.name)
 
@@ -58,6 +79,7 @@ class LosslessSQLite(SQLiteImpl):
                 table_name, changes.get("schema"), lambda definition: definition.change_column(column_name, edit)
             )
         if new_name := changes.get("name"):
+            self._rebuild_batched()
             names = f"{self._quote(column_name)} TO {self._quote(new_name)}"
             self._exec_literally(f"ALTER TABLE {self._quote(table_name)} RENAME COLUMN {names}")
 
@@ -78,9 +100,14 @@ class LosslessSQLite(SQLiteImpl):
             if _rule(const) is not None:
                 return
             raise Refused(f"A constraint of {table.name} without a name cannot be dropped by name.")
-        if options.get("if_exists") and not self._stored(table.name).definition.has_constraint(name):
+        if options.get("if_exists") and not self._definition(table.name).has_constraint(name):
             return
         self._rebuild(table.name, table.schema, lambda definition: definition.drop_constraint(name))
+
+    def create_index(self, index: Index, **options: Any) -> None:
+        # It may be on a column that the batch has yet to add.
+        self._rebuild_batched()
+        super().create_index(index, **options)
 
     def drop_table(self, table: Table, **options: Any) -> None:
         if not self.as_sql:
@@ -101,8 +128,9 @@ class LosslessSQLite(SQLiteImpl):
         build: Callable[..., DDLCompiler] = self.dialect.ddl_compiler
         return build(self.dialect, None)
 
-    def _stored(self, table: str) -> Stored:
-        return catalog.stored(self._connected, table)
+    def _definition(self, table: str) -> Definition:
+        self._rebuild_batched()
+        return catalog.stored(self._connected, table).definition
 
     def _quote(self, name: str) -> str:
         return self.dialect.identifier_preparer.quote(name)
@@ -114,13 +142,28 @@ class LosslessSQLite(SQLiteImpl):
     def _rebuild(
         self, table: str, schema: str | None, change: Callable[[Definition], Definition], *, losing: str | None = None
     ) -> None:
+        """Rebuild the table with the change, or note the change for the end of the batch."""
         if schema not in (None, "main"):
             raise Refused(f"{schema}.{table} is in another file, which is not altered from here.")
-        before = self._stored(table)
-        for name, sql in before.indexes.items():
-            if losing is not None and catalog.index_uses(sql, losing):
-                raise Refused(f"{before.name}.{losing} is still used by the index {name}; drop that first.")
-        rebuild(self._connected, before, change(before.definition))
+        self._changes.append(_Change(change, losing))
+        if self._batched != table:
+            self._rebuild_with_changes(table)
+
+    def _rebuild_batched(self) -> None:
+        if self._batched is not None and self._changes:
+            self._rebuild_with_changes(self._batched)
+
+    def _rebuild_with_changes(self, table: str) -> None:
+        changes = [*self._changes]
+        self._changes.clear()
+        before = catalog.stored(self._connected, table)
+        after = before.definition
+        for change, losing in changes:
+            for name, sql in before.indexes.items():
+                if losing is not None and catalog.index_uses(sql, losing):
+                    raise Refused(f"{before.name}.{losing} is still used by the index {name}; drop that first.")
+            after = change(after)
+        rebuild(self._connected, before, after)
 
     def _written(self, column: Column[Any]) -> clauses.Column:
         """The column as the dialect writes it in CREATE TABLE, its own checks included."""

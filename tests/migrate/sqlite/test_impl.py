@@ -145,15 +145,46 @@ def test_a_column_may_be_empty_again(table: Connection, op: Operations) -> None:
     assert columns(table) == UNCHANGED
 
 
-def test_a_batch_goes_the_same_way(table: Connection, op: Operations) -> None:
+def test_a_batch_is_one_rebuild(table: Connection, op: Operations) -> None:
     table.exec_driver_sql("CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END")
+    statements: list[str] = []
+    sa.event.listen(table, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     with op.batch_alter_table("t") as batch:
         batch.alter_column("b", nullable=False)
         batch.add_column(Column("c", sa.Integer()))
+        batch.add_column(Column("d", sa.Integer(), sa.ForeignKey("u.id")))
         batch.drop_constraint("ck", type_="check")
         batch.create_unique_constraint("k", ["a"])
-    assert columns(table) == "a INT, b TEXT DEFAULT 'x' NOT NULL, c INTEGER, CONSTRAINT k UNIQUE (a)"
+    assert columns(table) == (
+        "a INT, b TEXT DEFAULT 'x' NOT NULL, c INTEGER, d INTEGER, "
+        "FOREIGN KEY(d) REFERENCES u (id), CONSTRAINT k UNIQUE (a)"
+    )
     assert table.exec_driver_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'r'").scalar() == 1
+    assert len([statement for statement in statements if statement.startswith("CREATE TABLE")]) == 1
+
+
+def test_a_batch_may_name_rename_and_index_what_it_adds(table: Connection, op: Operations) -> None:
+    with op.batch_alter_table("t") as batch:
+        batch.add_column(Column("c", sa.Integer()))
+        batch.create_index("i", ["c"])
+        batch.alter_column("c", new_column_name="d", server_default="1")
+        batch.drop_index("i")
+        batch.drop_column("d", if_exists=True)
+        batch.drop_column("d", if_exists=True)
+    assert columns(table) == UNCHANGED
+
+
+def test_a_batch_that_fails_changes_nothing_and_the_next_is_a_new_one(table: Connection, op: Operations) -> None:
+    def fail() -> None:
+        with op.batch_alter_table("t") as batch:
+            batch.add_column(Column("d", sa.Integer()))
+            batch.drop_column("c")
+
+    with pytest.raises(Refused, match="no column c"):
+        fail()
+    assert columns(table) == UNCHANGED
+    op.drop_constraint("ck", "t", type_="check")
+    assert columns(table) == "a INT, b TEXT DEFAULT 'x'"
 
 
 def test_a_batch_that_asks_for_the_lossy_way_is_refused(table: Connection, op: Operations) -> None:
