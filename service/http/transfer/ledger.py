@@ -3,20 +3,27 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from types import TracebackType
 from typing import Self
 
 import msgspec
+
+# No more of it is held in memory, however many keys there are.
+_CACHE_KIB = 16 * 1024
+# Two keys in 2**48 share a digest; short keys of one length keep the tree small.
+_DIGEST_BYTES = 12
 
 
 class Ledger:
     """Remembers for each key whether the file gave it to a row or set it free; gone when it is left."""
 
     def __enter__(self) -> Self:
-        # The empty name is a temporary file of SQLite's own, which spills to disk and goes with the connection.
+        # The empty name is a temporary file of SQLite's own, which goes with the connection.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE keys (key TEXT PRIMARY KEY, held INTEGER) WITHOUT ROWID")
+        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._database.execute("CREATE TABLE keys (digest TEXT PRIMARY KEY, held INTEGER) WITHOUT ROWID")
         return self
 
     def __exit__(
@@ -30,18 +37,24 @@ class Ledger:
 
     async def write(self, keys: Mapping[str, bool]) -> None:
         """Remember these keys as they are now."""
-        await asyncio.to_thread(self._write, [*keys.items()])
+        if keys:
+            await asyncio.to_thread(self._write, keys)
 
     def _read(self, keys: list[str]) -> dict[str, bool]:
+        digests = {_digest(key): key for key in keys}
+        # In the order of the tree, neighbours are found on one page.
+        wanted = msgspec.json.encode(sorted(digests)).decode()
         rows = self._database.execute(
-            "SELECT key, held FROM keys WHERE key IN (SELECT value FROM json_each(?))",
-            (msgspec.json.encode(keys).decode(),),
+            "SELECT digest, held FROM keys WHERE digest IN (SELECT value FROM json_each(?))", (wanted,)
         )
-        return {key: bool(held) for key, held in rows}
+        return {digests[digest]: bool(held) for digest, held in rows}
 
-    def _write(self, keys: list[tuple[str, bool]]) -> None:
+    def _write(self, keys: Mapping[str, bool]) -> None:
+        rows = sorted((_digest(key), held) for key, held in keys.items())
         self._database.execute("BEGIN")
-        self._database.executemany(
-            "INSERT INTO keys VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET held = excluded.held", keys
-        )
+        self._database.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)", rows)
         self._database.execute("COMMIT")
+
+
+def _digest(key: str) -> str:
+    return blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest()
