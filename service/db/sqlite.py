@@ -22,10 +22,18 @@ def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
         if state.asyncio_safe and connection.driver_connection.in_transaction:
             connection.rollback()
 
+    if not engine.dialect.has_terminate:
+        # SQLAlchemy before 2.0.46 has no way to end a connection that nobody can wait for, and so hangs the exit.
+        engine.dialect.has_terminate = True
+        engine.dialect.do_terminate = _stop  # type: ignore[method-assign]
     event.listen(engine, "handle_error", _name_foreign_key)
     event.listen(engine, "invalidate", _roll_back_in_its_thread)
     event.listen(engine, "close", _roll_back_in_its_thread)
     event.listen(engine, "close_detached", _roll_back_in_its_thread)
+
+
+def _stop(connection: Any) -> None:
+    connection.driver_connection.stop()
 
 
 def _roll_back_in_its_thread(connection: Any, *_: Any) -> None:
@@ -52,7 +60,8 @@ def _name_foreign_key(context: ExceptionContext) -> None:
 
 
 def _leads_nowhere(connection: Connection, key: ForeignKeyConstraint, values: dict[str, Any]) -> bool:
-    sent = [values.get(column.key) for column in key.columns]
+    # service.db.rows sets a column from a parameter of another name, as SQLAlchemy demands.
+    sent = [values.get(column.key, values.get(f"new_{column.key}")) for column in key.columns]
     if None in sent:
         return False
     there = (each.column == value for each, value in zip(key.elements, sent, strict=True))

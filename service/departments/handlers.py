@@ -4,7 +4,7 @@ from litestar import Router, delete, get, patch, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
-from service.db.rows import load, view
+from service.db.rows import change, load, lock, store
 from service.departments import actions, queries, schemas
 from service.errors import NotFound
 from service.http.etags import Conditions
@@ -25,10 +25,7 @@ async def list_departments(reader: Reader, query: schemas.DepartmentParameters) 
 @post("/")
 @writes(summary="Create a department", status=201, idempotent=True)
 async def create_department(session: AsyncSession, body: schemas.DepartmentCreate) -> schemas.Department:
-    department = Department(**sent(body))
-    session.add(department)
-    await session.flush()
-    return view(schemas.Department, department)
+    return await store(session, Department(**sent(body)), schemas.Department)
 
 
 @get("/{department_id:str}")
@@ -44,12 +41,9 @@ async def get_department(reader: Reader, department_id: int) -> schemas.Departme
 async def update_department(
     session: AsyncSession, department_id: int, conditions: Conditions, body: schemas.DepartmentUpdate
 ) -> schemas.Department:
-    department = await load(session, Department, department_id)
+    department = await lock(session, Department, department_id, schemas.Department)
     conditions.match(department.version)
-    for name, value in sent(body).items():
-        setattr(department, name, value)
-    await session.flush()
-    return view(schemas.Department, department)
+    return await change(session, Department, department, sent(body))
 
 
 @get("/{department_id:str}/employees")

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
-from service.db.rows import load, view
+from service.db.rows import change, load, lock, store
 from service.employees import actions, queries, schemas
 from service.errors import NotFound
 from service.http.etags import Conditions
@@ -26,10 +26,7 @@ async def list_employees(reader: Reader, query: schemas.EmployeeParameters) -> P
 @post("/")
 @writes(summary="Create an employee", status=201, idempotent=True)
 async def create_employee(session: AsyncSession, body: schemas.EmployeeCreate) -> schemas.Employee:
-    employee = Employee(**sent(body))
-    session.add(employee)
-    await session.flush()
-    return view(schemas.Employee, employee)
+    return await store(session, Employee(**sent(body)), schemas.Employee)
 
 
 @get("/{employee_id:str}")
@@ -48,12 +45,9 @@ async def get_employee(reader: Reader, employee_id: int, query: schemas.Include)
 async def update_employee(
     session: AsyncSession, employee_id: int, conditions: Conditions, body: schemas.EmployeeUpdate
 ) -> schemas.Employee:
-    employee = await load(session, Employee, employee_id)
+    employee = await lock(session, Employee, employee_id, schemas.Employee)
     conditions.match(employee.version)
-    for name, value in sent(body).items():
-        setattr(employee, name, value)
-    await session.flush()
-    return view(schemas.Employee, employee)
+    return await change(session, Employee, employee, sent(body))
 
 
 @get("/{employee_id:str}/departments")

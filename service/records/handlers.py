@@ -4,7 +4,7 @@ from litestar import Router, delete, get, patch, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
-from service.db.rows import load, view
+from service.db.rows import change, load, lock, store
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
@@ -25,10 +25,7 @@ async def list_records(reader: Reader, query: schemas.RecordParameters) -> Page[
 @post("/")
 @writes(summary="Create a recording", status=201, idempotent=True)
 async def create_record(session: AsyncSession, body: schemas.RecordCreate) -> schemas.Record:
-    record = Record(**sent(body))
-    session.add(record)
-    await session.flush()
-    return view(schemas.Record, record)
+    return await store(session, Record(**sent(body)), schemas.Record)
 
 
 @get("/{record_id:str}")
@@ -44,12 +41,9 @@ async def get_record(reader: Reader, record_id: int) -> schemas.Record:
 async def update_record(
     session: AsyncSession, record_id: int, conditions: Conditions, body: schemas.RecordUpdate
 ) -> schemas.Record:
-    record = await load(session, Record, record_id)
+    record = await lock(session, Record, record_id, schemas.Record)
     conditions.match(record.version)
-    for name, value in sent(body).items():
-        setattr(record, name, value)
-    await session.flush()
-    return view(schemas.Record, record)
+    return await change(session, Record, record, sent(body))
 
 
 @delete("/{record_id:str}", status_code=200)  # the answer says 204 itself

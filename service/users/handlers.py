@@ -4,7 +4,7 @@ from litestar import Router, delete, get, patch, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
-from service.db.rows import load, view
+from service.db.rows import change, load, lock, store
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
@@ -25,10 +25,7 @@ async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[sche
 @post("/")
 @writes(summary="Create a user", status=201, idempotent=True)
 async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
-    user = User(**sent(body))
-    session.add(user)
-    await session.flush()
-    return view(schemas.User, user)
+    return await store(session, User(**sent(body)), schemas.User)
 
 
 @get("/{user_id:str}")
@@ -44,12 +41,9 @@ async def get_user(reader: Reader, user_id: int) -> schemas.User:
 async def update_user(
     session: AsyncSession, user_id: int, conditions: Conditions, body: schemas.UserUpdate
 ) -> schemas.User:
-    user = await load(session, User, user_id)
+    user = await lock(session, User, user_id, schemas.User)
     conditions.match(user.version)
-    for name, value in sent(body).items():
-        setattr(user, name, value)
-    await session.flush()
-    return view(schemas.User, user)
+    return await change(session, User, user, sent(body))
 
 
 @delete("/{user_id:str}", status_code=200)  # the answer says 204 itself
