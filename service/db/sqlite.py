@@ -22,10 +22,10 @@ def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
         if state.asyncio_safe and connection.driver_connection.in_transaction:
             connection.rollback()
 
-    if not engine.dialect.has_terminate:
-        # SQLAlchemy before 2.0.46 has no way to end a connection that nobody can wait for, and so hangs the exit.
-        engine.dialect.has_terminate = True
-        engine.dialect.do_terminate = _stop  # type: ignore[method-assign]
+    dialect: Any = engine.dialect
+    if not dialect.has_terminate:
+        # Older SQLAlchemy cannot end a connection that nobody can wait for; its thread would hang the exit.
+        dialect.has_terminate, dialect.do_terminate = True, _stop
     event.listen(engine, "handle_error", _name_foreign_key)
     event.listen(engine, "invalidate", _roll_back_in_its_thread)
     event.listen(engine, "close", _roll_back_in_its_thread)

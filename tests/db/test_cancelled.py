@@ -2,8 +2,10 @@ import asyncio
 import gc
 import random
 import sqlite3
+import threading
 from collections import Counter as Tally
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, make_url, select, text
@@ -25,7 +27,7 @@ STORMS = 6
 WRITERS = 20
 
 
-async def cancel(task: asyncio.Task[object]) -> None:
+async def cancel(task: asyncio.Future[Any]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -179,6 +181,22 @@ async def test_a_reader_cancelled_inside_a_statement_gives_its_connection_up(sma
         assert checked_out(reading) == 0
         async with asyncio.timeout(5):
             assert await reader.all(quick) == []
+
+
+async def test_connections_given_up_end_their_threads(small_sqlite_url: str) -> None:
+    before = set(threading.enumerate())
+    slow = Query(lambda *row: row, select(text(SLOW["sqlite"])))
+    async with engine_on(small_sqlite_url) as writing, engine_on(small_sqlite_url, Purpose.READ) as reading:
+        for run in (
+            Reader(reading).all(slow),
+            Units(writing, Tables.metadata).run(slow_mark(writing, asyncio.Event())),
+        ):
+            task = asyncio.ensure_future(run)
+            await asyncio.sleep(0.05)
+            await cancel(task)
+    async with asyncio.timeout(10):
+        while set(threading.enumerate()) - before:
+            await asyncio.sleep(0.01)
 
 
 async def test_the_first_writer_cancelled_while_it_connects_keeps_nobody_waiting(small_url: str) -> None:
