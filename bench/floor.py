@@ -94,16 +94,14 @@ class Floor:
         keys = {"name_key": fold(user.name), "email_key": fold(user.email)}
         async with self._driver.transaction() as run:
             rows = await run(self._statements.insert, **values, **keys)
-        return _encode(users.User(id=rows[0][0], **values))
+        return _encode(users.User(*rows[0]))
 
     async def _update(self, id: int, patch: users.UserUpdate) -> bytes:
         async with self._driver.transaction() as run:
-            row = (await run(self._statements.lock, id=id))[0]
-            user = dict(zip(self._statements.locked, row, strict=True))
-            of_version = user["version"]
-            user |= {"address": patch.address, "version": of_version + 1, "updated_at": now()}
-            await run(self._statements.update, of_id=id, of_version=of_version, **user)
-        return _encode({name: user[name] for name in users.User.__struct_fields__})
+            user = users.User(*(await run(self._statements.lock, id=id))[0])
+            new = {"address": patch.address, "version": user.version + 1, "updated_at": now()}
+            rows = await run(self._statements.update, of_id=id, of_version=user.version, **new)
+        return _encode(users.User(*rows[0]))
 
 
 async def _whole(receive: Any) -> bytes:

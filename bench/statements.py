@@ -40,14 +40,14 @@ class Statements:
         self.page_after = Statement(_PAGE.where(User.id > bindparam("after_id")), dialect)
         self.export = Statement(_SELECT.order_by(User.id), dialect)
         self.employee = Statement(_EMPLOYEE_AND_DEPARTMENTS, dialect)
-        self.locked = [each.name for each in USERS.columns]
-        names = [name for name in self.locked if name != "id"]
-        self.insert = Statement(insert(User).returning(User.id), dialect, *names)
+        shown = [USERS.c[name] for name in users.User.__struct_fields__]
+        names = [each.name for each in USERS.columns if each.name != "id"]
+        self.insert = Statement(insert(USERS).returning(*shown), dialect, *names)
         self.lock = Statement(
-            select(*USERS.columns).where(User.id == bindparam("id")).with_for_update(key_share=True), dialect
+            select(*shown).where(USERS.c.id == bindparam("id")).with_for_update(key_share=True), dialect
         )
-        changed = update(User).where(User.id == bindparam("of_id"), User.version == bindparam("of_version"))
-        self.update = Statement(changed, dialect, "address", "version", "updated_at")
+        changed = update(USERS).where(USERS.c.id == bindparam("of_id"), USERS.c.version == bindparam("of_version"))
+        self.update = Statement(changed.returning(*shown), dialect, "address", "version", "updated_at")
 
 
 _EMPLOYEE_AND_DEPARTMENTS = (
