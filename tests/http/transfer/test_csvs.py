@@ -1,0 +1,51 @@
+"""CSV read in pieces of any size, held against Python's reader of the whole."""
+
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.http.transfer import csvs
+from service.http.transfer.lines import Lines
+
+CELLS = st.text(alphabet=st.sampled_from('ab"\n\r,; é\u2028\U0001d49c'), max_size=6)
+ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=8)
+PIECES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+
+
+def read(content: bytes, sizes: list[int]) -> list[csvs.Record]:
+    """All records of a file that comes in pieces of these sizes, over and over."""
+    lines, records = Lines(), csvs.Records()
+    found: list[csvs.Record] = []
+    at = turn = 0
+    while at < len(content):
+        size = sizes[turn % len(sizes)]
+        for block in lines.cut(content[at : at + size]):
+            found += records.read(block)
+        at, turn = at + size, turn + 1
+    for block in lines.finish():
+        found += records.read(block)
+    return [*found, *records.finish()]
+
+
+@given(ROWS, PIECES)
+def test_reads_back_what_it_wrote_and_counts_the_lines(rows: list[list[str]], sizes: list[int]) -> None:
+    content = csvs.write(rows)
+    line = 1
+    expected = []
+    for row in rows:
+        expected.append(csvs.Record(line, row))
+        line += csvs.write([row]).count(b"\n")
+    assert read(content, sizes) == expected
+
+
+@given(st.text(alphabet=st.sampled_from('ab"\n,'), max_size=40), PIECES)
+def test_pieces_make_no_difference(text: str, sizes: list[int]) -> None:
+    assert read(text.encode(), sizes) == read(text.encode(), [len(text.encode()) or 1])
+
+
+@given(st.text(alphabet=st.sampled_from("ab\n, "), max_size=40), PIECES)
+def test_reads_plain_text_as_python_does(text: str, sizes: list[int]) -> None:
+    rows = [row for row in csv.reader(io.StringIO(text, newline="\n"), strict=True) if row]
+    assert [each.cells for each in read(text.encode(), sizes)] == rows
