@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from service.db import sqlite
+from service.db import commits, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
 from service.errors import Misconfigured
@@ -162,6 +162,8 @@ def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bo
     else:
         server_settings |= session
     engine = _engine(url, limits, pool_size=limits.pool_size, connect_args=connect_args, pool_use_lifo=True)
+    if purpose is not Purpose.READ:
+        commits.listen(engine)
     if pooler:
         # What a default is to a session, the setting itself is to a transaction.
         local = {name.removeprefix("default_"): value for name, value in session.items()}

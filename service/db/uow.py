@@ -32,7 +32,6 @@ class Units:
         self._deadline_seconds = deadline_seconds
         self._store: Callable[[Session, list[commits.Mark]], None] = _commit
         if engine.dialect.name == "postgresql":
-            commits.listen(engine)
             self._store = _mark_and_commit
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, keep: Callable[[T], bool] = _always) -> T:

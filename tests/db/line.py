@@ -35,6 +35,7 @@ class Line:
         self.made = 0
         self.said = bytearray()
         self.refuses = False
+        self.mute = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
@@ -69,7 +70,7 @@ class Line:
             while data := await source.read(65536):
                 self.said += data
                 cut = self.cuts.pop() if self.cuts and COMMIT in data else None
-                if cut is not Cut.BEFORE and cut is not Cut.SILENT:
+                if cut is not Cut.BEFORE and cut is not Cut.SILENT and not self.mute:
                     target.write(data)
                 if cut is not None:
                     self.made += 1

@@ -38,7 +38,7 @@ def occupied(engine: AsyncEngine) -> tuple[int, int]:
     return engine.pool.checkedout(), engine.pool.checkedin()
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=abc", "nothing=1", "limit=1&limit=2", "cursor=%FF"])
+@pytest.mark.parametrize("query", ["limit=0", "cursor=none"])
 async def test_requests_that_are_refused_never_touch_the_pool(
     roster: Roster, client: httpx.AsyncClient, query: str
 ) -> None:

@@ -1,0 +1,56 @@
+import asyncio
+
+import pytest
+from sqlalchemy import func, select
+
+from service.db import engine
+from service.db.engine import Purpose
+from service.db.reader import Query, Reader
+from service.db.uow import Units
+from service.errors import Unavailable
+from tests.db.conftest import checked_out, engine_on
+from tests.db.line import Line
+from tests.db.tables import Mark, Tables, marks
+from tests.db.test_units import mark
+from tests.postgres import execute
+
+NUMBER = Query(lambda number: number, select(func.count()).select_from(Mark))
+
+
+async def test_a_primary_that_became_a_standby_is_left_for_the_new_one(
+    small_postgres_url: str, postgres_admin_url: str
+) -> None:
+    name = f'"{small_postgres_url.rpartition("/")[2]}"'
+    await execute(postgres_admin_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    async with engine_on(small_postgres_url, pool_size=2) as writing:
+        # Both connections lead to a server that only reads.
+        await asyncio.gather(marks(writing), marks(writing))
+        waiting = asyncio.create_task(Units(writing, Tables.metadata).run(mark("once")))
+        await asyncio.sleep(0.1)
+        await execute(postgres_admin_url, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        async with asyncio.timeout(5):
+            await waiting
+        assert await marks(writing) == ["once"]
+
+
+async def test_a_network_that_swallows_everything_hangs_no_reader_and_no_writer(
+    small_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_CONNECT_SECONDS", 0.2)
+    async with (
+        Line(small_postgres_url).open() as line,
+        engine_on(line.url, statement_seconds=0.1, pool_size=2) as writing,
+        engine_on(line.url, Purpose.READ, statement_seconds=0.1, pool_size=2) as reading,
+    ):
+        units, reader = Units(writing, Tables.metadata, deadline_seconds=0.3), Reader(reading, deadline_seconds=0.3)
+        await units.run(mark("before"))
+        assert await reader.first(NUMBER) == 1
+        line.mute = True
+        async with asyncio.timeout(5):
+            for asked in (units.run(mark("lost")), reader.first(NUMBER)):
+                with pytest.raises(Unavailable):
+                    await asked
+        assert checked_out(writing) == checked_out(reading) == 0
+        line.mute = False
+        await units.run(mark("after"))
+        assert await reader.first(NUMBER) == 2
