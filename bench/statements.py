@@ -10,7 +10,7 @@ from service.employees import schemas as employees
 from service.models import Department, DepartmentEmployee, Employee, User
 from service.users import schemas as users
 
-USERS = User.__table__
+USERS: Any = User.__table__
 _SELECT = columns(User, users.User)
 _PAGE = _SELECT.order_by(User.id).limit(bindparam("most"))
 
