@@ -1,6 +1,8 @@
 """`roster db`, as someone at a terminal and as a program calls it."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.cli.db import db
+from service.db.engine import parse_url
+from service.migrate import lock
 from service.migrate.runner import head_revision
 from tests.alembic.test_revisions import ALL
 from tests.migrate.project import Project
@@ -107,13 +111,30 @@ def test_status_of_a_database_that_newer_code_upgraded(empty_url: str, project: 
     assert "The database is at revision 0017_newer, which this code does not know" in refused.stderr
 
 
-def test_a_missing_file_is_no_database_yet_and_is_not_made_by_asking(tmp_path: Any) -> None:
+def test_a_missing_file_is_no_database_yet_and_is_not_made_by_asking(tmp_path: Path) -> None:
     file = tmp_path / "roster.db"
     result = roster("status", url=f"sqlite:///{file}")
     assert result.exit_code == 1
     assert "is at no revision yet: this code has no tables to work with." in result.stdout
     assert roster("current", url=f"sqlite:///{file}").stdout == "none\n"
     assert not file.exists()
+
+
+def test_status_names_a_migrator_at_work(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'roster.db'}"
+    file = lock.lock_file(parse_url(url))
+    assert file is not None
+    descriptor = lock.lock(file)
+    assert descriptor is not None
+    assert f"A migrator is at work: process {os.getpid()}, since " in roster("status", url=url).stdout
+    os.close(descriptor)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "roster.db"
+    file.write_text("a text, and a longer one than the header of a database is, to be sure")
+    result = roster("status", url=f"sqlite:///{file}")
+    assert (result.exit_code, result.stderr) == (1, f"Error: The file {file} cannot be used: file is not a database.\n")
 
 
 def test_history_is_there_without_a_database() -> None:
@@ -123,7 +144,7 @@ def test_history_is_there_without_a_database() -> None:
     assert "*" not in result.stdout
 
 
-def test_the_url_option_goes_before_the_settings(tmp_path: Any) -> None:
+def test_the_url_option_goes_before_the_settings(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     result = CliRunner().invoke(main, ["db", "--url", url, "upgrade", "0001"], env={"ROSTER_DATABASE_URL": "nonsense"})
     assert result.exit_code == 0
@@ -159,7 +180,7 @@ def test_revision_says_that_there_is_nothing_to_write_or_where_it_wrote(fresh_ur
     ],
 )
 def test_a_failure_is_one_sentence_and_an_exit_status(
-    tmp_path: Any, arguments: list[str], url: str, status: int, sentence: str
+    tmp_path: Path, arguments: list[str], url: str, status: int, sentence: str
 ) -> None:
     result = roster(*arguments, url=url.format(folder=tmp_path))
     assert result.exit_code == status

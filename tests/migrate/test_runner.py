@@ -258,6 +258,11 @@ async def test_a_database_that_cannot_be_reached_is_told(url: str, sentence: str
         await upgrade(url)
 
 
+async def test_a_file_that_is_not_there_is_at_no_revision_and_not_made_by_asking(tmp_path: Path) -> None:
+    assert await current(f"sqlite:///{tmp_path / 'roster.db'}") == ()
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_database_that_does_not_exist_on_the_server_is_told(postgres_admin_url: str) -> None:
     with pytest.raises(Refused, match='database "nowhere" does not exist'):
         await upgrade(postgres_admin_url.rsplit("/", 1)[0] + "/nowhere")

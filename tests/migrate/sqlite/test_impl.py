@@ -63,6 +63,12 @@ CASES: dict[str, tuple[Callable[[Operations], Any], str]] = {
             "CONSTRAINT fk FOREIGN KEY(c) REFERENCES u (id) ON DELETE CASCADE"
         ),
     ),
+    "column whose check another database makes": (
+        lambda op: op.add_column(
+            "t", Column("c", sa.Text().with_variant(sa.Boolean(create_constraint=True), "postgresql"))
+        ),
+        "a INT, b TEXT DEFAULT 'x', c TEXT, CONSTRAINT ck CHECK (a > 0)",
+    ),
     "unique column": (
         lambda op: op.add_column("t", Column("c", sa.Integer(), unique=True)),
         "a INT, b TEXT DEFAULT 'x', c INTEGER, CONSTRAINT ck CHECK (a > 0), UNIQUE (c)",
