@@ -24,12 +24,13 @@ async def nothing() -> None:
 
 
 class Line:
-    """Forwards what is `said` on its `url` to the server's own, and takes one of `cuts` for each COMMIT."""
+    """Forwards what is `said` on its `url` to a server's `port`, and takes one of `cuts` for each COMMIT."""
 
     def __init__(self, server_url: str) -> None:
         self._server = make_url(server_url)
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
+        self.port = self._server.port
         self.cuts: list[Cut] = []
         self.at_cut: Callable[[], Awaitable[None]] = nothing
         self.made = 0
@@ -54,7 +55,7 @@ class Line:
         if self.refuses:
             to_client.transport.abort()
             return
-        from_server, to_server = await asyncio.open_connection(self._server.host, self._server.port)
+        from_server, to_server = await asyncio.open_connection(self._server.host, self.port)
         self._start(self._ask(from_client, to_server, to_client))
         self._start(self._answer(from_server, to_client, to_server))
 

@@ -1,4 +1,10 @@
 import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -9,10 +15,10 @@ from service.db.reader import Query, Reader
 from service.db.uow import Units
 from service.errors import Unavailable
 from tests.db.conftest import checked_out, engine_on
-from tests.db.line import Line
+from tests.db.line import Cut, Line
 from tests.db.tables import Mark, Tables, marks
 from tests.db.test_units import mark
-from tests.postgres import execute
+from tests.postgres import Server, execute, free_port, unprivileged
 
 NUMBER = Query(lambda number: number, select(func.count()).select_from(Mark))
 
@@ -30,6 +36,37 @@ async def test_a_primary_that_became_a_standby_is_left_for_the_new_one(
         await execute(postgres_admin_url, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         async with asyncio.timeout(5):
             await waiting
+        assert await marks(writing) == ["once"]
+
+
+@pytest.fixture
+def standby(battered_postgres: Server, battered_url: str) -> Iterator[Server]:
+    """A standby of that server, as it was when it had the small tables."""
+    with tempfile.TemporaryDirectory(prefix="roster-standby-") as name:
+        folder, account = Path(name), unprivileged()
+        if account:
+            os.chown(folder, account["user"], account["group"])
+        source = ["--dbname", battered_postgres.url, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        backup: list[str | Path] = [battered_postgres.programs / "pg_basebackup", "--pgdata=data", *source]
+        subprocess.run(backup, check=True, cwd=folder, **account)
+        server = replace(battered_postgres, folder=folder, port=free_port(), keeper=None)
+        server.start()
+        yield server
+        server.stop()
+
+
+async def test_a_standby_that_lags_is_not_believed_about_a_commit(standby: Server, battered_url: str) -> None:
+    await execute(standby.url, "SELECT pg_wal_replay_pause()")
+    async with Line(battered_url).open() as line, engine_on(line.url) as writing:
+        primary = line.port
+
+        async def fail_over_for_a_while() -> None:
+            line.port = standby.port
+            asyncio.get_running_loop().call_later(0.3, setattr, line, "port", primary)
+
+        line.cuts.append(Cut.AFTER)
+        line.at_cut = fail_over_for_a_while
+        await Units(writing, Tables.metadata).run(mark("once"))
         assert await marks(writing) == ["once"]
 
 

@@ -122,6 +122,17 @@ async def test_an_enum_swapped_under_a_plan_costs_a_second_try_and_no_more(small
             assert await reader.all(MARKS, id=0) == [(1, "first")]
 
 
+async def test_a_composite_type_that_grew_costs_a_second_try_and_no_more(small_postgres_url: str) -> None:
+    await execute(small_postgres_url, "CREATE TYPE pair AS (one integer, other integer)")
+    pair = Query(lambda *row: row, select(text("CAST(ROW(1, 2) AS pair)")))
+    grown = Query(lambda *row: row, select(text("pairs.pair FROM (SELECT CAST('(1,2,)' AS pair) AS pair) AS pairs")))
+    async with engine_on(small_postgres_url, Purpose.READ, pool_size=1) as reading:
+        reader = Reader(reading)
+        assert [tuple(value) for (value,) in await reader.all(pair)] == [(1, 2)]
+        await execute(small_postgres_url, "ALTER TYPE pair ADD ATTRIBUTE third integer")
+        assert [tuple(value) for (value,) in await reader.all(grown)] == [(1, 2, None)]
+
+
 async def test_a_stale_plan_is_cured_though_the_clock_steps_back(
     small_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
