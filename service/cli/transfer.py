@@ -123,8 +123,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
         RosterError: the database is not one that this code works with, or what the work raises.
     """
     from service.db.database import Database
-    from service.migrate import supported
-    from service.migrate.errors import told
+    from service.migrate import runner, supported
     from service.models import Base
     from service.settings import Settings
 
@@ -134,8 +133,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(settings, Base.metadata)
         try:
-            with told(database.reading.url):
-                place = await supported.check(database.reading)
+            place = supported.place(await runner.current(settings.database_url))
             if not place.works:
                 raise RosterError(f"The schema of the database is {place}: `roster db upgrade` brings it up to date.")
             return await work(database)

@@ -44,7 +44,7 @@ BROKEN: dict[str, tuple[bytes, list[tuple[int, str | None, str]]]] = {
         [(3, None, "The line is longer than 57,344 bytes.")],
     ),
     "a quote closed too late": (
-        b'Ann,a@b.c\n"Bob' + b"\n" * 60_000 + b'",b@b.c\nCarl,c@b.c\n',
+        b'Ann,a@b.c\n"Bob' + b"\n" * 200_000 + b'",b@b.c\nCarl,c@b.c\n',
         [(3, None, "A quote is opened here and not closed within 57,344 characters.")],
     ),
     "a quote never closed": (
@@ -66,6 +66,12 @@ async def test_names_the_line_and_the_field_that_are_wrong(client: httpx.AsyncCl
     assert found["errors"] == errors(*expected)
     assert found["failed"] == len({line for line, _, _ in expected})
     assert found["created"] == len(await listed(client, "users")) == found["lines"] - found["failed"]
+
+
+async def test_true_and_false_are_all_that_is_true_and_false(client: httpx.AsyncClient) -> None:
+    found = await imported(client, "users", "name,email,active\nAnn,a@b.c,false\nBob,b@b.c,no\n")
+    assert found["errors"] == errors((3, "active", "Expected true or false, got 'no'."))
+    assert [each["active"] for each in await listed(client, "users")] == [False]
 
 
 async def test_cells_that_are_no_values_are_told_beside_all_else(client: httpx.AsyncClient) -> None:

@@ -112,8 +112,9 @@ async def test_an_upsert_of_links_changes_their_time(client: httpx.AsyncClient, 
     assert found["errors"] == errors((2, "to_date", "It is before from_date."))
 
 
-MIXED = people(1100) + (
-    b"Twin,user7@example.org,\nMoved,moved@example.org,old:1\nNext,old@example.org,crm:next\n"
+# What the first line sets free and takes is asked for in another batch.
+MIXED = people(1100).replace(b"\n", b"\nMoved,moved@example.org,old:1\n", 1) + (
+    b"Twin,user7@example.org,\nNext,old@example.org,crm:next\n"
     b"Bad,bad,\nAgain,again@example.org,crm:3\nTwin,moved@example.org,\nLast,,crm:last\n"
 )
 

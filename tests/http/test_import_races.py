@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from service.app import Roster, create_app
 from service.db.engine import Purpose, create_engine
+from service.http.transfer import batches
 from service.http.transfer.batches import BATCH_LINES
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.runs import Job, Parameters, Watcher
@@ -152,6 +153,19 @@ async def test_reads_no_more_than_it_can_store(roster: Roster) -> None:
     assert len(ahead) >= 20
     # One batch is stored, one is ready, and one is being read.
     assert max(ahead) <= 2 * BATCH_LINES
+
+
+async def test_a_slow_sender_waits_for_no_thousandth_line(roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_SECONDS", 0.0)
+
+    async def chunks() -> Chunks:
+        yield people(3)
+        yield b"Last,last@example.org,\n"
+        while await count(roster) < 3:
+            await asyncio.sleep(0.01)
+
+    found = await run(roster, chunks())
+    assert (found.created, found.lines) == (4, 4)
 
 
 async def test_killed_connections_lose_and_double_no_line(fresh_url: str, backend: str) -> None:

@@ -95,6 +95,8 @@ async def test_links_name_their_ends_by_external_id_or_by_id(client: httpx.Async
         (8, "to_date", "It is before from_date."),
     )
     assert found == report(created=2, failed=5, errors=expected)
+    by_ids = f"department_id,employee_id\n{department['id']},{two['id']}\n"
+    assert await imported(client, "department-employees", by_ids, mode="upsert") == report(mode="upsert", unchanged=1)
     members = await listed(client, f"departments/{department['id']}/employees")
     assert [(each["employee_id"], each["from_date"]) for each in members] == [
         (one["id"], "2020-01-01"),

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from service.http.transfer.lines import LONGEST_LINE, TOO_LONG, Block
 
 NOT_UTF8 = "This is not UTF-8."
-_NEVER_CLOSED = "A quote is opened here and never closed, so nothing after it was read."
-_UNCLOSED = f"A quote is opened here and not closed within {LONGEST_LINE:,} characters."
+NEVER_CLOSED = "A quote is opened here and never closed, so nothing after it was read."
+UNCLOSED = f"A quote is opened here and not closed within {LONGEST_LINE:,} characters."
 
 
 class Record(NamedTuple):
@@ -82,7 +82,7 @@ class Records:
             if not cells:
                 continue
             if end - at > LONGEST_LINE:
-                yield Record(begun, [], _UNCLOSED)
+                yield Record(begun, [], UNCLOSED)
             elif self._dirty and not _is_utf8(cells):
                 yield Record(begun, cells, NOT_UTF8)
             else:
@@ -91,7 +91,7 @@ class Records:
     def _carry(self, line: int, text: str) -> Iterator[Record]:
         if len(text) > LONGEST_LINE:
             self._skips = True
-            yield Record(line, [], _UNCLOSED)
+            yield Record(line, [], UNCLOSED)
         else:
             self._carried, self._carried_line = text, line
 
@@ -119,7 +119,7 @@ def _fault(text: str) -> str:
     except csv.Error as error:
         if "unexpected end" not in str(error):
             return f"This is not CSV: {error}."
-    return _NEVER_CLOSED
+    return NEVER_CLOSED
 
 
 def _is_utf8(cells: list[str]) -> bool:

@@ -3,11 +3,13 @@
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.http.transfer import csvs
-from service.http.transfer.lines import Lines
+from service.http.transfer.csvs import NEVER_CLOSED, UNCLOSED
+from service.http.transfer.lines import PIECE_BYTES, TOO_LONG, Lines
 
 CELLS = st.text(alphabet=st.sampled_from('ab"\n\r,; é\u2028\U0001d49c'), max_size=6)
 ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=8)
@@ -49,3 +51,27 @@ def test_pieces_make_no_difference(text: str, sizes: list[int]) -> None:
 def test_reads_plain_text_as_python_does(text: str, sizes: list[int]) -> None:
     rows = [row for row in csv.reader(io.StringIO(text, newline="\n"), strict=True) if row]
     assert [each.cells for each in read(text.encode(), sizes)] == rows
+
+
+LONG = b"x" * 80_000
+DEEP = b"\n" * 80_000
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"1," + LONG + b"\n2,3\n", [(1, TOO_LONG), (2, None)]),
+        (b'1,"' + LONG + b'"\n2,3\n', [(1, TOO_LONG), (2, None)]),
+        (b'1,"a\n' + LONG + b'"\n2,3\n', [(1, TOO_LONG), (3, None)]),
+        (b'1,"' + LONG + b'\n\n",4\n2,3\n', [(1, TOO_LONG), (4, None)]),
+        (b'1,"' + DEEP + b'",4\n2,3\n', [(1, UNCLOSED), (80_002, None)]),
+        (b'1,"' + DEEP + LONG + b'\n",4\n2,3\n', [(1, UNCLOSED), (80_003, None)]),
+        (b'1,"' + DEEP, [(1, UNCLOSED)]),
+        (b"1," + LONG, [(1, TOO_LONG)]),
+        (b'1,"a\nb', [(1, NEVER_CLOSED)]),
+        (b'1,"a"b', [(1, "This is not CSV: ',' expected after '\"'.")]),
+    ],
+)
+def test_goes_on_behind_what_is_too_long(content: bytes, expected: list[tuple[int, str | None]]) -> None:
+    for size in (PIECE_BYTES, 1000, 777):
+        assert [(each.line, each.fault) for each in read(content, [size])] == expected
