@@ -18,7 +18,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
 # empty only while there is none. Whoever changes either sees the other follow in the same statement.
-FUNCTIONS = (
+LINKS_FOLLOW_ON_POSTGRESQL = (
     """
     CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -32,6 +32,17 @@ FUNCTIONS = (
       RETURN NULL;
     END $$
     """,
+    """
+    CREATE TRIGGER employees_department_added AFTER INSERT ON employees
+    FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
+    """,
+    """
+    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+    FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
+    EXECUTE FUNCTION employees_department_to_links()
+    """,
+)
+COLUMN_FOLLOWS_ON_POSTGRESQL = (
     """
     CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -49,25 +60,13 @@ FUNCTIONS = (
       RETURN NULL;
     END $$
     """,
-)
-POSTGRESQL = (
-    *FUNCTIONS,
-    """
-    CREATE TRIGGER employees_department_added AFTER INSERT ON employees
-    FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
-    """,
-    """
-    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
-    FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
-    EXECUTE FUNCTION employees_department_to_links()
-    """,
     """
     CREATE TRIGGER department_employees_changed
     AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
     FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
     """,
 )
-SQLITE = (
+LINKS_FOLLOW_ON_SQLITE = (
     """
     CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
     BEGIN
@@ -84,6 +83,8 @@ SQLITE = (
       DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
     END
     """,
+)
+COLUMN_FOLLOWS_ON_SQLITE = (
     """
     CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
     BEGIN
@@ -147,4 +148,7 @@ def downgrade() -> None:
         "UPDATE employees SET department_id = "
         "(SELECT min(department_id) FROM department_employees WHERE employee_id = employees.id)"
     )
-    ops.execute(postgresql=POSTGRESQL, sqlite=SQLITE)
+    ops.execute(
+        postgresql=(*LINKS_FOLLOW_ON_POSTGRESQL, *COLUMN_FOLLOWS_ON_POSTGRESQL),
+        sqlite=(*LINKS_FOLLOW_ON_SQLITE, *COLUMN_FOLLOWS_ON_SQLITE),
+    )

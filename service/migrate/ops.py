@@ -5,17 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from alembic import op
-from sqlalchemy import (
-    Connection,
-    DateTime,
-    Select,
-    bindparam,
-    column,
-    func,
-    select,
-    table,
-    update,
-)
+from sqlalchemy import Connection, DateTime, Select, column, func, select, table, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
@@ -65,17 +55,11 @@ def fill(name: str, columns: Mapping[str, str], value: Callable[[str], str]) -> 
         _fill_by_script(name, columns)
         return
     connection = op.get_bind()
-    rows = table(name, column("id"), *(column(each) for each in {*columns, *columns.values()}))
+    rows = table(name, column("id"), *(column(each) for each in columns.values()))
     source = select(rows.c.id, *(rows.c[each] for each in columns.values())).order_by(rows.c.id).limit(_BATCH_ROWS)
-    settings: dict[Any, Any] = {rows.c[target]: bindparam(f"new_{target}") for target in columns}
-    change = update(rows).where(rows.c.id == bindparam("row")).values(settings)
     batch = connection.execute(source).all()
     while batch:
-        values = [
-            {"row": row[0]} | {f"new_{target}": value(text) for target, text in zip(columns, row[1:], strict=True)}
-            for row in batch
-        ]
-        connection.execute(change, values)
+        _store(connection, name, [*columns], [(row[0], *map(value, row[1:])) for row in batch])
         batch = connection.execute(source.where(rows.c.id > batch[-1][0])).all()
 
 
@@ -90,6 +74,23 @@ def refuse_if_any(rows: Select[Any], why: str) -> None:
         sample = "; ".join(", ".join(str(value) for value in row) for row in found)
         more = "; …" if count > _SAMPLE_ROWS else ""
         raise Refused(f"{why} ({count}): {sample}{more}.")
+
+
+def _store(connection: Connection, name: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    """Update the rows, given as id and values."""
+    if connection.dialect.name == "postgresql":
+        # One statement a batch instead of one a row.
+        settings = ", ".join(f"{each} = filled.{each}" for each in columns)
+        arrays = ", ".join(["CAST(:id AS bigint[])", *(f"CAST(:{each} AS text[])" for each in columns)])
+        names = ", ".join(["id", *columns])
+        change = text(
+            f"UPDATE {name} SET {settings} FROM unnest({arrays}) AS filled ({names}) WHERE {name}.id = filled.id"
+        )
+        connection.execute(change, dict(zip(["id", *columns], zip(*rows, strict=True), strict=True)))
+        return
+    settings = ", ".join(f"{each} = :{each}" for each in columns)
+    values = [dict(zip(["id", *columns], row, strict=True)) for row in rows]
+    connection.execute(text(f"UPDATE {name} SET {settings} WHERE id = :id"), values)
 
 
 def _fill_by_script(name: str, columns: Mapping[str, str]) -> None:
