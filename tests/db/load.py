@@ -41,10 +41,14 @@ class Load:
             self.failed.append(answer)
         return answer
 
-    async def work(self, name: int) -> None:
-        """Create records, list them and count up in one of them, until it is over."""
-        mine = (await self.client.post("/v1/records", json={"title": f"mine {name}", "duration": 0})).json()["id"]
+    async def begin(self, name: int) -> int:
+        """Create the record that a client counts up in, and return its id."""
+        mine: int = (await self.client.post("/v1/records", json={"title": f"mine {name}", "duration": 0})).json()["id"]
         self.changed[mine] = 0
+        return mine
+
+    async def work(self, name: int, mine: int) -> None:
+        """Create records, list them and count up in the client's own, until it is over."""
         turn = 0
         while not self.over:
             turn += 1
@@ -72,7 +76,8 @@ async def load_on(roster: Roster) -> AsyncIterator[Load]:
     """Clients at work while the context lasts; every answer has come when it ends."""
     async with client_of(roster) as client:
         load = Load(client)
-        clients = [asyncio.create_task(load.work(name)) for name in range(CLIENTS)]
+        own = [await load.begin(name) for name in range(CLIENTS)]
+        clients = [asyncio.create_task(load.work(name, mine)) for name, mine in enumerate(own)]
         try:
             yield load
         finally:

@@ -1,7 +1,7 @@
 from unicodedata import normalize
 
 import httpx
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.db.folding import FOLDED_LENGTH, fold
@@ -45,6 +45,7 @@ def test_a_key_has_no_case_and_no_form(text: str) -> None:
     assert {fold(each) for each in spellings} == {fold(text)}
 
 
+@settings(max_examples=20)
 @given(st.text(min_size=1, max_size=20))
 def test_a_key_fits_its_column_and_its_index(text: str) -> None:
     key = fold(text * FOLDED_LENGTH)
