@@ -37,6 +37,9 @@ _BY_SQLSTATE = {
     "25P03": Cure.RECONNECT,  # idle_in_transaction_session_timeout
     "25P02": Cure.RECONNECT,  # in_failed_sql_transaction: the first failure was lost on the way
     "25006": Cure.RECONNECT,  # read_only_sql_transaction: the primary became a standby
+    "28000": Cure.LATER,  # invalid_authorization_specification
+    "28P01": Cure.LATER,  # invalid_password
+    "3D000": Cure.LATER,  # invalid_catalog_name
     "57014": Cure.LATER,  # query_canceled, by statement_timeout
     "53100": Cure.LATER,  # disk_full
     "53200": Cure.LATER,  # out_of_memory

@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from service.db import engine
 from service.db.engine import Purpose
@@ -91,3 +92,14 @@ async def test_a_network_that_swallows_everything_hangs_no_reader_and_no_writer(
         line.mute = False
         await units.run(mark("after"))
         assert await reader.first(NUMBER) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"password": "sesame"}, {"database": "nowhere"}, {"username": "nobody"}], ids=str)
+async def test_a_door_that_stays_shut_is_unavailable_at_once(postgres_admin_url: str, wrong: dict[str, Any]) -> None:
+    url = make_url(postgres_admin_url).set(**wrong).render_as_string(hide_password=False)
+    async with engine_on(url) as writing, engine_on(url, Purpose.READ) as reading:
+        async with asyncio.timeout(5):
+            for asked in (Units(writing, Tables.metadata).run(mark("lost")), Reader(reading).first(NUMBER)):
+                with pytest.raises(Unavailable) as refused:
+                    await asked
+                assert "sesame" not in repr(refused.value.__cause__)
