@@ -1,6 +1,5 @@
 """Small tables on which the trap of every test can be set."""
 
-import msgspec
 from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -23,6 +22,7 @@ class Mark(Tables):
 
 class Counter(Tracked, Tables):
     __tablename__ = "counters"
+
     id: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(default=0)
 
@@ -45,12 +45,6 @@ class Pledge(Tables):
     mark_id: Mapped[int] = mapped_column(ForeignKey("marks.id", ondelete="RESTRICT"))
 
     mark: Mapped[Mark] = relationship()
-
-
-class CounterView(msgspec.Struct):
-    id: int
-    value: int
-    version: int
 
 
 async def marks(engine: AsyncEngine) -> list[str]:
