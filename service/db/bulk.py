@@ -1,5 +1,6 @@
 """Many rows at once inside a unit of work: COPY or executemany, and look-ups by lists of keys."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,6 +14,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from service.db.failures import Cure, cure
 
+# asyncpg waits without any limit for a socket that is full.
+_COPY_SECONDS = 60.0
 # What a binary COPY meets when a column changed its type after its encoders were made.
 _STALE_ENCODERS = (asyncpg.InvalidBinaryRepresentationError, asyncpg.BadCopyFileFormatError)
 
@@ -34,7 +37,8 @@ async def insert(session: AsyncSession, table: Table, columns: Sequence[str], ro
 async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     driver = (await connection.get_raw_connection()).driver_connection
     try:
-        await driver.copy_records_to_table(table, records=rows, columns=columns)  # type: ignore[union-attr]
+        async with asyncio.timeout(_COPY_SECONDS):
+            await driver.copy_records_to_table(table, records=rows, columns=columns)  # type: ignore[union-attr]
     except _STALE_ENCODERS as failure:
         await connection.invalidate()
         raise asyncpg.OutdatedSchemaCacheError(str(failure)) from failure
