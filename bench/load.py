@@ -96,8 +96,12 @@ def run(load: Load) -> Outcome:
             selector.register(caller.socket, EVENT_READ, caller)
             ask(caller)
         started = perf_counter()
-        while perf_counter() - started < load.seconds:
-            for key, _ in selector.select(_SILENCE_SECONDS):
+        # A round ends with an answer, however busy the machine is.
+        while perf_counter() - started < load.seconds or not times:
+            ready = selector.select(_SILENCE_SECONDS)
+            if not ready:
+                raise TimeoutError(f"Nobody answered for {_SILENCE_SECONDS:g} seconds.")
+            for key, _ in ready:
                 caller = key.data
                 answered = caller.hear()
                 if answered is None:
