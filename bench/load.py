@@ -64,7 +64,10 @@ class _Caller:
 
     def hear(self) -> bytes | None:
         """Return the status when the whole answer is there, `None` before; it is empty if the connection was closed."""
-        part = self.socket.recv(1 << 18)
+        try:
+            part = self.socket.recv(1 << 18)
+        except ConnectionError:
+            part = b""
         if not part:
             return b""
         self.heard = self.heard + part if self.heard else part
@@ -83,12 +86,13 @@ def run(load: Load) -> Outcome:
     times: list[float] = []
     failed = 0
     count = load.count_from
-    draw = random.Random(count).randint
+    low, span = load.low, load.high - load.low + 1
+    draw = random.Random(count).random
 
     def ask(caller: _Caller) -> None:
         nonlocal count
         count += 1
-        caller.ask(load.request % {b"n": draw(load.low, load.high), b"k": count})
+        caller.ask(load.request % {b"n": low + int(draw() * span), b"k": count})
 
     with DefaultSelector() as selector:
         for _ in range(load.connections):
