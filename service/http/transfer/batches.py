@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
-
-import msgspec
 
 from service.db.words import now
 from service.http.transfer.declarations import Import, Rows
-from service.http.transfer.documents import Document, Documents, documents
+from service.http.transfer.documents import Documents, Faulty, Line, documents
 from service.http.transfer.lines import PIECE_BYTES, Lines
 from service.http.transfer.reports import Outcome
 
@@ -18,14 +15,6 @@ BATCH_LINES = 1000
 BATCH_BYTES = 1_000_000
 # A slow sender's lines are stored at least this often.
 BATCH_SECONDS = 2.0
-
-
-class Line(NamedTuple):
-    """A line that can be read: its number, what it says, and the row that it would make."""
-
-    number: int
-    value: msgspec.Struct
-    row: list[object]
 
 
 @dataclass(slots=True)
@@ -57,7 +46,7 @@ async def batches(
     Raises:
         Invalid: the header of a CSV file is wrong; nothing was yielded then.
     """
-    reader, lines = documents(declared, format), Lines()
+    reader, lines = documents(declared, rows, format), Lines()
     batch = Batch()
     position = 0
     async for chunk in source:
@@ -65,20 +54,20 @@ async def batches(
             position += len(piece)
             batch.size += len(piece)
             for block in lines.cut(piece):
-                for document in reader.read(block):
-                    _put(batch, document, rows)
+                for line in reader.read(block):
+                    _put(batch, line)
                     if batch.full:
                         yield _close(batch, reader.skipped, position)
                         batch = Batch()
                         rows.stamp(now())
+            if batch.due and (batch.lines or batch.outcome.failed):
+                yield _close(batch, reader.skipped, position)
+                batch = Batch()
+                rows.stamp(now())
             # Others have their turn: a piece takes a millisecond or two.
             await asyncio.sleep(0)
-        if batch.due and (batch.lines or batch.outcome.failed):
-            yield _close(batch, reader.skipped, position)
-            batch = Batch()
-            rows.stamp(now())
-    for document in _rest(lines, reader):
-        _put(batch, document, rows)
+    for line in _rest(lines, reader):
+        _put(batch, line)
     yield _close(batch, reader.skipped, position)
 
 
@@ -100,17 +89,17 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         yield chunk[at : at + PIECE_BYTES]
 
 
-def _rest(lines: Lines, reader: Documents) -> Iterator[Document]:
+def _rest(lines: Lines, reader: Documents) -> Iterator[Line | Faulty]:
     for block in lines.finish():
         yield from reader.read(block)
     yield from reader.finish()
 
 
-def _put(batch: Batch, document: Document, rows: Rows) -> None:
-    if document.value is None:
-        batch.outcome.fail(document.faults)
+def _put(batch: Batch, line: Line | Faulty) -> None:
+    if isinstance(line, Line):
+        batch.lines.append(line)
     else:
-        batch.lines.append(Line(document.line, document.value, rows.row(document.value)))
+        batch.outcome.fail(line.faults)
 
 
 def _close(batch: Batch, skipped: set[str], position: int) -> Batch:

@@ -9,7 +9,7 @@ from msgspec import UNSET, inspect
 
 from service.errors import Fault, Invalid, Malformed
 from service.http.transfer.csvs import NOT_UTF8, Record, Records
-from service.http.transfer.declarations import Import
+from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.lines import TOO_LONG, Block
 
 CSV = "csv"
@@ -18,61 +18,68 @@ NDJSON = "ndjson"
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
-class Document(NamedTuple):
-    """What a line says, or what is wrong with it; the faults name its fields."""
+class Line(NamedTuple):
+    """A line that can be read: its number, what it says, and the row that it would make."""
 
-    line: int
-    value: msgspec.Struct | None
-    faults: Sequence[Fault] = ()
+    number: int
+    value: msgspec.Struct
+    row: list[Any]
+
+
+class Faulty(NamedTuple):
+    """A line that cannot be read; the faults name it and its fields."""
+
+    faults: Sequence[Fault]
 
 
 class Documents(Protocol):
-    """Reads documents out of blocks."""
+    """Reads lines out of blocks."""
 
     # Fields of the file that are the service's own to give.
     skipped: set[str]
 
-    def read(self, block: Block) -> Iterator[Document]: ...
+    def read(self, block: Block) -> Iterator[Line | Faulty]: ...
 
-    def finish(self) -> Iterator[Document]: ...
+    def finish(self) -> Iterator[Line | Faulty]: ...
 
 
-def documents(declared: Import, format: str) -> Documents:
+def documents(declared: Import, rows: Rows, format: str) -> Documents:
     """Return what reads a file of this format, `CSV` or `NDJSON`."""
-    return CsvDocuments(declared) if format == CSV else NdjsonDocuments(declared)
+    return CsvDocuments(declared, rows) if format == CSV else NdjsonDocuments(declared, rows)
 
 
 class NdjsonDocuments:
     """One JSON object a line; blank lines are passed over."""
 
-    def __init__(self, declared: Import) -> None:
+    def __init__(self, declared: Import, rows: Rows) -> None:
         self.skipped: set[str] = set()
         self._declared = declared
+        self._rows = rows
         self._unseen = set(declared.skipped)
 
-    def read(self, block: Block) -> Iterator[Document]:
+    def read(self, block: Block) -> Iterator[Line | Faulty]:
         if block.text is None:
-            yield Document(block.line, None, [Fault(line=block.line, detail=TOO_LONG)])
+            yield Faulty([Fault(line=block.line, detail=TOO_LONG)])
             return
         for line, text in enumerate(block.text.split(b"\n"), start=block.line):
             if text and not text.isspace():
                 yield self._document(line, text)
 
-    def finish(self) -> Iterator[Document]:
+    def finish(self) -> Iterator[Line | Faulty]:
         return iter(())
 
-    def _document(self, line: int, text: bytes) -> Document:
+    def _document(self, line: int, text: bytes) -> Line | Faulty:
         try:
             value = self._declared.body.read(text)
         except Malformed as failure:
-            return Document(line, None, [Fault(line=line, detail=_of_line(text, failure))])
+            return Faulty([Fault(line=line, detail=_of_line(text, failure))])
         except Invalid as failure:
-            return Document(line, None, _at(line, failure))
+            return Faulty(_at(line, failure))
         for name in self._unseen:
             if getattr(value, name) is not UNSET:
                 self.skipped.add(name)
                 self._unseen = self._unseen - {name}
-        return _checked(self._declared, line, value)
+        return _checked(self._declared, self._rows, line, value)
 
 
 def _of_line(text: bytes, failure: Malformed) -> str:
@@ -93,14 +100,15 @@ class _Column(NamedTuple):
 class CsvDocuments:
     """Records under a header that names the fields; an empty cell is null, or absent where null is no value."""
 
-    def __init__(self, declared: Import) -> None:
+    def __init__(self, declared: Import, rows: Rows) -> None:
         self.skipped: set[str] = set()
         self._declared = declared
+        self._rows = rows
         self._records = Records()
         self._columns: list[_Column] | None = None
         self._width = 0
 
-    def read(self, block: Block) -> Iterator[Document]:
+    def read(self, block: Block) -> Iterator[Line | Faulty]:
         """Yield the documents of a block.
 
         Raises:
@@ -108,50 +116,47 @@ class CsvDocuments:
         """
         yield from self._documents(self._records.read(block))
 
-    def finish(self) -> Iterator[Document]:
+    def finish(self) -> Iterator[Line | Faulty]:
         yield from self._documents(self._records.finish())
         if self._columns is None:
             raise _bad_header([Fault(line=1, detail="The file is empty; its first line has to name the columns.")])
 
-    def _documents(self, records: Iterator[Record]) -> Iterator[Document]:
-        for record in records:
+    def _documents(self, records: Iterator[Record]) -> Iterator[Line | Faulty]:
+        for line, cells, fault in records:
             if self._columns is None:
-                self._columns = self._header(record)
-            elif record.fault is not None:
-                yield Document(record.line, None, [Fault(line=record.line, detail=record.fault)])
-            elif len(record.cells) != self._width:
-                detail = f"Expected {self._width} cells, as in the header, got {len(record.cells)}."
-                yield Document(record.line, None, [Fault(line=record.line, detail=detail)])
+                self._columns = self._header(line, cells, fault)
+            elif fault is not None:
+                yield Faulty([Fault(line=line, detail=fault)])
+            elif len(cells) != self._width:
+                detail = f"Expected {self._width} cells, as in the header, got {len(cells)}."
+                yield Faulty([Fault(line=line, detail=detail)])
             else:
-                yield self._document(record, self._columns)
+                yield self._document(line, cells, self._columns)
 
-    def _header(self, record: Record) -> list[_Column]:
-        if record.fault is not None:
-            raise _bad_header([Fault(line=record.line, detail=record.fault)])
+    def _header(self, line: int, cells: list[str], fault: str | None) -> list[_Column]:
+        if fault is not None:
+            raise _bad_header([Fault(line=line, detail=fault)])
         fields = {each.name: each for each in msgspec.structs.fields(self._declared.line)}
         faults = []
-        for at, name in enumerate(record.cells):
+        for at, name in enumerate(cells):
             if name not in fields:
-                faults.append(Fault(line=record.line, field=name, detail="There is no such field."))
-            elif name in record.cells[:at]:
-                faults.append(Fault(line=record.line, field=name, detail="This column is named more than once."))
+                faults.append(Fault(line=line, field=name, detail="There is no such field."))
+            elif name in cells[:at]:
+                faults.append(Fault(line=line, field=name, detail="This column is named more than once."))
         faults += [
-            Fault(line=record.line, field=name, detail="This column is required.")
+            Fault(line=line, field=name, detail="This column is required.")
             for name, each in fields.items()
-            if each.required and name not in record.cells
+            if each.required and name not in cells
         ]
         if faults:
             raise _bad_header(faults)
-        self._width = len(record.cells)
-        self.skipped = {name for name in record.cells if name in self._declared.skipped}
+        self._width = len(cells)
+        self.skipped = {name for name in cells if name in self._declared.skipped}
         return [
-            _Column(at, name, *_reader(fields[name].type))
-            for at, name in enumerate(record.cells)
-            if name not in self.skipped
+            _Column(at, name, *_reader(fields[name].type)) for at, name in enumerate(cells) if name not in self.skipped
         ]
 
-    def _document(self, record: Record, columns: list[_Column]) -> Document:
-        cells = record.cells
+    def _document(self, line: int, cells: list[str], columns: list[_Column]) -> Line | Faulty:
         found: dict[str, Any] = {}
         try:
             for at, name, read, nullable in columns:
@@ -161,17 +166,17 @@ class CsvDocuments:
                     found[name] = None
             value = self._declared.body.convert(found)
         except ValueError:
-            return Document(record.line, None, self._faults(record, columns))
+            return Faulty(self._faults(line, cells, columns))
         except Invalid as failure:
-            return Document(record.line, None, _at(record.line, failure))
-        return _checked(self._declared, record.line, value)
+            return Faulty(_at(line, failure))
+        return _checked(self._declared, self._rows, line, value)
 
-    def _faults(self, record: Record, columns: list[_Column]) -> list[Fault]:
+    def _faults(self, line: int, cells: list[str], columns: list[_Column]) -> list[Fault]:
         """Return all faults of a record in which some cells cannot be read."""
         found: dict[str, Any] = {}
         unread: dict[str, str] = {}
         for at, name, read, nullable in columns:
-            if cell := record.cells[at]:
+            if cell := cells[at]:
                 found[name] = cell
                 try:
                     found[name] = cell if read is None else read(cell)
@@ -180,11 +185,11 @@ class CsvDocuments:
             elif nullable:
                 found[name] = None
         others = [
-            Fault(line=record.line, field=_field(each), detail=each.detail)
+            Fault(line=line, field=_field(each), detail=each.detail)
             for each in self._declared.body.faults(found)
             if _field(each) not in unread
         ]
-        return others + [Fault(line=record.line, field=name, detail=detail) for name, detail in unread.items()]
+        return others + [Fault(line=line, field=name, detail=detail) for name, detail in unread.items()]
 
 
 def _bad_header(faults: list[Fault]) -> Invalid:
@@ -232,13 +237,10 @@ _READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
 }
 
 
-def _checked(declared: Import, line: int, value: msgspec.Struct) -> Document:
-    if declared.check is None:
-        return Document(line, value)
-    faults = declared.check(declared.sent(value))
-    if not faults:
-        return Document(line, value)
-    return Document(line, None, [Fault(line=line, field=_field(each), detail=each.detail) for each in faults])
+def _checked(declared: Import, rows: Rows, line: int, value: msgspec.Struct) -> Line | Faulty:
+    if declared.check is not None and (faults := declared.check(declared.sent(value))):
+        return Faulty([Fault(line=line, field=_field(each), detail=each.detail) for each in faults])
+    return Line(line, value, rows.row(value))
 
 
 def _at(line: int, failure: Invalid) -> list[Fault]:

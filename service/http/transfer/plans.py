@@ -12,8 +12,8 @@ from service.db import bulk
 from service.db.folding import fold
 from service.db.words import now
 from service.errors import Fault
-from service.http.transfer.batches import Line
 from service.http.transfer.declarations import Import, Key, Reference
+from service.http.transfer.documents import Line
 from service.http.transfer.ledger import Ledger
 from service.http.transfer.reports import Mode, Outcome
 

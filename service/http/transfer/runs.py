@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
 from service.errors import Conflict
-from service.http.transfer.batches import Line, ahead, batches
+from service.http.transfer.batches import ahead, batches
 from service.http.transfer.declarations import Import, Rows
-from service.http.transfer.documents import CSV
+from service.http.transfer.documents import CSV, Line
 from service.http.transfer.ledger import Ledger
 from service.http.transfer.reports import Mode, Outcome, Report
 from service.http.transfer.stores import TRIES, Store

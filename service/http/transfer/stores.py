@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import bulk
 from service.db.database import Database
 from service.errors import Conflict, Fault
-from service.http.transfer.batches import Line
 from service.http.transfer.declarations import Import
+from service.http.transfer.documents import Line
 from service.http.transfer.ledger import Ledger
 from service.http.transfer.plans import Plan, on, resolve
 from service.http.transfer.reports import Mode, Outcome
