@@ -31,7 +31,7 @@ def exporting(export: Export) -> HTTPRouteHandler:
         database: Database = request.app.state["database"]
         pieces = export.pieces(database.reader, format, filters)
         # A database that does not answer at all is told of by the status.
-        first = await anext(pieces, b"")
+        first = await anext(pieces)
         return Download(f"{export.noun}.{format}", MEDIA[format], first, pieces)
 
     endpoint.__name__ = f"export_{export.noun.replace('-', '_')}"

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from service.app import Roster, create_app
 from service.http.transfer.exports import PAGE_ROWS
 from service.settings import Settings
-from tests.conftest import Make
+from tests.conftest import Make, client_of
 from tests.db.conftest import checked_out
 from tests.files import REAL, Document, imported, listed, people, real, report
 
@@ -173,6 +173,17 @@ async def test_a_caller_who_leaves_ends_it(client: httpx.AsyncClient, roster: Ro
         pieces += message["type"] == "http.response.body"
         gone.set()
     assert pieces == 1
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson"])
+async def test_a_failure_before_the_first_row_is_told_by_the_status(fresh_url: str, format: str) -> None:
+    roster = create_app(Settings(database_url=fresh_url))
+    async with roster.database.writing.begin() as connection:
+        await connection.execute(text("ALTER TABLE users RENAME TO people"))
+    async with client_of(roster) as client:
+        answer = await client.get("/v1/users/export", params={"format": format})
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    await roster.database.close()
 
 
 async def test_a_failure_on_the_way_breaks_it_off(fresh_url: str) -> None:

@@ -63,7 +63,7 @@ async def test_without_an_external_id_the_email_or_the_name_tells(
 async def test_a_line_that_tells_of_no_row_cannot_be_upserted(client: httpx.AsyncClient, noun: str) -> None:
     name = "title" if noun == "records" else "name"
     found = await imported(client, noun, f"{name},external_id\nBells,\n", mode="upsert")
-    detail = "With mode=upsert this is what tells which row is meant."
+    detail = "It is needed with mode=upsert: it tells which row is meant."
     assert found == report(mode="upsert", failed=1, errors=errors((2, "external_id", detail)))
 
 

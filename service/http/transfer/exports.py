@@ -50,31 +50,23 @@ class Export:
         self._cells = [(name, cell) for name, cell in zip(self._names, cells, strict=True) if cell is not None]
 
     async def pieces(self, reader: Reader, format: str, filters: msgspec.Struct | None = None) -> AsyncIterator[bytes]:
-        """Yield the file, the header of a CSV file first, then a page at a time; raises as `pages`."""
-        if format == CSV:
-            yield csvs.write([self._names])
-        async for items in self.pages(reader, filters):
-            yield self.encode(items, format)
-
-    async def pages(self, reader: Reader, filters: msgspec.Struct | None = None) -> AsyncIterator[list[Any]]:
-        """Yield what there is; each page is one short statement, and no connection is held in between.
+        """Yield the file; each piece is read by one short statement, and no connection is held while it is sent.
 
         Raises:
             Unavailable: the database cannot answer now.
         """
+        encode = self._csv if format == CSV else _encoder.encode_lines
+        # The header waits for the first rows: until then a failure can be told by the status.
+        header = csvs.write([self._names]) if format == CSV else b""
         wanted = {each.name: getattr(filters, each.name) for each in self._filters} if filters is not None else {}
         parameters = self._listed(limit=PAGE_ROWS, **wanted)
         while True:
             page = await self._listing.page(reader, parameters)
-            if page.items:
-                yield page.items
+            yield header + encode(page.items)
             if page.next_cursor is None:
                 return
+            header = b""
             parameters = msgspec.structs.replace(parameters, cursor=page.next_cursor)
-
-    def encode(self, items: Sequence[Any], format: str) -> bytes:
-        """Return items as lines of a file."""
-        return self._csv(items) if format == CSV else _encoder.encode_lines(items)
 
     def _csv(self, items: Sequence[Any]) -> bytes:
         rows: list[dict[str, Any]] = msgspec.to_builtins(items)
