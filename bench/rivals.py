@@ -14,6 +14,8 @@ from typing import Self
 
 import msgspec
 
+from tests.postgres import KEEPER
+
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -81,12 +83,13 @@ def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[S
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSTER_")}
     log = folder / f"{rival.name}-{port}.log"
+    command = (sys.executable, "-m", *rival.command)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *rival.command, f"--port={port}", f"--workers={workers}"],
+            ["/bin/sh", "-c", KEEPER, "keeper", *command, f"--port={port}", f"--workers={workers}"],
             cwd=ROOT,
             env=environment | {"ROSTER_DATABASE_URL": url, "ROSTER_LOG_FORMAT": "json"},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             # Ctrl-C is for the bench, which then stops the server itself.
@@ -96,12 +99,9 @@ def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[S
         _wait(process, log, workers)
         yield Server(rival=rival, port=port, pid=process.pid)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        assert process.stdin
+        process.stdin.close()
+        process.wait(STOP_SECONDS)
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, workers: int) -> None:
