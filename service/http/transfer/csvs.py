@@ -50,7 +50,7 @@ class Records:
         if self._carried:
             line, text, self._carried = self._carried_line, self._carried + text, ""
         self._dirty = self._dirty or dirty
-        yield from self._records(line, text)
+        yield from self._plain(line, text) or self._records(line, text)
 
     def finish(self) -> Iterator[Record]:
         """Yield the record that the end of the file cuts off."""
@@ -58,6 +58,17 @@ class Records:
             # Nothing more can complete it, so whatever is wrong is wrong for good.
             yield Record(self._carried_line, [], _fault(self._carried))
             self._carried = ""
+
+    def _plain(self, line: int, text: str) -> list[Record] | None:
+        """Return the records of text in which each is one line, as most are; `None` if it is not like that."""
+        reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+        try:
+            rows = [*reader]
+        except csv.Error:
+            return None
+        if self._dirty or len(rows) != reader.line_num:
+            return None
+        return [Record(at, cells) for at, cells in enumerate(rows, start=line) if cells]
 
     def _records(self, line: int, text: str) -> Iterator[Record]:
         source = io.StringIO(text, newline="\n")

@@ -98,6 +98,7 @@ class Rows:
 
     def __init__(self, declared: Import, dialect: Dialect) -> None:
         self._declared = declared
+        self._width = len(declared.names)
         self._folds = [at for _, at in declared.folds]
         makers = [_processor(declared.table.c[name], dialect) for name in declared.columns]
         self._moment = makers[-1] or (lambda value: value)
@@ -111,8 +112,9 @@ class Rows:
 
     def row(self, line: msgspec.Struct) -> list[Any]:
         """Return the row that a line alone would make, as if there were none before."""
-        values = zip(msgspec.structs.astuple(line), self._defaults, strict=False)
-        row: list[Any] = [default if value is UNSET else value for value, default in values]
+        row: list[Any] = [*msgspec.structs.astuple(line)[: self._width]]
+        if UNSET in row:
+            row = [default if value is UNSET else value for value, default in zip(row, self._defaults, strict=True)]
         row += [fold(row[at]) for at in self._folds]
         for at, make in self._makers:
             row[at] = make(row[at])
