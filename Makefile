@@ -56,7 +56,7 @@ lock: ## choose the newest versions again and write the lock files (needs the pa
 	printf 'editables\nhatchling\n' | \
 	  "$$uv" pip compile $(COMPILE) --constraint requirements-dev.lock - --output-file requirements-build.lock
 COMPILE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url
+	--no-annotate --no-header --no-emit-index-url --no-strip-extras
 
 .PHONY: clean
 clean: ## remove the environment, caches and reports; databases stay
