@@ -9,6 +9,8 @@ from typing import Any
 from service.db.folding import fold
 
 DEPARTMENTS = 9
+# Every id has seven digits: a page is as long at any depth.
+FIRST_USER = 1_000_001
 _EPOCH = datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 _FIRST_DAY = date(1990, 1, 1)
 _GIVEN = ("Ada", "Grace", "Émilie", "Katherine", "Sofja", "Hedy", "Lise", "Mary", "Ángela", "Barbara")
@@ -18,7 +20,7 @@ Row = dict[str, Any]
 
 
 def users(count: int) -> Iterator[Row]:
-    for id in range(1, count + 1):
+    for id in range(FIRST_USER, FIRST_USER + count):
         name = f"{_GIVEN[id % len(_GIVEN)]} {_FAMILY[id % len(_FAMILY)]}"
         email = f"User{id:07d}@example.org"
         yield {

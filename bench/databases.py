@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -61,7 +62,7 @@ class Postgresql:
         return f"PostgreSQL {self._run(lambda connection: connection.fetchval('SHOW server_version'))}"
 
     def copy(self, table: str, rows: Iterable[data.Row]) -> float:
-        names, tuples = _ready(rows)
+        names, tuples = _ready(rows, lambda value: value)
 
         async def copy(connection: Any) -> float:
             started = perf_counter()
@@ -111,7 +112,7 @@ class Sqlite:
         return f"SQLite {sqlite3.sqlite_version}"
 
     def copy(self, table: str, rows: Iterable[data.Row]) -> float:
-        names, tuples = _ready(rows)
+        names, tuples = _ready(rows, _as_text)
         sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
         def copy(connection: sqlite3.Connection) -> float:
@@ -141,10 +142,15 @@ class Sqlite:
             connection.close()
 
 
-def _ready(rows: Iterable[data.Row]) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _ready(rows: Iterable[data.Row], write: Callable[[Any], Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the columns and the values that a driver takes as they are."""
     rows = list(rows)
-    return list(rows[0]), [tuple(row.values()) for row in rows]
+    return list(rows[0]), [tuple(map(write, row.values())) for row in rows]
+
+
+def _as_text(value: Any) -> Any:
+    """Return a moment as the service writes it into SQLite."""
+    return value.replace(tzinfo=None).isoformat(" ", "microseconds") if isinstance(value, datetime) else value
 
 
 @contextmanager

@@ -70,9 +70,9 @@ class Floor:
         asked = dict(pair.split(b"=", 1) for pair in query.split(b"&"))
         limit = int(asked[b"limit"])
         if cursor := asked.get(b"cursor"):
-            rows = await self._driver.fetch(self._statements.page_after, after_id=cursors.read(cursor), most=limit + 1)
+            rows = await self._driver.fetch(self._statements.page(limit, after=True), after_id=cursors.read(cursor))
         else:
-            rows = await self._driver.fetch(self._statements.page, most=limit + 1)
+            rows = await self._driver.fetch(self._statements.page(limit, after=False))
         items = [users.User(*row) for row in rows[:limit]]
         return _encode({"items": items, "next_cursor": cursors.write(items[-1].id) if len(rows) > limit else None})
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bench.data import FIRST_USER
+
 PAGE = 50
 
 _CURSORS = frozenset({"next_cursor"})
@@ -40,7 +42,9 @@ def operations(*, users: int, employees: int) -> list[Operation]:
     """Return every operation on as many rows."""
     page = f"/v1/users?limit={PAGE}"
     return [
-        Operation(name="get", title="GET one user", path="/v1/users/%(n)d", numbers=(1, users)),
+        Operation(
+            name="get", title="GET one user", path="/v1/users/%(n)d", numbers=(FIRST_USER, FIRST_USER + users - 1)
+        ),
         Operation(name="page", title=f"GET page of {PAGE}", path=page, numbers=(1, 1), varies=_CURSORS, group="page"),
         Operation(
             name="deep-page",
@@ -72,7 +76,7 @@ def operations(*, users: int, employees: int) -> list[Operation]:
             method="PATCH",
             path="/v1/users/%(n)d",
             body='{"address":"%(k)012d Dorset Street"}',
-            numbers=(1, users),
+            numbers=(FIRST_USER, FIRST_USER + users - 1),
             varies=frozenset({"address", "version", "updated_at"}),
         ),
     ]

@@ -1,8 +1,9 @@
 """The floor's SQL: the statements that the service sends, compiled once."""
 
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ClauseElement, Dialect, bindparam, insert, select, update
+from sqlalchemy import ClauseElement, Dialect, bindparam, insert, literal_column, select, update
 
 from service.db.engine import parse_url
 from service.db.rows import columns
@@ -12,7 +13,6 @@ from service.users import schemas as users
 
 USERS: Any = User.__table__
 _SELECT = columns(User, users.User)
-_PAGE = _SELECT.order_by(User.id).limit(bindparam("most"))
 
 
 class Statement:
@@ -30,14 +30,19 @@ class Statement:
         return [values.get(key, default) for key, default in self._parameters]
 
 
+def _page(dialect: Dialect, limit: int, *, after: bool) -> Statement:
+    """Return a page whose limit is written out, as the service's usual limits are; one more tells if it is the last."""
+    select = _SELECT.where(User.id > bindparam("after_id")) if after else _SELECT
+    return Statement(select.order_by(User.id).limit(literal_column(str(limit + 1))), dialect)
+
+
 class Statements:
     """Every statement that the floor needs, for the database of a URL."""
 
     def __init__(self, url: str) -> None:
         dialect = parse_url(url).get_dialect()()
         self.user = Statement(_SELECT.where(User.id == bindparam("id")), dialect)
-        self.page = Statement(_PAGE, dialect)
-        self.page_after = Statement(_PAGE.where(User.id > bindparam("after_id")), dialect)
+        self.page = cache(partial(_page, dialect))
         self.export = Statement(_SELECT.order_by(User.id), dialect)
         self.employee = Statement(_EMPLOYEE_AND_DEPARTMENTS, dialect)
         shown = [USERS.c[name] for name in users.User.__struct_fields__]

@@ -18,8 +18,10 @@ from service.employees import handlers as employees
 from service.http import docs, problems
 from service.http.edge import Edge
 from service.http.idempotency import forget_old
+from service.http.shortcut import Shortcut
 from service.models import Base
 from service.observability import handlers as observability
+from service.observability import logs
 from service.observability.metrics import Metrics
 from service.records import handlers as records
 from service.settings import Settings
@@ -49,7 +51,7 @@ class Roster(Edge):
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
         self.litestar = _litestar(self)
-        super().__init__(self.litestar, self.metrics.observe, _allow(self.litestar))
+        super().__init__(self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar))
 
 
 def create_app(settings: Settings | None = None) -> Roster:
@@ -73,6 +75,7 @@ def _litestar(roster: Roster) -> Litestar:
         state=State({"database": roster.database, "settings": roster.settings, "metrics": roster.metrics}),
         exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},
         lifespan=[hold_database],
+        middleware=[Shortcut],
         openapi_config=None,
         logging_config=None,
         # Litestar would read a body that nobody asked for.

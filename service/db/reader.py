@@ -1,12 +1,15 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from service.db.failures import Cure, Patience, cure
+from service.db.pool import Pool
 
 T = TypeVar("T")
 
@@ -70,7 +73,13 @@ class Reader:
                 await patience.wait_for_cure(failure)
 
     async def _once(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        connection = await self._engine.raw_connection()
+        pool = self._engine.pool
+        assert isinstance(pool, Pool)  # noqa: S101 - every engine of service.db.engine has one
+        connection: Any = await pool.borrow()
+        give_back: Callable[[Any], None] = pool.give_back
+        if connection is None:
+            connection = await self._engine.raw_connection()
+            give_back = _close
         try:
             return await self._fetch(connection.driver_connection, sql, arguments)
         except BaseException as failure:
@@ -79,7 +88,11 @@ class Reader:
                 connection.invalidate()
             raise
         finally:
-            connection.close()
+            give_back(connection)
+
+
+def _close(connection: PoolProxiedConnection) -> None:
+    connection.close()
 
 
 async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -123,12 +136,9 @@ class _Compiled:
         return arguments
 
     def rows(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        if not self._converters:
-            return [self._row(*row) for row in rows]
-        return [self._row(*self._convert(row)) for row in rows]
-
-    def _convert(self, row: Sequence[Any]) -> list[Any]:
-        values = list(row)
+        if not rows or not self._converters:
+            return list(starmap(self._row, rows))
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
         for at, convert in self._converters:
-            values[at] = convert(values[at])
-        return values
+            columns[at] = map(convert, columns[at])
+        return list(map(self._row, *columns))

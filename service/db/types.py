@@ -41,12 +41,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
         # asyncpg gives aware moments as they are: no call per value.
-        return super().result_processor(dialect, coltype) if dialect.name == "sqlite" else None
+        return _moment if dialect.name == "sqlite" else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else value.replace(tzinfo=UTC)
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:
+        # Another program wrote it, with an offset of its own.
+        return datetime.fromisoformat(text).astimezone(UTC)
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside

@@ -1,6 +1,5 @@
 """From a request to a handler's arguments, as its annotations ask for them."""
 
-import re
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
@@ -16,7 +15,7 @@ from service.http.etags import Conditions
 from service.http.problems import TooLarge, UnsupportedMedia
 from service.http.wire import WRONG, Body, Parameters
 
-_ID = re.compile(r"[1-9][0-9]{0,18}")
+_MOST_DIGITS = len(str(LARGEST_KEY))
 _JSON = ("application/json",)
 _PATCH = ("application/json", "application/merge-patch+json")
 
@@ -119,7 +118,8 @@ def read_id(text: str) -> int:
     Raises:
         NotFound: it is no id.
     """
-    if not _ID.fullmatch(text) or (number := int(text)) > LARGEST_KEY:
+    written_by_us = text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= _MOST_DIGITS
+    if not written_by_us or (number := int(text)) > LARGEST_KEY:
         raise NotFound("There is nothing at this address.")
     return number
 

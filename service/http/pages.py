@@ -1,6 +1,7 @@
 """Keyset pages: each begins where the one before ended, at whatever depth."""
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from zlib import crc32
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, or_, tuple_
+from sqlalchemy import ColumnElement, bindparam, literal_column, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.folding import fold
@@ -42,6 +43,12 @@ _KINDS: dict[type, Any] = {
     str: Annotated[str, msgspec.Meta(pattern=BLANKABLE_LINE)],
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }
+
+_CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
+# PostgreSQL plans a bound LIMIT anew each time, for it may be any; one that is written out it plans once. Only these
+# are, so that not too many statements are kept.
+_USUAL = frozenset({10, 20, 25, 50, 100, 200})
+_NEEDS_NO_ENCODING = re.compile(r"[\w.~=&-]*", re.ASCII)
 
 _encode = msgspec.json.Encoder().encode
 _decode_cursor = msgspec.json.Decoder(tuple[int, Any, _Key]).decode
@@ -91,10 +98,17 @@ class Page(Generic[T]):
         document = {"items": self.items, "next_cursor": self.next_cursor}
         if self.next_cursor is None:
             return Answer(_encode(document))
-        parameters = dict(parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True))
-        parameters["cursor"] = self.next_cursor
-        link = f'<{scope["path"]}?{urlencode(parameters)}>; rel="next"'
+        query = _with_cursor(scope["query_string"].decode("ascii"), self.next_cursor)
+        link = f'<{scope["path"]}?{query}>; rel="next"'
         return Answer(_encode(document), headers=((b"link", link.encode()),))
+
+
+def _with_cursor(query: str, cursor: str) -> str:
+    """Return a query string that asks for what this one does, from the cursor on."""
+    if _NEEDS_NO_ENCODING.fullmatch(query):
+        return f"{_CURSOR.sub('', query)}&cursor={cursor}".lstrip("&")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    return urlencode(parameters | {"cursor": cursor})
 
 
 class Listing(Generic[T]):
@@ -119,6 +133,7 @@ class Listing(Generic[T]):
         self._name = str(key)
         self._id = msgspec.structs.fields(row)[0].name
         self._sorts = sorts
+        self._kinds = {name: _KINDS[column.type.python_type] for name, column in sorts.items()}
         self._filters = filters
         self._query = cache(self._build)
 
@@ -137,7 +152,7 @@ class Listing(Generic[T]):
         after = parameters.cursor is not msgspec.UNSET
         if after:
             bound["after_sort"], bound["after_id"] = self._read_cursor(str(parameters.cursor), sort, mark)
-        query = self._query(sort, frozenset(filters), after)
+        query = self._query(sort, frozenset(filters), after, parameters.limit if parameters.limit in _USUAL else None)
         rows = await reader.all(query, most=parameters.limit + 1, **bound)
         more = len(rows) > parameters.limit
         if more:
@@ -156,7 +171,7 @@ class Listing(Generic[T]):
                 values[name] = value
         return values
 
-    def _build(self, sort: str, filters: frozenset[str], after: bool) -> Query[Any]:  # noqa: FBT001
+    def _build(self, sort: str, filters: frozenset[str], after: bool, limit: int | None) -> Query[Any]:  # noqa: FBT001
         column, descending = self._sorts[sort.removeprefix("-")], sort.startswith("-")
         statement = self._select
         for name in sorted(filters):
@@ -171,14 +186,14 @@ class Listing(Generic[T]):
         if after:
             statement = statement.where(here < there if descending else here > there)
         statement = statement.order_by(*(each.desc() if descending else each for each in order))
-        statement = statement.limit(bindparam("most"))
+        statement = statement.limit(bindparam("most") if limit is None else literal_column(str(limit + 1)))
         row: Callable[..., T] = self._row
         if column is self._key:
             return Query(row, statement)
         return Query(lambda *values: (row(*values[:-1]), values[-1]), statement.add_columns(column))
 
     def _read_cursor(self, cursor: str, sort: str, mark: int) -> tuple[Any, int]:
-        kind = _KINDS[self._sorts[sort.removeprefix("-")].type.python_type]
+        kind = self._kinds[sort.removeprefix("-")]
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             made_for, value, key = _decode_cursor(base64.b64decode(padded, altchars=b"-_", validate=True))

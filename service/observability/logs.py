@@ -1,8 +1,11 @@
 """Logs: one event per line, fields not prose; ours and the libraries' in one form."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,6 +27,51 @@ def configure(level: str, format: str) -> None:
         cache_logger_on_first_use=True,
     )
     _adopt_libraries(_LEVELS[level], _as_text if as_text else lambda *event: _as_json(*event).decode())
+
+
+def requests() -> Callable[[str, str, str, int, float], None]:
+    """Return what writes the line of one request: its id, method, path, status and seconds.
+
+    As JSON the line is the one that structlog would write, by a quarter of the work: this runs for every request.
+    """
+    log = structlog.get_logger()
+    config = structlog.get_config()
+    if config["processors"] != [_finish, _as_json] or not log.is_enabled_for(logging.INFO):
+        return partial(_note_by_structlog, log)
+    write = config["logger_factory"]().msg
+    waiting: list[bytes] = []
+
+    def write_waiting() -> None:
+        lines = b"\n".join(waiting)
+        waiting.clear()
+        write(lines)
+
+    def note(request_id: str, method: str, path: str, status: int, seconds: float) -> None:
+        milliseconds = round(seconds * 1000, 2)
+        if not waiting:
+            # The requests that end in one turn of the loop are written together, by one system call.
+            asyncio.get_running_loop().call_soon(write_waiting)
+        waiting.append(
+            _encode(_Line(request_id, method, path, status, milliseconds, "request", "info", datetime.now(UTC)))
+        )
+
+    return note
+
+
+class _Line(msgspec.Struct):
+    request_id: str
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    event: str
+    level: str
+    timestamp: datetime
+
+
+def _note_by_structlog(log: Any, request_id: str, method: str, path: str, status: int, seconds: float) -> None:
+    milliseconds = round(seconds * 1000, 2)
+    log.info("request", request_id=request_id, method=method, path=path, status=status, milliseconds=milliseconds)
 
 
 def _finish(_logger: Any, method: str, event: EventDict) -> EventDict:

@@ -50,6 +50,23 @@ def test_the_text_of_a_moment_gives_it_back(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01 09:00:00", datetime(2026, 3, 1, 9, tzinfo=UTC)),
+        ("2026-03-01 09:00:00.5+02:00", datetime(2026, 3, 1, 7, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-03-01T09:00:00Z", datetime(2026, 3, 1, 9, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_the_text_of_another_program_is_read_too(text: str | None, moment: datetime | None) -> None:
+    dialect = sqlite.dialect()
+    process = UtcDateTime().dialect_impl(dialect).result_processor(dialect, None)
+    assert process is not None
+    read = process(text)
+    assert (read, read and read.utcoffset()) == (moment, moment and timedelta(0))
+
+
+@pytest.mark.parametrize(
     "moment",
     [
         datetime(1, 1, 2, tzinfo=UTC),

@@ -97,7 +97,13 @@ class Observed:
     def __init__(self, app: Any) -> None:
         self.seen: list[tuple[str, str, int]] = []
         self.sent: list[Any] = []
-        self.edge = Edge(app, lambda method, route, status, _: self.seen.append((method, route, status)), {})
+        self.noted: list[tuple[str, str, int]] = []
+        self.edge = Edge(
+            app,
+            lambda method, route, status, _: self.seen.append((method, route, status)),
+            lambda _, method, path, status, __: self.noted.append((method, path, status)),
+            {},
+        )
 
     async def ask(self, method: str = "GET", **scope: Any) -> None:
         whole = {"type": "http", "method": method, "path": "/here", "headers": [], **scope}
@@ -133,7 +139,8 @@ async def test_a_failure_is_answered_and_observed() -> None:
         await observed.ask()
     assert observed.seen == [("GET", "", 500)]
     assert observed.sent[0]["status"] == 500
-    assert [each["event"] for each in logs] == ["request failed", "request"]
+    assert [each["event"] for each in logs] == ["request failed"]
+    assert observed.noted == [("GET", "/here", 500)]
 
 
 async def test_a_failure_amid_an_answer_breaks_it_off() -> None:

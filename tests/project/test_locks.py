@@ -23,7 +23,9 @@ def test_every_package_is_pinned_and_hashed(lock: str) -> None:
     packages = re.sub(r"\\\n\s*", "", read(lock)).splitlines()
     assert packages
     assert [
-        line for line in packages if not re.fullmatch(r"[a-z0-9.-]+(\[[a-z,]+\])?==[^;]+?( ; .+?)?( ?--hash=sha256:\w{64})+", line)
+        line
+        for line in packages
+        if not re.fullmatch(r"[a-z0-9.-]+(\[[a-z,]+\])?==[^;]+?( ; .+?)?( ?--hash=sha256:\w{64})+", line)
     ] == []
 
 
