@@ -12,8 +12,9 @@ from service.db.words import LARGEST_KEY
 from service.errors import Fault, Invalid, Malformed, NotFound
 from service.http.answers import header
 from service.http.etags import Conditions
+from service.http.parameters import Parameters
 from service.http.problems import TooLarge, UnsupportedMedia
-from service.http.wire import WRONG, Body, Parameters
+from service.http.wire import WRONG, Body
 
 _MOST_DIGITS = len(str(LARGEST_KEY))
 _JSON = ("application/json",)

@@ -11,11 +11,11 @@ from msgspec import UNSET
 
 from service.db.database import Database
 from service.http.answers import header
+from service.http.parameters import Parameters
 from service.http.problems import NotAcceptable
 from service.http.transfer.documents import CSV, NDJSON
 from service.http.transfer.exports import Export
 from service.http.unit import serves
-from service.http.wire import Parameters
 
 # The first is for those who do not mind.
 MEDIA = {NDJSON: "application/x-ndjson", CSV: "text/csv"}

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from service.db.database import Database
 from service.errors import Invalid, Malformed, Unavailable
 from service.http.answers import Answer, header
+from service.http.parameters import Parameters as Query
 from service.http.problems import TooLarge, UnsupportedMedia
 from service.http.transfer.declarations import Import
 from service.http.transfer.documents import CSV, NDJSON
@@ -18,7 +19,6 @@ from service.http.transfer.files import spooled
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.runs import Job, Parameters, Source, Watcher
 from service.http.unit import serves
-from service.http.wire import Parameters as Query
 from service.settings import Settings
 
 FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}

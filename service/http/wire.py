@@ -3,12 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import inspect
@@ -20,13 +19,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 WRONG = "Some of what was sent is wrong."
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_MOST_PARAMETERS = 40
-# Query strings that are not parsed twice: short ones, which have no cursor in them.
-_LONGEST_REMEMBERED = 40
-_MOST_REMEMBERED = 200
-# A few parameters, each with a value, of characters that mean themselves: most query strings are like this.
-_NEEDS_NO_DECODING = re.compile(rb"[\w.~-]+=[\w.~:,-]*(?:&[\w.~-]+=[\w.~:,-]*){0,9}")
 # A megabyte of faults is no use to anyone.
 _MOST_FAULTS = 100
 # asyncpg takes Python's first and last moment for PostgreSQL's infinities, so their days are left out.
@@ -161,7 +153,7 @@ def _named_twice(raw: bytes) -> list[str]:
 
 
 def _faults_of_value(value: Any, kind: Any, pointer: str) -> Iterator[Fault]:
-    kind = _without_unset(kind)
+    kind = without_unset(kind)
     try:
         held = msgspec.convert(value, kind, strict=True)
         if isinstance(held, datetime):
@@ -173,7 +165,7 @@ def _faults_of_value(value: Any, kind: Any, pointer: str) -> Iterator[Fault]:
             path = "".join(f"/{step or index}" for step, index in _STEP.findall(found["path"]))
         item = _type_of_items(kind)
         if item is None or not isinstance(value, list) or not path:
-            yield Fault(detail=f"{_plain(detail)}.", pointer=pointer + path)
+            yield Fault(detail=f"{plain(detail)}.", pointer=pointer + path)
         if item is not None and isinstance(value, list):
             # msgspec stops at the first.
             for at, each in enumerate(value):
@@ -187,17 +179,18 @@ def _type_of_items(kind: Any) -> Any:
 
 
 def _holds_moment(kind: Any) -> bool:
-    described = _described(_without_unset(kind))
-    return any(isinstance(each, inspect.DateTimeType) for each in getattr(described, "types", (described,)))
+    info = described(without_unset(kind))
+    return any(isinstance(each, inspect.DateTimeType) for each in getattr(info, "types", (info,)))
 
 
-def _described(kind: Any) -> inspect.Type:
-    described = inspect.type_info(kind)
-    return described.type if isinstance(described, inspect.Metadata) else described
+def described(kind: Any) -> inspect.Type:
+    """What msgspec knows of a type, without the limits around it."""
+    info = inspect.type_info(kind)
+    return info.type if isinstance(info, inspect.Metadata) else info
 
 
 @cache
-def _without_unset(kind: Any) -> Any:
+def without_unset(kind: Any) -> Any:
     """The field's type as JSON can hold it: UNSET is for Python alone."""
     arguments = getattr(kind, "__args__", ())
     if msgspec.UnsetType not in arguments:
@@ -208,7 +201,8 @@ def _without_unset(kind: Any) -> Any:
     return first
 
 
-def _plain(detail: str) -> str:
+def plain(detail: str) -> str:
+    """What msgspec says, for a caller who knows nothing of it."""
     if "matching regex" in detail:
         return "It holds a character that is not allowed here, or is blank or not of the form that is asked for"
     return detail.replace("`", "").replace(" | unset", "")
@@ -217,91 +211,3 @@ def _plain(detail: str) -> str:
 def _pointer(name: str) -> str:
     # RFC 6901: the two characters that a pointer needs for itself.
     return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-class Parameters(Generic[S]):
-    """Reads query strings into one type of struct, whose fields are all optional."""
-
-    def __init__(self, struct: type[S]) -> None:
-        self.struct = struct
-        self._readers = {each.encode_name: _reader(each.type) for each in msgspec.structs.fields(struct)}
-        self._empty = struct()
-        self._remembered = lru_cache(_MOST_REMEMBERED)(self._read)
-
-    def read(self, raw: bytes) -> S:
-        """Return the struct, which is frozen and may be shared.
-
-        Raises:
-            Malformed: the query string is no UTF-8, or endless.
-            Invalid: a parameter is unknown, repeated or wrong; every fault is told.
-        """
-        if len(raw) > _LONGEST_REMEMBERED:
-            return self._read(raw)
-        # Callers ask for the same few things again and again; what a struct holds never changes.
-        return self._remembered(raw)
-
-    def _read(self, raw: bytes) -> S:
-        if not raw:
-            return self._empty
-        values: dict[str, Any] = {}
-        faults: list[Fault] = []
-        for name, text in _pairs(raw):
-            reader = self._readers.get(name)
-            if reader is None:
-                faults.append(Fault(detail="There is no such parameter.", parameter=name))
-            elif name in values:
-                faults.append(Fault(detail="This parameter is given more than once.", parameter=name))
-            else:
-                values[name] = text
-                try:
-                    values[name] = reader(text)
-                except (msgspec.ValidationError, ValueError) as error:
-                    faults.append(Fault(detail=f"{_plain(str(error))}.", parameter=name))
-        if faults:
-            raise Invalid(WRONG, *faults)
-        return self.struct(**values)
-
-
-def _pairs(raw: bytes) -> list[tuple[str, str]]:
-    if _NEEDS_NO_DECODING.fullmatch(raw):
-        return [_split(pair) for pair in raw.decode("ascii").split("&")]
-    try:
-        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
-    except UnicodeDecodeError:
-        raise Malformed("The query string is not UTF-8, percent-encoded.") from None
-    except ValueError:
-        raise Malformed(f"The query string has more than {_MOST_PARAMETERS} parameters.") from None
-
-
-def _split(pair: str) -> tuple[str, str]:
-    name, _, text = pair.partition("=")
-    return name, text
-
-
-def _reader(kind: Any) -> Callable[[str], Any]:
-    """Return what makes a value of a parameter's text; it raises ValueError."""
-    kind = _without_unset(kind)
-    described = _described(kind)
-    prepare = _PREPARE.get(type(described), str)
-    words = described.values if isinstance(described, inspect.LiteralType) else ()
-
-    def read(text: str) -> Any:
-        # msgspec hashes the whole type for each word.
-        return text if text in words else msgspec.convert(prepare(text), kind, strict=True)
-
-    return read
-
-
-def _whole(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f"Expected a whole number, got {text!r}")
-    return int(text)
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"Expected true or false, got {text!r}")
-    return text == "true"
-
-
-_PREPARE: dict[type[inspect.Type], Callable[[str], Any]] = {inspect.IntType: _whole, inspect.BoolType: _boolean}

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import Fault, Invalid, Malformed
-from service.http.wire import Body, Parameters, sent
+from service.http.parameters import Parameters
+from service.http.wire import Body, sent
 from service.records.schemas import RecordCreate, RecordParameters, RecordUpdate
 from service.users.schemas import UserCreate, UserParameters, UserUpdate
 from tests.conftest import Make
