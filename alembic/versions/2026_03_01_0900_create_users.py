@@ -5,7 +5,8 @@ the table is new.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0001_create_users"
 down_revision = None
@@ -16,16 +17,16 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    op.create_table(
+    ops.create_table(
         "users",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         sa.Column("name", sa.String(50), nullable=False),
         sa.Column("email", sa.String(254), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
-        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+        sa.PrimaryKeyConstraint("id", name="pk_users"),
+        sa.UniqueConstraint("email", name="uq_users_email"),
         sqlite_autoincrement=True,
     )
 
 
 def downgrade() -> None:
-    op.drop_table("users")
+    ops.undo()

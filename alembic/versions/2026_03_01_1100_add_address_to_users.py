@@ -1,10 +1,11 @@
 """Add address to users.
 
-An address is optional. Traffic feels nothing on the way up: an empty column is a matter of the catalog alone.
+An address is optional. Traffic feels nothing: an empty column is a matter of the catalog alone.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0003_add_address_to_users"
 down_revision = "0002_add_age_to_users"
@@ -13,8 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("address", sa.String(100)))
+    ops.add_column("users", sa.Column("address", sa.String(100)))
 
 
 def downgrade() -> None:
-    op.drop_column("users", "address")
+    ops.undo()

@@ -5,7 +5,8 @@ feels nothing: the table is new.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0004_create_records"
 down_revision = "0003_add_address_to_users"
@@ -16,17 +17,17 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    op.create_table(
+    ops.create_table(
         "records",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         sa.Column("title", sa.String(100), nullable=False),
         sa.Column("duration", sa.Integer()),
         sa.Column("date_created", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_records")),
-        sa.CheckConstraint("duration >= 0", name=op.f("ck_records_duration")),
+        sa.PrimaryKeyConstraint("id", name="pk_records"),
+        sa.CheckConstraint("duration >= 0", name="ck_records_duration"),
         sqlite_autoincrement=True,
     )
 
 
 def downgrade() -> None:
-    op.drop_table("records")
+    ops.undo()

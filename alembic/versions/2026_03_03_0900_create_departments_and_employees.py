@@ -5,7 +5,8 @@ nothing: both tables are new.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0005_create_departments"
 down_revision = "0004_create_records"
@@ -16,27 +17,24 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    op.create_table(
+    ops.create_table(
         "departments",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         sa.Column("name", sa.String(100), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_departments")),
+        sa.PrimaryKeyConstraint("id", name="pk_departments"),
         sqlite_autoincrement=True,
     )
-    op.create_table(
+    ops.create_table(
         "employees",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("department_id", KEY, nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_employees")),
-        sa.ForeignKeyConstraint(
-            ["department_id"], ["departments.id"], name=op.f("fk_employees_department_id_departments")
-        ),
+        sa.PrimaryKeyConstraint("id", name="pk_employees"),
+        sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name="fk_employees_department_id_departments"),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_employees_department_id"), "employees", ["department_id"])
+    ops.create_index("ix_employees_department_id", "employees", ["department_id"])
 
 
 def downgrade() -> None:
-    op.drop_table("employees")
-    op.drop_table("departments")
+    ops.undo()

@@ -1,12 +1,11 @@
 """Link departments and employees.
 
 An employee may be in many departments: a table of links, filled from the rows that exist. Code that knows only
-employees.department_id runs on beside code that knows only the links; triggers keep the two in step, both ways. Writers
-of employees and departments wait while the links are filled.
+employees.department_id runs on beside code that knows only the links; triggers keep the two in step, both ways. Traffic
+feels changes of the catalog, a moment each; links of employees that were there are made in batches.
 """
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -19,151 +18,162 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
 # empty only while there is none. Whoever changes either sees the other follow in the same statement.
-LINKS_FOLLOW_ON_POSTGRESQL = (
-    """
-    CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF NEW.department_id IS NOT NULL THEN
-        INSERT INTO department_employees (department_id, employee_id)
-        VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
-      END IF;
-      IF TG_OP = 'UPDATE' AND OLD.department_id IS NOT NULL THEN
-        DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
-      END IF;
-      RETURN NULL;
-    END $$
-    """,
-    """
-    CREATE TRIGGER employees_department_added AFTER INSERT ON employees
-    FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
-    """,
-    """
-    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
-    FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
-    EXECUTE FUNCTION employees_department_to_links()
-    """,
+DEPARTMENT_TO_LINKS = """
+CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.department_id IS NOT NULL THEN
+    INSERT INTO department_employees (department_id, employee_id)
+    VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+  END IF;
+  IF TG_OP = 'UPDATE' AND OLD.department_id IS NOT NULL THEN
+    DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+  END IF;
+  RETURN NULL;
+END $$
+"""
+LINKS_TO_DEPARTMENT = """
+CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    -- Two links deleted at once must not each take the other for the one that is left.
+    PERFORM FROM employees WHERE id = OLD.employee_id FOR NO KEY UPDATE;
+    UPDATE employees SET department_id = (
+      SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+    WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    UPDATE employees SET department_id = NEW.department_id
+    WHERE id = NEW.employee_id AND department_id IS NULL;
+  END IF;
+  RETURN NULL;
+END $$
+"""
+# Each trigger's name and table, and its text on PostgreSQL and on SQLite.
+TRIGGERS = (
+    (
+        "employees_department_added",
+        "employees",
+        """
+        CREATE TRIGGER employees_department_added AFTER INSERT ON employees
+        FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
+        """,
+        """
+        CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
+        BEGIN
+          INSERT INTO department_employees (department_id, employee_id)
+          VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+        END
+        """,
+    ),
+    (
+        "employees_department_changed",
+        "employees",
+        """
+        CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+        FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
+        EXECUTE FUNCTION employees_department_to_links()
+        """,
+        """
+        CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+        WHEN OLD.department_id IS NOT NEW.department_id
+        BEGIN
+          INSERT INTO department_employees (department_id, employee_id)
+          SELECT NEW.department_id, NEW.id WHERE NEW.department_id IS NOT NULL ON CONFLICT DO NOTHING;
+          DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+        END
+        """,
+    ),
+    (
+        "department_employees_added",
+        "department_employees",
+        None,
+        """
+        CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+        END
+        """,
+    ),
+    (
+        "department_employees_changed",
+        "department_employees",
+        """
+        CREATE TRIGGER department_employees_changed
+        AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
+        FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
+        """,
+        """
+        CREATE TRIGGER department_employees_changed AFTER UPDATE OF department_id, employee_id ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = (
+            SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+          WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+          UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+        END
+        """,
+    ),
+    (
+        "department_employees_removed",
+        "department_employees",
+        None,
+        """
+        CREATE TRIGGER department_employees_removed AFTER DELETE ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = (
+            SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+          WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+        END
+        """,
+    ),
 )
-COLUMN_FOLLOWS_ON_POSTGRESQL = (
-    """
-    CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF TG_OP <> 'INSERT' THEN
-        -- Two links deleted at once must not each take the other for the one that is left.
-        PERFORM FROM employees WHERE id = OLD.employee_id FOR NO KEY UPDATE;
-        UPDATE employees SET department_id = (
-          SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-        WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-      END IF;
-      IF TG_OP <> 'DELETE' THEN
-        UPDATE employees SET department_id = NEW.department_id
-        WHERE id = NEW.employee_id AND department_id IS NULL;
-      END IF;
-      RETURN NULL;
-    END $$
-    """,
-    """
-    CREATE TRIGGER department_employees_changed
-    AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
-    FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
-    """,
+
+LINK = "INSERT INTO department_employees (department_id, employee_id) SELECT department_id, id FROM employees "
+# A batch must not link an employee to a department that old code is just moving them out of.
+backfill = ops.Fill(
+    name="department_employees",
+    table="employees",
+    left="department_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM department_employees AS link "
+    "WHERE link.employee_id = employees.id AND link.department_id = employees.department_id)",
+    statement={
+        "postgresql": LINK + "WHERE {batch} AND department_id IS NOT NULL FOR NO KEY UPDATE ON CONFLICT DO NOTHING",
+        "sqlite": LINK + "WHERE {batch} AND department_id IS NOT NULL ON CONFLICT DO NOTHING",
+    },
 )
-LINKS_FOLLOW_ON_SQLITE = (
-    """
-    CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
-    BEGIN
-      INSERT INTO department_employees (department_id, employee_id)
-      VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
-    END
-    """,
-    """
-    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
-    WHEN OLD.department_id IS NOT NEW.department_id
-    BEGIN
-      INSERT INTO department_employees (department_id, employee_id)
-      SELECT NEW.department_id, NEW.id WHERE NEW.department_id IS NOT NULL ON CONFLICT DO NOTHING;
-      DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
-    END
-    """,
-)
-COLUMN_FOLLOWS_ON_SQLITE = (
-    """
-    CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
-    END
-    """,
-    """
-    CREATE TRIGGER department_employees_changed AFTER UPDATE OF department_id, employee_id ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = (
-        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
-    END
-    """,
-    """
-    CREATE TRIGGER department_employees_removed AFTER DELETE ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = (
-        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-    END
-    """,
-)
-NO_POSTGRESQL = (
-    "DROP TRIGGER employees_department_added ON employees",
-    "DROP TRIGGER employees_department_changed ON employees",
-    "DROP TRIGGER department_employees_changed ON department_employees",
-    "DROP FUNCTION employees_department_to_links()",
-    "DROP FUNCTION department_employees_to_column()",
-)
-NO_SQLITE = (
-    "DROP TRIGGER employees_department_added",
-    "DROP TRIGGER employees_department_changed",
-    "DROP TRIGGER department_employees_added",
-    "DROP TRIGGER department_employees_changed",
-    "DROP TRIGGER department_employees_removed",
-)
+
+
+def to_departments(ondelete: str | None = None) -> sa.ForeignKeyConstraint:
+    name = "fk_employees_department_id_departments"
+    return sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name=name, ondelete=ondelete)
 
 
 def upgrade() -> None:
-    op.create_table(
+    ops.create_table(
         "department_employees",
         sa.Column("department_id", KEY, nullable=False),
         sa.Column("employee_id", KEY, nullable=False),
-        sa.PrimaryKeyConstraint("department_id", "employee_id", name=op.f("pk_department_employees")),
+        sa.PrimaryKeyConstraint("department_id", "employee_id", name="pk_department_employees"),
         sa.ForeignKeyConstraint(
             ["department_id"],
             ["departments.id"],
-            name=op.f("fk_department_employees_department_id_departments"),
+            name="fk_department_employees_department_id_departments",
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["employee_id"],
             ["employees.id"],
-            name=op.f("fk_department_employees_employee_id_employees"),
+            name="fk_department_employees_employee_id_employees",
             ondelete="CASCADE",
         ),
     )
-    op.create_index(
-        op.f("ix_department_employees_employee_id_department_id"),
-        "department_employees",
-        ["employee_id", "department_id"],
+    ops.create_index(
+        "ix_department_employees_employee_id_department_id", "department_employees", ["employee_id", "department_id"]
     )
-    with op.batch_alter_table("employees") as employees:
-        employees.alter_column("department_id", existing_type=KEY, nullable=True)
-        employees.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
-        employees.create_foreign_key(
-            op.f("fk_employees_department_id_departments"),
-            "departments",
-            ["department_id"],
-            ["id"],
-            ondelete="SET NULL",
-        )
-    # Creating a trigger on employees keeps their writers out until the links are filled.
-    ops.execute(postgresql=LINKS_FOLLOW_ON_POSTGRESQL, sqlite=LINKS_FOLLOW_ON_SQLITE)
-    op.execute("INSERT INTO department_employees (department_id, employee_id) SELECT department_id, id FROM employees")
-    ops.execute(postgresql=COLUMN_FOLLOWS_ON_POSTGRESQL, sqlite=COLUMN_FOLLOWS_ON_SQLITE)
+    ops.drop_not_null("employees", "department_id")
+    ops.replace_constraint("employees", to_departments(), to_departments("SET NULL"))
+    ops.function("employees_department_to_links", DEPARTMENT_TO_LINKS)
+    ops.function("department_employees_to_column", LINKS_TO_DEPARTMENT)
+    for name, table, postgresql, sqlite in TRIGGERS:
+        ops.trigger(name, table, postgresql=postgresql, sqlite=sqlite)
 
 
 def downgrade() -> None:
@@ -172,11 +182,4 @@ def downgrade() -> None:
         sa.select(employees.c.id, employees.c.name).where(employees.c.department_id.is_(None)).order_by(employees.c.id),
         "Before this revision every employee was in a department, and some are in none",
     )
-    ops.execute(postgresql=NO_POSTGRESQL, sqlite=NO_SQLITE)
-    with op.batch_alter_table("employees") as batch:
-        batch.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
-        batch.create_foreign_key(
-            op.f("fk_employees_department_id_departments"), "departments", ["department_id"], ["id"]
-        )
-        batch.alter_column("department_id", existing_type=KEY, nullable=False)
-    op.drop_table("department_employees")
+    ops.undo()

@@ -1,14 +1,13 @@
 """Fold users.
 
 Two addresses that differ in case only are one: uniqueness, search and order go by keys folded in Python, which both
-databases compare by their bytes. Code that does not write the keys cannot write users after this, and users wait while
-the keys of all of them are made.
+databases compare by their bytes. Code that does not write the keys goes on: a trigger folds plain letters for it, the
+backfill all others. Traffic feels changes of the catalog, a moment each.
 """
 
 from unicodedata import normalize
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -25,28 +24,49 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
+backfill = ops.Fill(
+    name="users.keys",
+    table="users",
+    left="name_key IS NULL OR email_key IS NULL",
+    read=("name", "email"),
+    write=("name_key", "email_key"),
+    by=lambda name, email: (fold(name), fold(email)),
+)
+
+
+def add_key(table: str, key: str, source: str) -> None:
+    """Add a folded key, which follows its source where code does not know it.
+
+    SQL folds plain letters as Python does. For others it can only tell that a key is still right; if it may not be, the
+    row is left to the backfill.
+    """
+    ops.add_column(table, sa.Column(key, FOLDED), derived=True)
+    ops.follow(
+        table,
+        key,
+        source,
+        postgresql=f'CASE WHEN octet_length({source}) = char_length({source}) THEN lower({source} COLLATE "C") '
+        f"WHEN {key} = lower(normalize({source}, NFKC)) THEN {key} END",
+        sqlite=f"CASE WHEN length(CAST({source} AS BLOB)) = length({source}) THEN lower({source}) END",
+    )
+
+
 def upgrade() -> None:
-    op.add_column("users", sa.Column("name_key", FOLDED))
-    op.add_column("users", sa.Column("email_key", FOLDED))
-    ops.fill("users", {"name_key": "name", "email_key": "email"}, fold)
-    users = sa.table("users", sa.column("id"), sa.column("email"), sa.column("email_key"))
-    twice = sa.select(users.c.email_key).group_by(users.c.email_key).having(sa.func.count() > 1)
     ops.refuse_if_any(
-        sa.select(users.c.email).where(users.c.email_key.in_(twice)).order_by(users.c.email_key, users.c.id),
+        ops.duplicates("users", "email", by=fold),
         "Some addresses differ in case only, and each can belong to one user",
     )
-    with op.batch_alter_table("users") as batch:
-        batch.alter_column("name_key", existing_type=FOLDED, nullable=False)
-        batch.alter_column("email_key", existing_type=FOLDED, nullable=False)
-        batch.create_unique_constraint(op.f("uq_users_email_key"), ["email_key"])
-        batch.drop_constraint(op.f("uq_users_email"), type_="unique")
-    op.create_index(op.f("ix_users_name_key_id"), "users", ["name_key", "id"])
+    add_key("users", "name_key", "name")
+    add_key("users", "email_key", "email")
+    ops.add_unique("users", "uq_users_email_key", ["email_key"])
+    ops.create_index("ix_users_name_key_id", "users", ["name_key", "id"])
+
+
+def contract() -> None:
+    ops.set_not_null("users", "name_key")
+    ops.set_not_null("users", "email_key")
+    ops.drop_constraint("users", sa.UniqueConstraint("email", name="uq_users_email"))
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_users_name_key_id"), table_name="users")
-    with op.batch_alter_table("users") as batch:
-        batch.create_unique_constraint(op.f("uq_users_email"), ["email"])
-        batch.drop_constraint(op.f("uq_users_email_key"), type_="unique")
-        batch.drop_column("email_key")
-        batch.drop_column("name_key")
+    ops.undo()

@@ -1,13 +1,13 @@
 """Extend records.
 
-Recordings get a key of their callers, an owner, a description, tags, and a folded title to be found and sorted by.
-Code that does not write title_key cannot write records after this; records wait while the keys of all of them are made.
+Recordings get a key of their callers, an owner, a description, tags, and a folded title to be found and sorted by. Code
+that does not write title_key goes on: a trigger folds plain letters for it, the backfill all others. Traffic feels
+changes of the catalog, a moment each; indexes are built beside it.
 """
 
 from unicodedata import normalize
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from service.migrate import ops
@@ -27,30 +27,49 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
+backfill = ops.Fill(
+    name="records.title_key",
+    table="records",
+    left="title_key IS NULL",
+    read=("title",),
+    write=("title_key",),
+    by=lambda title: (fold(title),),
+)
+
+
+def add_key(table: str, key: str, source: str) -> None:
+    """Add a folded key, which follows its source where code does not know it.
+
+    SQL folds plain letters as Python does. For others it can only tell that a key is still right; if it may not be, the
+    row is left to the backfill.
+    """
+    ops.add_column(table, sa.Column(key, FOLDED), derived=True)
+    ops.follow(
+        table,
+        key,
+        source,
+        postgresql=f'CASE WHEN octet_length({source}) = char_length({source}) THEN lower({source} COLLATE "C") '
+        f"WHEN {key} = lower(normalize({source}, NFKC)) THEN {key} END",
+        sqlite=f"CASE WHEN length(CAST({source} AS BLOB)) = length({source}) THEN lower({source}) END",
+    )
+
+
 def upgrade() -> None:
-    op.add_column("records", sa.Column("external_id", sa.String(100)))
-    op.add_column("records", sa.Column("owner_id", KEY))
-    op.add_column("records", sa.Column("description", sa.String(2000)))
-    op.add_column("records", sa.Column("tags", DOCUMENT, server_default=sa.text("'[]'"), nullable=False))
-    op.add_column("records", sa.Column("title_key", FOLDED))
-    ops.fill("records", {"title_key": "title"}, fold)
-    with op.batch_alter_table("records") as records:
-        records.alter_column("title_key", existing_type=FOLDED, nullable=False)
-        records.create_unique_constraint(op.f("uq_records_external_id"), ["external_id"])
-        records.create_foreign_key(
-            op.f("fk_records_owner_id_users"), "users", ["owner_id"], ["id"], ondelete="SET NULL"
-        )
-    op.create_index(op.f("ix_records_date_created_id"), "records", ["date_created", "id"])
-    op.create_index(op.f("ix_records_owner_id_id"), "records", ["owner_id", "id"])
-    op.create_index(op.f("ix_records_title_key_id"), "records", ["title_key", "id"])
+    ops.add_column("records", sa.Column("external_id", sa.String(100)))
+    ops.add_column("records", sa.Column("owner_id", KEY))
+    ops.add_column("records", sa.Column("description", sa.String(2000)))
+    ops.add_column("records", sa.Column("tags", DOCUMENT, server_default=sa.text("'[]'"), nullable=False))
+    add_key("records", "title_key", "title")
+    ops.add_unique("records", "uq_records_external_id", ["external_id"])
+    ops.add_foreign_key("records", "fk_records_owner_id_users", ["owner_id"], "users", ondelete="SET NULL")
+    ops.create_index("ix_records_date_created_id", "records", ["date_created", "id"])
+    ops.create_index("ix_records_owner_id_id", "records", ["owner_id", "id"])
+    ops.create_index("ix_records_title_key_id", "records", ["title_key", "id"])
+
+
+def contract() -> None:
+    ops.set_not_null("records", "title_key")
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_records_title_key_id"), table_name="records")
-    op.drop_index(op.f("ix_records_owner_id_id"), table_name="records")
-    op.drop_index(op.f("ix_records_date_created_id"), table_name="records")
-    with op.batch_alter_table("records") as records:
-        records.drop_constraint(op.f("fk_records_owner_id_users"), type_="foreignkey")
-        records.drop_constraint(op.f("uq_records_external_id"), type_="unique")
-        for name in ("title_key", "tags", "description", "owner_id", "external_id"):
-            records.drop_column(name)
+    ops.undo()

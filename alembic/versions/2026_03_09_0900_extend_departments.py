@@ -1,13 +1,13 @@
 """Extend departments.
 
-Departments get a key of their callers and a description, and no two may have one name, however it is written. Code
-that does not write name_key cannot write departments after this.
+Departments get a key of their callers and a description, and no two may have one name, however it is written. Code that
+does not write name_key goes on: a trigger folds plain letters for it, the backfill all others. Traffic feels changes of
+the catalog, a moment each.
 """
 
 from unicodedata import normalize
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -24,28 +24,48 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
+backfill = ops.Fill(
+    name="departments.name_key",
+    table="departments",
+    left="name_key IS NULL",
+    read=("name",),
+    write=("name_key",),
+    by=lambda name: (fold(name),),
+)
+
+
+def add_key(table: str, key: str, source: str) -> None:
+    """Add a folded key, which follows its source where code does not know it.
+
+    SQL folds plain letters as Python does. For others it can only tell that a key is still right; if it may not be, the
+    row is left to the backfill.
+    """
+    ops.add_column(table, sa.Column(key, FOLDED), derived=True)
+    ops.follow(
+        table,
+        key,
+        source,
+        postgresql=f'CASE WHEN octet_length({source}) = char_length({source}) THEN lower({source} COLLATE "C") '
+        f"WHEN {key} = lower(normalize({source}, NFKC)) THEN {key} END",
+        sqlite=f"CASE WHEN length(CAST({source} AS BLOB)) = length({source}) THEN lower({source}) END",
+    )
+
+
 def upgrade() -> None:
-    op.add_column("departments", sa.Column("external_id", sa.String(100)))
-    op.add_column("departments", sa.Column("description", sa.String(2000)))
-    op.add_column("departments", sa.Column("name_key", FOLDED))
-    ops.fill("departments", {"name_key": "name"}, fold)
-    departments = sa.table("departments", sa.column("id"), sa.column("name"), sa.column("name_key"))
-    twice = sa.select(departments.c.name_key).group_by(departments.c.name_key).having(sa.func.count() > 1)
     ops.refuse_if_any(
-        sa.select(departments.c.name)
-        .where(departments.c.name_key.in_(twice))
-        .order_by(departments.c.name_key, departments.c.id),
+        ops.duplicates("departments", "name", by=fold),
         "Some departments have one name, or names that differ in case only",
     )
-    with op.batch_alter_table("departments") as batch:
-        batch.alter_column("name_key", existing_type=FOLDED, nullable=False)
-        batch.create_unique_constraint(op.f("uq_departments_name_key"), ["name_key"])
-        batch.create_unique_constraint(op.f("uq_departments_external_id"), ["external_id"])
+    ops.add_column("departments", sa.Column("external_id", sa.String(100)))
+    ops.add_column("departments", sa.Column("description", sa.String(2000)))
+    add_key("departments", "name_key", "name")
+    ops.add_unique("departments", "uq_departments_name_key", ["name_key"])
+    ops.add_unique("departments", "uq_departments_external_id", ["external_id"])
+
+
+def contract() -> None:
+    ops.set_not_null("departments", "name_key")
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("departments") as batch:
-        batch.drop_constraint(op.f("uq_departments_external_id"), type_="unique")
-        batch.drop_constraint(op.f("uq_departments_name_key"), type_="unique")
-        for name in ("name_key", "description", "external_id"):
-            batch.drop_column(name)
+    ops.undo()

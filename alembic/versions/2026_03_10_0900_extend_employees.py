@@ -1,13 +1,13 @@
 """Extend employees.
 
 Employees get a key of their callers, a folded name to be found and sorted by, a job title, the day they were hired, and
-may be a user. Code that does not write name_key cannot write employees after this.
+may be a user. Code that does not write name_key goes on: a trigger folds plain letters for it, the backfill all others.
+Traffic feels changes of the catalog, a moment each; indexes are built beside it.
 """
 
 from unicodedata import normalize
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -25,28 +25,48 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
+backfill = ops.Fill(
+    name="employees.name_key",
+    table="employees",
+    left="name_key IS NULL",
+    read=("name",),
+    write=("name_key",),
+    by=lambda name: (fold(name),),
+)
+
+
+def add_key(table: str, key: str, source: str) -> None:
+    """Add a folded key, which follows its source where code does not know it.
+
+    SQL folds plain letters as Python does. For others it can only tell that a key is still right; if it may not be, the
+    row is left to the backfill.
+    """
+    ops.add_column(table, sa.Column(key, FOLDED), derived=True)
+    ops.follow(
+        table,
+        key,
+        source,
+        postgresql=f'CASE WHEN octet_length({source}) = char_length({source}) THEN lower({source} COLLATE "C") '
+        f"WHEN {key} = lower(normalize({source}, NFKC)) THEN {key} END",
+        sqlite=f"CASE WHEN length(CAST({source} AS BLOB)) = length({source}) THEN lower({source}) END",
+    )
+
+
 def upgrade() -> None:
-    op.add_column("employees", sa.Column("external_id", sa.String(100)))
-    op.add_column("employees", sa.Column("user_id", KEY))
-    op.add_column("employees", sa.Column("job_title", sa.String(100)))
-    op.add_column("employees", sa.Column("hired_on", sa.Date()))
-    op.add_column("employees", sa.Column("name_key", FOLDED))
-    ops.fill("employees", {"name_key": "name"}, fold)
-    with op.batch_alter_table("employees") as employees:
-        employees.alter_column("name_key", existing_type=FOLDED, nullable=False)
-        employees.create_unique_constraint(op.f("uq_employees_external_id"), ["external_id"])
-        employees.create_unique_constraint(op.f("uq_employees_user_id"), ["user_id"])
-        employees.create_foreign_key(
-            op.f("fk_employees_user_id_users"), "users", ["user_id"], ["id"], ondelete="SET NULL"
-        )
-    op.create_index(op.f("ix_employees_name_key_id"), "employees", ["name_key", "id"])
+    ops.add_column("employees", sa.Column("external_id", sa.String(100)))
+    ops.add_column("employees", sa.Column("user_id", KEY))
+    ops.add_column("employees", sa.Column("job_title", sa.String(100)))
+    ops.add_column("employees", sa.Column("hired_on", sa.Date()))
+    add_key("employees", "name_key", "name")
+    ops.add_unique("employees", "uq_employees_external_id", ["external_id"])
+    ops.add_unique("employees", "uq_employees_user_id", ["user_id"])
+    ops.add_foreign_key("employees", "fk_employees_user_id_users", ["user_id"], "users", ondelete="SET NULL")
+    ops.create_index("ix_employees_name_key_id", "employees", ["name_key", "id"])
+
+
+def contract() -> None:
+    ops.set_not_null("employees", "name_key")
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_employees_name_key_id"), table_name="employees")
-    with op.batch_alter_table("employees") as employees:
-        employees.drop_constraint(op.f("fk_employees_user_id_users"), type_="foreignkey")
-        employees.drop_constraint(op.f("uq_employees_user_id"), type_="unique")
-        employees.drop_constraint(op.f("uq_employees_external_id"), type_="unique")
-        for name in ("name_key", "hired_on", "job_title", "user_id", "external_id"):
-            employees.drop_column(name)
+    ops.undo()

@@ -5,7 +5,8 @@ nothing: the table is new.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0014_create_idempotency_keys"
 down_revision = "0013_date_links"
@@ -14,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    ops.create_table(
         "idempotency_keys",
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False),
@@ -22,10 +23,10 @@ def upgrade() -> None:
         sa.Column("headers", sa.LargeBinary()),
         sa.Column("body", sa.LargeBinary()),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_keys")),
+        sa.PrimaryKeyConstraint("id", name="pk_idempotency_keys"),
     )
-    op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+    ops.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
 
 
 def downgrade() -> None:
-    op.drop_table("idempotency_keys")
+    ops.undo()

@@ -1,11 +1,11 @@
 """Drop employees.department_id.
 
-No code reads or writes the column any more: the links alone say who is where. Code from before the links fails after
-this. The way back fills the column from the links (the lowest department of each employee) and brings the triggers.
+Code from here on neither reads nor writes the column: the links alone say who is where. The contract, when no older code
+runs, takes the triggers away and keeps the column aside; the way back brings it, and where its department is no longer
+among an employee's links it gets the lowest of them. Traffic feels changes of the catalog, a moment each.
 """
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -18,137 +18,152 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
 # empty only while there is none. Whoever changes either sees the other follow in the same statement.
-LINKS_FOLLOW_ON_POSTGRESQL = (
-    """
-    CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF NEW.department_id IS NOT NULL THEN
-        INSERT INTO department_employees (department_id, employee_id)
-        VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
-      END IF;
-      IF TG_OP = 'UPDATE' AND OLD.department_id IS NOT NULL THEN
-        DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
-      END IF;
-      RETURN NULL;
-    END $$
-    """,
-    """
-    CREATE TRIGGER employees_department_added AFTER INSERT ON employees
-    FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
-    """,
-    """
-    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
-    FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
-    EXECUTE FUNCTION employees_department_to_links()
-    """,
+DEPARTMENT_TO_LINKS = """
+CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.department_id IS NOT NULL THEN
+    INSERT INTO department_employees (department_id, employee_id)
+    VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+  END IF;
+  IF TG_OP = 'UPDATE' AND OLD.department_id IS NOT NULL THEN
+    DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+  END IF;
+  RETURN NULL;
+END $$
+"""
+LINKS_TO_DEPARTMENT = """
+CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    -- Two links deleted at once must not each take the other for the one that is left.
+    PERFORM FROM employees WHERE id = OLD.employee_id FOR NO KEY UPDATE;
+    UPDATE employees SET department_id = (
+      SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+    WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    UPDATE employees SET department_id = NEW.department_id
+    WHERE id = NEW.employee_id AND department_id IS NULL;
+  END IF;
+  RETURN NULL;
+END $$
+"""
+# Each trigger's name and table, and its text on PostgreSQL and on SQLite.
+TRIGGERS = (
+    (
+        "employees_department_added",
+        "employees",
+        """
+        CREATE TRIGGER employees_department_added AFTER INSERT ON employees
+        FOR EACH ROW EXECUTE FUNCTION employees_department_to_links()
+        """,
+        """
+        CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
+        BEGIN
+          INSERT INTO department_employees (department_id, employee_id)
+          VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
+        END
+        """,
+    ),
+    (
+        "employees_department_changed",
+        "employees",
+        """
+        CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+        FOR EACH ROW WHEN (OLD.department_id IS DISTINCT FROM NEW.department_id)
+        EXECUTE FUNCTION employees_department_to_links()
+        """,
+        """
+        CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
+        WHEN OLD.department_id IS NOT NEW.department_id
+        BEGIN
+          INSERT INTO department_employees (department_id, employee_id)
+          SELECT NEW.department_id, NEW.id WHERE NEW.department_id IS NOT NULL ON CONFLICT DO NOTHING;
+          DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
+        END
+        """,
+    ),
+    (
+        "department_employees_added",
+        "department_employees",
+        None,
+        """
+        CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+        END
+        """,
+    ),
+    (
+        "department_employees_changed",
+        "department_employees",
+        """
+        CREATE TRIGGER department_employees_changed
+        AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
+        FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
+        """,
+        """
+        CREATE TRIGGER department_employees_changed AFTER UPDATE OF department_id, employee_id ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = (
+            SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+          WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+          UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
+        END
+        """,
+    ),
+    (
+        "department_employees_removed",
+        "department_employees",
+        None,
+        """
+        CREATE TRIGGER department_employees_removed AFTER DELETE ON department_employees
+        BEGIN
+          UPDATE employees SET department_id = (
+            SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
+          WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
+        END
+        """,
+    ),
 )
-COLUMN_FOLLOWS_ON_POSTGRESQL = (
-    """
-    CREATE FUNCTION department_employees_to_column() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF TG_OP <> 'INSERT' THEN
-        -- Two links deleted at once must not each take the other for the one that is left.
-        PERFORM FROM employees WHERE id = OLD.employee_id FOR NO KEY UPDATE;
-        UPDATE employees SET department_id = (
-          SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-        WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-      END IF;
-      IF TG_OP <> 'DELETE' THEN
-        UPDATE employees SET department_id = NEW.department_id
-        WHERE id = NEW.employee_id AND department_id IS NULL;
-      END IF;
-      RETURN NULL;
-    END $$
-    """,
-    """
-    CREATE TRIGGER department_employees_changed
-    AFTER INSERT OR UPDATE OF department_id, employee_id OR DELETE ON department_employees
-    FOR EACH ROW EXECUTE FUNCTION department_employees_to_column()
-    """,
+
+IS_LINKED = (
+    "EXISTS (SELECT 1 FROM department_employees AS link "
+    "WHERE link.employee_id = employees.id AND link.department_id = employees.department_id)"
 )
-LINKS_FOLLOW_ON_SQLITE = (
-    """
-    CREATE TRIGGER employees_department_added AFTER INSERT ON employees WHEN NEW.department_id IS NOT NULL
-    BEGIN
-      INSERT INTO department_employees (department_id, employee_id)
-      VALUES (NEW.department_id, NEW.id) ON CONFLICT DO NOTHING;
-    END
-    """,
-    """
-    CREATE TRIGGER employees_department_changed AFTER UPDATE OF department_id ON employees
-    WHEN OLD.department_id IS NOT NEW.department_id
-    BEGIN
-      INSERT INTO department_employees (department_id, employee_id)
-      SELECT NEW.department_id, NEW.id WHERE NEW.department_id IS NOT NULL ON CONFLICT DO NOTHING;
-      DELETE FROM department_employees WHERE department_id = OLD.department_id AND employee_id = OLD.id;
-    END
-    """,
-)
-COLUMN_FOLLOWS_ON_SQLITE = (
-    """
-    CREATE TRIGGER department_employees_added AFTER INSERT ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
-    END
-    """,
-    """
-    CREATE TRIGGER department_employees_changed AFTER UPDATE OF department_id, employee_id ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = (
-        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-      UPDATE employees SET department_id = NEW.department_id WHERE id = NEW.employee_id AND department_id IS NULL;
-    END
-    """,
-    """
-    CREATE TRIGGER department_employees_removed AFTER DELETE ON department_employees
-    BEGIN
-      UPDATE employees SET department_id = (
-        SELECT min(department_id) FROM department_employees WHERE employee_id = OLD.employee_id)
-      WHERE id = OLD.employee_id AND (department_id = OLD.department_id OR department_id IS NULL);
-    END
-    """,
-)
-NO_POSTGRESQL = (
-    "DROP TRIGGER employees_department_added ON employees",
-    "DROP TRIGGER employees_department_changed ON employees",
-    "DROP TRIGGER department_employees_changed ON department_employees",
-    "DROP FUNCTION employees_department_to_links()",
-    "DROP FUNCTION department_employees_to_column()",
-)
-NO_SQLITE = (
-    "DROP TRIGGER employees_department_added",
-    "DROP TRIGGER employees_department_changed",
-    "DROP TRIGGER department_employees_added",
-    "DROP TRIGGER department_employees_changed",
-    "DROP TRIGGER department_employees_removed",
-)
+HAS_LINKS = "EXISTS (SELECT 1 FROM department_employees AS link WHERE link.employee_id = employees.id)"
+LOWEST = "(SELECT min(link.department_id) FROM department_employees AS link WHERE link.employee_id = employees.id)"
+TO_DEPARTMENTS = "fk_employees_department_id_departments"
 
 
 def upgrade() -> None:
-    ops.execute(postgresql=NO_POSTGRESQL, sqlite=NO_SQLITE)
-    op.drop_index(op.f("ix_employees_department_id"), table_name="employees")
-    with op.batch_alter_table("employees") as employees:
-        employees.drop_constraint(op.f("fk_employees_department_id_departments"), type_="foreignkey")
-        employees.drop_column("department_id")
+    pass
+
+
+def contract() -> None:
+    ops.refuse_if_any(
+        f"SELECT id, name FROM employees WHERE department_id IS NOT NULL AND NOT {IS_LINKED} ORDER BY id",
+        "Some employees are in a department that they have no link to",
+    )
+    ops.drop_index("ix_employees_department_id", "employees", ["department_id"])
+    ops.drop_constraint(
+        "employees",
+        sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name=TO_DEPARTMENTS, ondelete="SET NULL"),
+    )
+    ops.refill(
+        ops.Fill(
+            name="employees.department_id",
+            table="employees",
+            left=f"(department_id IS NULL AND {HAS_LINKS}) OR (department_id IS NOT NULL AND NOT {IS_LINKED})",
+            assign={"department_id": LOWEST},
+        )
+    )
+    for name, table, postgresql, sqlite in reversed(TRIGGERS):
+        ops.drop_trigger(name, table, postgresql=postgresql, sqlite=sqlite)
+    ops.drop_function("department_employees_to_column", LINKS_TO_DEPARTMENT)
+    ops.drop_function("employees_department_to_links", DEPARTMENT_TO_LINKS)
+    ops.drop_column("employees", sa.Column("department_id", KEY))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("employees") as employees:
-        employees.add_column(sa.Column("department_id", KEY))
-        employees.create_foreign_key(
-            op.f("fk_employees_department_id_departments"),
-            "departments",
-            ["department_id"],
-            ["id"],
-            ondelete="SET NULL",
-        )
-    op.create_index(op.f("ix_employees_department_id"), "employees", ["department_id"])
-    op.execute(
-        "UPDATE employees SET department_id = "
-        "(SELECT min(department_id) FROM department_employees WHERE employee_id = employees.id)"
-    )
-    ops.execute(
-        postgresql=(*LINKS_FOLLOW_ON_POSTGRESQL, *COLUMN_FOLLOWS_ON_POSTGRESQL),
-        sqlite=(*LINKS_FOLLOW_ON_SQLITE, *COLUMN_FOLLOWS_ON_SQLITE),
-    )
+    ops.undo()

@@ -1,11 +1,11 @@
 """Widen record titles.
 
 Three recordings of the first import have titles longer than 100 characters. On PostgreSQL a wider varchar is a matter
-of the catalog alone, and each connection's cached plans of records are made again; on SQLite the table is rebuilt.
+of the catalog alone, and each connection's cached plans of records are made again; the way back fills a narrower column
+beside, which takes over. On SQLite the table is rebuilt.
 """
 
 import sqlalchemy as sa
-from alembic import op
 
 from service.migrate import ops
 
@@ -15,8 +15,12 @@ branch_labels = None
 depends_on = None
 
 
+def title(length: int) -> sa.Column[str]:
+    return sa.Column("title", sa.String(length), nullable=False)
+
+
 def upgrade() -> None:
-    op.alter_column("records", "title", existing_type=sa.String(100), type_=sa.String(200), existing_nullable=False)
+    ops.change_type("records", title(100), title(200))
 
 
 def downgrade() -> None:
@@ -25,4 +29,4 @@ def downgrade() -> None:
         sa.select(records.c.id, records.c.title).where(sa.func.length(records.c.title) > 100).order_by(records.c.id),
         "Before this revision a title had at most 100 characters, and some are longer",
     )
-    op.alter_column("records", "title", existing_type=sa.String(200), type_=sa.String(100), existing_nullable=False)
+    ops.undo()

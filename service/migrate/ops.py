@@ -1,19 +1,58 @@
-"""What a revision needs beside Alembic's `op`, frozen: SQL per database, times, and rows filled or refused."""
+"""What a revision is written with: each function notes an operation down, and the runner makes safe steps of it.
 
-from collections.abc import Callable, Iterable, Mapping
+A revision that changes a schema in use imports this module and not Alembic's `op`:
+
+    def upgrade() -> None:        # expand: safe for the code before this revision and the code after it, together
+        ops.add_column("users", sa.Column("nickname", sa.String(50)))
+
+    backfill = ops.Fill(...)      # what rows that are there get, in batches (optional)
+
+    def contract() -> None:       # what may go once no old code runs (optional)
+        ops.drop_column("users", sa.Column("alias", sa.String(50)))
+
+    def downgrade() -> None:
+        ops.undo()
+
+docs/schema-changes.md has a recipe for each kind of change, with what it costs in locks.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from alembic import op
-from sqlalchemy import Connection, DateTime, Select, column, func, select, table, text
+from sqlalchemy import Column, Constraint, DateTime, Select
+from sqlalchemy import MetaData as _MetaData
+from sqlalchemy import Table as _Table
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.sql.schema import SchemaItem
 
+from service.migrate.checks import duplicates
 from service.migrate.errors import Refused
+from service.migrate.operations import (
+    base,
+    constraints,
+    defaults,
+    indexes,
+    nulls,
+    programs,
+    renames,
+    statements,
+    synchronised,
+    tables,
+    types,
+)
+from service.migrate.checks import duplicates
+from service.migrate.errors import Refused
+from service.migrate.operations import (
+    columns as columns_module,
+)
+from service.migrate.operations import follow as follow_module
+from service.migrate.recording import note
+from service.migrate.steps import Check, Fill, Lock
 
-_BATCH_ROWS = 2000
-_SAMPLE_ROWS = 5
+__all__ = ["Fill", "Lock", "duplicates"]
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
@@ -33,72 +72,269 @@ def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
 
 
-def execute(*, postgresql: Iterable[str] = (), sqlite: Iterable[str] = ()) -> None:
-    """Run the statements of the database at hand, one by one."""
-    statements = {"postgresql": postgresql, "sqlite": sqlite}
-    for statement in statements[op.get_context().dialect.name]:
-        op.execute(statement)
+def create_table(name: str, *items: SchemaItem, derived: bool = False, **options: Any) -> None:
+    """Create a table; columns and constraints are written as for Alembic, with explicit names.
 
-
-def offline() -> bool:
-    """Whether a script is being written (`--sql`), with no rows to look at."""
-    return op.get_context().as_sql
-
-
-def fill(name: str, columns: Mapping[str, str], value: Callable[[str], str]) -> None:
-    """Set each column from another of the same row, by Python, in batches along the id.
-
-    A script has no Python: there the rows of plain ASCII are filled by `lower`, and it ends in an error if any others
-    are left, which `roster db upgrade` would fill.
+    Locks: none for the table, which is new; for each foreign key a moment's SHARE ROW EXCLUSIVE on the table that it
+    refers to, whose writers wait. A downgrade keeps the table aside with its rows unless it is `derived`.
     """
-    if offline():
-        _fill_by_script(name, columns)
-        return
-    connection = op.get_bind()
-    rows = table(name, column("id"), *(column(each) for each in columns.values()))
-    source = select(rows.c.id, *(rows.c[each] for each in columns.values())).order_by(rows.c.id).limit(_BATCH_ROWS)
-    batch = connection.execute(source).all()
-    while batch:
-        _store(connection, name, [*columns], [(row[0], *map(value, row[1:])) for row in batch])
-        batch = connection.execute(source.where(rows.c.id > batch[-1][0])).all()
+    note(tables.CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
 
 
-def refuse_if_any(rows: Select[Any], why: str) -> None:
-    """Raise Refused if the query finds rows; `why` is told with their number and the first of them."""
-    if offline():
-        return
-    connection: Connection = op.get_bind()
-    count = connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
-    if count:
-        found = connection.execute(rows.limit(_SAMPLE_ROWS)).all()
-        sample = "; ".join(", ".join(str(value) for value in row) for row in found)
-        more = "; …" if count > _SAMPLE_ROWS else ""
-        raise Refused(f"{why} ({count}): {sample}{more}.")
+def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
+    """Keep a table aside, out of sight, until `roster db purge`; its definition is for the way back. In `contract()`.
+
+    Locks: ACCESS EXCLUSIVE for the time of a rename, and on the tables that its foreign keys refer to.
+    """
+    note(tables.DropTable(table=_Table(name, _MetaData(), *items, **options)))
 
 
-def _store(connection: Connection, name: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
-    """Update the rows, given as id and values."""
-    if connection.dialect.name == "postgresql":
-        # One statement a batch instead of one a row.
-        settings = ", ".join(f"{each} = filled.{each}" for each in columns)
-        arrays = ", ".join(["CAST(:id AS bigint[])", *(f"CAST(:{each} AS text[])" for each in columns)])
-        names = ", ".join(["id", *columns])
-        change = text(
-            f"UPDATE {name} SET {settings} FROM unnest({arrays}) AS filled ({names}) WHERE {name}.id = filled.id"
+def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
+    """Give a table another name and let the old one serve the code before, until `roster db contract`.
+
+    `columns` are all that it has. The old name is an updatable view on PostgreSQL (no ON CONFLICT ON CONSTRAINT, no new
+    foreign key to it) and a synchronised second table on SQLite. Locks: ACCESS EXCLUSIVE for the time of a rename.
+    """
+    note(renames.RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key)))
+
+
+def add_column(table: str, column: Column[Any], *, derived: bool = False) -> None:
+    """Add a column that is NULL, or has one constant default, in the rows that are there.
+
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, a millisecond at any size. A downgrade keeps the column aside
+    with its values unless they are `derived` from others.
+
+    Raises:
+        Refused: every row would have to be written or looked at under the lock.
+    """
+    note(columns_module.AddColumn(table=table, column=column, derived=derived))
+
+
+def drop_column(table: str, column: Column[Any]) -> None:
+    """Keep a column aside, out of sight, until `roster db purge`; its definition is for the way back. In `contract()`.
+
+    Locks: ACCESS EXCLUSIVE for the time of a rename. Indexes and constraints on it are dropped before, by their own
+    operations.
+    """
+    note(columns_module.DropColumn(table=table, column=column))
+
+
+def rename_column(
+    table: str, old: Column[Any], new: Column[Any], *, up: str = "{}", down: str = "{}", key: Sequence[str] = ("id",)
+) -> None:
+    """Give a column another name, and keep the old one for the code before, each following the other.
+
+    A trigger completes every row that is written, the backfill those that are there; `roster db contract` keeps the old
+    column aside. `up` and `down` are SQL expressions with `{}` for the value, for a change that is more than a name.
+    Locks: ACCESS EXCLUSIVE for changes of the catalog; the backfill locks the rows of a batch.
+    """
+    note(synchronised.RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
+
+
+def change_type(
+    table: str,
+    was: Column[Any],
+    column: Column[Any],
+    *,
+    using: str = "{}",
+    back: str = "{}",
+    key: Sequence[str] = ("id",),
+) -> None:
+    """Give a column another type under the same name, one that the code before can live with.
+
+    A longer varchar, varchar to text and a wider numeric are changes of PostgreSQL's catalog alone. For others a column
+    beside is kept in agreement by a trigger, filled by the backfill, and takes over the name when it is full. `using`
+    and `back` are SQL expressions with `{}` for the value. Locks: ACCESS EXCLUSIVE for changes of the catalog.
+    """
+    note(types.ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
+
+
+def set_not_null(table: str, column: str, *, fill: str | None = None, key: Sequence[str] = ("id",)) -> None:
+    """Let a column be NULL no more.
+
+    With `fill`, an SQL expression over the row, rows written without a value get it by a trigger and those that are
+    there by the backfill. Without it no row may lack a value: for `contract()`. Locks: ACCESS EXCLUSIVE for changes of
+    the catalog; the scan goes on beside the traffic (SHARE UPDATE EXCLUSIVE).
+    """
+    note(nulls.SetNotNull(table=table, column=column, fill=fill, key=tuple(key)))
+
+
+def drop_not_null(table: str, column: str) -> None:
+    """Let a column be NULL. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
+    note(nulls.DropNotNull(table=table, column=column))
+
+
+def set_default(table: str, column: str, default: str | None, *, was: str | None) -> None:
+    """Give rows that are written from now on another default, an SQL expression, or none.
+
+    Locks: ACCESS EXCLUSIVE for a change of the catalog.
+    """
+    note(defaults.SetDefault(table=table, column=column, default=default, was=was))
+
+
+def add_check(table: str, name: str, condition: str, *, key: Sequence[str] = ("id",)) -> None:
+    """Hold rows to a condition: new ones at once, then those that are there.
+
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    """
+    note(constraints.AddCheck(table=table, name=name, condition=condition, key=tuple(key)))
+
+
+def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
+    """Let no two rows have the same values in these columns.
+
+    Locks: SHARE UPDATE EXCLUSIVE while the index is built, then ACCESS EXCLUSIVE for a change of the catalog.
+    """
+    note(constraints.AddUnique(table=table, name=name, columns=tuple(columns)))
+
+
+def add_foreign_key(
+    table: str,
+    name: str,
+    columns: Sequence[str],
+    referred: str,
+    referred_columns: Sequence[str] = ("id",),
+    *,
+    ondelete: str | None = None,
+    onupdate: str | None = None,
+) -> None:
+    """Let columns refer to rows of another table: new rows at once, then those that are there.
+
+    Locks: SHARE ROW EXCLUSIVE on both tables for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    """
+    note(
+        constraints.AddForeignKey(
+            table=table,
+            name=name,
+            columns=tuple(columns),
+            referred=referred,
+            referred_columns=tuple(referred_columns),
+            ondelete=ondelete,
+            onupdate=onupdate,
         )
-        connection.execute(change, dict(zip(["id", *columns], zip(*rows, strict=True), strict=True)))
-        return
-    settings = ", ".join(f"{each} = :{each}" for each in columns)
-    values = [dict(zip(["id", *columns], row, strict=True)) for row in rows]
-    connection.execute(text(f"UPDATE {name} SET {settings} WHERE id = :id"), values)
-
-
-def _fill_by_script(name: str, columns: Mapping[str, str]) -> None:
-    settings = ", ".join(f'{target} = lower({source} COLLATE "C")' for target, source in columns.items())
-    plain = " AND ".join(f"octet_length({source}) = char_length({source})" for source in columns.values())
-    missing = " OR ".join(f"{target} IS NULL" for target in columns)
-    op.execute(f"UPDATE {name} SET {settings} WHERE {plain}")
-    op.execute(
-        f"DO $$ BEGIN IF EXISTS (SELECT FROM {name} WHERE {missing}) THEN RAISE EXCEPTION "
-        f"'{name} holds letters beyond ASCII, which only roster db upgrade can fold'; END IF; END $$"
     )
+
+
+def drop_constraint(table: str, constraint: Constraint) -> None:
+    """Drop a check, a unique constraint or a foreign key; its definition is for the way back.
+
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, for a foreign key on the other table too.
+    """
+    note(constraints.DropConstraint(added=constraints.of_table(table, constraint)))
+
+
+def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
+    """Put a check or a foreign key in the place of another, with no moment between in which neither holds.
+
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    """
+    old, new = constraints.of_table(table, was), constraints.of_table(table, now)
+    if isinstance(old, constraints.AddUnique) or isinstance(new, constraints.AddUnique):
+        raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
+    note(constraints.ReplaceConstraint(was=old, now=new))
+
+
+def create_index(
+    name: str,
+    table: str,
+    columns: Sequence[str],
+    *,
+    unique: bool = False,
+    where: str | None = None,
+    using: str | None = None,
+) -> None:
+    """Build an index beside the traffic; a column may be an expression.
+
+    Locks: SHARE UPDATE EXCLUSIVE (on SQLite writers wait until it is built).
+    """
+    note(indexes.CreateIndex(name=name, table=table, columns=tuple(columns), unique=unique, where=where, using=using))
+
+
+def drop_index(
+    name: str,
+    table: str,
+    columns: Sequence[str],
+    *,
+    unique: bool = False,
+    where: str | None = None,
+    using: str | None = None,
+) -> None:
+    """Drop an index beside the traffic; its definition is for the way back. Locks: SHARE UPDATE EXCLUSIVE."""
+    note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), unique=unique, where=where, using=using))
+
+
+def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str) -> None:
+    """Let a column follow from another wherever code writes that and does not know this one, until the contract.
+
+    The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE ROW
+    EXCLUSIVE for a change of the catalog.
+    """
+    note(follow_module.Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite))
+
+
+def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
+    """Create a trigger, its whole statement given for each database that is to have one.
+
+    Locks: SHARE ROW EXCLUSIVE for a change of the catalog; dropping it ACCESS EXCLUSIVE.
+    """
+    note(programs.Trigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
+
+
+def drop_trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
+    """Drop a trigger; its text is for the way back. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
+    note(programs.DropTrigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
+
+
+def function(name: str, postgresql: str) -> None:
+    """Create a function of PostgreSQL that takes no arguments, such as triggers call. Locks: none."""
+    note(programs.Function(name=name, postgresql=postgresql))
+
+
+def drop_function(name: str, postgresql: str) -> None:
+    """Drop a function; its text is for the way back. Locks: none."""
+    note(programs.DropFunction(name=name, postgresql=postgresql))
+
+
+def execute(
+    reason: str,
+    *,
+    postgresql: Iterable[str] = (),
+    sqlite: Iterable[str] = (),
+    undo_postgresql: Iterable[str] = (),
+    undo_sqlite: Iterable[str] = (),
+    lock: Lock = Lock.ACCESS_EXCLUSIVE,
+    tables: Sequence[str] = (),
+) -> None:
+    """Run SQL of one's own in one short transaction, with the reason why it is safe beside traffic.
+
+    Locks: what you say; how long it may run follows from that.
+    """
+    note(
+        statements.Execute(
+            reason=reason,
+            postgresql=tuple(postgresql),
+            sqlite=tuple(sqlite),
+            undo_postgresql=tuple(undo_postgresql),
+            undo_sqlite=tuple(undo_sqlite),
+            lock=lock,
+            tables=tuple(tables),
+        )
+    )
+
+
+def refuse_if_any(rows: "Select[Any] | str | Callable[..., list[tuple[Any, ...]]]", why: str) -> None:
+    """Stop before anything is changed if the query finds rows; `why` is told with their number and the first of them."""
+    note(base.Refuse(check=Check(why=why, rows=rows)))
+
+
+def refill(fill: Fill) -> None:
+    """Give rows the values, when this is taken back, that they would have had all along. In `contract()`.
+
+    It goes before the operations whose way back it needs: those are taken back first.
+    """
+    note(base.Refill(fill=fill))
+
+
+def undo() -> None:
+    """Take back, in reverse, all that the revision has done: the whole of a `downgrade()`."""
+    note(base.Undo())

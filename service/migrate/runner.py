@@ -15,6 +15,21 @@ async def downgrade(url: str, revision: str) -> list[str]:
     return await asyncio.to_thread(commands.downgrade, url, revision)
 
 
+async def backfill(url: str) -> list[str]:
+    """Fill what is left to fill and return the revisions it was done for; raises as `commands.backfill` does."""
+    return await asyncio.to_thread(commands.backfill, url)
+
+
+async def contract(url: str, revision: str = "head", *, undo: bool = False) -> list[str]:
+    """Contract up to a revision and return those it was done for; raises as `commands.contract` does."""
+    return await asyncio.to_thread(commands.contract, url, revision, undo=undo)
+
+
+async def purge(url: str) -> list[str]:
+    """Drop what is kept aside and return what that was; raises as `commands.purge` does."""
+    return await asyncio.to_thread(commands.purge, url)
+
+
 async def current(url: str) -> tuple[str, ...]:
     """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
     return await status.current(url)

@@ -51,7 +51,10 @@ async def insert(store: Store, table: str, row: Row) -> None:
 
 async def read(store: Store) -> Rows:
     """Every row of every table, in the order of their keys."""
-    return {table: await store.execute(f"SELECT * FROM {table} ORDER BY 1, 2") for table in await columns_of(store)}
+    return {
+        table: await store.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {columns[0]}, {columns[1]}")
+        for table, columns in (await columns_of(store)).items()
+    }
 
 
 async def columns_of(store: Store) -> dict[str, list[str]]:
@@ -62,7 +65,7 @@ async def columns_of(store: Store) -> dict[str, list[str]]:
         "WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped",
     }
     found = await store.execute(lists[store.backend])
-    named = {table: [row["c"] for row in found if row["t"] == table] for table in TABLES}
+    named = {table: [row["c"] for row in found if row["t"] == table and "_trash_" not in row["c"]] for table in TABLES}
     return {table: columns for table, columns in named.items() if columns}
 
 

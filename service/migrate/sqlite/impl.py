@@ -2,24 +2,18 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.ddl.sqlite import SQLiteImpl
 from sqlalchemy import Column, Connection, Constraint, Index, Integer, MetaData, Table
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from service.migrate.errors import Refused
-from service.migrate.sqlite import catalog, clauses
+from service.migrate.sqlite import additions, catalog, clauses
 from service.migrate.sqlite.definition import Definition
-from service.migrate.sqlite.rebuild import rebuild, require_loose_foreign_keys
-from service.migrate.sqlite.tokens import meaningful, tokenize
-
-
-class _Change(NamedTuple):
-    """An edit of a definition, and the column that goes with it if one does."""
-
-    edit: Callable[[Definition], Definition]
-    losing: str | None
+from service.migrate.sqlite.edits import edit
+from service.migrate.sqlite.rebuild import require_loose_foreign_keys
+from service.migrate.steps import Edit
 
 
 class LosslessSQLite(SQLiteImpl):
@@ -32,7 +26,7 @@ class LosslessSQLite(SQLiteImpl):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._batched: str | None = None
-        self._changes: list[_Change] = []
+        self._changes: list[Edit] = []
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
         """Do the operations of `op.batch_alter_table`, in one rebuild, and leave Alembic nothing to recreate."""
@@ -58,7 +52,7 @@ class LosslessSQLite(SQLiteImpl):
         if options.get("if_not_exists") and self._definition(table_name).has_column(column.name):
             return
         wanted = self._written(column)
-        if _native(wanted) and self._batched != table_name:
+        if additions.is_native(wanted) and self._batched != table_name:
             self._exec_literally(f"ALTER TABLE {self._quote(table_name)} ADD COLUMN {wanted.text}")
         else:
             self._rebuild(table_name, schema, lambda definition: definition.add_column(wanted.text))
@@ -145,31 +139,24 @@ class LosslessSQLite(SQLiteImpl):
         """Rebuild the table with the change, or note the change for the end of the batch."""
         if schema not in (None, "main"):
             raise Refused(f"{schema}.{table} is in another file, which is not altered from here.")
-        self._changes.append(_Change(change, losing))
+        self._changes.append(Edit(table=table, change=change, losing=losing))
         if self._batched != table:
-            self._rebuild_with_changes(table)
+            self._rebuild_with_changes()
 
     def _rebuild_batched(self) -> None:
         if self._batched is not None and self._changes:
-            self._rebuild_with_changes(self._batched)
+            self._rebuild_with_changes()
 
-    def _rebuild_with_changes(self, table: str) -> None:
+    def _rebuild_with_changes(self) -> None:
         changes = [*self._changes]
         self._changes.clear()
-        before = catalog.stored(self._connected, table)
-        after = before.definition
-        for change, losing in changes:
-            for name, sql in before.indexes.items():
-                if losing is not None and catalog.index_uses(sql, losing):
-                    raise Refused(f"{before.name}.{losing} is still used by the index {name}; drop that first.")
-            after = change(after)
-        rebuild(self._connected, before, after)
+        edit(self._connected, changes)
 
     def _written(self, column: Column[Any]) -> clauses.Column:
         """The column as the dialect writes it in CREATE TABLE, its own checks included."""
         parts = [self._compiler.get_column_specification(column)]
         parts += [self._compiler.process(constraint) for constraint in column.constraints]
-        return _parenthesised(clauses.column(" ".join(parts)))
+        return additions.parenthesised(clauses.column(" ".join(parts)))
 
     def _edit(self, changes: dict[str, Any]) -> Callable[[clauses.Column], clauses.Column] | None:
         type_, nullable = changes.get("type_"), changes.get("nullable")
@@ -193,25 +180,6 @@ class LosslessSQLite(SQLiteImpl):
             return was
 
         return edit
-
-
-def _parenthesised(written: clauses.Column) -> clauses.Column:
-    """The column with parentheses around an expression for a default, which SQLAlchemy 2.0 leaves to the caller."""
-    default = written.clause("DEFAULT")
-    value = written.text_of(default).split(maxsplit=1)[1] if default else "("
-    # A name, a number or a text stand alone.
-    if value[0] in "(+-" or len(meaningful(tokenize(value))) == 1 or default is None:
-        return written
-    return written.without(default).with_clause(f"DEFAULT ({value})")
-
-
-def _native(wanted: clauses.Column) -> bool:
-    """Whether ALTER TABLE ADD COLUMN can do it: https://www.sqlite.org/lang_altertable.html#altertabaddcol."""
-    kinds = {clause.kind for clause in wanted.clauses}
-    default = wanted.clause("DEFAULT")
-    value = wanted.text_of(default).split(maxsplit=1)[1].upper() if default else "NULL"
-    changing = value.startswith(("(", "CURRENT_"))
-    return not (kinds & {"PRIMARY KEY", "UNIQUE", "AS"} or changing or ("NOT NULL" in kinds and value == "NULL"))
 
 
 def _without(was: clauses.Column, kind: str) -> clauses.Column:

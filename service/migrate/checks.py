@@ -1,0 +1,74 @@
+"""Rows that a change cannot do with, found before anything is changed."""
+
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from service.migrate import sql
+from service.migrate.errors import Refused
+from service.migrate.steps import Check
+
+_SAMPLE_ROWS = 5
+_BATCH_ROWS = 2000
+
+
+def refuse_rows(connection: Connection, check: Check) -> None:
+    """Raises Refused if there are such rows; the sentence tells how many, and the first of them."""
+    count, sample = _found(connection, check)
+    if not count:
+        return
+    shown = "; ".join(", ".join(str(value) for value in row) for row in sample)
+    more = "; …" if count > len(sample) else ""
+    raise Refused(f"{check.why} ({count}): {shown}{more}.")
+
+
+def duplicates(
+    table: str, column: str, by: Callable[[Any], Any], key: str = "id"
+) -> Callable[[Connection], list[tuple[Any, ...]]]:
+    """Find the values of a column that a function makes equal, as `refuse_if_any` wants them: in order of what it makes.
+
+    Eight bytes are held for each row.
+    """
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        hashes = array("q", (hash(by(value)) for _, value in _walk(connection, table, column, key)))
+        ordered = sorted(hashes)
+        twice = {one for one, other in pairwise(ordered) if one == other}
+        if not twice:
+            return []
+        found: dict[Any, list[tuple[Any, Any]]] = {}
+        for id, value in _walk(connection, table, column, key):
+            if hash(made := by(value)) in twice:
+                found.setdefault(made, []).append((id, value))
+        return [(value,) for made in sorted(found) if len(found[made]) > 1 for _, value in sorted(found[made])]
+
+    return find
+
+
+def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator[tuple[Any, Any]]:
+    """Yield each row's key and value, without holding all of them."""
+    names = f"{sql.quoted(key)}, {sql.quoted(column)}"
+    known = f"{sql.quoted(column)} IS NOT NULL"
+    asked = f"SELECT {names} FROM {sql.quoted(table)} WHERE {known}"
+    order = f"ORDER BY {sql.quoted(key)} LIMIT {_BATCH_ROWS}"
+    rows = connection.exec_driver_sql(f"{asked} {order}").all()
+    while rows:
+        yield from ((row[0], row[1]) for row in rows)
+        rows = connection.execute(text(f"{asked} AND {sql.quoted(key)} > :after {order}"), {"after": rows[-1][0]}).all()
+
+
+def _found(connection: Connection, check: Check) -> tuple[int, list[tuple[Any, ...]]]:
+    if callable(check.rows):
+        rows = check.rows(connection)
+        return len(rows), rows[:_SAMPLE_ROWS]
+    if isinstance(check.rows, str):
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({check.rows}) AS found").scalar_one()
+        if not counted:
+            return 0, []
+        found = connection.exec_driver_sql(f"{check.rows} LIMIT {_SAMPLE_ROWS}")
+        return counted, [tuple(row) for row in found]
+    counted = connection.execute(select(func.count()).select_from(check.rows.subquery())).scalar_one()
+    return counted, [tuple(row) for row in connection.execute(check.rows.limit(_SAMPLE_ROWS))] if counted else []

@@ -1,0 +1,42 @@
+"""Who may migrate, told by a row: a lock of a session is lost with a failover, and this row is not."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from service.db.words import now
+from service.migrate import ledger
+from service.migrate.errors import Refused
+
+
+@dataclass(slots=True)
+class Lease:
+    """One migrator's claim; each of its transactions renews it first, or ends there."""
+
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def take(self, connection: Connection) -> None:
+        """Become the only one; whoever had it and lives on finds out in its next transaction.
+
+        The caller holds the migrators' lock and an open transaction.
+        """
+        connection.execute(delete(ledger.LEASE))
+        moment = now()
+        values = {"id": 1, "token": self.token, "holder": ledger.who(), "taken_at": moment, "seen_at": moment}
+        connection.execute(insert(ledger.LEASE), values)
+
+    def renew(self, connection: Connection) -> None:
+        """Say that this migrator is at work, in the transaction that is open.
+
+        Raises:
+            Refused: another has taken the lease; nothing of this transaction may be kept.
+        """
+        mine = ledger.LEASE.c.token == self.token
+        if connection.execute(update(ledger.LEASE).where(mine).values(seen_at=now())).rowcount:
+            return
+        holder = connection.execute(select(ledger.LEASE.c.holder)).scalar() or "nobody"
+        raise Refused(f"Another migrator took over ({holder}), so this one stopped; what it has done stays.")
+
+    def give_back(self, connection: Connection) -> None:
+        connection.execute(delete(ledger.LEASE).where(ledger.LEASE.c.token == self.token))

@@ -1,0 +1,1 @@
+"""The operations that a revision is written with, each a value that knows its steps on either database."""

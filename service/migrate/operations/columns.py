@@ -1,0 +1,177 @@
+"""Columns that come and go."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from sqlalchemy import Column, Computed, Identity
+
+from service.migrate import sql
+from service.migrate.errors import Refused
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.nulls import optional, required
+from service.migrate.sqlite import additions
+from service.migrate.steps import Edit, Lock, Place, Step
+
+# Every row would have a value of its own, so PostgreSQL would write the whole table again under its strongest lock.
+_VOLATILE = ("random", "gen_random", "uuid", "nextval", "clock_timestamp", "timeofday")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn(Operation):
+    """A column that is NULL, or has one default, in the rows that are there: a matter of the catalog alone.
+
+    A downgrade keeps the column aside with all its values, and the next upgrade brings them back; one that is `derived`
+    goes, since its values follow from others and the backfill makes them again.
+    """
+
+    table: str
+    column: Column[Any]
+    derived: bool = False
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, ())]
+
+    def gives(self) -> list[Columns]:
+        return [(self.table, (self.column.name,))]
+
+    def expand(self, place: Place) -> list[Step]:
+        _refuse_slow(self.table, self.column)
+        aside = sql.trash_name(place.revision, self.column.name)
+        add = addition(place, self.table, self.column, undo=() if self.derived else (self._put_aside(place, aside),))
+        return (
+            [add] if self.derived else [brought_back(place, self.table, self.column.name, aside, scripted=False), add]
+        )
+
+    def _put_aside(self, place: Place, aside: str) -> Step:
+        """Kept only if there is a row: an empty table's column holds nothing."""
+        there = sql.has_column(place.dialect, self.table, self.column.name)
+        return Step(
+            title=f"keep {self.table}.{self.column.name} aside",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=sql.either(sql.negated(there), sql.negated(sql.has_rows(self.table))),
+            statements=(rename_column(self.table, self.column.name, aside),),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn(Operation):
+    """A column that no code uses any more: it is kept aside with all its values until `roster db purge`."""
+
+    removes: ClassVar[bool] = True
+    table: str
+    column: Column[Any]
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, (self.column.name,))]
+
+    def expand(self, place: Place) -> list[Step]:
+        return set_aside(place, self.table, self.column)
+
+    def purge(self, place: Place) -> list[Step]:
+        return [removal(place, self.table, sql.trash_name(place.revision, self.column.name))]
+
+
+def set_aside(place: Place, table: str, column: Column[Any]) -> list[Step]:
+    """Keep a column out of sight; rows written from now on need no value for it."""
+    aside = sql.trash_name(place.revision, column.name)
+    needed = not column.nullable and column.server_default is None
+    back: list[Step] = []
+    relax: list[Step] = []
+    if needed:
+        relax = [optional(place, table, column.name, undoable=False)]
+        back = required(place, table, column.name)
+    away = Step(
+        title=f"keep {table}.{column.name} aside",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=sql.negated(sql.has_column(place.dialect, table, column.name)),
+        statements=(rename_column(table, column.name, aside),),
+        undo=(
+            again(place, table, column, aside),
+            brought_back(place, table, column.name, aside),
+            *back,
+        ),
+    )
+    return [*relax, away]
+
+
+def again(place: Place, table: str, column: Column[Any], aside: str) -> Step:
+    """The column made anew, where none is kept aside."""
+    kept = sql.has_column(place.dialect, table, aside)
+    there = sql.has_column(place.dialect, table, column.name)
+    nullable = column._copy()  # noqa: SLF001 - as service.migrate.sql does
+    nullable.nullable = column.nullable or column.server_default is None
+    return replace(addition(place, table, nullable, done=sql.either(there, kept)), scripted=False)
+
+
+def brought_back(place: Place, table: str, name: str, aside: str, *, scripted: bool = True) -> Step:
+    return Step(
+        title=f"bring {table}.{name} back",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=sql.negated(sql.has_column(place.dialect, table, aside)),
+        statements=(rename_column(table, aside, name),),
+        scripted=scripted,
+    )
+
+
+def addition(
+    place: Place, table: str, column: Column[Any], *, done: str | None = None, undo: tuple[Step, ...] = ()
+) -> Step:
+    """ALTER TABLE ADD COLUMN; undone by `undo` and then by dropping whatever is still there."""
+    text = sql.column_text(column, place.dialect)
+    there = sql.has_column(place.dialect, table, column.name)
+    edit = None
+    statements: tuple[str, ...] = (f"ALTER TABLE {sql.quoted(table)} ADD COLUMN {text}",)
+    if place.is_sqlite:
+        edit, statements = additions.edit_or_statement(table, text)
+    return Step(
+        title=f"add the column {table}.{column.name}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=done or there,
+        statements=statements,
+        edit=edit,
+        undo=(*undo, replace(removal(place, table, column.name), scripted=not undo)),
+    )
+
+
+def removal(place: Place, table: str, name: str) -> Step:
+    """The column gone for good: on PostgreSQL a matter of the catalog alone."""
+    native = f"ALTER TABLE {sql.quoted(table)} DROP COLUMN {sql.quoted(name)}"
+    edit = Edit(table=table, change=lambda definition: definition.drop_column(name), losing=name)
+    return Step(
+        title=f"drop the column {table}.{name}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=sql.negated(sql.has_column(place.dialect, table, name)),
+        statements=() if place.is_sqlite else (native,),
+        edit=edit if place.is_sqlite else None,
+    )
+
+
+def rename_column(table: str, name: str, to: str) -> str:
+    return f"ALTER TABLE {sql.quoted(table)} RENAME COLUMN {sql.quoted(name)} TO {sql.quoted(to)}"
+
+
+def _refuse_slow(table: str, column: Column[Any]) -> None:
+    what = f"{table}.{column.name}"
+    if column.foreign_keys or column.unique or column.constraints or column.index:
+        raise Refused(
+            f"{what} brings a constraint or an index of its own, which would look at every row under a lock. Add the "
+            "column alone, then ops.add_check, add_unique, add_foreign_key or create_index."
+        )
+    if isinstance(column.computed, Computed) or isinstance(column.identity, Identity) or column.primary_key:
+        raise Refused(f"{what} has a value of its own in each row: PostgreSQL would write the whole table again.")
+    default = (sql.default_text(column, "postgresql") or "").lower()
+    if any(word in default for word in _VOLATILE):
+        raise Refused(
+            f"{what} has the default {default}, another value in each row: PostgreSQL would write the whole table again. "
+            "Add it without, and let ops.set_not_null(…, fill=…) fill it."
+        )
+    if not column.nullable and column.server_default is None:
+        raise Refused(
+            f"{what} may not be NULL and has no default, so that rows which are there, and the code before, have nothing "
+            "to put there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
+        )

@@ -1,0 +1,48 @@
+"""Columns whose values follow from another's, written by code that does not know them."""
+
+from dataclasses import dataclass
+
+from service.migrate import sql
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.programs import row_trigger
+from service.migrate.steps import Place, Step, mirrored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow(Operation):
+    """A column that follows `source` wherever it is not written itself, until the contract.
+
+    `postgresql` and `sqlite` are expressions over the row; NULL where SQL cannot tell, which leaves the row to the backfill.
+    """
+
+    table: str
+    column: str
+    source: str
+    postgresql: str
+    sqlite: str
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, (self.column, self.source))]
+
+    def expand(self, place: Place) -> list[Step]:
+        column, source = sql.quoted(self.column), sql.quoted(self.source)
+        return row_trigger(
+            place,
+            self.table,
+            f"roster_follow_{self.table}_{self.column}",
+            postgresql=(
+                f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' AND NEW.{source} IS DISTINCT FROM OLD.{source} "
+                f"AND NEW.{column} IS NOT DISTINCT FROM OLD.{column}) "
+                f"THEN NEW.{column} := (SELECT {self.postgresql} FROM (SELECT NEW.*) AS written); END IF;"
+            ),
+            sqlite={
+                "AFTER INSERT": (f"NEW.{column} IS NULL", f"SET {column} = {self.sqlite}"),
+                f"AFTER UPDATE OF {source}": (
+                    f"NEW.{source} IS NOT OLD.{source} AND NEW.{column} IS OLD.{column}",
+                    f"SET {column} = {self.sqlite}",
+                ),
+            },
+        )
+
+    def contract(self, place: Place) -> list[Step]:
+        return [mirrored(step) for step in self.expand(place)]

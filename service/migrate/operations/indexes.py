@@ -1,0 +1,106 @@
+"""Indexes, built and dropped beside the traffic."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Column, Index, MetaData, Table, text
+
+from service.migrate import sql
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.steps import Check, Lock, Place, Step, words_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIndex(Operation):
+    """An index; PostgreSQL builds it CONCURRENTLY, after removing what a failed build may have left."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    where: str | None = None
+    using: str | None = None
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, tuple(filter(str.isidentifier, self.columns)))]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        if not self.unique:
+            return []
+        names = ", ".join(self.columns)
+        only = f" WHERE {self.where}" if self.where else ""
+        rows = (
+            f"SELECT {names} FROM {sql.quoted(self.table)}{only} GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
+        )
+        why = f"Several rows of {self.table} have one {' and '.join(self.columns)}"
+        return [Check(why=why, rows=rows, table=self.table, needs=tuple(words_in(*self.columns)))]
+
+    def expand(self, place: Place) -> list[Step]:
+        create = sql.index_text(self._index, place.dialect)
+        build = Step(
+            title=f"build the index {self.name} of {self.table}",
+            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+            tables=(self.table,),
+            alone=not place.is_sqlite,
+            done=sql.has_index(place.dialect, self.name),
+            statements=(create,)
+            if place.is_sqlite
+            else (f"DROP INDEX CONCURRENTLY IF EXISTS {sql.quoted(self.name)}", create),
+            undo=(dropped_concurrently(place, self.name, self.table),),
+        )
+        if place.is_sqlite:
+            return [build]
+        # Until then the planner knows nothing of an expression's values.
+        analyze = Step(
+            title=f"look at what {self.table} holds",
+            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+            tables=(self.table,),
+            statements=(f"ANALYZE {sql.quoted(self.table)}",),
+        )
+        return [build, analyze]
+
+    @property
+    def _index(self) -> Index:
+        plain = [name for name in self.columns if name.isidentifier()]
+        columns: list[Any] = [each if each in plain else text(each) for each in self.columns]
+        where = None if self.where is None else text(self.where)
+        index = Index(
+            self.name,
+            *columns,
+            unique=self.unique,
+            postgresql_concurrently=True,
+            postgresql_using=self.using or False,
+            postgresql_where=where,
+            sqlite_where=where,
+            _table=Table(self.table, MetaData(), *(Column(name) for name in plain)),
+        )
+        return index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropIndex(CreateIndex):
+    """An index that nobody needs any more; how it was made is for the way back."""
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        return []
+
+    def expand(self, place: Place) -> list[Step]:
+        undo = tuple(CreateIndex.expand(self, place))
+        return [replace(dropped_concurrently(place, self.name, self.table), undo=undo)]
+
+
+def dropped_concurrently(place: Place, name: str, table: str) -> Step:
+    concurrently = "" if place.is_sqlite else "CONCURRENTLY "
+    gone = sql.negated(sql.has_index(place.dialect, name))
+    if not place.is_sqlite:
+        gone = sql.negated(
+            sql.either(sql.has_index(place.dialect, name), sql.has_index(place.dialect, name, valid=False))
+        )
+    return Step(
+        title=f"drop the index {name} of {table}",
+        lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+        tables=(table,),
+        alone=not place.is_sqlite,
+        done=gone,
+        statements=(f"DROP INDEX {concurrently}IF EXISTS {sql.quoted(name)}",),
+    )

@@ -1,0 +1,139 @@
+"""Triggers and functions, which keep two versions of the code in agreement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.migrate import sql
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.steps import Lock, Place, Step, mirrored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(Operation):
+    """A trigger; a database for which no text is given has none."""
+
+    name: str
+    table: str
+    postgresql: str | None = None
+    sqlite: str | None = None
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, ())]
+
+    def expand(self, place: Place) -> list[Step]:
+        text = self.sqlite if place.is_sqlite else self.postgresql
+        if text is None:
+            return []
+        there = sql.has_trigger(place.dialect, self.table, self.name)
+        on = "" if place.is_sqlite else f" ON {sql.quoted(self.table)}"
+        return [
+            Step(
+                title=f"create the trigger {self.name} of {self.table}",
+                lock=Lock.SHARE_ROW_EXCLUSIVE,
+                tables=(self.table,),
+                done=there,
+                statements=(text.strip(),),
+                undo=(
+                    Step(
+                        title=f"drop the trigger {self.name} of {self.table}",
+                        lock=Lock.ACCESS_EXCLUSIVE,
+                        tables=(self.table,),
+                        done=sql.negated(there),
+                        statements=(f"DROP TRIGGER {sql.quoted(self.name)}{on}",),
+                    ),
+                ),
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTrigger(Trigger):
+    """A trigger that is needed no more; its text is for the way back."""
+
+    def expand(self, place: Place) -> list[Step]:
+        return [mirrored(step) for step in Trigger.expand(self, place)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function(Operation):
+    """A function of PostgreSQL without arguments, such as triggers call; SQLite has none."""
+
+    name: str
+    postgresql: str
+
+    def expand(self, place: Place) -> list[Step]:
+        if place.is_sqlite:
+            return []
+        there = sql.has_function(self.name)
+        drop = Step(
+            title=f"drop the function {self.name}",
+            done=sql.negated(there),
+            statements=(f"DROP FUNCTION {sql.quoted(self.name)}()",),
+        )
+        title = f"create the function {self.name}"
+        return [Step(title=title, done=there, statements=(self.postgresql.strip(),), undo=(drop,))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropFunction(Function):
+    """A function that is needed no more; its text is for the way back."""
+
+    def expand(self, place: Place) -> list[Step]:
+        return [mirrored(step) for step in Function.expand(self, place)]
+
+
+def row_trigger(
+    place: Place, table: str, name: str, *, postgresql: str, sqlite: Mapping[str, tuple[str, str]]
+) -> list[Step]:
+    """A trigger on every row of a table that is written.
+
+    On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On SQLite
+    there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the very row.
+    """
+    name = sql.fitting(name)
+    if place.is_sqlite:
+        texts = {
+            f"{name}_{number}": (event, condition, settings)
+            for number, (event, (condition, settings)) in enumerate(sqlite.items(), start=1)
+        }
+        triggers = {each: _on_sqlite(table, each, *text) for each, text in texts.items()}
+    else:
+        triggers = {
+            name: f"CREATE TRIGGER {sql.quoted(name)} BEFORE INSERT OR UPDATE ON {sql.quoted(table)} "
+            f"FOR EACH ROW EXECUTE FUNCTION {sql.quoted(name)}()"
+        }
+    there = sql.both(*(sql.has_trigger(place.dialect, table, each) for each in triggers))
+    on = "" if place.is_sqlite else f" ON {sql.quoted(table)}"
+    drops = tuple(f"DROP TRIGGER IF EXISTS {sql.quoted(each)}{on}" for each in triggers)
+    function: tuple[str, ...] = ()
+    if not place.is_sqlite:
+        function = (
+            f"CREATE OR REPLACE FUNCTION {sql.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            f"BEGIN {postgresql} RETURN NEW; END $$",
+        )
+        drops = (*drops, f"DROP FUNCTION IF EXISTS {sql.quoted(name)}()")
+    return [
+        Step(
+            title=f"create the trigger {name} of {table}",
+            lock=Lock.SHARE_ROW_EXCLUSIVE,
+            tables=(table,),
+            done=there,
+            statements=(*function, *triggers.values()),
+            undo=(
+                Step(
+                    title=f"drop the trigger {name} of {table}",
+                    lock=Lock.ACCESS_EXCLUSIVE,
+                    tables=(table,),
+                    done=sql.negated(there),
+                    statements=drops,
+                ),
+            ),
+        )
+    ]
+
+
+def _on_sqlite(table: str, name: str, event: str, condition: str, settings: str) -> str:
+    return (
+        f"CREATE TRIGGER {sql.quoted(name)} {event} ON {sql.quoted(table)} WHEN {condition} "
+        f"BEGIN UPDATE {sql.quoted(table)} {settings} WHERE rowid = NEW.rowid; END"
+    )

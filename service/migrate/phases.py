@@ -1,0 +1,161 @@
+"""What a revision does in each of its phases, found by asking its file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+from typing import Any
+
+from alembic import op
+from alembic.script import Script
+
+from service.migrate.errors import Refused
+from service.migrate.operations.base import Columns, Operation, Refuse, Undo
+from service.migrate.recording import recorded
+from service.migrate.steps import Check, Fill, Place, Step
+
+
+class Phase(StrEnum):
+    """The phases in their order; each is undone after those behind it."""
+
+    EXPAND = "expand"
+    SETTLE = "settle"
+    CONTRACT = "contract"
+    DOWNGRADE = "downgrade"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a revision has to do on one kind of database.
+
+    `settle` follows the last of `fills`. `downgrade` is `None` when the way back is to undo all of it.
+    """
+
+    revision: str
+    title: str
+    needs: tuple[Columns, ...]
+    checks: tuple[Check, ...]
+    expand: tuple[Step, ...]
+    fills: tuple[Fill, ...]
+    settle: tuple[Step, ...]
+    contract_needs: tuple[Columns, ...]
+    contract_checks: tuple[Check, ...]
+    contract: tuple[Step, ...]
+    purge: tuple[Step, ...]
+    downgrade_checks: tuple[Check, ...]
+    downgrade: tuple[Step, ...] | None
+
+    def steps(self, phase: Phase) -> tuple[Step, ...]:
+        return {
+            Phase.EXPAND: self.expand,
+            Phase.SETTLE: self.settle,
+            Phase.CONTRACT: self.contract,
+            Phase.DOWNGRADE: self.downgrade or (),
+        }[phase]
+
+
+def is_plain(module: ModuleType) -> bool:
+    """Whether a revision is written in Alembic's own style: it imports `op`, and is run as one transaction."""
+    return any(value is op for value in vars(module).values())
+
+
+def plan(script: Script, dialect: str) -> Plan | None:
+    """The revision's plan; `None` for one in Alembic's plain style.
+
+    Raises:
+        Refused: the file asks for something where it cannot be done.
+    """
+    module: Any = script.module
+    if is_plain(module):
+        return None
+    place = Place(dialect=dialect, revision=script.revision)
+    expand = recorded(module.upgrade)
+    contract = recorded(module.contract) if hasattr(module, "contract") else []
+    downgrade = recorded(module.downgrade)
+    _refuse_misplaced(script.revision, expand, contract)
+    undone = any(isinstance(each, Undo) for each in downgrade)
+    if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
+        raise Refused(f"{script.revision}: downgrade() undoes everything or says what to do, not both.")
+    found = Plan(
+        revision=script.revision,
+        title=script.doc,
+        needs=_needs(expand),
+        checks=_checks(expand, place),
+        expand=tuple(step for each in expand for step in each.expand(place)),
+        fills=(*_declared(script.revision, module), *(fill for each in expand for fill in each.fills(place))),
+        settle=tuple(step for each in expand for step in each.settle(place)),
+        contract_needs=_needs(contract),
+        contract_checks=_checks(contract, place),
+        contract=(
+            *(step for each in contract for step in each.expand(place)),
+            *(step for each in expand for step in each.contract(place)),
+        ),
+        purge=tuple(step for each in (*contract, *expand) for step in each.purge(place)),
+        downgrade_checks=_checks(downgrade, place),
+        downgrade=None if undone else tuple(step for each in downgrade for step in each.expand(place)),
+    )
+    _refuse_doubles(found)
+    return found
+
+
+def _needs(operations: list[Operation]) -> tuple[Columns, ...]:
+    """What must be there before, without what the operations before give."""
+    given: dict[str, set[str]] = {}
+    made: set[str] = set()
+    needed: list[Columns] = []
+    for each in operations:
+        for table, columns in each.needs():
+            if table not in made:
+                needed.append((table, tuple(name for name in columns if name not in given.get(table, ()))))
+        _give(each, given, made)
+    return tuple(dict.fromkeys(needed))
+
+
+def _checks(operations: list[Operation], place: Place) -> tuple[Check, ...]:
+    """The checks of rows that are there; what the operations before give holds nothing yet."""
+    given: dict[str, set[str]] = {}
+    made: set[str] = set()
+    checks: list[Check] = []
+    for each in operations:
+        for check in each.checks(place):
+            if check.table not in made and given.get(check.table, set()).isdisjoint(check.needs):
+                checks.append(check)
+        _give(each, given, made)
+    return tuple(checks)
+
+
+def _give(operation: Operation, given: dict[str, set[str]], made: set[str]) -> None:
+    known = {table for table, _ in operation.needs()}
+    for table, columns in operation.gives():
+        given.setdefault(table, set()).update(columns)
+        if table not in known:
+            made.add(table)
+
+
+def _declared(revision: str, module: Any) -> tuple[Fill, ...]:
+    declared: Fill | Iterable[Fill] = getattr(module, "backfill", ())
+    fills = (declared,) if isinstance(declared, Fill) else tuple(declared)
+    if not all(isinstance(each, Fill) for each in fills):
+        raise Refused(f"{revision}: backfill is an ops.Fill(…), or a list of them.")
+    return fills
+
+
+def _refuse_misplaced(revision: str, expand: list[Operation], contract: list[Operation]) -> None:
+    place = Place(dialect="postgresql", revision=revision)
+    for each in expand:
+        if each.removes:
+            raise Refused(
+                f"{revision}: {type(each).__name__} in upgrade() would take from the code before what it still uses. "
+                "Call it in contract()."
+            )
+    for each in contract:
+        if each.fills(place) or each.settle(place) or each.contract(place):
+            raise Refused(
+                f"{revision}: {type(each).__name__} has a backfill or a contract of its own: call it in upgrade()."
+            )
+
+
+def _refuse_doubles(found: Plan) -> None:
+    names = [fill.name for fill in found.fills]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise Refused(f"{found.revision}: two backfills are called {' and '.join(sorted(twice))}.")
