@@ -16,7 +16,7 @@ install: .venv/.project ## make the environment in .venv (again when the lock fi
 
 .PHONY: serve
 serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1:8000
-	@$(BIN)/roster db upgrade && exec $(BIN)/roster serve
+	@$(BIN)/roster db upgrade && $(BIN)/roster db backfill && exec $(BIN)/roster serve
 
 .PHONY: test
 test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage

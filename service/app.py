@@ -21,7 +21,7 @@ from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
 from service.models import Base
 from service.observability import handlers as observability
-from service.observability import logs
+from service.observability import logs, schema
 from service.observability.metrics import Metrics
 from service.records import handlers as records
 from service.settings import Settings
@@ -34,6 +34,7 @@ ROUTERS = [
     departments.router,
     employees.router,
     department_employees.router,
+    schema.router,
     docs.router,
 ]
 _HOUSEKEEPING_SECONDS = 600.0

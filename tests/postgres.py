@@ -187,6 +187,15 @@ async def execute(url: str, statement: str) -> None:
         await connection.close()
 
 
+def psql(url: str, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script statement by statement, as whoever reviewed it would, and stop at the first error."""
+    with tempfile.TemporaryDirectory(prefix="roster-psql-") as folder:
+        command = [str(installed_programs(Path(folder)) / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1"]
+        # That an index is not there to be dropped is no news.
+        quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
+        return subprocess.run(command, input=script, capture_output=True, text=True, check=False, env=quiet)
+
+
 @pytest.fixture(scope="session")
 def postgres_admin_url() -> Iterator[str]:
     """The URL of an account that may create databases, on a server that the whole session shares."""

@@ -1,8 +1,8 @@
 """Drop employees.department_id.
 
-Code from here on neither reads nor writes the column: the links alone say who is where. The contract, when no older code
-runs, takes the triggers away and keeps the column aside; the way back brings it, and where its department is no longer
-among an employee's links it gets the lowest of them. Traffic feels changes of the catalog, a moment each.
+Code from here on neither reads nor writes the column: the links alone say who is where. The contract, when no older
+code runs, takes the triggers away and keeps the column aside; the way back brings it, and where its department is no
+longer among an employee's links it gets the lowest of them. Traffic feels changes of the catalog, a moment each.
 """
 
 import sqlalchemy as sa

@@ -39,7 +39,7 @@ class Binding:
             for name, kind in hints.items()
             if kind is not int and kind not in (Reader, AsyncSession)
         }
-        self._binders.setdefault("query", _binder("query", _NoParameters))
+        self._binders.setdefault("query", _binder("query", NoParameters))
 
     @property
     def statuses(self) -> set[int]:
@@ -99,8 +99,8 @@ class Binding:
         return raw
 
 
-class _NoParameters(msgspec.Struct):
-    pass
+class NoParameters(msgspec.Struct, frozen=True):
+    """What an address takes that takes no parameters."""
 
 
 def _binder(name: str, kind: Any) -> _Binder:

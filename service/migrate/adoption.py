@@ -1,10 +1,11 @@
-"""Revisions that were applied without the ledger, by a script or before there was one: what they have done is looked up."""
+"""Revisions applied without the ledger, by a script or before there was one: what they have done is looked up."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
+from service.db.words import now
 from service.migrate import batches, ledger
 from service.migrate.executor import Executor
 from service.migrate.filling import FillState, Run
@@ -19,11 +20,12 @@ def adopt(executor: Executor, plan: Plan, content: str) -> None:
     """
     contracted = bool(plan.contract) and _are_done(executor, plan.contract)
     filled = {fill.name: contracted or not _is_left(executor, fill) for fill in plan.fills}
+    settled = contracted or (all(filled.values()) and _are_done(executor, plan.settle))
     with executor.transaction():
         connection = executor.connection
         ledger.remember(connection, plan.revision, content)
         _mark(executor, plan, Phase.EXPAND, plan.expand)
-        if contracted or (all(filled.values()) and _are_done(executor, plan.settle)):
+        if settled:
             _mark(executor, plan, Phase.SETTLE, plan.settle)
         if contracted:
             _mark(executor, plan, Phase.CONTRACT, plan.contract)
@@ -53,4 +55,4 @@ def _mark(executor: Executor, plan: Plan, phase: Phase, steps: Sequence[Step]) -
 
 def _finished(revision: str, fill: Fill) -> dict[str, object]:
     run = Run(batch=0, total=0, state=FillState.DONE)
-    return {"revision": revision, "name": fill.name, "started_at": ledger.now(), **run.row()}
+    return {"revision": revision, "name": fill.name, "started_at": now(), **run.row()}

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import False_, True_
 
 from service.db import types
-from service.migrate import ops
+from service.migrate import moments
 
 # alembic_version.version_num is a VARCHAR(32).
 _ID_LENGTH = 32
@@ -37,7 +37,7 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
 
 
 def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
-    if isinstance(value, (types.now, ops.now)):
+    if isinstance(value, (types.now, moments.now)):
         context.imports.add("from service.migrate import ops")
         return "ops.now()"
     # Alembic would write what the database at hand calls them, which the other does not understand.

@@ -17,8 +17,13 @@ _HOLDERS = text("""
     SELECT DISTINCT a.pid, a.application_name, a.state, a.query,
            extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)) AS age
     FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-    WHERE l.relation = ANY (CAST(:tables AS regclass[])) AND l.granted AND l.pid <> pg_backend_pid()
+    WHERE l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)
+      AND l.granted AND l.pid <> pg_backend_pid()
     ORDER BY age DESC NULLS LAST
+""")
+_SESSIONS = text("""
+    SELECT pid, application_name, state, query, extract(epoch FROM clock_timestamp() - xact_start) AS age
+    FROM pg_stat_activity WHERE pid = ANY (:pids) ORDER BY age DESC NULLS LAST
 """)
 _LONG = text("""
     SELECT pid, application_name, state, query, extract(epoch FROM clock_timestamp() - xact_start) AS age
@@ -34,14 +39,13 @@ _REPLICAS = text("""
 
 
 def described(connection: Connection, tables: Sequence[str]) -> str:
-    """Who holds a lock on one of the tables, the oldest first: pid, application, age, and what it does; empty if nobody."""
-    there = [
-        each
-        for each in tables
-        if connection.execute(text("SELECT to_regclass(:name)"), {"name": sql.quoted(each)}).scalar()
-    ]
-    found = connection.execute(_HOLDERS, {"tables": [sql.quoted(each) for each in there]}).all() if there else []
-    return _listed(found)
+    """Who holds a lock on one of the tables, the oldest first: application, pid, age, and what it does; or nothing."""
+    return _listed(connection.execute(_HOLDERS, {"tables": [sql.quoted(each) for each in tables]}).all())
+
+
+def sessions(connection: Connection, pids: Sequence[int]) -> str:
+    """These sessions, by name; empty if there are none."""
+    return _listed(connection.execute(_SESSIONS, {"pids": list(pids)}).all()) if pids else ""
 
 
 def long_transactions(connection: Connection, seconds: float = LONG_SECONDS) -> str:

@@ -28,7 +28,7 @@ def refuse_rows(connection: Connection, check: Check) -> None:
 def duplicates(
     table: str, column: str, by: Callable[[Any], Any], key: str = "id"
 ) -> Callable[[Connection], list[tuple[Any, ...]]]:
-    """Find the values of a column that a function makes equal, as `refuse_if_any` wants them: in order of what it makes.
+    """Find the values of a column that a function makes equal, as `refuse_if_any` wants them, those together.
 
     Eight bytes are held for each row.
     """

@@ -38,8 +38,8 @@ def upgrade(url: str, revision: str = "head", **how: Any) -> list[str]:
 
     Raises:
         Unknown: there is no such revision.
-        Refused: the database cannot be reached or written, is ahead of this code, or a step failed; what was done before
-            it is kept, and the next run goes on from there.
+        Refused: the database cannot be reached or written, is ahead of this code, or a step failed; what was done
+            before it is kept, and the next run goes on from there.
     """
     done: list[str] = []
     with _turn(url):

@@ -1,12 +1,14 @@
 """What a revision's file says, in a form that comments, blank lines and the docstring do not change."""
 
 import ast
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from alembic.script import Script
 
 
+@cache
 def content(script: Script) -> str:
     """The digest of the code; equal on every Python, since it is made of text and not of a parse."""
     source = Path(script.path).read_text(encoding="utf-8")

@@ -128,7 +128,7 @@ def _refuse_unfit(connection: Connection) -> None:
 
 
 def _is_included(name: str | None, kind: str, _parents: object) -> bool:
-    """Whether autogenerate looks at it: the runner's own tables, and what is kept aside, are none of the models' business."""
+    """Whether autogenerate looks at it: not at the runner's own tables, nor at what is kept aside."""
     return not (is_trash(name) or (kind == "table" and name in ledger.TABLES))
 
 

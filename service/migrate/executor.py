@@ -59,8 +59,8 @@ class Tries:
 class Executor:
     """Runs steps on one connection.
 
-    `inside` a transaction that was handed in, all is done in that, and its owner commits. An `unused` database is as the
-    steps before left it: it need not be asked.
+    `inside` a transaction that was handed in, all is done in that, and its owner commits. An `unused` database is as
+    the steps before left it: it need not be asked.
     """
 
     connection: Connection
@@ -102,7 +102,7 @@ class Executor:
         self.note(revision, phase, "; ".join(step.title for step, _ in steps), tries)
 
     def perform(self, revision: str, steps: Sequence[Step], record: Callable[[], None]) -> Tries:
-        """Do steps, in one transaction, unless they are done, and record them there, or after one that is to be alone."""
+        """Do steps that are not done, in one transaction, and record them there, or after one that is to be alone."""
         tries = Tries()
         while True:
             tries.attempts += 1
@@ -218,10 +218,12 @@ class Executor:
             raise failure
         if sqlstate(failure) == _CANCELLED and step.lock.keeps_requests_waiting:
             raise Refused(
-                f"{revision}: to {step.title} took longer than {_LOCKED_SECONDS:g} seconds under {step.lock}, with requests "
-                "waiting; it was given up, and those before it stay done."
+                f"{revision}: to {step.title} took longer than {_LOCKED_SECONDS:g} seconds under {step.lock}, while "
+                "requests waited; it was given up, and those before it stay done."
             ) from failure
         found = cure(failure)
+        if found is Cure.RECONNECT:
+            raise Refused(f"{revision}: lost the database while it was to {step.title}: {_told(failure)} Run it again.")
         if found is not Cure.AGAIN:
             raise Refused(f"{revision}: cannot {step.title}: {_told(failure)}") from failure
         wait = min(_FIRST_PAUSE_SECONDS * 2**tries.attempts, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.5)

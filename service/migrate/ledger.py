@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from service import __version__
 from service.db.types import Key, UtcDateTime
-from service.db.words import now as now
+from service.db.words import now
 from service.migrate.phases import Phase
 from service.migrate.steps import Step
 
@@ -214,6 +215,13 @@ def audit(connection: Connection, entries: Iterable[Entry]) -> None:
     rows = [asdict(each) | {"at": now(), "who": who(), "code_version": __version__} for each in entries]
     if rows:
         connection.execute(insert(AUDIT), rows)
+
+
+def entries(connection: Connection) -> list[Any]:
+    """The lines of the audit, in the order they were written; none where no runner ever was."""
+    if not exists(connection):
+        return []
+    return list(connection.execute(select(AUDIT).order_by(AUDIT.c.id)))
 
 
 def who() -> str:

@@ -16,20 +16,16 @@ A revision that changes a schema in use imports this module and not Alembic's `o
 docs/schema-changes.md has a recipe for each kind of change, with what it costs in locks.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Column, Constraint, DateTime, Select
+from sqlalchemy import Column, Constraint
 from sqlalchemy import MetaData as _MetaData
 from sqlalchemy import Table as _Table
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.schema import SchemaItem
 
 from service.migrate.checks import duplicates
-from service.migrate.errors import Refused
+from service.migrate.moments import now
 from service.migrate.operations import (
     base,
     constraints,
@@ -43,33 +39,22 @@ from service.migrate.operations import (
     tables,
     types,
 )
-from service.migrate.checks import duplicates
-from service.migrate.errors import Refused
 from service.migrate.operations import (
     columns as columns_module,
 )
 from service.migrate.operations import follow as follow_module
 from service.migrate.recording import note
-from service.migrate.steps import Check, Fill, Lock
+from service.migrate.steps import Check, Fill, Lock, Rows
 
-__all__ = ["Fill", "Lock", "duplicates"]
-
-
-class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
-    """A server default: the present moment, on SQLite as text of the width that the service writes."""
-
-    type = DateTime(timezone=True)
-    inherit_cache = True
+__all__ = ["Fill", "Lock", "duplicates", "now"]
 
 
-@compiles(now)
-def _now(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
-    return "CURRENT_TIMESTAMP"
+class IndexOptions(TypedDict, total=False):
+    """What an index may have beside its columns."""
 
-
-@compiles(now, "sqlite")
-def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
-    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+    unique: bool
+    where: str
+    using: str
 
 
 def create_table(name: str, *items: SchemaItem, derived: bool = False, **options: Any) -> None:
@@ -200,7 +185,7 @@ def add_foreign_key(
 ) -> None:
     """Let columns refer to rows of another table: new rows at once, then those that are there.
 
-    Locks: SHARE ROW EXCLUSIVE on both tables for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    Locks: SHARE ROW EXCLUSIVE on both tables for a change of the catalog, then SHARE UPDATE EXCLUSIVE while it reads.
     """
     note(
         constraints.AddForeignKey(
@@ -228,46 +213,28 @@ def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
-    old, new = constraints.of_table(table, was), constraints.of_table(table, now)
-    if isinstance(old, constraints.AddUnique) or isinstance(new, constraints.AddUnique):
-        raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
-    note(constraints.ReplaceConstraint(was=old, now=new))
+    note(constraints.replacement(table, was, now))
 
 
-def create_index(
-    name: str,
-    table: str,
-    columns: Sequence[str],
-    *,
-    unique: bool = False,
-    where: str | None = None,
-    using: str | None = None,
-) -> None:
+def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
     """Build an index beside the traffic; a column may be an expression.
 
-    Locks: SHARE UPDATE EXCLUSIVE (on SQLite writers wait until it is built).
+    Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's). Locks: SHARE UPDATE EXCLUSIVE (on
+    SQLite writers wait until it is built).
     """
-    note(indexes.CreateIndex(name=name, table=table, columns=tuple(columns), unique=unique, where=where, using=using))
+    note(indexes.CreateIndex(name=name, table=table, columns=tuple(columns), **options))
 
 
-def drop_index(
-    name: str,
-    table: str,
-    columns: Sequence[str],
-    *,
-    unique: bool = False,
-    where: str | None = None,
-    using: str | None = None,
-) -> None:
+def drop_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
     """Drop an index beside the traffic; its definition is for the way back. Locks: SHARE UPDATE EXCLUSIVE."""
-    note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), unique=unique, where=where, using=using))
+    note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), **options))
 
 
 def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str) -> None:
     """Let a column follow from another wherever code writes that and does not know this one, until the contract.
 
-    The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE ROW
-    EXCLUSIVE for a change of the catalog.
+    The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE
+    ROW EXCLUSIVE for a change of the catalog.
     """
     note(follow_module.Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite))
 
@@ -298,10 +265,10 @@ def drop_function(name: str, postgresql: str) -> None:
 def execute(
     reason: str,
     *,
-    postgresql: Iterable[str] = (),
-    sqlite: Iterable[str] = (),
-    undo_postgresql: Iterable[str] = (),
-    undo_sqlite: Iterable[str] = (),
+    postgresql: Sequence[str] = (),
+    sqlite: Sequence[str] = (),
+    undo_postgresql: Sequence[str] = (),
+    undo_sqlite: Sequence[str] = (),
     lock: Lock = Lock.ACCESS_EXCLUSIVE,
     tables: Sequence[str] = (),
 ) -> None:
@@ -309,21 +276,12 @@ def execute(
 
     Locks: what you say; how long it may run follows from that.
     """
-    note(
-        statements.Execute(
-            reason=reason,
-            postgresql=tuple(postgresql),
-            sqlite=tuple(sqlite),
-            undo_postgresql=tuple(undo_postgresql),
-            undo_sqlite=tuple(undo_sqlite),
-            lock=lock,
-            tables=tuple(tables),
-        )
-    )
+    up, down = (tuple(postgresql), tuple(sqlite)), (tuple(undo_postgresql), tuple(undo_sqlite))
+    note(statements.Execute(reason=reason, up=up, down=down, lock=lock, tables=tuple(tables)))
 
 
-def refuse_if_any(rows: "Select[Any] | str | Callable[..., list[tuple[Any, ...]]]", why: str) -> None:
-    """Stop before anything is changed if the query finds rows; `why` is told with their number and the first of them."""
+def refuse_if_any(rows: Rows, why: str) -> None:
+    """Stop before anything is changed if the query finds rows; `why` is told with their number and some of them."""
     note(base.Refuse(check=Check(why=why, rows=rows)))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +60,7 @@ def is_plain(module: ModuleType) -> bool:
     return any(value is op for value in vars(module).values())
 
 
+@cache
 def plan(script: Script, dialect: str) -> Plan | None:
     """The revision's plan; `None` for one in Alembic's plain style.
 
@@ -117,11 +119,13 @@ def _checks(operations: list[Operation], place: Place) -> tuple[Check, ...]:
     made: set[str] = set()
     checks: list[Check] = []
     for each in operations:
-        for check in each.checks(place):
-            if check.table not in made and given.get(check.table, set()).isdisjoint(check.needs):
-                checks.append(check)
+        checks += [check for check in each.checks(place) if _is_asked(check, given, made)]
         _give(each, given, made)
     return tuple(checks)
+
+
+def _is_asked(check: Check, given: dict[str, set[str]], made: set[str]) -> bool:
+    return check.table not in made and given.get(check.table, set()).isdisjoint(check.needs)
 
 
 def _give(operation: Operation, given: dict[str, set[str]], made: set[str]) -> None:

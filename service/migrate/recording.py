@@ -18,7 +18,7 @@ def note(operation: Operation) -> None:
     heard = _heard.get()
     if heard is None:
         raise Refused(
-            f"{type(operation).__name__} belongs in a revision that does not import Alembic's op: a revision is written "
+            f"{type(operation).__name__} belongs in a revision that does not import Alembic's op: one is written "
             "either with service.migrate.ops, in safe steps, or with op, in one transaction."
         )
     heard.append(operation)

@@ -1,4 +1,4 @@
-"""A phase of a revision as SQL for PostgreSQL, to be read before it is run: the same steps, each its own transaction."""
+"""A phase of a revision as SQL for PostgreSQL, to be read before it is run: each step a transaction of its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -96,7 +96,8 @@ DECLARE
 BEGIN
   LOOP
     SELECT max(key) INTO upto FROM (
-      SELECT {key} AS key FROM {table} WHERE after IS NULL OR {key} > after ORDER BY {key} LIMIT {_BATCH_ROWS}) AS batch;
+      SELECT {key} AS key FROM {table} WHERE after IS NULL OR {key} > after ORDER BY {key} LIMIT {_BATCH_ROWS}
+    ) AS batch;
     EXIT WHEN upto IS NULL;
     {change};
     COMMIT;

@@ -142,7 +142,8 @@ def has_rows(table: str) -> str:
 
 def refuses_null(database: str, table: str, column: str) -> str:
     if database == "sqlite":
-        return f'SELECT EXISTS (SELECT 1 FROM pragma_table_info({literal(table)}) WHERE name = {literal(column)} AND "notnull")'
+        of = f"pragma_table_info({literal(table)}) WHERE name = {literal(column)}"
+        return f'SELECT EXISTS (SELECT 1 FROM {of} AND "notnull")'
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {_oid(table)} "
         f"AND attname = {literal(column)} AND attnotnull AND NOT attisdropped)"
@@ -152,7 +153,8 @@ def refuses_null(database: str, table: str, column: str) -> str:
 def has_constraint(database: str, table: str, name: str, *, valid: bool = False) -> str:
     if database == "sqlite":
         words = " OR ".join(f"instr(sql, {literal(f'CONSTRAINT {each} ')})" for each in {name, quoted(name)})
-        return f"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = {literal(table)} AND ({words}))"
+        of = f"sqlite_schema WHERE type = 'table' AND name = {literal(table)}"
+        return f"SELECT EXISTS (SELECT 1 FROM {of} AND ({words}))"
     more = " AND convalidated" if valid else ""
     return (
         f"SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = {_oid(table)} AND conname = {literal(name)}{more})"

@@ -1,113 +1,177 @@
-"""Where a database stands among the revisions, told in one look."""
+"""Where a database stands among the revisions and their phases, told in one look."""
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
-from alembic.script import Script
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
-from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import URL, Connection, select, text
 
 from service.db.engine import Purpose, create_engine, parse_url, sqlite_file
-from service.migrate import commands, lock, supported
+from service.migrate import blockers, commands, contents, fingerprint, history, ledger, lock, supported, trash
+from service.migrate.applied import plans
 from service.migrate.config import scripts
 from service.migrate.errors import told
+from service.migrate.filling import FillState
+from service.migrate.phases import Phase, Plan
 from service.migrate.supported import Place
 from service.migrate.waiting import disposed
 
-_DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """A fill that was begun and is not over: rows looked at in this pass, of how many; seconds left at this rate."""
+
+    revision: str
+    name: str
+    state: str
+    seen: int
+    total: int
+    filled: int
+    rows_per_second: float
+    seconds_left: float | None
+    problem: str | None
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """One step of the history; `applied` is unknown when no database was asked."""
+class Phases:
+    """What is left of the revisions that are applied: whose backfill, whose contract; and what is kept aside.
 
-    id: str
-    title: str
-    date: str
-    file: str
-    applied: bool | None
+    `begun` are revisions that an upgrade began and did not end, `edited` those whose file was changed since.
+    """
+
+    begun: tuple[str, ...] = ()
+    backfill: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
+    kept_aside: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    backfills: tuple[Backfill, ...] = ()
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """`current` has one revision, none when nothing was ever applied, more only between two heads and their merge."""
+    """`current` has one revision, none when nothing was ever applied, more only between two heads and their merge.
+
+    `drift` (in `phases`) is what someone changed by other means since the runner was here, one line for each thing.
+    """
 
     database: str
     place: Place
     current: tuple[str, ...]
     head: str
     pending: tuple[str, ...]
+    phases: Phases
     migrator: str | None
+    blocked_by: str | None
 
     @property
     def up_to_date(self) -> bool:
         return self.current == (self.head,)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is to be applied, half done, edited or changed by others; what contracts leave may wait."""
+        troubles = (self.phases.begun, self.phases.edited, self.phases.drift)
+        return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
 async def status(url: str) -> Status:
     """Ask the database once; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     heads: tuple[str, ...] = ()
+    phases = Phases()
     migrator = lock.file_holder(parsed)
-    if not _is_missing_file(parsed):
+    blocked_by = None
+    if not is_missing_file(parsed):
         with told(parsed):
             async with disposed(create_engine(parsed, Purpose.READ)) as engine:
                 heads = await supported.heads(engine)
-                migrator = migrator or await _session_holder(engine)
+                async with engine.connect() as connection:
+                    phases = await connection.run_sync(read_phases, heads)
+                    if engine.dialect.name == "postgresql":
+                        migrator = await connection.run_sync(lock.session_holder)
+                        blocked_by = await connection.run_sync(_blockers_of_migrator)
     return Status(
         database=parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True),
         place=supported.place(heads),
         current=heads,
         head=commands.head(),
-        pending=tuple(revision.id for revision in reversed(history(heads)) if not revision.applied),
+        pending=tuple(revision.id for revision in reversed(history.history(heads)) if not revision.applied),
+        phases=phases,
         migrator=migrator,
+        blocked_by=blocked_by,
     )
 
 
 async def current(url: str) -> tuple[str, ...]:
     """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
     parsed = parse_url(url)
-    if _is_missing_file(parsed):
+    if is_missing_file(parsed):
         return ()
     with told(parsed):
         async with disposed(create_engine(parsed, Purpose.READ)) as engine:
             return await supported.heads(engine)
 
 
-def history(heads: tuple[str, ...] | None) -> list[Revision]:
-    """Every revision, newest first; those below the heads are applied."""
-    applied = _ancestors(heads or ())
-    return [_revision(script, None if heads is None else script.revision in applied) for script in _walk()]
+def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
+    """What is left of the revisions below these heads; nothing where no runner ever was."""
+    kept = tuple(each.described for each in trash.kept(connection))
+    if not ledger.exists(connection):
+        return Phases(kept_aside=kept)
+    applied = history.ancestors(heads)
+    known = ledger.known(connection)
+    done = ledger.all_done(connection)
+    fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.FILLS))}
+    found = plans([script for script in history.walk() if script.revision in applied & known], connection.dialect.name)
+    found.reverse()
+    return Phases(
+        begun=tuple(sorted(known - applied)),
+        backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),
+        contract=tuple(
+            each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
+        ),
+        kept_aside=kept,
+        edited=tuple(contents.edited(ledger.contents(connection), list(scripts().walk_revisions()))),
+        backfills=tuple(_backfill(row) for row in fills.values() if row.state != FillState.DONE),
+        drift=tuple(fingerprint.drift(connection) or ()),
+    )
 
 
-def _walk() -> list[Script]:
-    return list(scripts().walk_revisions())
-
-
-def _ancestors(heads: tuple[str, ...]) -> set[str]:
-    try:
-        return {script.revision for script in scripts().iterate_revisions(heads, "base")} if heads else set()
-    except (CommandError, RevisionError):
-        # A database ahead of this code has all that this code knows.
-        return {script.revision for script in _walk()}
-
-
-def _revision(script: Script, applied: bool | None) -> Revision:  # noqa: FBT001 - a fact, not a switch
-    file = Path(script.path).name
-    dated = _DATED.match(file)
-    date = "-".join(dated.groups()) if dated else ""
-    return Revision(id=script.revision, title=script.doc, date=date, file=file, applied=applied)
-
-
-def _is_missing_file(url: URL) -> bool:
+def is_missing_file(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and not sqlite_file(url).exists()
 
 
-async def _session_holder(engine: AsyncEngine) -> str | None:
-    if engine.dialect.name == "sqlite":
-        return None
-    async with engine.connect() as connection:
-        return await connection.run_sync(lock.session_holder)
+def _is_filled(plan: Plan, fills: dict[tuple[str, str], Any], done: dict[tuple[str, str], int]) -> bool:
+    rows = [fills.get((plan.revision, fill.name)) for fill in plan.fills]
+    if any(row is None or row.state != FillState.DONE for row in rows):
+        return False
+    return done.get((plan.revision, Phase.SETTLE), 0) >= len(plan.settle)
+
+
+def _backfill(row: Any) -> Backfill:
+    per_second = row.seen / row.seconds if row.seconds else 0.0
+    left = max(row.total - row.seen, 0) / per_second if per_second else None
+    return Backfill(
+        revision=row.revision,
+        name=row.name,
+        state=row.state,
+        seen=row.seen,
+        total=row.total,
+        filled=row.filled,
+        rows_per_second=round(per_second, 1),
+        seconds_left=None if left is None else round(left, 1),
+        problem=row.problem,
+        changed_at=row.changed_at,
+    )
+
+
+def _blockers_of_migrator(connection: Connection) -> str | None:
+    """Who keeps the migrator waiting now, in words."""
+    waiting = connection.execute(
+        text(
+            "SELECT unnest(pg_blocking_pids(pid)) AS pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'roster migrate' AND wait_event_type = 'Lock'"
+        )
+    ).scalars()
+    return blockers.sessions(connection, list(waiting)) or None

@@ -99,7 +99,7 @@ class Steps:
         self._end()
 
     def stamped(self, ctx: MigrationContext, step: Any, heads: Collection[Any], run_args: object) -> None:  # noqa: ARG002
-        """Refuse to commit rows that point at nothing, and write down what was applied, with the revision's own stamp."""
+        """Refuse to commit rows that point at nothing, and write down what was applied, with Alembic's own stamp."""
         connection = self._connection
         if ctx.dialect.name == "sqlite":
             refuse_dangling(catalog.dangling_rows(connection) - self._dangling)

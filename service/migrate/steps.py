@@ -1,4 +1,4 @@
-"""What an operation comes to: small steps, each a short transaction of its own, with what it locks and how it is undone."""
+"""What an operation comes to: small steps, each a short transaction, with what it locks and how it is undone."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -41,8 +41,8 @@ class Edit:
 class Step:
     """One thing that is done in one transaction, or `alone` outside of any.
 
-    `done` is a SELECT of one boolean: whether there is nothing (more) to do. The ledger says the same of a step that was
-    done here; `done` is asked for one that is not in it, after a crash for instance. `tables` are those that it locks.
+    `done` is a SELECT of one boolean: whether there is nothing (more) to do. The ledger says the same of a step that
+    was done here; `done` is asked for one that is not in it, after a crash for instance. `tables` are those it locks.
     First comes the `edit`, then what is `made` of the database as it stands, then the `statements`.
     """
 
@@ -64,8 +64,9 @@ class Fill:
     """Values for rows that are there, in batches along the key, each in a short transaction of its own.
 
     `left` is a condition on a row that says it is still to be filled; a fill is over when no row meets it. A batch is
-    `assign` (column to SQL expression), or `by` (a Python function of the columns `read` that returns one value for each
-    of `write`), or `statement` with `{batch}` where the condition for the batch goes, one for both databases or one each.
+    `assign` (column to SQL expression), or `by` (a Python function of the columns `read` that returns one value for
+    each of `write`), or `statement` with `{batch}` where the condition for the batch goes, one for both databases or
+    one each.
     """
 
     name: str

@@ -3,13 +3,27 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 OLDEST = "0016_widen_record_titles"
 NEWEST = "0016_widen_record_titles"
+# This code reads what these revisions fill in rows that were there before them.
+FILLED = (
+    "0006_link_departments",
+    "0008_fold_users",
+    "0010_extend_records",
+    "0011_extend_departments",
+    "0012_extend_employees",
+)
 _DIGITS = 4
+
+
+_UNFILLED = text(
+    "SELECT revision FROM migration_revisions AS applied WHERE revision IN :needed AND NOT EXISTS ("
+    "SELECT 1 FROM migration_fills AS fill WHERE fill.revision = applied.revision AND state = 'done') ORDER BY revision"
+).bindparams(bindparam("needed", expanding=True))
 
 
 class Place(StrEnum):
@@ -47,6 +61,18 @@ async def heads(engine: AsyncEngine) -> tuple[str, ...]:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
             return tuple(sorted(found.scalars()))
     except DBAPIError as error:
+        if _is_not_there_yet(error):
+            return ()
+        raise
+
+
+async def unfilled(engine: AsyncEngine) -> tuple[str, ...]:
+    """The revisions whose backfill this code needs and which is not over, by one SELECT."""
+    try:
+        async with engine.connect() as connection:
+            return tuple((await connection.execute(_UNFILLED, {"needed": FILLED})).scalars())
+    except DBAPIError as error:
+        # Before there was a ledger, a revision filled what it had to by itself.
         if _is_not_there_yet(error):
             return ()
         raise

@@ -156,8 +156,8 @@ class Verbs:
         for position, title in titles.items():
             if position >= len(steps) or steps[position].title != title:
                 raise Refused(
-                    f"{plan.revision} was edited since it was applied: step {position + 1} of its {phase} was to {title}. "
-                    "Bring the file back as it was, and make a new revision of what is new."
+                    f"{plan.revision} was edited since it was applied: step {position + 1} of its {phase} was to "
+                    f"{title}. Bring the file back as it was, and make a new revision of what is new."
                 )
         return set(titles)
 

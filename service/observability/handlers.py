@@ -60,11 +60,15 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     try:
         async with asyncio.timeout(_READY_SECONDS):
             revisions = await supported.heads(database.reading)
+            unfilled = await supported.unfilled(database.reading) if revisions else ()
     except TimeoutError:
         raise Unavailable(f"The database did not answer within {_READY_SECONDS:g} seconds.") from None
     place = supported.place(revisions)
     if not place.works:
         raise Unavailable(_NOT_READY[place], retry_after_seconds=5)
+    if unfilled:
+        told = f"Rows are still to be filled for {', '.join(unfilled)}: run `roster db backfill`."
+        raise Unavailable(told, retry_after_seconds=5)
     return Answer(msgspec.json.encode({"status": "ready", "revision": revisions[0], "schema": place}))
 
 

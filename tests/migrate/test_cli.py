@@ -63,6 +63,7 @@ def test_programs_get_one_document(empty_url: str) -> None:
         "title": "Create users.",
         "date": "2026-03-01",
         "file": "2026_03_01_0900_create_users.py",
+        "phases": ["upgrade"],
         "applied": True,
     }
     assert [each["applied"] for each in history[:-1]] == [False] * (len(ALL) - 1)
@@ -92,9 +93,20 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
         "current": [head_revision()],
         "head": head_revision(),
         "pending": [],
+        "phases": {
+            "begun": [],
+            "backfill": [],
+            "contract": [],
+            "kept_aside": [],
+            "edited": [],
+            "backfills": [],
+            "drift": [],
+        },
         "migrator": None,
+        "blocked_by": None,
         "works": True,
         "up_to_date": True,
+        "is_sound": True,
     }
 
 
@@ -157,7 +169,7 @@ def test_a_script_is_printed_and_nothing_done(empty_postgres_url: str) -> None:
     assert "ALTER TABLE users ADD COLUMN age INTEGER;" in result.stdout
     assert roster("current", url=empty_postgres_url).stdout == "none\n"
     down = roster("downgrade", "0002:0001", "--sql", url=empty_postgres_url)
-    assert "ALTER TABLE users DROP COLUMN age;" in down.stdout
+    assert "ALTER TABLE users RENAME COLUMN age TO _trash_0002_age;" in down.stdout
 
 
 def test_revision_says_that_there_is_nothing_to_write_or_where_it_wrote(fresh_url: str, project: Project) -> None:
@@ -196,7 +208,12 @@ def test_a_pooler_alone_is_no_way_for_migrations() -> None:
     assert "say in ROSTER_MIGRATE_URL where PostgreSQL itself is" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["upgrade", "downgrade", "current", "history", "status", "revision"])
+COMMANDS = [
+    *("upgrade", "downgrade", "backfill", "contract", "purge", "current", "history", "status", "revision"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_there_for_every_command(command: str) -> None:
     assert f"roster db {command}" in CliRunner().invoke(main, ["db", command, "--help"], prog_name="roster").stdout
     assert command in roster("--help").stdout

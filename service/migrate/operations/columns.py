@@ -167,11 +167,11 @@ def _refuse_slow(table: str, column: Column[Any]) -> None:
     default = (sql.default_text(column, "postgresql") or "").lower()
     if any(word in default for word in _VOLATILE):
         raise Refused(
-            f"{what} has the default {default}, another value in each row: PostgreSQL would write the whole table again. "
+            f"{what} has the default {default}, another value in each row: PostgreSQL would write the table again. "
             "Add it without, and let ops.set_not_null(…, fill=…) fill it."
         )
     if not column.nullable and column.server_default is None:
         raise Refused(
-            f"{what} may not be NULL and has no default, so that rows which are there, and the code before, have nothing "
-            "to put there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
+            f"{what} may not be NULL and has no default: rows that are there, and the code before, have nothing to put "
+            "there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
         )

@@ -167,6 +167,14 @@ class ReplaceConstraint(Operation):
         return [replace(_swapped(place, self.was, self.now), undo=back), *self.now.expand(place)[1:]]
 
 
+def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
+    """The operation that replaces one by the other; Refused for a unique constraint, whose index takes its time."""
+    old, new = of_table(table, was), of_table(table, now)
+    if isinstance(old, AddUnique) or isinstance(new, AddUnique):
+        raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
+    return ReplaceConstraint(was=old, now=new)
+
+
 def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | AddUnique:
     """The operation that would add a constraint which is written as SQLAlchemy writes it.
 
@@ -195,7 +203,7 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
 
 
 def _in_two_parts(place: Place, table: str, constraint: Constraint, *, referred: str | None = None) -> list[Step]:
-    """New rows are held to it from the first step on, a moment's lock; the second reads the others beside the traffic."""
+    """New rows are held to it from the first step on, a moment's lock; the second reads the others beside traffic."""
     if place.is_sqlite:
         return [_at_once(place, table, constraint)]
     name = str(constraint.name)

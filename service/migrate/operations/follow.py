@@ -12,7 +12,7 @@ from service.migrate.steps import Place, Step, mirrored
 class Follow(Operation):
     """A column that follows `source` wherever it is not written itself, until the contract.
 
-    `postgresql` and `sqlite` are expressions over the row; NULL where SQL cannot tell, which leaves the row to the backfill.
+    `postgresql` and `sqlite` are expressions over the row; NULL where SQL cannot tell: the backfill does.
     """
 
     table: str

@@ -64,7 +64,7 @@ class CreateIndex(Operation):
         plain = [name for name in self.columns if name.isidentifier()]
         columns: list[Any] = [each if each in plain else text(each) for each in self.columns]
         where = None if self.where is None else text(self.where)
-        index = Index(
+        return Index(
             self.name,
             *columns,
             unique=self.unique,
@@ -74,7 +74,6 @@ class CreateIndex(Operation):
             sqlite_where=where,
             _table=Table(self.table, MetaData(), *(Column(name) for name in plain)),
         )
-        return index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,8 @@ def row_trigger(
 ) -> list[Step]:
     """A trigger on every row of a table that is written.
 
-    On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On SQLite
-    there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the very row.
+    On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On
+    SQLite there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the row.
     """
     name = sql.fitting(name)
     if place.is_sqlite:
@@ -107,10 +107,8 @@ def row_trigger(
     drops = tuple(f"DROP TRIGGER IF EXISTS {sql.quoted(each)}{on}" for each in triggers)
     function: tuple[str, ...] = ()
     if not place.is_sqlite:
-        function = (
-            f"CREATE OR REPLACE FUNCTION {sql.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS $$ "
-            f"BEGIN {postgresql} RETURN NEW; END $$",
-        )
+        head = f"CREATE OR REPLACE FUNCTION {sql.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
+        function = (f"{head}$$ BEGIN {postgresql} RETURN NEW; END $$",)
         drops = (*drops, f"DROP FUNCTION IF EXISTS {sql.quoted(name)}()")
     return [
         Step(

@@ -18,8 +18,8 @@ class RenameTable(Operation):
 
     On PostgreSQL the old name becomes a view that can be written to
     (https://www.postgresql.org/docs/current/sql-createview.html, Updatable Views). On SQLite a view serves no RETURNING
-    and no ON CONFLICT: there the new name is a twin, a second table that triggers keep equal, until the first takes over
-    its name.
+    and no ON CONFLICT: there the new name is a twin, a second table that triggers keep equal, until the first takes its
+    name.
     """
 
     table: str

@@ -11,15 +11,14 @@ class Execute(Operation):
     """Statements of one short transaction, with the reason why they are safe beside traffic."""
 
     reason: str
-    postgresql: tuple[str, ...] = ()
-    sqlite: tuple[str, ...] = ()
-    undo_postgresql: tuple[str, ...] = ()
-    undo_sqlite: tuple[str, ...] = ()
+    # On PostgreSQL, and on SQLite.
+    up: tuple[tuple[str, ...], tuple[str, ...]]
+    down: tuple[tuple[str, ...], tuple[str, ...]]
     lock: Lock = Lock.ACCESS_EXCLUSIVE
     tables: tuple[str, ...] = ()
 
     def expand(self, place: Place) -> list[Step]:
-        up, down = (self.sqlite, self.undo_sqlite) if place.is_sqlite else (self.postgresql, self.undo_postgresql)
+        up, down = self.up[place.is_sqlite], self.down[place.is_sqlite]
         if not up and not down:
             return []
         back = Step(title=f"take back: {self.reason}", lock=self.lock, tables=self.tables, statements=down)

@@ -41,46 +41,43 @@ class Sync:
         )
         return step
 
-    def new_of_old(self, old: str) -> str:
-        return self.up.format(old)
-
-    def old_of_new(self, new: str) -> str:
-        return self.down.format(new)
-
     def _body(self) -> str:
         old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
         was = sql.default_text(self.old, "postgresql") or "NULL"
+        from_old = self.up.format(f"NEW.{old}")
+        from_new = self.down.format(f"NEW.{new}")
+        given_old = f"(NEW.{old} IS DISTINCT FROM {was} OR NEW.{new} IS NULL)"
+        # Not where the new value is what the old one says: the way there and back may not lead to the same.
+        changed_new = f"NEW.{old} IS NOT DISTINCT FROM OLD.{old} AND NEW.{new} IS DISTINCT FROM {from_old}"
+        # Also a row that the backfill has not come to yet.
+        changed_old = f"NEW.{old} IS DISTINCT FROM OLD.{old} OR NEW.{new} IS NULL"
         return (
             "IF TG_OP = 'INSERT' THEN "
-            f"IF NEW.{new} IS NOT DISTINCT FROM {self._default('postgresql')} AND "
-            f"(NEW.{old} IS DISTINCT FROM {was} OR NEW.{new} IS NULL) "
-            f"THEN NEW.{new} := {self.new_of_old(f'NEW.{old}')}; "
-            f"ELSIF NEW.{old} IS NOT DISTINCT FROM {was} THEN NEW.{old} := {self.old_of_new(f'NEW.{new}')}; END IF; "
+            f"IF NEW.{new} IS NOT DISTINCT FROM {self._default('postgresql')} AND {given_old} "
+            f"THEN NEW.{new} := {from_old}; "
+            f"ELSIF NEW.{old} IS NOT DISTINCT FROM {was} THEN NEW.{old} := {from_new}; END IF; "
             f"ELSIF NEW.{new} IS DISTINCT FROM OLD.{new} THEN "
-            # Not where the new value is what the old one says: the way there and back may not be the way back.
-            f"IF NEW.{old} IS NOT DISTINCT FROM OLD.{old} AND NEW.{new} IS DISTINCT FROM {self.new_of_old(f'NEW.{old}')} "
-            f"THEN NEW.{old} := {self.old_of_new(f'NEW.{new}')}; END IF; "
-            # Also a row that the backfill has not come to yet.
-            f"ELSIF NEW.{old} IS DISTINCT FROM OLD.{old} OR NEW.{new} IS NULL THEN "
-            f"NEW.{new} := {self.new_of_old(f'NEW.{old}')}; END IF;"
+            f"IF {changed_new} THEN NEW.{old} := {from_new}; END IF; "
+            f"ELSIF {changed_old} THEN NEW.{new} := {from_old}; END IF;"
         )
 
     def _after_insert(self, place: Place) -> tuple[str, str]:
         old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
         was = sql.default_text(self.old, place.dialect) or "NULL"
-        from_old = self.new_of_old(f"NEW.{old}")
+        from_old = self.up.format(f"NEW.{old}")
+        from_new = self.down.format(f"NEW.{new}")
         given_new = f"NEW.{new} IS NOT {self._default(place.dialect)}"
-        return (
-            f"NEW.{new} IS NOT {from_old}",
+        settings = (
             f"SET {new} = CASE WHEN {given_new} THEN NEW.{new} ELSE {from_old} END, "
-            f"{old} = CASE WHEN {given_new} AND NEW.{old} IS {was} THEN {self.old_of_new(f'NEW.{new}')} ELSE NEW.{old} END",
+            f"{old} = CASE WHEN {given_new} AND NEW.{old} IS {was} THEN {from_new} ELSE NEW.{old} END"
         )
+        return f"NEW.{new} IS NOT {from_old}", settings
 
     def _after_update(self, changed: Column[Any], other: Column[Any]) -> tuple[str, str]:
         one, two = sql.quoted(changed.name), sql.quoted(other.name)
         old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
         followed = (self.up if changed is self.old else self.down).format(f"NEW.{one}")
-        disagree = f"NEW.{new} IS NOT {self.new_of_old(f'NEW.{old}')}"
+        disagree = f"NEW.{new} IS NOT {self.up.format(f'NEW.{old}')}"
         return f"NEW.{one} IS NOT OLD.{one} AND NEW.{two} IS OLD.{two} AND {disagree}", f"SET {two} = {followed}"
 
     def _default(self, database: str) -> str:

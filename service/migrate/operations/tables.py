@@ -15,8 +15,8 @@ from service.migrate.steps import Lock, Place, Step
 class CreateTable(Operation):
     """A new table; each of its foreign keys is a step of its own, since it locks the table that it refers to.
 
-    A downgrade keeps the table aside with all its rows, and the next upgrade brings it back; one that is `derived` goes,
-    since its rows follow from others and the backfill makes them again.
+    A downgrade keeps the table aside with all its rows, and the next upgrade brings it back; one that is `derived`
+    goes, since its rows follow from others and the backfill makes them again.
     """
 
     table: Table
@@ -32,19 +32,18 @@ class CreateTable(Operation):
     def expand(self, place: Place) -> list[Step]:
         name = self.table.name
         aside = sql.trash_name(place.revision, name)
-        undo = (
-            (dropped(place, name),)
-            if self.derived
-            else (_kept_if_it_has_rows(place, name, aside), dropped(place, name))
-        )
+        create_undo: tuple[Step, ...] = (dropped(place, name),)
+        if not self.derived:
+            create_undo = (_kept_if_it_has_rows(place, name, aside), replace(dropped(place, name), scripted=False))
         create = Step(
             title=f"create the table {name}",
             done=sql.has_table(place.dialect, name),
             statements=(sql.table_text(self.table, place.dialect),),
-            undo=undo,
+            undo=create_undo,
         )
         keys = [step for key in _keys(self.table) for step in key.expand(place)]
-        return [*([] if self.derived else [replace(_brought_back(place, name, aside), scripted=False)]), create, *keys]
+        back = [] if self.derived else [replace(_brought_back(place, name, aside), scripted=False)]
+        return [*back, create, *keys]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,9 +55,7 @@ class ChangeType(Operation):
 
     def expand(self, place: Place) -> list[Step]:
         if place.is_sqlite:
-            return [
-                self._edited(self.was, self.column, self.using, undo=(self._edited(self.column, self.was, self.back),))
-            ]
+            return [self._edited(self.column, self.using, undo=(self._edited(self.was, self.back),))]
         if _is_noted_only(self.was.type, self.column.type):
             return [replace(self._noted(self.column), undo=self._narrowed(place))]
         beside = _renamed(self.column, self._beside, nullable=True)
@@ -110,15 +108,13 @@ class ChangeType(Operation):
         return Sync(table=self.table, old=old, new=new, up=self.using, down=self.back)
 
     def _noted(self, column: Column[Any]) -> Step:
+        kind = sql.type_text(column, "postgresql")
         return Step(
             title=f"change the type of {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=_has_type(self.table, column),
-            statements=(
-                f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {sql.quoted(self._name)} "
-                f"TYPE {sql.type_text(column, 'postgresql')}",
-            ),
+            statements=(f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {sql.quoted(self._name)} TYPE {kind}",),
         )
 
     def _filled(self, name: str, convert: str) -> Fill:
@@ -132,7 +128,7 @@ class ChangeType(Operation):
         )
 
     def _swapped(self, place: Place) -> Step:
-        """The column beside takes over the name; the old one is kept aside, and kept in agreement until the contract."""
+        """The column beside takes over the name; the old one is kept aside, in agreement until the contract."""
         aside = _renamed(self.was, sql.trash_name(place.revision, self._name), nullable=True)
         beside = _renamed(self.column, self._beside, nullable=True)
         before, after = self._sync(self.was, beside).trigger(place), self._sync(aside, self.column).trigger(place)
@@ -205,7 +201,7 @@ class ChangeType(Operation):
         # Whatever of it is in the catalog again when the type is the old one was done before a crash.
         return (*(_unless(has_type, move) for move in moves), swap)
 
-    def _edited(self, was: Column[Any], column: Column[Any], convert: str, *, undo: tuple[Step, ...] = ()) -> Step:
+    def _edited(self, column: Column[Any], convert: str, *, undo: tuple[Step, ...] = ()) -> Step:
         name = sql.quoted(self._name)
         values = () if convert == "{}" else (f"UPDATE {sql.quoted(self.table)} SET {name} = {convert.format(name)}",)
         return Step(
@@ -254,9 +250,10 @@ def _is_noted_only(was: TypeEngine[Any], now: TypeEngine[Any]) -> bool:
 
 
 def _has_type(table: str, column: Column[Any]) -> str:
+    wanted = sql.literal(_formatted(column.type))
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({sql.literal(sql.quoted(table))}) "
-        f"AND attname = {sql.literal(column.name)} AND format_type(atttypid, atttypmod) = {sql.literal(_formatted(column.type))})"
+        f"AND attname = {sql.literal(column.name)} AND format_type(atttypid, atttypmod) = {wanted})"
     )
 
 

@@ -1,0 +1,108 @@
+"""What the commands of `roster db` share: options, the database they mean, and how a run is watched."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from service.migrate.filling import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LINE_SECONDS = 5.0
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
+as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead of running it (PostgreSQL).")
+_lock_wait = click.option(
+    "--lock-wait",
+    "lock_wait_seconds",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0.001, 0.9),
+    help="Seconds to wait for a lock before giving way: requests behind it wait no longer.",
+)
+_deadline = click.option(
+    "--deadline",
+    "deadline_seconds",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="Seconds until a step that others keep waiting is given up.",
+)
+
+
+def patience(command: F) -> F:
+    """Give a command the options about waiting; `patient` makes what the runner takes of them."""
+    return _lock_wait(_deadline(command))
+
+
+def patient(waits: dict[str, float]) -> dict[str, Any]:
+    from service.migrate.executor import Patience
+
+    return {"patience": Patience(**waits)}
+
+
+def resolved(url: str | None) -> str:
+    """The database that a command means."""
+    from service.migrate.environment import direct_url
+    from service.settings import Settings
+
+    return url or direct_url(Settings.from_env())
+
+
+def print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, default=str))
+
+
+@contextmanager
+def watched(*, as_json: bool) -> Iterator[dict[str, Any]]:
+    """What the runner tells: sentences on standard output, and the progress of a backfill on standard error.
+
+    A bar for a person who watches, a line now and then for a log, nothing for a program.
+    """
+    if as_json:
+        yield {"report": _tell_nobody}
+    elif sys.stderr.isatty():
+        with _bar() as watch:
+            yield {"report": click.echo, "watch": watch}
+    else:
+        yield {"report": click.echo, "watch": _Lines()}
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, progress: "Progress") -> None:
+        if time.monotonic() - self._told >= LINE_SECONDS:
+            self._told = time.monotonic()
+            share = min(100 * progress.seen // max(progress.total, 1), 100)
+            told = f"{share} %, {progress.filled:,} rows filled, {progress.per_second:,.0f} rows a second"
+            click.echo(f"{progress.name}: {told}", err=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[["Progress"], None]]:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(progress: "Progress") -> None:
+            if progress.name not in tasks:
+                tasks[progress.name] = bars.add_task(progress.name, total=max(progress.total, 1))
+            told = f"{progress.name}: {progress.filled:,} filled, {progress.per_second:,.0f}/s"
+            bars.update(tasks[progress.name], completed=progress.seen, description=told)
+
+        yield watch
+
+
+def _tell_nobody(_sentence: str) -> None:
+    pass

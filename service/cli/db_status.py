@@ -1,0 +1,90 @@
+"""`roster db status`: where the database stands, what is left to do, and whether anything is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from service.cli.db_options import as_json, print_json, resolved
+
+if TYPE_CHECKING:
+    from service.migrate.status import Backfill, Status
+
+_MOST_LINES = 10
+_EXPLAINED = {
+    "empty": "this code has no tables to work with",
+    "behind": "this code needs newer tables",
+    "inside": "this code works with it",
+    "ahead": "newer code upgraded it, and this code is expected to work with it",
+    "split": "two revisions, where one is expected",
+}
+
+
+@click.command()
+@as_json
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Tell where the database stands, what is left to do, and whether anything is wrong.
+
+    The exit status is 0 when it is at the newest revision and nothing is half done, edited or changed by other means,
+    else 1. A backfill or a contract that is still to come is no fault.
+    """
+    found = read_status(context.obj)
+    if as_json:
+        print_json(
+            asdict(found) | {"works": found.place.works, "up_to_date": found.up_to_date, "is_sound": found.is_sound}
+        )
+    else:
+        click.echo("\n".join(_lines(found)))
+    context.exit(0 if found.is_sound else 1)
+
+
+def read_status(url: str | None) -> "Status":
+    import asyncio
+
+    from service.migrate import status
+
+    return asyncio.run(status.status(resolved(url)))
+
+
+def what_is_left(found: "Status") -> Iterator[str]:
+    """The commands that are still to be run, each with what for."""
+    phases = found.phases
+    if phases.backfill:
+        yield f"To fill, with `roster db backfill`: {', '.join(phases.backfill)}."
+    if phases.contract:
+        yield f"To contract when no older code runs, with `roster db contract`: {', '.join(phases.contract)}."
+    if phases.kept_aside:
+        yield f"Kept aside until `roster db purge`: {', '.join(phases.kept_aside)}."
+
+
+def _lines(found: "Status") -> Iterator[str]:
+    yield f"{found.database} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.place]}."
+    phases = found.phases
+    if found.migrator:
+        yield f"A migrator is at work: {found.migrator}."
+    if found.blocked_by:
+        yield f"It waits for {found.blocked_by}."
+    for revision in phases.begun:
+        yield f"{revision} was begun and not ended: `roster db upgrade` ends it, `roster db downgrade` takes it back."
+    if found.pending:
+        yield f"{len(found.pending)} to apply with `roster db upgrade`:"
+        yield from (f"  {each}" for each in found.pending)
+    yield from what_is_left(found)
+    yield from (_progress(each) for each in phases.backfills)
+    for revision in phases.edited:
+        yield f"{revision} was edited since it was applied."
+    if phases.drift:
+        yield f"{len(phases.drift)} changes were made by other means than migrations:"
+        yield from (f"  {each}" for each in phases.drift[:_MOST_LINES])
+        if len(phases.drift) > _MOST_LINES:
+            yield f"  and {len(phases.drift) - _MOST_LINES} more (--json has all)"
+
+
+def _progress(fill: "Backfill") -> str:
+    share = min(100 * fill.seen // max(fill.total, 1), 100)
+    left = f", about {fill.seconds_left:,.0f} s left" if fill.seconds_left is not None else ""
+    told = f"Backfill {fill.name} of {fill.revision} ({fill.state}): {share} %, {fill.filled:,} rows filled"
+    rate = f", {fill.rows_per_second:,.0f} rows a second{left}"
+    return f"{told}{rate}. {f'It stopped: {fill.problem}.' if fill.problem else ''}".rstrip()

@@ -1,0 +1,26 @@
+"""The present moment as a column's default, frozen in revisions."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+
+class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
+    """A server default: the present moment, on SQLite as text of the width that the service writes."""
+
+    type = DateTime(timezone=True)
+    inherit_cache = True
+
+
+@compiles(now)
+def _now(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(now, "sqlite")
+def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"

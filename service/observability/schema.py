@@ -1,0 +1,146 @@
+"""What the service tells of its schema: where the database stands, what is left to do, and what was done when."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Router, get
+from litestar.types import ASGIApp
+
+from service.db.database import Database
+from service.http.answers import Answer
+from service.http.binding import NoParameters
+from service.http.parameters import Parameters
+from service.http.unit import serves
+from service.migrate import history, ledger, status, supported
+from service.migrate.config import scripts
+
+_nothing = Parameters(NoParameters)
+_encode = msgspec.json.Encoder().encode
+
+
+class SchemaRange(msgspec.Struct, frozen=True):
+    """The revisions that this code works with; newer ones are made to leave it working."""
+
+    oldest: str
+    newest: str
+
+
+class SchemaBackfill(msgspec.Struct, frozen=True):
+    """A backfill that was begun and is not over."""
+
+    revision: str
+    name: str
+    state: str
+    seen: int
+    total: int
+    filled: int
+    rows_per_second: float
+    seconds_left: float | None
+    problem: str | None
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """Where the database stands: its revisions, seen from this code, and what is left of their phases.
+
+    `drift` is what was changed by other means than migrations, a line for each thing.
+    """
+
+    revisions: list[str]
+    place: str
+    works: bool
+    range: SchemaRange
+    pending: list[str]
+    begun: list[str]
+    to_backfill: list[str]
+    to_contract: list[str]
+    kept_aside: list[str]
+    edited: list[str]
+    backfills: list[SchemaBackfill]
+    drift: list[str]
+
+
+class SchemaStep(msgspec.Struct, frozen=True):
+    """One thing that the runner did: who, when, how long, and how long it waited for a lock at most."""
+
+    at: datetime
+    who: str
+    phase: str
+    step: str
+    outcome: str
+    seconds: float
+    attempts: int
+    longest_wait_ms: float
+    affected: int
+    code_version: str
+
+
+class SchemaRevision(msgspec.Struct, frozen=True):
+    """One revision, and what was done of it."""
+
+    id: str
+    title: str
+    date: str
+    phases: list[str]
+    applied: bool
+    steps: list[SchemaStep]
+
+
+class SchemaHistory(msgspec.Struct, frozen=True):
+    """The revisions, the newest first."""
+
+    items: list[SchemaRevision]
+    next_cursor: None = None
+
+
+@get("/")
+@serves(summary="Tell where the schema stands", result=Schema, problems=(400, 422, 503))
+async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
+    """The revision of the database, what is left to do of its phases, and how far a backfill is."""
+    _nothing.read(request.scope["query_string"])
+    database: Database = request.app.state["database"]
+    # Reading the revisions' files takes a moment, once, that no other request should wait for.
+    await asyncio.to_thread(scripts)
+    heads = await supported.heads(database.reading)
+    async with database.reading.connect() as connection:
+        phases = await connection.run_sync(status.read_phases, heads)
+    place = supported.place(heads)
+    document = Schema(
+        revisions=list(heads),
+        place=place,
+        works=place.works,
+        range=SchemaRange(supported.OLDEST, supported.NEWEST),
+        pending=[each.id for each in reversed(history.history(heads)) if not each.applied],
+        begun=list(phases.begun),
+        to_backfill=list(phases.backfill),
+        to_contract=list(phases.contract),
+        kept_aside=list(phases.kept_aside),
+        edited=list(phases.edited),
+        backfills=[msgspec.convert(each, SchemaBackfill, from_attributes=True) for each in phases.backfills],
+        drift=list(phases.drift),
+    )
+    return Answer(_encode(document))
+
+
+@get("/history")
+@serves(summary="List what was done to the schema", result=SchemaHistory, problems=(400, 422, 503))
+async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
+    """Every revision, the newest first, with the steps that were done of it."""
+    _nothing.read(request.scope["query_string"])
+    database: Database = request.app.state["database"]
+    await asyncio.to_thread(scripts)
+    heads = await supported.heads(database.reading)
+    async with database.reading.connect() as connection:
+        entries = await connection.run_sync(ledger.entries)
+    steps: dict[str, list[SchemaStep]] = {}
+    for entry in entries:
+        steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
+    items = [
+        SchemaRevision(each.id, each.title, each.date, list(each.phases), bool(each.applied), steps.get(each.id, []))
+        for each in history.history(heads)
+    ]
+    return Answer(_encode(SchemaHistory(items)))
+
+
+router = Router("/v1/schema", route_handlers=[get_schema, get_schema_history])
