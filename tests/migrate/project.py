@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.migrate import config
 
-REVISION = '''"""A test's own."""
+PLAIN = '''"""A test's own."""
 
 import os
 import time
@@ -28,6 +28,21 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 {down}
+'''
+
+
+SAFE = '''"""A test's own, in safe steps."""
+
+import sqlalchemy as sa
+
+from service.migrate import ops
+
+revision = {id!r}
+down_revision = {after!r}
+branch_labels = None
+depends_on = None
+
+{parts}
 '''
 
 
@@ -53,7 +68,26 @@ class Project:
         config.scripts.cache_clear()
 
     def add(self, id: str, *, after: str | None, up: str = "pass", down: str = "pass") -> None:
-        """Write one revision more."""
+        """Write one revision more, in Alembic's plain style."""
         indented = {"up": textwrap.indent(up, "    "), "down": textwrap.indent(down, "    ")}
-        (self.versions / f"{id}.py").write_text(REVISION.format(id=id, after=after, **indented))
+        (self.versions / f"{id}.py").write_text(PLAIN.format(id=id, after=after, **indented))
+        config.scripts.cache_clear()
+
+    def add_safe(
+        self,
+        id: str,
+        *,
+        after: str | None,
+        up: str = "pass",
+        contract: str | None = None,
+        backfill: str | None = None,
+        down: str = "ops.undo()",
+    ) -> None:
+        """Write one revision more with `service.migrate.ops`; `backfill` is an expression, the others are bodies."""
+        bodies = {"upgrade": up, "contract": contract, "downgrade": down}
+        parts = [
+            *([f"backfill = {backfill}"] if backfill else []),
+            *(f"def {name}() -> None:\n{textwrap.indent(body, '    ')}" for name, body in bodies.items() if body),
+        ]
+        (self.versions / f"{id}.py").write_text(SAFE.format(id=id, after=after, parts="\n\n\n".join(parts)))
         config.scripts.cache_clear()
