@@ -3,27 +3,25 @@
 Why it changes, and what traffic feels: say it here.
 """
 <%
-def without_marks(text):
-    lines = [line for line in (text or "").splitlines() if not line.strip().startswith("# ###")]
-    return "\n".join(lines).strip() or "pass"
+import re
 
-up, down = without_marks(upgrades), without_marks(downgrades)
+def plain(text):
+    lines = [line for line in (text or "").splitlines() if not line.strip().startswith("# ###")]
+    named = re.sub(r"\bops\.f\(('[^']*')\)", r"\1", "\n".join(lines).strip())
+    return "" if named == "pass" else named
+
+up, down = plain(upgrades), plain(context.get("contracts", ""))
 more = (imports or "").splitlines()
 others = sorted(line for line in more if not line.startswith("from service"))
-ours = sorted(line for line in more if line.startswith("from service"))
+ours = sorted({"from service.migrate import ops", *(line for line in more if line.startswith("from service"))})
 %>
 % if "sa." in up + down:
 import sqlalchemy as sa
 % endif
-% if "op." in up + down:
-from alembic import op
-% endif
 % for line in others:
 ${line}
 % endfor
-% if ours:
 
-% endif
 % for line in ours:
 ${line}
 % endfor
@@ -35,8 +33,14 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${up}
+    ${up or "pass"}
 
 
-def downgrade() -> None:
+% if down:
+def contract() -> None:
     ${down}
+
+
+% endif
+def downgrade() -> None:
+    ops.undo()

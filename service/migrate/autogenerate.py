@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import False_, True_
 
 from service.db import types
 from service.migrate import moments
+from service.migrate.drafts import divide
 
 # alembic_version.version_num is a VARCHAR(32).
 _ID_LENGTH = 32
@@ -47,8 +48,9 @@ def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
 
 
 def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
-    """Give each new revision its id: the next number and a few words of its message."""
+    """Give each new revision its id, the next number and a few words of its message, and its operations to phases."""
     for script in scripts:
+        divide(script)
         if context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
             script.rev_id = next_id(context.script, script.message or "")
 

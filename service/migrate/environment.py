@@ -164,6 +164,7 @@ def _options(dialect: str, metadata: MetaData) -> dict[str, Any]:
         # On SQLite an Identity() would always differ.
         "compare_server_default": dialect == "postgresql",
         "include_name": _is_included,
+        "alembic_module_prefix": "ops.",
         "render_item": autogenerate.render_item,
         "process_revision_directives": autogenerate.number,
     }

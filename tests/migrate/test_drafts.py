@@ -10,7 +10,7 @@ from alembic import command
 from service.migrate import commands
 from service.migrate.config import configuration, scripts
 from service.migrate.errors import Refused
-from service.migrate.runner import current, upgrade
+from service.migrate.runner import contract, current, downgrade, upgrade
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.migrate.project import Project
@@ -21,7 +21,8 @@ Why it changes, and what traffic feels: say it here.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from service.migrate import ops
 
 revision = "0017_nothing_new_under_the_sun"
 down_revision = "0016_widen_record_titles"
@@ -30,11 +31,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.drop_table("stray")
+    pass
+
+
+def contract() -> None:
+    ops.drop_table("stray", sa.Column("name", sa.VARCHAR(length=9), nullable=True))
 
 
 def downgrade() -> None:
-    op.create_table("stray", sa.Column("name", sa.VARCHAR(length=9), nullable=True))
+    ops.undo()
 '''
 
 
@@ -69,10 +74,50 @@ async def test_a_draft_is_numbered_named_and_formatted(fresh_url: str, project: 
     assert file.read_text().replace(", autoincrement=False", "") == ADDED
 
 
+ASTRAY = """
+with op.batch_alter_table("users") as users:
+    users.alter_column("name", existing_type=sa.String(50), nullable=True)
+    users.alter_column("address", existing_type=sa.String(100), type_=sa.String(90))
+    users.drop_constraint("uq_users_external_id", type_="unique")
+    users.create_unique_constraint("uq_users_email", ["email"])
+    users.add_column(sa.Column("nickname", sa.String(10)))
+op.drop_index("ix_users_name_key_id", table_name="users")
+op.create_index("ix_users_age", "users", ["age"])
+with op.batch_alter_table("records") as records:
+    records.drop_constraint("fk_records_owner_id_users", type_="foreignkey")
+    records.alter_column("tags", existing_type=sa.JSON(), nullable=True)
+op.drop_table("idempotency_keys")
+op.create_table("stray", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+
+
+async def test_a_draft_of_what_went_astray_leads_back_in_safe_steps(empty_url: str, project: Project) -> None:
+    await upgrade(empty_url)
+    project.add("0017_astray", after="0016_widen_record_titles", up=ASTRAY)
+    await upgrade(empty_url)
+    file = commands.draft(empty_url, "lead back")
+    assert file is not None
+    text = file.read_text()
+    expand, contract_text = text.split("def contract() -> None:")
+    for operation in ("create_table", "change_type", "add_unique", "create_index", "add_foreign_key"):
+        assert f"ops.{operation}(" in expand
+    for operation in ("set_not_null", "drop_column", "drop_index", "drop_constraint", "drop_table"):
+        assert f"ops.{operation}(" in contract_text
+        assert f"ops.{operation}(" not in expand
+    async with opened(empty_url) as store:
+        before = await catalog(store)
+        await upgrade(empty_url)
+        await contract(empty_url)
+        assert commands.differences(empty_url) == []
+        await downgrade(empty_url, "0017")
+        assert await catalog(store) == before
+
+
 async def test_an_empty_draft_asks_no_database(project: Project) -> None:
     file = commands.draft("postgresql://127.0.0.1:1/none", "move the names of the people somewhere else", empty=True)
     assert file is not None
-    assert [line for line in file.read_text().splitlines() if line.startswith(("import", "from"))] == []
+    imports = [line for line in file.read_text().splitlines() if line.startswith(("import", "from"))]
+    assert imports == ["from service.migrate import ops"]
     assert scripts().get_current_head() == "0017_move_the_names_of_the"
 
 
