@@ -59,7 +59,7 @@ class Postgresql:
         self.url = url
 
     def version(self) -> str:
-        return f"PostgreSQL {self._run(lambda connection: connection.fetchval('SHOW server_version'))}"
+        return f"PostgreSQL {self.run(lambda connection: connection.fetchval('SHOW server_version'))}"
 
     def copy(self, table: str, rows: Iterable[data.Row]) -> float:
         names, tuples = _ready(rows, lambda value: value)
@@ -75,20 +75,22 @@ class Postgresql:
                 await connection.execute(f"SELECT setval('{sequence}', (SELECT max(id) FROM {table}))")
             return seconds
 
-        return self._run(copy)
+        return self.run(copy)
 
     def empty(self, table: str) -> None:
-        self._run(lambda connection: connection.execute(f"TRUNCATE {table} RESTART IDENTITY CASCADE"))
+        self.run(lambda connection: connection.execute(f"TRUNCATE {table} RESTART IDENTITY CASCADE"))
 
     def count(self, table: str) -> int:
-        count: int = self._run(lambda connection: connection.fetchval(f"SELECT count(*) FROM {table}"))
+        count: int = self.run(lambda connection: connection.fetchval(f"SELECT count(*) FROM {table}"))
         return count
 
     def settle(self) -> None:
-        self._run(lambda connection: connection.execute("VACUUM ANALYZE"))
-        self._run(lambda connection: connection.execute("CHECKPOINT"))
+        self.run(lambda connection: connection.execute("VACUUM ANALYZE"))
+        self.run(lambda connection: connection.execute("CHECKPOINT"))
 
-    def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do something on a connection of its own."""
+
         async def run() -> T:
             connection = await asyncpg.connect(self.url)
             try:

@@ -44,7 +44,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.requests / self.seconds
 
 
-class _Caller:
+class Caller:
     """One connection, with the answer that it is hearing."""
 
     __slots__ = ("asked_at", "heard", "port", "socket", "wanted")
@@ -89,14 +89,14 @@ def run(load: Load) -> Outcome:
     low, span = load.low, load.high - load.low + 1
     draw = random.Random(count).random
 
-    def ask(caller: _Caller) -> None:
+    def ask(caller: Caller) -> None:
         nonlocal count
         count += 1
         caller.ask(load.request % {b"n": low + int(draw() * span), b"k": count})
 
     with DefaultSelector() as selector:
         for _ in range(load.connections):
-            caller = _Caller(load.port)
+            caller = Caller(load.port)
             selector.register(caller.socket, EVENT_READ, caller)
             ask(caller)
         started = perf_counter()

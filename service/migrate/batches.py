@@ -46,6 +46,8 @@ def fill(connection: Connection, fill: Fill, after: Key | None, upto: Key | None
 
 def left(connection: Connection, fill: Fill) -> int:
     """How many rows are still to be filled; all of the table is looked at."""
+    if fill.unless is not None and connection.exec_driver_sql(fill.unless).scalar():
+        return 0
     count: int = connection.execute(
         _text(f"SELECT count(*) FROM {sql.quoted(fill.table)} WHERE {fill.left}", {})
     ).scalar_one()

@@ -62,7 +62,11 @@ class ChangeType(Operation):
         return [addition(place, self.table, beside), self._sync(self.was, beside).trigger(place)]
 
     def fills(self, place: Place) -> list[Fill]:
-        return [] if self._is_at_once(place) else [self._filled(self._beside, self.using)]
+        if self._is_at_once(place):
+            return []
+        # Once it has taken over there is no column beside any more.
+        swapped = sql.has_column(place.dialect, self.table, sql.trash_name(place.revision, self._name))
+        return [replace(self._filled(self._beside, self.using), unless=swapped)]
 
     def settle(self, place: Place) -> list[Step]:
         if self._is_at_once(place):

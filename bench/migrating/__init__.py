@@ -1,0 +1,1 @@
+"""Schema changes on large tables beside live traffic, in safe steps and in Alembic's plain style."""

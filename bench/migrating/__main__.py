@@ -1,0 +1,222 @@
+"""`python -m bench.migrating`: every operation up and down beside traffic, in safe steps and in the plain style."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from bench import data, machine
+from bench.databases import Postgresql, database
+from bench.migrating import report
+from bench.migrating.changes import Ours, Plain, project, set_up, timed
+from bench.migrating.locks import Locks
+from bench.migrating.report import Control, Measured, Report, Size
+from bench.migrating.scenarios import FILL, SCENARIOS, Scenario
+from bench.migrating.traffic import Seen, Traffic
+from bench.rivals import ROOT, SERVICE, Server, running
+
+_CALM_SECONDS = 1.0
+_CONTROL_SECONDS = 10.0
+_NAMES = [each.name for each in SCENARIOS]
+_marks = count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured."""
+
+    rows: tuple[int, ...]
+    connections: int
+    workers: int
+    reader_seconds: float
+    plain: bool
+    only: frozenset[str]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--rows",
+    multiple=True,
+    type=click.IntRange(1000),
+    help="Users; may be repeated. If not said 10,000, 100,000 and a million.",
+)
+@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Nothing but this; may be repeated.")
+@click.option("--connections", default=16, show_default=True, help="Callers at once.")
+@click.option("--workers", default=2, show_default=True, help="Processes of the service.")
+@click.option(
+    "--reader-seconds",
+    default=0.0,
+    show_default=True,
+    help="Keep a transaction that reads users open so long.",
+)
+@click.option("--plain/--no-plain", default=True, show_default=True, help="Measure Alembic's plain style too.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print tables for a page of documentation.")
+def main(rows: tuple[int, ...], *, as_json: bool, as_markdown: bool, only: tuple[str, ...], **plan: Any) -> None:
+    """Measure what a change of the schema does to those who use it meanwhile.
+
+    For each number of rows the service is started, callers read and write users over HTTP, and each operation is done and
+    taken back: what failed, how long the slowest request took, how long a lock was held and waited for; and afterwards,
+    whether everything that was confirmed is there.
+    """
+    agreed = Plan(rows=rows or (10_000, 100_000, 1_000_000), only=frozenset(only or _NAMES), **plan)
+    console = Console(stderr=True)
+    sizes = [_measure(size, agreed, console) for size in agreed.rows]
+    whole = Report(machine=report.described(machine.describe()), settings=msgspec.to_builtins(plan), sizes=sizes)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(whole)))
+    elif as_markdown:
+        click.echo(report.markdown(whole))
+    else:
+        report.print_tables(whole)
+    sys.exit(0 if all(bar.met for bar in report.bars(whole)) else 1)
+
+
+def _measure(rows: int, plan: Plan, console: Console) -> Size:
+    with tempfile.TemporaryDirectory(prefix="roster-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        place = stack.enter_context(database("postgresql", folder, durable=True))
+        assert isinstance(place, Postgresql)
+        console.print(f"{place.version()}: {rows:,} users")
+        stack.enter_context(project(folder))
+        place.copy("users", data.users(rows))
+        set_up(place.url)
+        place.run(lambda connection: connection.execute(FILL))
+        place.settle()
+        server = stack.enter_context(running(SERVICE, place.url, workers=plan.workers, folder=folder))
+        bench = _Bench(place=place, server=server, rows=rows, plan=plan)
+        control = bench.control()
+        measured = []
+        for scenario in SCENARIOS:
+            if scenario.name in plan.only:
+                console.print(f"  {scenario.name}")
+                measured.append(bench.measure(scenario, "ours", Ours(folder, place.url, scenario)))
+                if plan.plain:
+                    measured.append(bench.measure(scenario, "plain", Plain(place.url, scenario)))
+        return Size(rows=rows, version=place.version(), control=control, measured=measured)
+
+
+@dataclass(kw_only=True)
+class _Bench:
+    place: Postgresql
+    server: Server
+    rows: int
+    plan: Plan
+
+    def control(self) -> Control:
+        """The same traffic with no change at all."""
+        with self._traffic() as seen:
+            sleep(_CONTROL_SECONDS)
+        return Control(requests=seen[0].requests, longest_ms=seen[0].longest_ms, p99_ms=seen[0].p99_ms)
+
+    def measure(self, scenario: Scenario, style: str, change: Ours | Plain) -> Measured:
+        with self._traffic() as seen, self._locks() as locks:
+            sleep(_CALM_SECONDS)
+            up, problem = timed(change, down=False)
+            sleep(_CALM_SECONDS)
+            down = 0.0
+            if not problem:
+                down, problem = timed(change, down=True)
+                sleep(_CALM_SECONDS)
+        met = seen[0]
+        lost = self._lost(met)
+        change.clear()
+        self.place.settle()
+        return Measured(
+            operation=scenario.name,
+            style=style,
+            requests=met.requests,
+            failed=met.failed,
+            failures=met.failures,
+            lost=lost,
+            longest_ms=met.longest_ms,
+            p99_ms=met.p99_ms,
+            waited_ms=locks[0].waited_ms,
+            held_ms=locks[0].held_ms,
+            up_seconds=up,
+            down_seconds=down,
+            rows_per_second=change.rows_per_second,
+            problem=problem,
+        )
+
+    def _lost(self, seen: Seen) -> int:
+        """How many confirmed writes are not there."""
+
+        async def missing(connection: Any) -> int:
+            created = await connection.fetchval(
+                "SELECT count(*) FROM unnest($1::text[]) AS made (email) WHERE NOT EXISTS "
+                "(SELECT FROM users WHERE users.email = made.email)",
+                seen.created,
+            )
+            changed = await connection.fetchval(
+                "SELECT count(*) FROM unnest($1::bigint[], $2::text[]) AS made (id, address) "
+                "JOIN users USING (id) WHERE users.address IS DISTINCT FROM made.address",
+                list(seen.changed),
+                list(seen.changed.values()),
+            )
+            return int(created) + int(changed)
+
+        return self.place.run(missing)
+
+    @contextmanager
+    def _traffic(self) -> Iterator[list[Seen]]:
+        last = data.FIRST_USER + self.rows
+        traffic = Traffic(
+            port=self.server.port,
+            connections=self.plan.connections,
+            low=data.FIRST_USER,
+            high=last,
+            mark=next(_marks),
+        )
+        with _child(["bench.migrating.traffic"], Seen, msgspec.json.encode(traffic).decode()) as seen, self._reader():
+            yield seen
+
+    @contextmanager
+    def _locks(self) -> Iterator[list[Locks]]:
+        with _child(["bench.migrating.locks", self.place.url], Locks) as locks:
+            yield locks
+
+    @contextmanager
+    def _reader(self) -> Iterator[None]:
+        """Someone who looks at users for a long time, and again after a moment."""
+        if not self.plan.reader_seconds:
+            yield
+            return
+        command = [sys.executable, "-m", "bench.migrating.reader", self.place.url, str(self.plan.reader_seconds)]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+        try:
+            yield
+        finally:
+            process.communicate()
+
+
+@contextmanager
+def _child(module: list[str], kind: Any, first_line: str = "") -> Iterator[list[Any]]:
+    """A process that works until its input ends; then its result is the only item of the list."""
+    results: list[Any] = []
+    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if first_line:
+        process.stdin.write(f"{first_line}\n".encode())
+        process.stdin.flush()
+    assert process.stdout.readline().strip()
+    try:
+        yield results
+    finally:
+        output, _ = process.communicate()
+    results.append(msgspec.json.decode(output, type=kind))
+
+
+if __name__ == "__main__":
+    main()
