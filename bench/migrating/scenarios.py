@@ -152,7 +152,6 @@ ops.change_type("users", sa.Column("score", sa.Text()), sa.Column("score", sa.In
     Scenario(
         name="set_not_null, filled",
         upgrade="""ops.set_not_null("users", "nickname", fill="'nick' || id")""",
-        contract="pass",
         plain_up=_fill_nickname,
         plain_down=lambda op: op.alter_column("users", "nickname", nullable=True),
     ),

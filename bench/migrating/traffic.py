@@ -13,7 +13,6 @@ import msgspec
 
 from bench.load import Caller
 
-_SILENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _KINDS = ("get", "page", "post", "patch")
 _EXPECTED = {"get": b"200", "page": b"200", "post": b"201", "patch": b"200"}
@@ -74,33 +73,41 @@ def run(traffic: Traffic) -> Seen:
         one.written = f"{traffic.mark}.{count}"
         one.caller.ask(_request(one))
 
+    def note(one: _Asking, answered: bytes) -> None:
+        if answered != _EXPECTED[one.kind]:
+            told = f"{one.kind} {answered.decode() or 'no answer'}"
+            failures[told] = failures.get(told, 0) + 1
+        elif one.kind == "post":
+            created.append(f"new{one.written}@example.org")
+        elif one.kind == "patch":
+            changed[one.who] = one.written
+
     with DefaultSelector() as selector:
         for number in range(traffic.connections):
             one = _Asking(number, Caller(traffic.port))
             selector.register(one.caller.socket, EVENT_READ, one)
             ask(one)
-        while not select.select([sys.stdin], [], [], 0)[0]:
-            ready = selector.select(_POLL_SECONDS)
-            for key, _ in ready:
+        asking = set(range(traffic.connections))
+        while asking:
+            ending = bool(select.select([sys.stdin], [], [], 0)[0])
+            for key, _ in selector.select(_POLL_SECONDS):
                 one = key.data
                 answered = one.caller.hear()
                 if answered is None:
                     continue
                 times.append(perf_counter() - one.caller.asked_at)
-                if answered == _EXPECTED[one.kind]:
-                    if one.kind == "post":
-                        created.append(f"new{one.written}@example.org")
-                    elif one.kind == "patch":
-                        changed[one.who] = one.written
-                else:
-                    told = f"{one.kind} {answered.decode() or 'no answer'}"
-                    failures[told] = failures.get(told, 0) + 1
+                note(one, answered)
                 if not answered:
                     selector.unregister(one.caller.socket)
                     one.caller.socket.close()
                     one.caller.connect()
                     selector.register(one.caller.socket, EVENT_READ, one)
-                ask(one)
+                # Whoever was answered at the end knows what became of all that they wrote.
+                if ending:
+                    selector.unregister(one.caller.socket)
+                    asking.discard(one.number)
+                else:
+                    ask(one)
     times.sort()
     return Seen(
         requests=len(times),
