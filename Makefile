@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # Prints every target that carries a description behind two hashes.
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: install
 install: .venv/.project ## make the environment in .venv (again when the lock file changed)
@@ -43,6 +43,10 @@ endif
 .PHONY: bench
 bench: install ## measure the service beside a bare floor on this machine
 	$(BIN)/python -m bench
+
+.PHONY: bench-migrate
+bench-migrate: install ## measure every change of a schema, up and down, beside live traffic
+	$(BIN)/python -m bench.migrating
 
 .PHONY: lock
 lock: ## choose the newest versions again and write the lock files (needs the package index)

@@ -25,8 +25,7 @@ from bench.migrating.scenarios import FILL, SCENARIOS, Scenario
 from bench.migrating.traffic import Seen, Traffic
 from bench.rivals import ROOT, SERVICE, Server, running
 
-_CALM_SECONDS = 1.0
-_CONTROL_SECONDS = 10.0
+_QUICK_ROWS = 2_000
 _NAMES = [each.name for each in SCENARIOS]
 _marks = count(1)
 
@@ -39,6 +38,7 @@ class Plan:
     connections: int
     workers: int
     reader_seconds: float
+    calm_seconds: float
     plain: bool
     only: frozenset[str]
 
@@ -59,16 +59,27 @@ class Plan:
     show_default=True,
     help="Keep a transaction that reads users open so long.",
 )
+@click.option(
+    "--calm-seconds",
+    default=1.0,
+    show_default=True,
+    help="Traffic before and after each change; ten times that without.",
+)
+@click.option("--quick", is_flag=True, help=f"{_QUICK_ROWS:,} users and hardly any calm, to see that all of it works.")
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Measure Alembic's plain style too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print tables for a page of documentation.")
-def main(rows: tuple[int, ...], *, as_json: bool, as_markdown: bool, only: tuple[str, ...], **plan: Any) -> None:
+def main(
+    rows: tuple[int, ...], *, quick: bool, as_json: bool, as_markdown: bool, only: tuple[str, ...], **plan: Any
+) -> None:
     """Measure what a change of the schema does to those who use it meanwhile.
 
-    For each number of rows the service is started, callers read and write users over HTTP, and each operation is done and
-    taken back: what failed, how long the slowest request took, how long a lock was held and waited for; and afterwards,
+    For each number of rows the service is started, callers read and write users over HTTP, and each operation is done
+    and taken back: what failed, how long the slowest request took, how long a lock was held and waited for; and then,
     whether everything that was confirmed is there.
     """
+    if quick:
+        rows, plan["calm_seconds"] = rows or (_QUICK_ROWS,), 0.1
     agreed = Plan(rows=rows or (10_000, 100_000, 1_000_000), only=frozenset(only or _NAMES), **plan)
     console = Console(stderr=True)
     sizes = [_measure(size, agreed, console) for size in agreed.rows]
@@ -116,18 +127,18 @@ class _Bench:
     def control(self) -> Control:
         """The same traffic with no change at all."""
         with self._traffic() as seen:
-            sleep(_CONTROL_SECONDS)
+            sleep(10 * self.plan.calm_seconds)
         return Control(requests=seen[0].requests, longest_ms=seen[0].longest_ms, p99_ms=seen[0].p99_ms)
 
     def measure(self, scenario: Scenario, style: str, change: Ours | Plain) -> Measured:
         with self._traffic() as seen, self._locks() as locks:
-            sleep(_CALM_SECONDS)
+            sleep(self.plan.calm_seconds)
             up, problem = timed(change, down=False)
-            sleep(_CALM_SECONDS)
+            sleep(self.plan.calm_seconds)
             down = 0.0
             if not problem:
                 down, problem = timed(change, down=True)
-                sleep(_CALM_SECONDS)
+                sleep(self.plan.calm_seconds)
         met = seen[0]
         lost = self._lost(met)
         change.clear()

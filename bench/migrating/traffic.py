@@ -56,68 +56,77 @@ class _Asking:
         self.written = ""
 
 
-def run(traffic: Traffic) -> Seen:
-    draw = random.Random(traffic.mark)
-    times: list[float] = []
-    failures: dict[str, int] = {}
-    created: list[str] = []
-    changed: dict[int, str] = {}
-    count = 0
+class _Callers:
+    """All of them, and what they met."""
 
-    def ask(one: _Asking) -> None:
-        nonlocal count
-        count += 1
-        one.kind = draw.choice(_KINDS)
-        span = (traffic.high - traffic.low) // traffic.connections
-        one.who = traffic.low + draw.randrange(span) * traffic.connections + one.number
-        one.written = f"{traffic.mark}.{count}"
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._span = (traffic.high - traffic.low) // traffic.connections
+        self._draw = random.Random(traffic.mark)
+        self._times: list[float] = []
+        self._failures: dict[str, int] = {}
+        self._created: list[str] = []
+        self._changed: dict[int, str] = {}
+        self._count = 0
+
+    def run(self) -> Seen:
+        with DefaultSelector() as selector:
+            for number in range(self._traffic.connections):
+                one = _Asking(number, Caller(self._traffic.port))
+                selector.register(one.caller.socket, EVENT_READ, one)
+                self._ask(one)
+            asking = self._traffic.connections
+            while asking:
+                ending = bool(select.select([sys.stdin], [], [], 0)[0])
+                for key, _ in selector.select(_POLL_SECONDS):
+                    if not self._hears(key.data, selector):
+                        continue
+                    # Whoever was answered at the end knows what became of all that they wrote.
+                    if ending:
+                        selector.unregister(key.data.caller.socket)
+                        asking -= 1
+                    else:
+                        self._ask(key.data)
+        return self._seen()
+
+    def _ask(self, one: _Asking) -> None:
+        self._count += 1
+        one.kind = self._draw.choice(_KINDS)
+        one.who = self._traffic.low + self._draw.randrange(self._span) * self._traffic.connections + one.number
+        one.written = f"{self._traffic.mark}.{self._count}"
         one.caller.ask(_request(one))
 
-    def note(one: _Asking, answered: bytes) -> None:
+    def _hears(self, one: _Asking, selector: DefaultSelector) -> bool:
+        """Tell whether the whole answer is there, and note it."""
+        answered = one.caller.hear()
+        if answered is None:
+            return False
+        self._times.append(perf_counter() - one.caller.asked_at)
         if answered != _EXPECTED[one.kind]:
             told = f"{one.kind} {answered.decode() or 'no answer'}"
-            failures[told] = failures.get(told, 0) + 1
+            self._failures[told] = self._failures.get(told, 0) + 1
         elif one.kind == "post":
-            created.append(f"new{one.written}@example.org")
+            self._created.append(f"new{one.written}@example.org")
         elif one.kind == "patch":
-            changed[one.who] = one.written
-
-    with DefaultSelector() as selector:
-        for number in range(traffic.connections):
-            one = _Asking(number, Caller(traffic.port))
+            self._changed[one.who] = one.written
+        if not answered:
+            selector.unregister(one.caller.socket)
+            one.caller.socket.close()
+            one.caller.connect()
             selector.register(one.caller.socket, EVENT_READ, one)
-            ask(one)
-        asking = set(range(traffic.connections))
-        while asking:
-            ending = bool(select.select([sys.stdin], [], [], 0)[0])
-            for key, _ in selector.select(_POLL_SECONDS):
-                one = key.data
-                answered = one.caller.hear()
-                if answered is None:
-                    continue
-                times.append(perf_counter() - one.caller.asked_at)
-                note(one, answered)
-                if not answered:
-                    selector.unregister(one.caller.socket)
-                    one.caller.socket.close()
-                    one.caller.connect()
-                    selector.register(one.caller.socket, EVENT_READ, one)
-                # Whoever was answered at the end knows what became of all that they wrote.
-                if ending:
-                    selector.unregister(one.caller.socket)
-                    asking.discard(one.number)
-                else:
-                    ask(one)
-    times.sort()
-    return Seen(
-        requests=len(times),
-        failed=sum(failures.values()),
-        failures=failures,
-        longest_ms=1000 * times[-1],
-        p99_ms=1000 * times[len(times) * 99 // 100],
-        created=created,
-        changed=changed,
-    )
+        return True
+
+    def _seen(self) -> Seen:
+        self._times.sort()
+        return Seen(
+            requests=len(self._times),
+            failed=sum(self._failures.values()),
+            failures=self._failures,
+            longest_ms=1000 * self._times[-1],
+            p99_ms=1000 * self._times[len(self._times) * 99 // 100],
+            created=self._created,
+            changed=self._changed,
+        )
 
 
 def _request(one: _Asking) -> bytes:
@@ -141,4 +150,4 @@ def _written(method: str, path: str, body: str = "") -> bytes:
 if __name__ == "__main__":
     asked = msgspec.json.decode(sys.stdin.readline(), type=Traffic)
     print("asking", flush=True)
-    sys.stdout.buffer.write(msgspec.json.encode(run(asked)))
+    sys.stdout.buffer.write(msgspec.json.encode(_Callers(asked).run()))

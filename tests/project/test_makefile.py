@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.project.files import ROOT, read
 
-TARGETS = {"serve", "test", "check", "fmt", "migration", "bench", "clean", "install", "lock"}
+TARGETS = {"serve", "test", "check", "fmt", "migration", "bench", "bench-migrate", "clean", "install", "lock"}
 
 
 def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -16,13 +16,13 @@ def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def test_make_alone_lists_every_target_with_what_it_does() -> None:
-    listed = re.findall(r"(?m)^  make ([a-z]+) +\S.+$", make().stdout)
+    listed = re.findall(r"(?m)^  make ([a-z-]+) +\S.+$", make().stdout)
     assert set(listed) == TARGETS
     assert len(listed) == len(TARGETS)
 
 
 def test_no_target_is_mistaken_for_a_file() -> None:
-    assert set(re.findall(r"(?m)^\.PHONY: (\w+)$", read("Makefile"))) == TARGETS | {"help"}
+    assert set(re.findall(r"(?m)^\.PHONY: ([a-z-]+)$", read("Makefile"))) == TARGETS | {"help"}
 
 
 def test_an_old_python_is_refused_with_the_cure(tmp_path: Path) -> None:

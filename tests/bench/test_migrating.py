@@ -1,0 +1,56 @@
+"""Every operation, up and down, beside requests over HTTP: none fails, and nothing that was confirmed is lost."""
+
+import io
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from bench.migrating import report as tables
+from bench.migrating.report import Report
+from bench.migrating.scenarios import SCENARIOS
+from tests.project.files import ROOT
+
+TINY = ("--quick", "--rows=1000", "--workers=1", "--connections=4", "--json")
+
+
+def run(*options: str) -> Report:
+    command = [sys.executable, "-m", "bench.migrating", *TINY, *options]
+    # Its status tells whether times were kept too, which on a busy machine says nothing.
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
+    assert done.stdout, done.stderr.decode()
+    return msgspec.json.decode(done.stdout, type=Report)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return run("--no-plain")
+
+
+def test_no_request_fails_and_nothing_is_lost(report: Report) -> None:
+    (size,) = report.sizes
+    assert [each.operation for each in size.measured] == [scenario.name for scenario in SCENARIOS]
+    assert {each.operation: each.failures for each in size.measured if each.failed} == {}
+    assert {each.operation: each.lost for each in size.measured if each.lost} == {}
+    assert all(each.requests for each in size.measured)
+
+
+def test_the_figures_are_shown_as_tables_and_as_markdown(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    monkeypatch.setattr(tables, "Console", lambda **_: console)
+    tables.print_tables(report)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    written = tables.markdown(report)
+    for text in (shown, written):
+        assert "rename_column" in text
+        assert "confirmed writes lost" in text
+
+
+def test_the_plain_style_is_measured_beside(report: Report) -> None:
+    (size,) = run("--only=rename_table").sizes
+    ours, plain = size.measured
+    assert (ours.style, plain.style, ours.failed) == ("ours", "plain", 0)
+    # The service knows the old name alone.
+    assert plain.failed > 0
