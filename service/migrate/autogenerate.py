@@ -18,6 +18,8 @@ from sqlalchemy.sql.elements import False_, True_
 from service.db import types
 from service.migrate import moments
 from service.migrate.drafts import divide
+from service.migrate.errors import Refused
+from service.migrate.status import read_phases
 
 # alembic_version.version_num is a VARCHAR(32).
 _ID_LENGTH = 32
@@ -48,11 +50,30 @@ def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
 
 
 def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
-    """Give each new revision its id, the next number and a few words of its message, and its operations to phases."""
+    """Give each new revision its id, the next number and a few words of its message, and its operations to phases.
+
+    Raises:
+        Refused: revisions before have phases left, whose leftovers would be taken for changes.
+    """
     for script in scripts:
+        if script.upgrade_ops is not None and not script.upgrade_ops.is_empty():
+            _refuse_unfinished(context)
         divide(script)
         if context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
             script.rev_id = next_id(context.script, script.message or "")
+
+
+def _refuse_unfinished(context: MigrationContext) -> None:
+    if context.connection is None:
+        return
+    phases = read_phases(context.connection, context.get_current_heads())
+    left = [f"{each} is not backfilled" for each in phases.backfill]
+    left += [f"{each} is not contracted" for each in phases.contract if each not in phases.backfill]
+    if left:
+        raise Refused(
+            f"{'; '.join(left)}: what that leaves behind would be taken for changes. "
+            "Run `roster db backfill` and `roster db contract` first."
+        )
 
 
 def next_id(scripts: ScriptDirectory, message: str) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from alembic import command
 from service.migrate import commands
 from service.migrate.config import configuration, scripts
 from service.migrate.errors import Refused
-from service.migrate.runner import contract, current, downgrade, upgrade
+from service.migrate.runner import backfill, contract, current, downgrade, upgrade
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.migrate.project import Project
@@ -138,6 +139,22 @@ async def test_a_draft_needs_a_database_at_head(empty_url: str) -> None:
     with pytest.raises(Refused, match="Target database is not up to date"):
         commands.draft(empty_url, "too early")
     assert await current(empty_url) == ("0001_create_users",)
+
+
+async def test_what_is_left_of_a_revision_is_no_change_to_draft(fresh_url: str, project: Project) -> None:
+    rename = 'ops.rename_column("users", sa.Column("address", sa.String(100)), sa.Column("street", sa.String(100)))'
+    project.add_safe("0017_street", after="0016_widen_record_titles", up=rename)
+    await upgrade(fresh_url)
+    for ask in (partial(commands.draft, fresh_url, "more"), partial(commands.differences, fresh_url)):
+        with pytest.raises(
+            Refused, match=r"^0017_street is not (backfilled|contracted): .* Run `roster db backfill` and"
+        ):
+            ask()
+    await backfill(fresh_url)
+    with pytest.raises(Refused, match="0017_street is not contracted"):
+        commands.draft(fresh_url, "more")
+    await contract(fresh_url)
+    assert len(commands.differences(fresh_url)) == 2
 
 
 def test_without_ruff_a_draft_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
