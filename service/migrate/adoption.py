@@ -2,57 +2,51 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
-from service.db.words import now
-from service.migrate import batches, ledger
-from service.migrate.executor import Executor
-from service.migrate.filling import FillState, Run
+from service.migrate import ledger
+from service.migrate.batches import Batches
 from service.migrate.phases import Phase, Plan
+from service.migrate.runs import FillState, Run
 from service.migrate.steps import Fill, Step
+from service.migrate.turn import Turn
 
 
-def adopt(executor: Executor, plan: Plan, content: str) -> None:
+def adopt(turn: Turn, plan: Plan, content: str) -> None:
     """Write down how far an applied revision has come; `content` is the digest of its file.
 
     Its expand is done, or it would not be applied. Of settle and contract the catalog tells.
     """
-    contracted = bool(plan.contract) and _are_done(executor, plan.contract)
-    filled = {fill.name: contracted or not _is_left(executor, fill) for fill in plan.fills}
-    settled = contracted or (all(filled.values()) and _are_done(executor, plan.settle))
-    with executor.transaction():
-        connection = executor.connection
-        ledger.remember(connection, plan.revision, content)
-        _mark(executor, plan, Phase.EXPAND, plan.expand)
-        if settled:
-            _mark(executor, plan, Phase.SETTLE, plan.settle)
-        if contracted:
-            _mark(executor, plan, Phase.CONTRACT, plan.contract)
-        for fill in plan.fills:
-            if filled[fill.name]:
-                connection.execute(insert(ledger.FILLS), _finished(plan.revision, fill))
+    is_contracted = _are_done(turn, plan.contract)
+    filled = [fill for fill in plan.fills if is_contracted or not _is_left(turn, fill)]
+    is_settled = is_contracted or (len(filled) == len(plan.fills) and (not plan.settle or _are_done(turn, plan.settle)))
+    with turn.writing():
+        ledger.remember(turn.connection, plan.revision, content)
+        _mark(turn, plan, Phase.EXPAND, plan.expand)
+        if is_settled:
+            _mark(turn, plan, Phase.SETTLE, plan.settle)
+        if is_contracted:
+            _mark(turn, plan, Phase.CONTRACT, plan.contract)
+        for fill in filled:
+            run = Run(revision=plan.revision, name=fill.name, total=0)
+            run.begin(turn.connection, FillState.DONE)
 
 
-def _are_done(executor: Executor, steps: Sequence[Step]) -> bool:
+def _are_done(turn: Turn, steps: Sequence[Step]) -> bool:
+    """Whether the catalog says of all steps that can be asked, and of one at least, that they are done."""
     questions = [step.done for step in steps if step.done is not None]
-    with executor.transaction():
-        return all(executor.ask(question) for question in questions)
+    with turn.reading():
+        return bool(questions) and all(turn.ask(question) for question in questions)
 
 
-def _is_left(executor: Executor, fill: Fill) -> bool:
+def _is_left(turn: Turn, fill: Fill) -> bool:
     """Whether rows are left; where its columns are gone none can be."""
     try:
-        with executor.transaction(), executor.connection.begin_nested():
-            return bool(batches.left(executor.connection, fill))
+        with turn.reading(), turn.connection.begin_nested():
+            return bool(Batches(turn.connection, fill).left())
     except DBAPIError:
         return False
 
 
-def _mark(executor: Executor, plan: Plan, phase: Phase, steps: Sequence[Step]) -> None:
-    ledger.mark(executor.connection, plan.revision, phase, [(step, at) for at, step in enumerate(steps)])
-
-
-def _finished(revision: str, fill: Fill) -> dict[str, object]:
-    run = Run(batch=0, total=0, state=FillState.DONE)
-    return {"revision": revision, "name": fill.name, "started_at": now(), **run.row()}
+def _mark(turn: Turn, plan: Plan, phase: Phase, steps: Sequence[Step]) -> None:
+    ledger.mark(turn.connection, plan.revision, phase, [(step, at) for at, step in enumerate(steps)])

@@ -1,22 +1,41 @@
 """The revisions that a database has, in their order, and what they would do in each phase."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from service.migrate import contents, ledger
 from service.migrate.adoption import adopt
 from service.migrate.config import scripts
-from service.migrate.executor import Executor
+from service.migrate.errors import Refused
 from service.migrate.phases import Plan, plan
+from service.migrate.turn import Turn
 
 
 def applied_scripts(connection: Connection) -> list[Script]:
-    """The scripts of the revisions that are applied, the oldest first."""
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return list(reversed(list(scripts().iterate_revisions(heads, "base")))) if heads else []
+    """The scripts of the revisions that are applied, the oldest first; raises Refused as `below` does."""
+    return below(MigrationContext.configure(connection).get_current_heads(), scripts())
+
+
+def below(heads: Iterable[str], directory: ScriptDirectory) -> list[Script]:
+    """The scripts of the revisions that a database at these heads has, the oldest first.
+
+    Raises:
+        Refused: one of them is none of ours: the database is ahead of this code.
+    """
+    for head in heads:
+        try:
+            directory.get_revision(head)
+        except (CommandError, RevisionError) as unknown:
+            raise Refused(
+                f"The database is at revision {head}, which this code does not know: newer code upgraded it. "
+                "Run this with that code."
+            ) from unknown
+    return list(reversed(list(directory.iterate_revisions(tuple(heads), "base")))) if heads else []
 
 
 def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:
@@ -24,11 +43,11 @@ def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:
     return [found for script in revisions if (found := plan(script, dialect)) is not None]
 
 
-def adopt_applied(executor: Executor, revisions: Collection[str]) -> None:
-    """Write down of the revisions with these ids, where the ledger does not know of them, how far they have come."""
-    with executor.transaction():
-        unknown = set(revisions) - ledger.known(executor.connection)
-    for script in reversed(list(scripts().walk_revisions())):
-        found = plan(script, executor.dialect) if script.revision in unknown else None
+def adopt_applied(turn: Turn, applied: Sequence[Script]) -> None:
+    """Write down of these revisions, where the ledger does not know of them, how far they have come."""
+    with turn.reading():
+        known = ledger.known(turn.connection)
+    for script in applied:
+        found = None if script.revision in known else plan(script, turn.dialect)
         if found is not None:
-            adopt(executor, found, contents.content(script))
+            adopt(turn, found, contents.content(script))

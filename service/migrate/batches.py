@@ -1,14 +1,17 @@
-"""One batch of a fill, as SQL: which rows it takes, and what they get."""
+"""The batches of a fill, as SQL: which rows each takes, and what they get."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from service.migrate import sql
 from service.migrate.errors import Refused
 from service.migrate.steps import Fill
 
+# On PostgreSQL as text, which a key of any type can be, and its place in the ledger is.
 Key = tuple[Any, ...]
 
 
@@ -19,172 +22,171 @@ class Window(NamedTuple):
     last: Key | None
 
 
-def window(connection: Connection, fill: Fill, after: Key | None, rows: int) -> Window:
-    """The next rows along the key, after the one of the last batch."""
-    keys = sql.listed(fill.key)
-    where, values = _after(fill, after)
-    found = connection.execute(
-        text(f"SELECT {keys} FROM {sql.quoted(fill.table)}{where} ORDER BY {keys} LIMIT :rows"),
-        {**values, "rows": rows},
-    ).all()
-    return Window(len(found), tuple(found[-1]) if found else None)
+@dataclass
+class Batches:
+    """One fill on one connection, in whatever transaction is open."""
+
+    connection: Connection
+    fill: Fill
+
+    def window(self, after: Key | None, rows: int) -> Window:
+        """The next rows along the key, after the one of the last batch."""
+        where, values = self._compared(">", "after", after)
+        keys = sql.listed(self.fill.key)
+        descending = ", ".join(f"{sql.quoted(name)} DESC" for name in self.fill.key)
+        texts = ", ".join(self._text_of(name) for name in self.fill.key)
+        taken = f"SELECT {keys} FROM {self._table} WHERE {where} ORDER BY {keys} LIMIT :rows"
+        asked = f"SELECT count(*) OVER (), {texts} FROM ({taken}) AS taken ORDER BY {descending} LIMIT 1"
+        found = self.connection.execute(text(asked), {**values, "rows": rows}).one_or_none()
+        return Window(0, None) if found is None else Window(found[0], tuple(found[1:]))
+
+    def take(self, after: Key | None, upto: Key) -> int:
+        """Fill what is left of a window, and return how many rows that were."""
+        above, lower = self._compared(">", "after", after)
+        below, upper = self._compared("<=", "upto", upto)
+        window, values = f"({above} AND {below})", lower | upper
+        if self.fill.by is not None:
+            return self._take_by_function(window, values)
+        if self.fill.statement is not None:
+            given = self.fill.statement
+            statement = given if isinstance(given, str) else given[self.connection.dialect.name]
+            statement = statement.replace("{batch}", window)
+        else:
+            settings = ", ".join(f"{sql.quoted(name)} = {value}" for name, value in (self.fill.assign or {}).items())
+            statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.fill.left})"
+        return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
+
+    def left(self) -> int:
+        """How many rows are still to be filled; all of the table is looked at."""
+        if self.fill.unless is not None and self.connection.exec_driver_sql(self.fill.unless).scalar():
+            return 0
+        asked = f"SELECT count(*) FROM {self._table} WHERE {self.fill.left}"
+        count: int = self.connection.execute(_text(asked)).scalar_one()
+        return count
+
+    def sample(self, rows: int) -> list[Key]:
+        """The keys of the first rows that are still to be filled."""
+        keys = sql.listed(self.fill.key)
+        asked = f"SELECT {keys} FROM {self._table} WHERE {self.fill.left} ORDER BY {keys} LIMIT {rows}"
+        return [tuple(row) for row in self.connection.execute(_text(asked))]
+
+    def total(self) -> int:
+        """How many rows the table has; PostgreSQL's estimate where it has one."""
+        if self._is_postgresql:
+            asked = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:name)")
+            estimate: int | None = self.connection.execute(asked, {"name": self._table}).scalar()
+            if estimate is not None and estimate > 0:
+                return estimate
+        count: int = self.connection.exec_driver_sql(f"SELECT count(*) FROM {self._table}").scalar_one()
+        return count
+
+    def _take_by_function(self, window: str, values: dict[str, Any]) -> int:
+        """Read, compute, write; a row whose source was changed meanwhile is left to the next pass."""
+        keys = sql.listed(self.fill.key)
+        names = sql.listed((*self.fill.key, *self.fill.read))
+        asked = f"SELECT {names} FROM {self._table} WHERE {window} AND ({self.fill.left}) ORDER BY {keys}"
+        rows = self.connection.execute(_text(asked, values), values).all()
+        computed = [(*row, *self._computed(tuple(row))) for row in rows]
+        if not computed:
+            return 0
+        return self._update_many(computed) if self._is_postgresql else self._update_each(computed)
+
+    def _computed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        fill, key, read = self.fill, row[: len(self.fill.key)], row[len(self.fill.key) :]
+        assert fill.by is not None  # noqa: S101 - asked only then
+        try:
+            made = tuple(fill.by(*read))
+        except Exception as error:
+            told = ", ".join(map(str, key))
+            raise Refused(f"{fill.title}: its function failed at the row {told} of {fill.table}: {error!r}.") from error
+        if len(made) != len(fill.write):
+            told = ", ".join(fill.write)
+            raise Refused(f"{fill.title}: its function must return as many values as there are in {told}.")
+        return made
+
+    def _update_many(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """One statement for all rows, with an array for each column, of the column's own type."""
+        marks = {**self._keys, **self._read, **self._written}
+        arrays = ", ".join(f"CAST(:{mark} AS {self._types[name]}[])" for mark, name in marks.items())
+        settings = ", ".join(f"{sql.quoted(name)} = made.{mark}" for mark, name in self._written.items())
+        same = " AND ".join(
+            (
+                *(f"{self._table}.{sql.quoted(name)} = made.{mark}" for mark, name in self._keys.items()),
+                *(
+                    f"{self._table}.{sql.quoted(name)} IS NOT DISTINCT FROM made.{mark}"
+                    for mark, name in self._read.items()
+                ),
+            )
+        )
+        made = f"unnest({arrays}) AS made ({', '.join(marks)})"
+        values = dict(zip(marks, (list(each) for each in zip(*rows, strict=True)), strict=True))
+        statement = text(f"UPDATE {self._table} SET {settings} FROM {made} WHERE {same}")
+        return max(self.connection.execute(statement, values).rowcount, 0)
+
+    def _update_each(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        marks = {**self._keys, **self._read, **self._written}
+        settings = ", ".join(f"{sql.quoted(name)} = :{mark}" for mark, name in self._written.items())
+        same = " AND ".join(
+            (
+                *(f"{sql.quoted(name)} = :{mark}" for mark, name in self._keys.items()),
+                *(f"{sql.quoted(name)} IS :{mark}" for mark, name in self._read.items()),
+            )
+        )
+        statement = text(f"UPDATE {self._table} SET {settings} WHERE {same}")
+        written = self.connection.execute(statement, [dict(zip(marks, row, strict=True)) for row in rows])
+        return max(written.rowcount, 0)
+
+    def _compared(self, operator: str, prefix: str, key: Key | None) -> tuple[str, dict[str, Any]]:
+        """A condition on the key, and its values; without one to compare with, every row meets it."""
+        if key is None:
+            return "TRUE", {}
+        marks = [f"{prefix}{number}" for number in range(len(key))]
+        columns = ", ".join(f"{self._table}.{sql.quoted(name)}" for name in self.fill.key)
+        values = ", ".join(self._value_of(name, mark) for name, mark in zip(self.fill.key, marks, strict=True))
+        return f"({columns}) {operator} ({values})", dict(zip(marks, key, strict=True))
+
+    def _text_of(self, column: str) -> str:
+        name = sql.quoted(column)
+        return f"CAST({name} AS text)" if self._is_postgresql else name
+
+    def _value_of(self, column: str, mark: str) -> str:
+        return f"CAST(CAST(:{mark} AS text) AS {self._types[column]})" if self._is_postgresql else f":{mark}"
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self.connection.dialect.name == "postgresql"
+
+    @property
+    def _table(self) -> str:
+        return sql.quoted(self.fill.table)
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """The columns of the key by the names of their parameters, as below those that are read and written."""
+        return {f"k{number}": name for number, name in enumerate(self.fill.key)}
+
+    @cached_property
+    def _read(self) -> dict[str, str]:
+        return {f"r{number}": name for number, name in enumerate(self.fill.read)}
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        return {f"w{number}": name for number, name in enumerate(self.fill.write)}
+
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        """The type of each column, without its length: a cast to that would cut a value short without a word."""
+        found = self.connection.execute(
+            text(
+                "SELECT attname, format_type(atttypid, -1) AS type FROM pg_attribute "
+                "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
+            ),
+            {"name": self._table},
+        )
+        return {row.attname: row.type for row in found}
 
 
-def fill(connection: Connection, fill: Fill, after: Key | None, upto: Key | None) -> int:
-    """Fill what is left of a window, and return how many rows that were."""
-    condition, values = _between(fill, after, upto)
-    if fill.by is not None:
-        return _by_function(connection, fill, condition, values)
-    if fill.statement is not None:
-        written = fill.statement if isinstance(fill.statement, str) else fill.statement[connection.dialect.name]
-        statement = written.replace("{batch}", condition)
-    else:
-        settings = ", ".join(f"{sql.quoted(name)} = {value}" for name, value in (fill.assign or {}).items())
-        statement = f"UPDATE {sql.quoted(fill.table)} SET {settings} WHERE {condition} AND ({fill.left})"
-    return max(connection.execute(_text(statement, values), values).rowcount, 0)
-
-
-def left(connection: Connection, fill: Fill) -> int:
-    """How many rows are still to be filled; all of the table is looked at."""
-    if fill.unless is not None and connection.exec_driver_sql(fill.unless).scalar():
-        return 0
-    count: int = connection.execute(
-        _text(f"SELECT count(*) FROM {sql.quoted(fill.table)} WHERE {fill.left}", {})
-    ).scalar_one()
-    return count
-
-
-def sample(connection: Connection, fill: Fill, rows: int) -> list[Key]:
-    """The keys of the first rows that are still to be filled."""
-    keys = sql.listed(fill.key)
-    asked = f"SELECT {keys} FROM {sql.quoted(fill.table)} WHERE {fill.left} ORDER BY {keys} LIMIT {rows}"
-    return [tuple(row) for row in connection.execute(_text(asked, {}))]
-
-
-def total(connection: Connection, fill: Fill) -> int:
-    """How many rows the table has; PostgreSQL's estimate where it has one."""
-    if connection.dialect.name == "postgresql":
-        asked = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:name)")
-        estimate: int | None = connection.execute(asked, {"name": sql.quoted(fill.table)}).scalar()
-        if estimate is not None and estimate > 0:
-            return estimate
-    count: int = connection.exec_driver_sql(f"SELECT count(*) FROM {sql.quoted(fill.table)}").scalar_one()
-    return count
-
-
-def _by_function(connection: Connection, fill: Fill, condition: str, values: dict[str, Any]) -> int:
-    """Read, compute, write; a row whose source was changed meanwhile is left to the next pass."""
-    assert fill.by is not None  # noqa: S101 - asked only then
-    names = [*fill.key, *fill.read]
-    rows = connection.execute(
-        _text(
-            f"SELECT {sql.listed(names)} FROM {sql.quoted(fill.table)} "
-            f"WHERE {condition} AND ({fill.left}) ORDER BY {sql.listed(fill.key)}",
-            values,
-        ),
-        values,
-    ).all()
-    computed = [(*row, *_values(fill, tuple(row))) for row in rows]
-    if not computed:
-        return 0
-    write = _update_many if connection.dialect.name == "postgresql" else _update_each
-    return write(connection, fill, computed)
-
-
-def _values(fill: Fill, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    key, read = row[: len(fill.key)], row[len(fill.key) :]
-    assert fill.by is not None  # noqa: S101 - as above
-    try:
-        made = fill.by(*read)
-    except Exception as error:
-        told = ", ".join(map(str, key))
-        raise Refused(f"{fill.title}: its function failed at the row {told} of {fill.table}: {error!r}.") from error
-    if len(made) != len(fill.write):
-        raise Refused(f"{fill.title}: its function returns one value for each of {', '.join(fill.write)}, as a tuple.")
-    return made
-
-
-def _update_many(connection: Connection, fill: Fill, rows: Sequence[tuple[Any, ...]]) -> int:
-    """One statement for all rows, with an array for each column, of the column's own type."""
-    names = [
-        *(f"k_{name}" for name in fill.key),
-        *(f"r_{name}" for name in fill.read),
-        *(f"w_{name}" for name in fill.write),
-    ]
-    columns = [*fill.key, *fill.read, *fill.write]
-    types = _types(connection, fill.table)
-    arrays = ", ".join(f"CAST(:{name} AS {types[column]}[])" for name, column in zip(names, columns, strict=True))
-    settings = ", ".join(f"{sql.quoted(name)} = made.{sql.quoted(f'w_{name}')}" for name in fill.write)
-    table = sql.quoted(fill.table)
-    same = " AND ".join(
-        [
-            *(f"{table}.{sql.quoted(name)} = made.{sql.quoted(f'k_{name}')}" for name in fill.key),
-            *(f"{table}.{sql.quoted(name)} IS NOT DISTINCT FROM made.{sql.quoted(f'r_{name}')}" for name in fill.read),
-        ]
-    )
-    statement = text(f"UPDATE {table} SET {settings} FROM unnest({arrays}) AS made ({sql.listed(names)}) WHERE {same}")
-    values = dict(zip(names, (list(each) for each in zip(*rows, strict=True)), strict=True))
-    return max(connection.execute(statement, values).rowcount, 0)
-
-
-def _update_each(connection: Connection, fill: Fill, rows: Sequence[tuple[Any, ...]]) -> int:
-    names = [
-        *(f"k_{name}" for name in fill.key),
-        *(f"r_{name}" for name in fill.read),
-        *(f"w_{name}" for name in fill.write),
-    ]
-    settings = ", ".join(f"{sql.quoted(name)} = :w_{name}" for name in fill.write)
-    same = " AND ".join(
-        [
-            *(f"{sql.quoted(name)} = :k_{name}" for name in fill.key),
-            *(f"{sql.quoted(name)} IS :r_{name}" for name in fill.read),
-        ]
-    )
-    statement = text(f"UPDATE {sql.quoted(fill.table)} SET {settings} WHERE {same}")
-    connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
-    return len(rows)
-
-
-def _types(connection: Connection, table: str) -> dict[str, str]:
-    """The type of each column, without its length: a cast to that would cut a value short without a word."""
-    found = connection.execute(
-        text(
-            "SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute "
-            "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
-        ),
-        {"name": sql.quoted(table)},
-    )
-    return {row.attname: row.type for row in found}
-
-
-def _after(fill: Fill, after: Key | None) -> tuple[str, dict[str, Any]]:
-    if after is None:
-        return "", {}
-    condition, values = _compared(fill, ">", "after", after)
-    return f" WHERE {condition}", values
-
-
-def _between(fill: Fill, after: Key | None, upto: Key | None) -> tuple[str, dict[str, Any]]:
-    """The condition on the rows of a window, and its values."""
-    assert upto is not None  # noqa: S101 - an empty window is not filled
-    condition, values = _compared(fill, "<=", "upto", upto)
-    if after is not None:
-        above, more = _compared(fill, ">", "after", after)
-        condition, values = f"{above} AND {condition}", {**more, **values}
-    return f"({condition})", values
-
-
-def _compared(fill: Fill, operator: str, prefix: str, key: Key) -> tuple[str, dict[str, Any]]:
-    values = {f"{prefix}_{number}": value for number, value in enumerate(key)}
-    table = sql.quoted(fill.table)
-    columns = ", ".join(f"{table}.{sql.quoted(name)}" for name in fill.key)
-    marks = ", ".join(f":{name}" for name in values)
-    if len(key) == 1:
-        return f"{columns} {operator} {marks}", values
-    return f"({columns}) {operator} ({marks})", values
-
-
-def _text(statement: str, values: dict[str, Any]) -> Any:
+def _text(statement: str, values: Iterable[str] = ()) -> TextClause:
     """The statement with its own colons left alone: those that begin no value of ours."""
     escaped = statement.replace(":", "\\:")
     for name in values:

@@ -1,61 +1,103 @@
 """Who is in a migrator's way on PostgreSQL, by name, and what would make it wait for long."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from service.migrate import sql
 from service.migrate.errors import Refused
+from service.migrate.steps import Lock, Step
 
 _MOST = 3
 _LONGEST_QUERY = 80
 # A transaction this old is none of a request.
 LONG_SECONDS = 2.0
 
-_HOLDERS = text("""
-    SELECT DISTINCT a.pid, a.application_name, a.state, a.query,
-           extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)) AS age
-    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-    WHERE l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)
-      AND l.granted AND l.pid <> pg_backend_pid()
-    ORDER BY age DESC NULLS LAST
+_WHO = """
+    a.pid, a.application_name, a.state, a.query,
+    extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)) AS age
+"""
+# A copy of a database has the same oids: its locks are none of ours.
+_HOLDS = """
+    EXISTS (
+      SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND l.mode <> ALL (CAST(:harmless AS text[]))
+      AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+_HOLDERS = text(f"""
+    SELECT {_WHO} FROM pg_stat_activity AS a WHERE pid <> pg_backend_pid() AND {_HOLDS} ORDER BY age DESC NULLS LAST
 """)
-_SESSIONS = text("""
-    SELECT pid, application_name, state, query, extract(epoch FROM clock_timestamp() - xact_start) AS age
-    FROM pg_stat_activity WHERE pid = ANY (:pids) ORDER BY age DESC NULLS LAST
-""")
-_LONG = text("""
-    SELECT pid, application_name, state, query, extract(epoch FROM clock_timestamp() - xact_start) AS age
-    FROM pg_stat_activity
+_SESSIONS = text(f"SELECT {_WHO} FROM pg_stat_activity AS a WHERE pid = ANY (:pids) ORDER BY age DESC NULLS LAST")
+_LONG = text(f"""
+    SELECT {_WHO} FROM pg_stat_activity AS a
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-      AND xact_start < clock_timestamp() - make_interval(secs => :seconds)
+      AND xact_start < clock_timestamp() - make_interval(secs => :seconds) AND (:anywhere OR {_HOLDS})
     ORDER BY age DESC
 """)
+# The lag is as of the replica's last answer; one that has replayed everything has none any more.
 _REPLICAS = text("""
-    SELECT coalesce(application_name, host(client_addr)) AS name, extract(epoch FROM replay_lag) AS lag
-    FROM pg_stat_replication WHERE replay_lag > make_interval(secs => :seconds) ORDER BY lag DESC
+    SELECT coalesce(nullif(application_name, ''), host(client_addr), 'a replica') AS name,
+           coalesce(extract(epoch FROM replay_lag), 0)::float AS lag
+    FROM pg_stat_replication
+    WHERE replay_lsn < pg_current_wal_lsn() AND (replay_lag > make_interval(secs => :seconds) OR state = 'catchup')
+    ORDER BY lag DESC
 """)
+# https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: what a lock does not conflict with.
+_HARMLESS = {
+    Lock.ACCESS_EXCLUSIVE: [],
+    Lock.SHARE_ROW_EXCLUSIVE: ["AccessShareLock", "RowShareLock"],
+    Lock.SHARE_UPDATE_EXCLUSIVE: ["AccessShareLock", "RowShareLock", "RowExclusiveLock"],
+    Lock.NONE: [],
+}
 
 
-def described(connection: Connection, tables: Sequence[str]) -> str:
-    """Who holds a lock on one of the tables, the oldest first: application, pid, age, and what it does; or nothing."""
-    return _listed(connection.execute(_HOLDERS, {"tables": [sql.quoted(each) for each in tables]}).all())
+class Session(NamedTuple):
+    """A session, and what is to be told of it: application, pid, age, and what it does."""
+
+    pid: int
+    described: str
 
 
-def sessions(connection: Connection, pids: Sequence[int]) -> str:
-    """These sessions, by name; empty if there are none."""
-    return _listed(connection.execute(_SESSIONS, {"pids": list(pids)}).all()) if pids else ""
+class Replica(NamedTuple):
+    """A replica, and how many seconds it is behind."""
+
+    name: str
+    lag: float
 
 
-def long_transactions(connection: Connection, seconds: float = LONG_SECONDS) -> str:
-    """The transactions that are open for longer, the oldest first; an index build waits for each of them."""
-    return _listed(connection.execute(_LONG, {"seconds": seconds}).all())
+def holders(connection: Connection, step: Step) -> list[Session]:
+    """Who is in a step's way now, the oldest first; an index build waits for every transaction that is open."""
+    if step.alone:
+        return long_transactions(connection, step, seconds=0)
+    return _sessions(connection.execute(_HOLDERS, _locks(step)))
 
 
-def lagging_replicas(connection: Connection, seconds: float) -> list[tuple[str, float]]:
-    """The replicas that are behind by more, and by how many seconds: someone reads there, and what is sent waits."""
-    return [(row.name, float(row.lag)) for row in connection.execute(_REPLICAS, {"seconds": seconds})]
+def row_holders(connection: Connection, table: str) -> list[Session]:
+    """Who may have locked rows of a table, the oldest first."""
+    values = {"tables": [sql.quoted(table)], "harmless": ["AccessShareLock"]}
+    return _sessions(connection.execute(_HOLDERS, values))
+
+
+def sessions(connection: Connection, pids: Sequence[int]) -> list[Session]:
+    """These sessions, the oldest first."""
+    return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)}))
+
+
+def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Session]:
+    """The transactions that are open for longer and that a step has to wait for, the oldest first."""
+    return _sessions(connection.execute(_LONG, {"seconds": seconds, "anywhere": step.alone, **_locks(step)}))
+
+
+def lagging_replicas(connection: Connection, seconds: float) -> list[Replica]:
+    """The replicas that are behind by more: someone reads there, and what is sent waits."""
+    return [Replica(row.name, row.lag) for row in connection.execute(_REPLICAS, {"seconds": seconds})]
+
+
+def listed(found: Sequence[Session]) -> str:
+    """The first few of them in words, and how many more there are."""
+    shown = "; ".join(each.described for each in found[:_MOST])
+    return f"{shown}; and {len(found) - _MOST} more" if len(found) > _MOST else shown
 
 
 def refuse_pooler(connection: Connection) -> None:
@@ -79,13 +121,17 @@ def refuse_read_only(connection: Connection) -> None:
         raise Refused("This database is set read-only (default_transaction_read_only): nothing can be changed here.")
 
 
-def _listed(rows: Sequence[Any]) -> str:
-    shown = "; ".join(_one(row) for row in rows[:_MOST])
-    return f"{shown}; and {len(rows) - _MOST} more" if len(rows) > _MOST else shown
+def _locks(step: Step) -> dict[str, list[str]]:
+    return {"tables": [sql.quoted(each) for each in step.tables], "harmless": _HARMLESS[step.lock]}
 
 
-def _one(row: Any) -> str:
-    query = " ".join(row.query.split())
+def _sessions(rows: Iterable[Any]) -> list[Session]:
+    return [Session(row.pid, _described(row)) for row in rows]
+
+
+def _described(row: Any) -> str:
+    query = " ".join((row.query or "").split())
     query = f"{query[:_LONGEST_QUERY]}…" if len(query) > _LONGEST_QUERY else query
     age = f", open for {row.age:.1f} s" if row.age is not None else ""
-    return f"{row.application_name or 'a session'} (pid {row.pid}{age}, {row.state}): {query or 'no query yet'}"
+    state = row.state or "state unknown"
+    return f"{row.application_name or 'a session'} (pid {row.pid}{age}, {state}): {query or 'no query yet'}"

@@ -61,14 +61,15 @@ def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator
 
 
 def _found(connection: Connection, check: Check) -> tuple[int, list[tuple[Any, ...]]]:
-    if callable(check.rows):
-        rows = check.rows(connection)
+    rows = check.rows(connection) if callable(check.rows) else check.rows
+    if isinstance(rows, list):
+        rows = [row for row in rows if str(row[0]).lower() not in check.besides]
         return len(rows), rows[:_SAMPLE_ROWS]
-    if isinstance(check.rows, str):
-        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({check.rows}) AS found").scalar_one()
+    if isinstance(rows, str):
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()
         if not counted:
             return 0, []
-        found = connection.exec_driver_sql(f"{check.rows} LIMIT {_SAMPLE_ROWS}")
+        found = connection.exec_driver_sql(f"{rows} LIMIT {_SAMPLE_ROWS}")
         return counted, [tuple(row) for row in found]
-    counted = connection.execute(select(func.count()).select_from(check.rows.subquery())).scalar_one()
-    return counted, [tuple(row) for row in connection.execute(check.rows.limit(_SAMPLE_ROWS))] if counted else []
+    counted = connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+    return counted, [tuple(row) for row in connection.execute(rows.limit(_SAMPLE_ROWS))] if counted else []

@@ -4,23 +4,25 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
 import service.migrate.sqlite.impl  # noqa: F401 - it registers itself with Alembic
 from service.db.engine import Limits, parse_url
-from service.migrate import autogenerate, blockers, fingerprint, ledger, lock
+from service.migrate import autogenerate, blockers, ledger, lock
 from service.migrate.errors import Refused
-from service.migrate.executor import Executor, Patience
+from service.migrate.executor import Executor
 from service.migrate.filling import Filler, Progress
-from service.migrate.lease import Lease
+from service.migrate.patience import Patience
 from service.migrate.scripting import written_steps
 from service.migrate.sql import is_trash
-from service.migrate.stepping import Steps, run_until_done
+from service.migrate.stepping import Asked, Steps, run_until_done
+from service.migrate.turn import Turn
 from service.migrate.verbs import Verbs
 from service.settings import Settings
 
@@ -94,27 +96,38 @@ def run(context: EnvironmentContext, connection: Connection, metadata: MetaData)
     ):
         verbs = _verbs(connection, report, attributes)
         if work is not None:
-            verbs.begin()
-            work(verbs)
-        else:
-            takes_back = bool(attributes.get("takes_back"))
-            steps = Steps(asked["fn"], attributes.setdefault("done", []), report, verbs, takes_back=takes_back)
+            with _ended(verbs):
+                verbs.begin()
+                work(verbs)
+            return
+        steps = Steps(asked=Asked.of(asked), done=attributes.setdefault("done", []), verbs=verbs)
+        with _ended(verbs, accepts_drift=steps.asked.is_stamp):
             run_until_done(context, connection, steps, options)
-        with verbs.executor.transaction():
-            if ledger.exists(connection):
-                fingerprint.keep(connection)
-                verbs.executor.lease.give_back(connection)
 
 
 def _verbs(connection: Connection, report: lock.Report, attributes: dict[str, Any]) -> Verbs:
-    executor = Executor(
+    turn = Turn(
         connection=connection,
         report=report,
-        lease=Lease(),
         inside=connection.in_transaction(),
         patience=attributes.get("patience") or Patience(),
     )
+    executor = Executor(turn)
     return Verbs(executor=executor, filler=Filler(executor=executor, watch=attributes.get("watch") or _watch_nothing))
+
+
+@contextmanager
+def _ended(verbs: Verbs, *, accepts_drift: bool = False) -> Iterator[None]:
+    """End the turn in order, also when it was refused."""
+    try:
+        yield
+    except Exception:
+        # Someone else's transaction can do no more; and it is the failure that the caller must hear of.
+        if not verbs.turn.inside:
+            with suppress(DBAPIError, Refused):
+                verbs.end()
+        raise
+    verbs.end(accepts_drift=accepts_drift)
 
 
 def _refuse_unfit(connection: Connection) -> None:

@@ -31,7 +31,7 @@ def told(url: URL) -> Iterator[None]:
     except CommandError as error:
         raise _of_alembic(error) from error
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise Refused(f"{_where(url)} cannot be used: {_first_line(error)}.") from error
+        raise Refused(f"{_where(url)} cannot be used: {reason(error)}.") from error
 
 
 def _of_alembic(error: CommandError) -> Refused:
@@ -56,6 +56,7 @@ def _where(url: URL) -> str:
     return f"The database {url.database} at {url.host or 'the local socket'}{port}"
 
 
-def _first_line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What the driver said, in one line without a full stop."""
     last = list(causes(error))[-1]
     return (str(last) or type(last).__name__).splitlines()[0].rstrip(".")

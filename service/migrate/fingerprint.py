@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -54,20 +55,35 @@ def lines(connection: Connection) -> list[str]:
     return sorted(re.sub(r"\s+", " ", line) for line in found if not _OURS.search(line))
 
 
-def keep(connection: Connection) -> None:
-    """Note the catalog as the runner leaves it."""
+def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
+    """Note the catalog as the runner leaves it.
+
+    With the catalog as it was `before`, only what was changed since: what others had changed by then stays told.
+    """
+    found, kept = set(lines(connection)), _kept(connection)
+    if before is not None and kept is not None:
+        was = set(before)
+        found = (kept - (was - found)) | (found - was)
     connection.execute(delete(ledger.CATALOG))
-    values = {"id": 1, "lines": json.dumps(lines(connection)), "taken_at": now()}
+    values = {"id": 1, "lines": json.dumps(sorted(found)), "taken_at": now()}
     connection.execute(insert(ledger.CATALOG), values)
 
 
-def drift(connection: Connection) -> list[str] | None:
-    """What someone else changed since the runner was here: lines that begin with + or -; `None` if it never was."""
+def drift(connection: Connection) -> list[str]:
+    """What others changed since the runner was here first: lines that begin with + or -.
+
+    Nothing is told while a run has not ended: what it changes is none.
+    """
+    kept = _kept(connection)
+    if kept is None or ledger.unended(connection) is not None:
+        return []
+    found = set(lines(connection))
+    return [*(f"- {line}" for line in sorted(kept - found)), *(f"+ {line}" for line in sorted(found - kept))]
+
+
+def _kept(connection: Connection) -> set[str] | None:
     kept = connection.execute(select(ledger.CATALOG.c.lines)).scalar()
-    if kept is None:
-        return None
-    before, after = set(json.loads(kept)), set(lines(connection))
-    return [*(f"- {line}" for line in sorted(before - after)), *(f"+ {line}" for line in sorted(after - before))]
+    return None if kept is None else set(json.loads(kept))
 
 
 def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:

@@ -16,15 +16,17 @@ class Lease:
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def take(self, connection: Connection) -> None:
-        """Become the only one; whoever had it and lives on finds out in its next transaction.
+    def take(self, connection: Connection) -> bool:
+        """Become the only one, and tell whether a run before this one was not ended.
 
-        The caller holds the migrators' lock and an open transaction.
+        Whoever had it and lives on finds out in its next transaction. The caller holds the migrators' lock and an open
+        transaction.
         """
-        connection.execute(delete(ledger.LEASE))
+        is_left = bool(connection.execute(delete(ledger.LEASE)).rowcount)
         moment = now()
         values = {"id": 1, "token": self.token, "holder": ledger.who(), "taken_at": moment, "seen_at": moment}
         connection.execute(insert(ledger.LEASE), values)
+        return is_left
 
     def renew(self, connection: Connection) -> None:
         """Say that this migrator is at work, in the transaction that is open.

@@ -136,6 +136,12 @@ def exists(connection: Connection) -> bool:
     return inspect(connection).has_table(AUDIT.name)
 
 
+def unended(connection: Connection) -> str | None:
+    """Who began a run that has not ended, in words: a migrator at work, or one that was killed."""
+    found = connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none()
+    return None if found is None else f"{found.holder}, since {found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def done(connection: Connection, revision: str, phase: Phase) -> set[int]:
     """The positions of the steps that were done."""
     asked = select(STEPS.c.position).where(STEPS.c.revision == revision, STEPS.c.phase == phase)
@@ -193,6 +199,17 @@ def end_whole(connection: Connection) -> None:
     unmark(connection, _WHOLE, Phase.EXPAND, [0])
 
 
+def begin_downgrade(connection: Connection, revision: str) -> None:
+    """Note that a revision is being taken back: what was filled may go, and it is no longer as its file says."""
+    for table in (FILLS, REVISIONS):
+        connection.execute(delete(table).where(table.c.revision == revision))
+
+
+def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
+    """Those of the applied revisions of which a downgrade was begun and not ended."""
+    return (known(connection) & set(applied)) - contents(connection).keys()
+
+
 def forget(connection: Connection, revision: str) -> None:
     """Leave nothing of a revision that was taken back but its lines in the audit."""
     for table in (STEPS, FILLS, REVISIONS):
@@ -209,6 +226,18 @@ def remember(connection: Connection, revision: str, content: str) -> None:
 def contents(connection: Connection) -> dict[str, str]:
     """The content that each revision was applied with."""
     return {row.revision: row.content for row in connection.execute(select(REVISIONS.c.revision, REVISIONS.c.content))}
+
+
+def purge(connection: Connection, revision: str, name: str, lost: int) -> None:
+    """Note what is gone for good, and how many values or rows; nothing if it was empty."""
+    if lost:
+        connection.execute(delete(PURGED).where(PURGED.c.revision == revision, PURGED.c.name == name))
+        connection.execute(insert(PURGED), {"revision": revision, "name": name, "lost": lost, "purged_at": now()})
+
+
+def purged(connection: Connection, revision: str) -> list[Any]:
+    """What a revision kept aside and is gone for good."""
+    return list(connection.execute(select(PURGED).where(PURGED.c.revision == revision).order_by(PURGED.c.name)))
 
 
 def audit(connection: Connection, entries: Iterable[Entry]) -> None:

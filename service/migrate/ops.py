@@ -30,19 +30,19 @@ from service.migrate.operations import (
     base,
     constraints,
     defaults,
+    foreign_keys,
     indexes,
     nulls,
     programs,
     renames,
+    replacing,
     statements,
     synchronised,
     tables,
     types,
 )
-from service.migrate.operations import (
-    columns as columns_module,
-)
-from service.migrate.operations import follow as follow_module
+from service.migrate.operations.columns import AddColumn, DropColumn
+from service.migrate.operations.follow import Follow
 from service.migrate.recording import note
 from service.migrate.steps import Check, Fill, Lock, Rows
 
@@ -92,7 +92,7 @@ def add_column(table: str, column: Column[Any], *, derived: bool = False) -> Non
     Raises:
         Refused: every row would have to be written or looked at under the lock.
     """
-    note(columns_module.AddColumn(table=table, column=column, derived=derived))
+    note(AddColumn(table=table, column=column, derived=derived))
 
 
 def drop_column(table: str, column: Column[Any]) -> None:
@@ -101,7 +101,7 @@ def drop_column(table: str, column: Column[Any]) -> None:
     Locks: ACCESS EXCLUSIVE for the time of a rename. Indexes and constraints on it are dropped before, by their own
     operations.
     """
-    note(columns_module.DropColumn(table=table, column=column))
+    note(DropColumn(table=table, column=column))
 
 
 def rename_column(
@@ -157,12 +157,12 @@ def set_default(table: str, column: str, default: str | None, *, was: str | None
     note(defaults.SetDefault(table=table, column=column, default=default, was=was))
 
 
-def add_check(table: str, name: str, condition: str, *, key: Sequence[str] = ("id",)) -> None:
+def add_check(table: str, name: str, condition: str) -> None:
     """Hold rows to a condition: new ones at once, then those that are there.
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
-    note(constraints.AddCheck(table=table, name=name, condition=condition, key=tuple(key)))
+    note(constraints.AddCheck(table=table, name=name, condition=condition))
 
 
 def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
@@ -188,7 +188,7 @@ def add_foreign_key(
     Locks: SHARE ROW EXCLUSIVE on both tables for a change of the catalog, then SHARE UPDATE EXCLUSIVE while it reads.
     """
     note(
-        constraints.AddForeignKey(
+        foreign_keys.AddForeignKey(
             table=table,
             name=name,
             columns=tuple(columns),
@@ -205,7 +205,7 @@ def drop_constraint(table: str, constraint: Constraint) -> None:
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, for a foreign key on the other table too.
     """
-    note(constraints.DropConstraint(added=constraints.of_table(table, constraint)))
+    note(replacing.DropConstraint(added=replacing.of_table(table, constraint)))
 
 
 def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
@@ -213,7 +213,7 @@ def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
-    note(constraints.replacement(table, was, now))
+    note(replacing.replacement(table, was, now))
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
@@ -230,13 +230,13 @@ def drop_index(name: str, table: str, columns: Sequence[str], **options: Unpack[
     note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), **options))
 
 
-def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str) -> None:
+def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str, key: Sequence[str] = ("id",)) -> None:
     """Let a column follow from another wherever code writes that and does not know this one, until the contract.
 
     The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE
     ROW EXCLUSIVE for a change of the catalog.
     """
-    note(follow_module.Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite))
+    note(Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite, key=tuple(key)))
 
 
 def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:

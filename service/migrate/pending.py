@@ -33,7 +33,7 @@ def contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
     done = []
     for plan in plans:
         if _is_contracted(verbs, plan):
-            _refuse_unfilled(verbs, plan)
+            verbs.refuse_unfilled(plan)
             continue
         verbs.contract(plan)
         report(f"Contract of {plan.revision}: done.")
@@ -42,11 +42,16 @@ def contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
 
 
 def undo_contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Bring back what contracts took away, the newest revision first."""
+    """Bring back what contracts took away, the newest revision first.
+
+    Raises:
+        Refused: something of it was purged; nothing is touched then.
+    """
     done = []
-    for plan in reversed(plans):
-        if not plan.contract or not _count(verbs, plan, Phase.CONTRACT):
-            continue
+    begun = [plan for plan in reversed(plans) if plan.contract and _count(verbs, plan, Phase.CONTRACT)]
+    for plan in begun:
+        verbs.refuse_purged(plan)
+    for plan in begun:
         verbs.undo_contract(plan)
         report(f"Contract of {plan.revision} undone.")
         done.append(plan.revision)
@@ -60,8 +65,8 @@ def purge(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
         Refused: a contract that is half done still needs it.
     """
     by_number = {plan.revision[:4]: plan for plan in plans}
-    with verbs.executor.transaction():
-        numbers = sorted({each.number for each in trash.kept(verbs.executor.connection)})
+    with verbs.turn.reading():
+        numbers = sorted({each.number for each in trash.kept(verbs.turn.connection)})
     done = []
     for number in numbers:
         plan = by_number.get(number)
@@ -79,21 +84,16 @@ def _is_filled(verbs: Verbs, plan: Plan) -> bool:
 
 
 def _is_left(verbs: Verbs, plan: Plan) -> bool:
-    """Whether rows were written since without a value; once a contract is over they cannot be."""
-    return not _is_contracted(verbs, plan) and any(verbs.filler.left(fill) for fill in plan.fills)
+    """Whether rows were written since without a value; once a contract is begun, what a fill looks at may be gone."""
+    is_asked = plan.contract and not _count(verbs, plan, Phase.CONTRACT)
+    return bool(is_asked) and any(verbs.filler.left(fill) for fill in plan.fills)
 
 
 def _is_contracted(verbs: Verbs, plan: Plan) -> bool:
     return _count(verbs, plan, Phase.CONTRACT) >= len(plan.contract)
 
 
-def _refuse_unfilled(verbs: Verbs, plan: Plan) -> None:
-    for fill in plan.fills:
-        if not verbs.filler.is_done(plan.revision, fill):
-            raise Refused(f"{fill.title} of {plan.revision} is not over. Run `roster db backfill`.")
-
-
 def _count(verbs: Verbs, plan: Plan, phase: Phase) -> int:
-    connection: Connection = verbs.executor.connection
-    with verbs.executor.transaction():
+    connection: Connection = verbs.turn.connection
+    with verbs.turn.reading():
         return len(ledger.done(connection, plan.revision, phase))

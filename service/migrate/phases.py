@@ -1,7 +1,7 @@
 """What a revision does in each of its phases, found by asking its file."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import ModuleType
@@ -11,7 +11,9 @@ from alembic import op
 from alembic.script import Script
 
 from service.migrate.errors import Refused
-from service.migrate.operations.base import Columns, Operation, Refuse, Undo
+from service.migrate.operations.base import Columns, Operation, Refill, Refuse, Undo
+from service.migrate.operations.columns import AddColumn
+from service.migrate.operations.foreign_keys import AddForeignKey
 from service.migrate.recording import recorded
 from service.migrate.steps import Check, Fill, Place, Step
 
@@ -43,6 +45,8 @@ class Plan:
     contract_checks: tuple[Check, ...]
     contract: tuple[Step, ...]
     purge: tuple[Step, ...]
+    undo_checks: tuple[Check, ...]
+    contract_undo_checks: tuple[Check, ...]
     downgrade_checks: tuple[Check, ...]
     downgrade: tuple[Step, ...] | None
 
@@ -71,7 +75,7 @@ def plan(script: Script, dialect: str) -> Plan | None:
     if is_plain(module):
         return None
     place = Place(dialect=dialect, revision=script.revision)
-    expand = recorded(module.upgrade)
+    expand = _with_returning_keys(recorded(module.upgrade))
     contract = recorded(module.contract) if hasattr(module, "contract") else []
     downgrade = recorded(module.downgrade)
     _refuse_misplaced(script.revision, expand, contract)
@@ -87,17 +91,41 @@ def plan(script: Script, dialect: str) -> Plan | None:
         fills=(*_declared(script.revision, module), *(fill for each in expand for fill in each.fills(place))),
         settle=tuple(step for each in expand for step in each.settle(place)),
         contract_needs=_needs(contract),
-        contract_checks=_checks(contract, place),
-        contract=(
-            *(step for each in contract for step in each.expand(place)),
-            *(step for each in expand for step in each.contract(place)),
-        ),
+        contract_checks=_checks(contract, place, expand),
+        contract=_contract(expand, contract, place),
         purge=tuple(step for each in (*contract, *expand) for step in each.purge(place)),
+        undo_checks=_unless_refilled((check for each in expand for check in each.undo_checks(place)), expand),
+        contract_undo_checks=_unless_refilled(
+            (
+                *(check for each in contract for check in each.undo_checks(place)),
+                *(check for each in expand for check in each.contract_undo_checks(place)),
+            ),
+            contract,
+        ),
         downgrade_checks=_checks(downgrade, place),
         downgrade=None if undone else tuple(step for each in downgrade for step in each.expand(place)),
     )
     _refuse_doubles(found)
     return found
+
+
+def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
+    """The operations, of which foreign keys know when their columns come in the same revision."""
+    given = {(each.table, each.column.name) for each in operations if isinstance(each, AddColumn)}
+    return [
+        replace(each, returning=True)
+        if isinstance(each, AddForeignKey) and not given.isdisjoint((each.table, name) for name in each.columns)
+        else each
+        for each in operations
+    ]
+
+
+def _contract(expand: list[Operation], contract: list[Operation], place: Place) -> tuple[Step, ...]:
+    """What follows from upgrade() comes before anything is taken away: its triggers may read that."""
+    at = next((at for at, each in enumerate(contract) if each.removes), len(contract))
+    before = (step for each in contract[:at] for step in each.expand(place))
+    own = (step for each in expand for step in each.contract(place))
+    return (*before, *own, *(step for each in contract[at:] for step in each.expand(place)))
 
 
 def _needs(operations: list[Operation]) -> tuple[Columns, ...]:
@@ -113,15 +141,29 @@ def _needs(operations: list[Operation]) -> tuple[Columns, ...]:
     return tuple(dict.fromkeys(needed))
 
 
-def _checks(operations: list[Operation], place: Place) -> tuple[Check, ...]:
-    """The checks of rows that are there; what the operations before give holds nothing yet."""
+def _checks(operations: list[Operation], place: Place, expand: Iterable[Operation] = ()) -> tuple[Check, ...]:
+    """The checks of rows that are there; what the operations before give holds nothing yet.
+
+    With those of the contract come the ones that what was called in upgrade(), `expand`, has for it.
+    """
     given: dict[str, set[str]] = {}
     made: set[str] = set()
+    freed: set[str] = set()
     checks: list[Check] = []
     for each in operations:
-        checks += [check for check in each.checks(place) if _is_asked(check, given, made)]
+        asked = [check for check in each.checks(place) if _is_asked(check, given, made)]
+        checks += [replace(check, besides=check.besides | freed) for check in asked]
+        freed.update(map(str.lower, each.frees()))
         _give(each, given, made)
-    return tuple(checks)
+    own = (check for each in expand for check in each.contract_checks(place))
+    return (*checks, *(replace(check, besides=check.besides | freed) for check in own))
+
+
+def _unless_refilled(checks: Iterable[Check], operations: list[Operation]) -> tuple[Check, ...]:
+    """The checks whose columns get no other values on the way back."""
+    fills = [each.fill for each in operations if isinstance(each, Refill)]
+    written = {(fill.table, name) for fill in fills for name in (*(fill.assign or ()), *fill.write)}
+    return tuple(check for check in checks if written.isdisjoint((check.table, name) for name in check.needs))
 
 
 def _is_asked(check: Check, given: dict[str, set[str]], made: set[str]) -> bool:

@@ -1,11 +1,14 @@
 """The SQL that steps are made of: names, definitions, and questions to the catalog, in the words of either database."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Constraint, Dialect, Index, MetaData, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Constraint, Dialect, Index, MetaData, Table, TextClause, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from sqlalchemy.sql.compiler import DDLCompiler
 
@@ -18,14 +21,17 @@ _TRASH = "_trash_"
 
 @cache
 def dialect(name: str) -> Dialect:
-    made: Any = sqlite.dialect if name == "sqlite" else postgresql.dialect
+    # Of the driver that runs it: another's would double every percent sign.
+    made: Any = sqlite.dialect if name == "sqlite" else asyncpg.dialect
     built: Dialect = made()
     return built
 
 
+@cache
 def quoted(name: str) -> str:
-    """The name as both databases write it: in quotes only where it needs them."""
-    return dialect("postgresql").identifier_preparer.quote(name)
+    """The name as both databases write it: in quotes only where one of them needs them."""
+    written = (dialect(database).identifier_preparer.quote(name) for database in ("postgresql", "sqlite"))
+    return next((each for each in written if each != name), name)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -36,6 +42,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def verbatim(expression: str) -> TextClause:
+    """The expression as SQLAlchemy leaves it alone: a colon in it begins no parameter."""
+    return text(expression.replace(":", "\\:"))
+
+
+def applied(expression: str, value: str) -> str:
+    """The expression with the value wherever `{}` stands, in a text of its own excepted."""
+    return re.sub(r"'(?:[^']|'')*'|\{\}", lambda found: value if found[0] == "{}" else found[0], expression)
+
+
 def fitting(name: str) -> str:
     """The name, if PostgreSQL would not cut it short; else raises Refused."""
     if len(name.encode()) > LONGEST_NAME:
@@ -43,8 +59,22 @@ def fitting(name: str) -> str:
     return name
 
 
+def inner_name(name: str) -> str:
+    """A name that nobody has to type: the same, or a shorter one that is as unique."""
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: LONGEST_NAME - 9].decode(errors="ignore") + "_" + digest
+
+
 def trash_name(revision: str, name: str) -> str:
-    """What a column or a table is called while a revision keeps it aside; raises Refused if that is too long."""
+    """What a column or a table is called while a revision keeps it aside.
+
+    Raises:
+        Refused: that is too long, or the revision has no number, by which it is found again.
+    """
+    if not re.match(r"\d{4}", revision):
+        raise Refused(f"{revision} keeps {name} aside under its number: its id begins with four digits.")
     return fitting(f"{_TRASH}{revision[:4]}_{name}")
 
 
@@ -105,7 +135,7 @@ def name_not_null(table: str, column: str) -> str:
     return f"""DO $name$
 DECLARE
   given text;
-  wanted text := {literal(f"{table}_{column}_not_null"[:LONGEST_NAME])};
+  wanted text := {literal(_not_null_name(table, column))};
 BEGIN
   SELECT conname INTO given FROM pg_constraint WHERE conrelid = {_oid(table)} AND contype = 'n' AND conkey = ARRAY[
     (SELECT attnum FROM pg_attribute WHERE attrelid = {_oid(table)} AND attname = {literal(column)})];
@@ -113,6 +143,50 @@ BEGIN
     EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(table)}, given, wanted);
   END IF;
 END $name$"""
+
+
+def _not_null_name(table: str, column: str) -> str:
+    """The name that PostgreSQL gives: the longer of the two is cut until it fits."""
+    label = "_not_null"
+    one, two = table.encode(), column.encode()
+    while len(one) + len(two) + 1 + len(label) > LONGEST_NAME:
+        one, two = (one[:-1], two) if len(one) > len(two) else (one, two[:-1])
+    return f"{one.decode(errors='ignore')}_{two.decode(errors='ignore')}{label}"
+
+
+def touch_triggers(table: str) -> str:
+    """Let every session read the functions of a table's triggers anew.
+
+    A function that a session has run keeps the type each column had then, and fails for every row after a change.
+    """
+    return f"""DO $touch$
+DECLARE
+  used record;
+BEGIN
+  FOR used IN
+    SELECT DISTINCT pg_proc.oid FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+    JOIN pg_language ON pg_language.oid = prolang
+    WHERE tgrelid = {_oid(table)} AND NOT tgisinternal AND lanname = 'plpgsql' AND pg_has_role(proowner, 'USAGE')
+  LOOP
+    EXECUTE pg_get_functiondef(used.oid);
+  END LOOP;
+END $touch$"""
+
+
+def grant_as(table: str, view: str) -> str:
+    """Let everyone do with the view what they may do with the table."""
+    return f"""DO $grant$
+DECLARE
+  given record;
+BEGIN
+  FOR given IN
+    SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom
+    FROM pg_class, aclexplode(relacl) WHERE oid = {_oid(table)} AND grantee <> relowner
+    AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+  LOOP
+    EXECUTE format('GRANT %s ON %I TO %s', given.privilege_type, {literal(view)}, given.whom);
+  END LOOP;
+END $grant$"""
 
 
 # Questions to the catalog, each a SELECT of one boolean.

@@ -11,8 +11,8 @@ from service.migrate import blockers, commands, contents, fingerprint, history, 
 from service.migrate.applied import plans
 from service.migrate.config import scripts
 from service.migrate.errors import told
-from service.migrate.filling import FillState
 from service.migrate.phases import Phase, Plan
+from service.migrate.runs import FillState
 from service.migrate.supported import Place
 from service.migrate.waiting import disposed
 
@@ -37,9 +37,11 @@ class Backfill:
 class Phases:
     """What is left of the revisions that are applied: whose backfill, whose contract; and what is kept aside.
 
-    `begun` are revisions that an upgrade began and did not end, `edited` those whose file was changed since.
+    `begun` are revisions that an upgrade or a downgrade began and did not end, `edited` those whose file was changed
+    since. `unended` is who began a run that has not ended: a migrator at work, or one that was killed.
     """
 
+    unended: str | None = None
     begun: tuple[str, ...] = ()
     backfill: tuple[str, ...] = ()
     contract: tuple[str, ...] = ()
@@ -126,7 +128,8 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
     found = plans([script for script in history.walk() if script.revision in applied & known], connection.dialect.name)
     found.reverse()
     return Phases(
-        begun=tuple(sorted(known - applied)),
+        unended=ledger.unended(connection),
+        begun=tuple(sorted((known - applied) | ledger.taken_back(connection, applied))),
         backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),
         contract=tuple(
             each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
@@ -134,7 +137,7 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
         kept_aside=kept,
         edited=tuple(contents.edited(ledger.contents(connection), list(scripts().walk_revisions()))),
         backfills=tuple(_backfill(row) for row in fills.values() if row.state != FillState.DONE),
-        drift=tuple(fingerprint.drift(connection) or ()),
+        drift=tuple(fingerprint.drift(connection)),
     )
 
 
@@ -174,4 +177,4 @@ def _blockers_of_migrator(connection: Connection) -> str | None:
             "WHERE datname = current_database() AND application_name = 'roster migrate' AND wait_event_type = 'Lock'"
         )
     ).scalars()
-    return blockers.sessions(connection, list(waiting)) or None
+    return blockers.listed(blockers.sessions(connection, list(waiting))) or None

@@ -4,24 +4,23 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script
-from alembic.util import CommandError
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import Cure, cure
 from service.migrate import contents, ledger, trash
-from service.migrate.applied import adopt_applied
-from service.migrate.config import scripts
-from service.migrate.errors import Refused
-from service.migrate.lock import Report
+from service.migrate.applied import adopt_applied, below, plans
+from service.migrate.errors import Refused, reason
 from service.migrate.phases import Plan, plan
 from service.migrate.sqlite import catalog
 from service.migrate.sqlite.rebuild import refuse_dangling
+from service.migrate.turn import Turn
 from service.migrate.verbs import Verbs
 from service.migrate.waiting import pause
 
@@ -34,7 +33,7 @@ def run_until_done(
 ) -> None:
     """Let Alembic go through the revisions; a plain one that met a lock is run again whole."""
     deadline = time.monotonic() + TRY_SECONDS
-    inside = steps.verbs.executor.inside
+    inside = steps.turn.inside
     while True:
         context.configure(fn=steps, on_version_apply=steps.stamped, **options)
         try:
@@ -44,35 +43,60 @@ def run_until_done(
             if inside:
                 raise
             connection.rollback()
+            told = reason(failure)
             if cure(failure) is not Cure.AGAIN or time.monotonic() > deadline:
-                raise Refused(f"{steps.now} was not done, and nothing of it was kept: {failure.orig}.") from failure
-            steps.report(f"{steps.now} gave way to other work and is tried again: {failure.orig}.")
+                raise Refused(f"{steps.now} was not done, and nothing of it was kept: {told}.") from failure
+            steps.turn.report(f"{steps.now} gave way to other work and is tried again: {told}.")
             pause(connection, _PAUSE_SECONDS * random.uniform(0.5, 1.5))
         else:
             return
 
 
+@dataclass(kw_only=True)
+class Asked:
+    """What Alembic's command is, and how it finds the revisions between the database's and the one that is wanted."""
+
+    find: Callable[..., Iterable[Any]]
+    wanted: Any
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "Asked":
+        return cls(find=options["fn"], wanted=options["destination_rev"])
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Known by the name of Alembic's own function: with no revision between, nothing else tells."""
+        return self.find.__name__ == "upgrade"
+
+    @property
+    def is_downgrade(self) -> bool:
+        return self.find.__name__ == "downgrade"
+
+    @property
+    def is_stamp(self) -> bool:
+        """Whether the database is declared to be right as it is."""
+        return self.find.__name__ == "do_stamp"
+
+    @property
+    def counts_from_here(self) -> bool:
+        """Whether so many steps down are wanted, and no revision is named."""
+        return self.is_downgrade and str(self.wanted).startswith("-")
+
+
+@dataclass(kw_only=True)
 class Steps:
     """The revisions to run, found once: what a failed try left undone goes on where it stopped."""
 
-    def __init__(
-        self,
-        find: Callable[..., Iterable[Any]],
-        done: list[str],
-        report: Report,
-        verbs: Verbs,
-        *,
-        takes_back: bool = False,
-    ) -> None:
-        """`takes_back` says that the command is a downgrade, whether or not a whole revision is to go."""
-        self.report = report
-        self._takes_back = takes_back
-        self.verbs = verbs
-        self._find = find
-        self._done = done
-        self._left: list[Any] | None = None
-        self._dangling: Counter[str] = Counter()
-        self._whole = False
+    asked: Asked
+    done: list[str]
+    verbs: Verbs
+    _left: list[Any] | None = field(default=None, init=False)
+    _dangling: Counter[str] = field(default_factory=Counter, init=False)
+    _whole: bool = field(default=False, init=False)
+
+    @property
+    def turn(self) -> Turn:
+        return self.verbs.turn
 
     @property
     def now(self) -> str:
@@ -80,13 +104,7 @@ class Steps:
 
     def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         if self._left is None:
-            _refuse_unknown(heads, context)
-            self._left = list(self._find(heads, context))
-            takes_back = self._takes_back or (bool(self._left) and self._left[0].is_downgrade)
-            if self._left or takes_back:
-                self._begin(heads, context)
-            if takes_back:
-                self._undo_half_done(_ancestors(context, heads))
+            self._left = self._found(heads, context)
         while self._left:
             step = self._left[0]
             if not step.info.is_stamp:
@@ -94,62 +112,95 @@ class Steps:
             # Alembic comes back for the next one when this one is committed.
             yield step
             self._left.pop(0)
-            self._done.append(step.info.up_revision_id)
-            self.report(f"{_described(step)}: done.")
-        self._end()
+            self.done.append(step.info.up_revision_id)
+            self.turn.report(f"{_described(step)}: done.")
 
     def stamped(self, ctx: MigrationContext, step: Any, heads: Collection[Any], run_args: object) -> None:  # noqa: ARG002
         """Refuse to commit rows that point at nothing, and write down what was applied, with Alembic's own stamp."""
-        connection = self._connection
+        connection = self.turn.connection
+        if not self.turn.inside:
+            self.turn.lease.renew(connection)
         if ctx.dialect.name == "sqlite":
             refuse_dangling(catalog.dangling_rows(connection) - self._dangling)
         if step.is_stamp or not step.is_upgrade:
-            for revision in ledger.known(connection) - _ancestors(ctx, tuple(heads)):
+            assert ctx.script is not None  # noqa: S101 - there is one whenever Alembic runs revisions
+            for revision in ledger.known(connection) - {script.revision for script in below(heads, ctx.script)}:
                 ledger.forget(connection, revision)
         elif step.up_revision is not None:
             ledger.remember(connection, step.up_revision.revision, contents.content(step.up_revision))
+        if self._whole and self._left is not None and len(self._left) == 1:
+            ledger.end_whole(connection)
 
-    @property
-    def _connection(self) -> Connection:
-        return self.verbs.executor.connection
+    def _found(self, heads: tuple[str, ...], context: MigrationContext) -> list[Any]:
+        """What is to be done, when all is prepared for it."""
+        assert context.script is not None  # noqa: S101 - as above
+        applied = below(heads, context.script)
+        left = list(self.asked.find(heads, context))
+        begun, taken_back = self._halves(applied, context.script)
+        if not (left or begun or taken_back):
+            return left
+        if self.asked.counts_from_here:
+            # One that was only begun is one step down as well.
+            left = left[: max(len(left) - len(begun), 0)]
+        self._begin(heads, applied)
+        if self.asked.is_downgrade:
+            for found in plans([step.revision for step in left], self.turn.dialect):
+                self.verbs.refuse_purged(found)
+        for script in begun:
+            self._end_upgrade_below(script)
+        for script in taken_back:
+            self._end_downgrade_above(script)
+        return left
 
-    def _begin(self, heads: tuple[str, ...], context: MigrationContext) -> None:
-        executor = self.verbs.executor
-        if not executor.inside:
+    def _halves(self, applied: list[Script], directory: ScriptDirectory) -> tuple[list[Script], list[Script]]:
+        """What is to be ended first: upgrades that were begun, by a downgrade, and downgrades by an upgrade."""
+        connection = self.turn.connection
+        begun: list[Script] = []
+        taken_back: list[Script] = []
+        if ledger.exists(connection):
+            ids = [script.revision for script in applied]
+            if self.asked.is_downgrade:
+                half = ledger.known(connection) - set(ids)
+                begun = [script for script in directory.walk_revisions() if script.revision in half]
+            elif self.asked.is_upgrade:
+                half = ledger.taken_back(connection, ids)
+                taken_back = [script for script in applied if script.revision in half]
+        return begun, taken_back
+
+    def _end_upgrade_below(self, script: Script) -> None:
+        """Take back all of a revision that an upgrade began and did not end."""
+        if (found := plan(script, self.turn.dialect)) is not None:
+            self.verbs.undo(found)
+        with self.turn.writing():
+            ledger.forget(self.turn.connection, script.revision)
+        self.turn.report(f"Take back what was done of {script.revision}: done.")
+
+    def _end_downgrade_above(self, script: Script) -> None:
+        """Do again what a downgrade began to take back and did not end."""
+        if (found := plan(script, self.turn.dialect)) is not None:
+            self.verbs.expand(found)
+        with self.turn.writing():
+            ledger.remember(self.turn.connection, script.revision, contents.content(script))
+        self.turn.report(f"Do again what was taken back of {script.revision}: done.")
+
+    def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:
+        connection = self.turn.connection
+        if not self.turn.inside:
             # Alembic may just have made its table.
-            self._connection.commit()
+            connection.commit()
         self.verbs.begin()
-        with executor.transaction():
-            if self._connection.dialect.name == "sqlite":
-                self._dangling = catalog.dangling_rows(self._connection)
-            unused = not heads and not trash.kept(self._connection) and not ledger.all_done(self._connection)
-            self._whole = ledger.is_made_whole(self._connection) or unused
-            if unused:
-                ledger.make_whole(self._connection)
-        adopt_applied(executor, _ancestors(context, heads))
-
-    def _end(self) -> None:
-        if self._left is not None and self._whole:
-            with self.verbs.executor.transaction():
-                ledger.end_whole(self._connection)
-            self._whole = False
-
-    def _undo_half_done(self, applied: set[str]) -> None:
-        """Take back the revision that an upgrade began and did not end."""
-        with self.verbs.executor.transaction():
-            begun = ledger.known(self._connection) - applied
-        for script in scripts().walk_revisions():
-            found = plan(script, self._connection.dialect.name) if script.revision in begun else None
-            if found is not None:
-                self.verbs.undo(found)
-                with self.verbs.executor.transaction():
-                    ledger.forget(self._connection, found.revision)
-                self.report(f"Take back what was done of {found.revision}: done.")
+        with self.turn.writing():
+            if self.turn.dialect == "sqlite":
+                self._dangling = catalog.dangling_rows(connection)
+            is_unused = not heads and not trash.kept(connection) and not ledger.all_done(connection)
+            self._whole = ledger.is_made_whole(connection) or is_unused
+            if is_unused:
+                ledger.make_whole(connection)
+        adopt_applied(self.turn, applied)
 
     def _prepare(self, step: Any) -> None:
         """Do the work of one of our revisions here, between Alembic's transactions; Alembic stamps it."""
-        script: Script = step.revision
-        found = plan(script, self._connection.dialect.name)
+        found = plan(step.revision, self.turn.dialect)
         if found is None:
             return
         if step.is_upgrade and self._whole:
@@ -161,45 +212,26 @@ class Steps:
         step.migration_fn = _nothing
 
     def _make_whole(self, found: Plan) -> None:
-        executor = self.verbs.executor
-        if executor.inside:
+        turn = self.turn
+        if turn.inside:
             self.verbs.whole(found)
             return
-        self._connection.rollback()
+        turn.connection.rollback()
         # One transaction for all of it and for Alembic's stamp, which is written into the one that is open.
-        self._connection.begin()
-        executor.inside = executor.unused = True
+        turn.connection.begin()
+        turn.lease.renew(turn.connection)
+        turn.inside = turn.unused = True
         try:
             self.verbs.whole(found)
         except BaseException:
-            self._connection.rollback()
+            turn.connection.rollback()
             raise
         finally:
-            executor.inside = executor.unused = False
+            turn.inside = turn.unused = False
 
 
 def _nothing(**_: Any) -> None:
     pass
-
-
-def _refuse_unknown(heads: tuple[str, ...], context: MigrationContext) -> None:
-    for head in heads:
-        try:
-            known = context.script and context.script.get_revision(head)
-        except CommandError:
-            known = None
-        if known is None:
-            raise Refused(
-                f"The database is at revision {head}, which this code does not know: newer code upgraded it. "
-                "Run this with that code."
-            )
-
-
-def _ancestors(context: MigrationContext, heads: tuple[str, ...]) -> set[str]:
-    """The revisions that a database at these heads has."""
-    if not heads or context.script is None:
-        return set()
-    return {script.revision for script in context.script.iterate_revisions(heads, "base")}
 
 
 def _described(step: Any) -> str:

@@ -87,7 +87,7 @@ class Fill:
 
 
 Move: TypeAlias = Step | Fill
-Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[tuple[Any, ...]]]"
+Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[tuple[Any, ...]] | str]"
 
 
 def mirrored(step: Step) -> Step:
@@ -101,14 +101,16 @@ def mirrored(step: Step) -> Step:
 class Check:
     """Rows that a change cannot do with: told with their number and the first of them before anything is changed.
 
-    `rows` is a SELECT of what is told of each, or a function that finds them, given a connection. `table` and `needs`
-    are what it looks at: rows of a table or column that the same revision makes need not be looked at.
+    `rows` is a SELECT of what is told of each, or a function that finds them, or that SELECT, given a connection.
+    `table` and `needs` are what it looks at: rows of a table or column that the same revision makes need not be looked
+    at. Rows of a function that begin with one of `besides`, in small letters, do not count.
     """
 
     why: str
     rows: Rows
     table: str = ""
     needs: tuple[str, ...] = ()
+    besides: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,4 +127,4 @@ class Place:
 
 def words_in(*texts: str) -> set[str]:
     """The words of SQL that may be columns."""
-    return {word for text in texts for word in re.findall(r"[a-z_]\w*", text)}
+    return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
-from service.db.words import now
-from service.migrate import batches, ledger, trash
+from service.migrate import blockers, fingerprint, ledger, trash
 from service.migrate.checks import refuse_rows
+from service.migrate.courtesy import give_way
 from service.migrate.errors import Refused
 from service.migrate.executor import Executor, grouped
 from service.migrate.filling import Filler
@@ -19,25 +21,57 @@ from service.migrate.operations.columns import removal
 from service.migrate.operations.tables import dropped
 from service.migrate.phases import Phase, Plan
 from service.migrate.steps import Check, Fill, Move, Place, Step
+from service.migrate.turn import Turn
 
 
 @dataclass(kw_only=True)
 class Verbs:
-    """Applies plans of revisions with one executor."""
+    """Applies plans of revisions in a migrator's turn."""
 
     executor: Executor
     filler: Filler
+    _has_begun: bool = field(default=False, init=False)
+    _catalog: list[str] | None = field(default=None, init=False)
+
+    @property
+    def turn(self) -> Turn:
+        return self.executor.turn
 
     @property
     def _connection(self) -> Connection:
-        return self.executor.connection
+        return self.turn.connection
 
     def begin(self) -> None:
-        """Take the lease, in a database where the runner has written something down, or is about to."""
-        with self.executor.transaction():
+        """Make the ledger where there is none, and take the lease from whoever had it.
+
+        Raises:
+            Refused: they are in the middle of something, and were at the deadline.
+        """
+        tries = self.turn.tries("migrations", "begin")
+        while True:
+            tries.begin()
+            try:
+                self._take_lease()
+            except DBAPIError as failure:
+                give_way(self.turn, tries, failure, lambda: blockers.row_holders(self._connection, ledger.LEASE.name))
+            else:
+                return
+
+    def end(self, *, accepts_drift: bool = False) -> None:
+        """Note the catalog as it is left, and give the lease back; nothing if there was nothing to begin."""
+        if not self._has_begun:
+            return
+        with self.turn.writing():
+            fingerprint.keep(self._connection, None if accepts_drift else self._catalog)
+            self.turn.lease.give_back(self._connection)
+
+    def _take_lease(self) -> None:
+        with self.turn.starting():
             ledger.ensure(self._connection)
-            if not self.executor.inside:
-                self.executor.lease.take(self._connection)
+            # What a run that was not ended changed is no drift.
+            is_known = self.turn.inside or not self.turn.lease.take(self._connection)
+            self._catalog = fingerprint.lines(self._connection) if is_known else None
+        self._has_begun = True
 
     def expand(self, plan: Plan) -> None:
         """Do what the code before and the code after can both live with.
@@ -46,6 +80,8 @@ class Verbs:
             Refused: rows that are there, or tables that are not, make it impossible (nothing is changed then), or a
                 step cannot be done (those before it stay done).
         """
+        if self._positions(plan, Phase.DOWNGRADE):
+            raise Refused(f"A downgrade of {plan.revision} was begun and leads one way: `roster db downgrade` ends it.")
         if not self._positions(plan, Phase.EXPAND):
             self._refuse_missing(plan.revision, plan.needs)
             self._refuse_rows(plan.checks)
@@ -63,18 +99,18 @@ class Verbs:
         Raises:
             Refused: something of it is still to be filled, or as `expand`.
         """
-        for fill in plan.fills:
-            self._refuse_unfilled(plan.revision, fill)
-        if len(self._positions(plan, Phase.SETTLE)) < len(plan.settle):
-            raise Refused(f"{plan.revision} cannot be contracted: its backfill is not over. Run `roster db backfill`.")
+        self.refuse_unfilled(plan)
         if not self._positions(plan, Phase.CONTRACT):
+            # Later on, what a fill looks at may be gone already.
+            for fill in plan.fills:
+                self._refuse_left(plan.revision, fill)
             self._refuse_missing(plan.revision, plan.contract_needs)
             self._refuse_rows(plan.contract_checks)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
     def purge(self, number: str, revision: str) -> list[trash.Kept]:
         """Drop for good what the revision of this number keeps aside, and note what is gone."""
-        with self.executor.transaction():
+        with self.turn.reading():
             found = [each for each in trash.kept(self._connection) if each.number == number]
         for each in found:
             self._purge_one(revision, each)
@@ -90,7 +126,7 @@ class Verbs:
         entry = ledger.Entry(
             revision=plan.revision, phase="all", step=plan.title, seconds=round(time.monotonic() - began, 6)
         )
-        with self.executor.transaction():
+        with self.turn.writing():
             ledger.audit(self._connection, [entry])
 
     def undo(self, plan: Plan) -> None:
@@ -99,18 +135,24 @@ class Verbs:
         Raises:
             Refused: something of it was purged, or rows cannot be carried over; nothing is touched then.
         """
-        self._refuse_purged(plan)
+        self.refuse_purged(plan)
         self._refuse_rows(plan.downgrade_checks)
+        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
+        if plan.downgrade is None:
+            self._refuse_rows_on_the_way_back(plan, Phase.EXPAND, plan.undo_checks)
         self._undo(plan, Phase.CONTRACT, plan.contract)
         self._undo(plan, Phase.SETTLE, plan.settle)
+        with self.turn.writing():
+            ledger.begin_downgrade(self._connection, plan.revision)
         if plan.downgrade is None:
             self._undo(plan, Phase.EXPAND, plan.expand)
         else:
             self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade)
 
     def undo_contract(self, plan: Plan) -> None:
-        """Bring back what the contract took away, so that the code before can run again."""
-        self._refuse_purged(plan)
+        """Bring back what the contract took away, so that the code before can run again; raises as `undo` does."""
+        self.refuse_purged(plan)
+        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
         self._undo(plan, Phase.CONTRACT, plan.contract)
 
     def _undo(self, plan: Plan, phase: Phase, steps: Sequence[Step]) -> None:
@@ -131,18 +173,14 @@ class Verbs:
         for move, gone in moves:
             assert isinstance(move, Fill)  # noqa: S101 - the caller's own
             self.filler.do(revision, move)
-            with self.executor.transaction():
+            with self.turn.writing():
                 ledger.unmark(self._connection, revision, phase, gone)
 
     def _undo_by_steps(self, revision: str, phase: Phase, moves: "list[tuple[Step, tuple[int, ...]]]") -> None:
-        for together in grouped(moves, together=self.executor.dialect == "sqlite"):
+        for together in grouped(moves, together=self.turn.dialect == "sqlite"):
             gone = [position for _, positions in together for position in positions]
-            tries = self.executor.perform(
-                revision,
-                [step for step, _ in together],
-                partial(ledger.unmark, self._connection, revision, phase, gone),
-            )
-            self.executor.note(revision, f"undo {phase}", "; ".join(step.title for step, _ in together), tries)
+            record = partial(ledger.unmark, self._connection, revision, phase, gone)
+            self.executor.perform(revision, f"undo {phase}", [step for step, _ in together], record)
 
     def _positions(self, plan: Plan, phase: Phase) -> set[int]:
         """The steps that were done, if they are those that the file has now.
@@ -151,7 +189,7 @@ class Verbs:
             Refused: the file was edited since.
         """
         steps = plan.steps(phase)
-        with self.executor.transaction():
+        with self.turn.reading():
             titles = ledger.titles(self._connection, plan.revision, phase)
         for position, title in titles.items():
             if position >= len(steps) or steps[position].title != title:
@@ -162,42 +200,37 @@ class Verbs:
         return set(titles)
 
     def _purge_one(self, revision: str, one: trash.Kept) -> None:
-        place = Place(dialect=self.executor.dialect, revision=revision)
+        place = Place(dialect=self.turn.dialect, revision=revision)
         step = dropped(place, one.table) if one.column is None else removal(place, one.table, one.column)
-        with self.executor.transaction():
+        with self.turn.reading():
             lost = trash.size(self._connection, one)
+        record = partial(ledger.purge, self._connection, revision, one.described, lost)
+        self.executor.perform(revision, "purge", [replace(step, title=f"drop {one.described}")], record, rows=lost)
 
-        def record() -> None:
-            if lost:
-                values = {"revision": revision, "name": one.described, "lost": lost, "purged_at": now()}
-                self._connection.execute(insert(ledger.PURGED), values)
+    def refuse_unfilled(self, plan: Plan) -> None:
+        """Raises Refused if the revision's backfill is not over."""
+        open_ones = [fill.title for fill in plan.fills if not self.filler.is_done(plan.revision, fill)]
+        if open_ones or len(self._positions(plan, Phase.SETTLE)) < len(plan.settle):
+            told = " and ".join(open_ones) or "what follows its backfill"
+            raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
 
-        tries = self.executor.perform(revision, [step], record)
-        tries.affected = lost
-        self.executor.note(revision, "purge", f"drop {one.described}", tries)
-
-    def _refuse_unfilled(self, revision: str, fill: Fill) -> None:
-        if not self.filler.is_done(revision, fill):
-            raise Refused(f"{revision} cannot be contracted: {fill.title} is not over. Run `roster db backfill`.")
-        with self.executor.transaction():
-            left = batches.left(self._connection, fill)
-        if left:
+    def _refuse_left(self, revision: str, fill: Fill) -> None:
+        if left := self.filler.left(fill):
             raise Refused(
                 f"{revision} cannot be contracted: {left:,} rows of {fill.table} were written since without what "
                 f"{fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
             )
 
-    def _refuse_purged(self, plan: Plan) -> None:
-        with self.executor.transaction():
-            rows = self._connection.execute(
-                select(ledger.PURGED).where(ledger.PURGED.c.revision == plan.revision).order_by(ledger.PURGED.c.name)
-            ).all()
+    def refuse_purged(self, plan: Plan) -> None:
+        """Raises Refused if something that the revision kept aside is gone for good."""
+        with self.turn.reading():
+            rows = ledger.purged(self._connection, plan.revision)
         if rows:
             gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
             raise Refused(f"{plan.revision} cannot be taken back: what it kept aside was purged: {gone}.")
 
     def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
-        with self.executor.transaction():
+        with self.turn.reading():
             inspector = inspect(self._connection)
             for table, columns in needs:
                 if not inspector.has_table(table):
@@ -209,7 +242,15 @@ class Verbs:
                         f"it has {', '.join(there)}."
                     )
 
+    def _refuse_rows_on_the_way_back(self, plan: Plan, phase: Phase, checks: Sequence[Check]) -> None:
+        """Ask what can be asked now: of a column that is kept aside its own step will tell."""
+        if not self._positions(plan, phase):
+            return
+        for check in checks:
+            with self.turn.reading(), suppress(DBAPIError, NoSuchTableError), self._connection.begin_nested():
+                refuse_rows(self._connection, check)
+
     def _refuse_rows(self, checks: Sequence[Check]) -> None:
         for check in checks:
-            with self.executor.transaction():
+            with self.turn.reading():
                 refuse_rows(self._connection, check)

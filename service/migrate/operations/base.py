@@ -29,7 +29,24 @@ class Operation:
         """The tables, and columns of them, that are there after."""
         return []
 
+    def frees(self) -> list[str]:
+        """What is not in the way any more after, in the words of `uses`."""
+        return []
+
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002 - for those that ask rows first
+        """Rows that stop it, asked before the first step of the phase that it is in."""
+        return []
+
+    def contract_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        """Rows that stop its contract."""
+        return []
+
+    def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        """Rows that stop the way back."""
+        return []
+
+    def contract_undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        """Rows that stop the way back from its contract."""
         return []
 
     def expand(self, place: Place) -> list[Step]:  # noqa: ARG002

@@ -1,19 +1,21 @@
 """Columns that come and go."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, Computed, Identity
+from sqlalchemy import Column, Computed, Connection, Enum, Identity, MetaData, Table
 
 from service.migrate import sql
 from service.migrate.errors import Refused
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.nulls import optional, required
+from service.migrate.operations.nulls import optional, primary_key, required
 from service.migrate.sqlite import additions
-from service.migrate.steps import Edit, Lock, Place, Step
+from service.migrate.steps import Check, Edit, Lock, Place, Step
 
 # Every row would have a value of its own, so PostgreSQL would write the whole table again under its strongest lock.
-_VOLATILE = ("random", "gen_random", "uuid", "nextval", "clock_timestamp", "timeofday")
+_VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,25 @@ class DropColumn(Operation):
 
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column.name,))]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        why = f"{self.table}.{self.column.name} cannot be dropped while something uses it; drop that first"
+        return [uses.of_column(self.table, self.column.name, why)]
+
+    def undo_checks(self, place: Place) -> list[Check]:
+        if self.column.nullable or self.column.server_default is not None:
+            return []
+        name = self.column.name
+        aside = sql.trash_name(place.revision, name)
+
+        def find(connection: Connection) -> str:
+            kept = connection.exec_driver_sql(sql.has_column(place.dialect, self.table, aside)).scalar()
+            only = f" WHERE {sql.quoted(aside)} IS NULL" if kept else ""
+            key = primary_key(connection, self.table)
+            return f"SELECT {key} FROM {sql.quoted(self.table)}{only} ORDER BY {key}"
+
+        why = f"{self.table}.{name} may not be NULL, and some rows were written without a value for it"
+        return [Check(why=why, rows=find, table=self.table, needs=(name,))]
 
     def expand(self, place: Place) -> list[Step]:
         return set_aside(place, self.table, self.column)
@@ -137,6 +158,19 @@ def addition(
     )
 
 
+def unfilled(place: Place, table: str, column: Column[Any]) -> Step:
+    """The column added for a backfill: NULL in the rows that are there, whatever its default."""
+    nullable = column._copy()  # noqa: SLF001 - as service.migrate.sql does
+    nullable.nullable = True
+    default = sql.default_text(column, place.dialect)
+    if place.is_sqlite or default is None:
+        return addition(place, table, nullable)
+    nullable.server_default = None
+    add = addition(place, table, nullable)
+    (statement,) = add.statements
+    return replace(add, statements=(f"{statement}, ALTER COLUMN {sql.quoted(column.name)} SET DEFAULT {default}",))
+
+
 def removal(place: Place, table: str, name: str) -> Step:
     """The column gone for good: on PostgreSQL a matter of the catalog alone."""
     native = f"ALTER TABLE {sql.quoted(table)} DROP COLUMN {sql.quoted(name)}"
@@ -155,23 +189,48 @@ def rename_column(table: str, name: str, to: str) -> str:
     return f"ALTER TABLE {sql.quoted(table)} RENAME COLUMN {sql.quoted(name)} TO {sql.quoted(to)}"
 
 
-def _refuse_slow(table: str, column: Column[Any]) -> None:
+def refuse_own_values(table: str, column: Column[Any]) -> None:
+    """Raises Refused for a column that brings another value for each row."""
     what = f"{table}.{column.name}"
-    if column.foreign_keys or column.unique or column.constraints or column.index:
-        raise Refused(
-            f"{what} brings a constraint or an index of its own, which would look at every row under a lock. Add the "
-            "column alone, then ops.add_check, add_unique, add_foreign_key or create_index."
-        )
     if isinstance(column.computed, Computed) or isinstance(column.identity, Identity) or column.primary_key:
         raise Refused(f"{what} has a value of its own in each row: PostgreSQL would write the whole table again.")
-    default = (sql.default_text(column, "postgresql") or "").lower()
-    if any(word in default for word in _VOLATILE):
+    default = sql.default_text(column, "postgresql") or ""
+    code = re.sub(r"'(?:[^']|'')*'", "", default).lower()
+    if any(word in code for word in _VOLATILE):
         raise Refused(
             f"{what} has the default {default}, another value in each row: PostgreSQL would write the table again. "
             "Add it without, and let ops.set_not_null(…, fill=…) fill it."
         )
+
+
+def refuse_own_constraints(table: str, column: Column[Any]) -> None:
+    """Raises Refused for a column that brings a constraint, an index or a type of its own."""
+    what = f"{table}.{column.name}"
+    owner = Table(table, MetaData(), column._copy())  # noqa: SLF001 - as service.migrate.sql does
+    plain = all(each is owner.primary_key for each in owner.constraints)
+    if not plain or owner.indexes:
+        raise Refused(
+            f"{what} brings a constraint or an index of its own, which would look at every row under a lock. Add the "
+            "column alone, then ops.add_check, add_unique, add_foreign_key or create_index."
+        )
+    refuse_enum(table, column)
+
+
+def refuse_enum(table: str, column: Column[Any]) -> None:
+    """Raises Refused for an enum that PostgreSQL would have to make first."""
+    kind = column.type
+    if isinstance(kind, Enum) and kind.native_enum and getattr(kind, "create_type", True):
+        raise Refused(
+            f"{table}.{column.name} is of an enum type of PostgreSQL's own, and code that does not know a value which "
+            "is added to that later fails to read it. Make it a text, and hold it to its values with ops.add_check."
+        )
+
+
+def _refuse_slow(table: str, column: Column[Any]) -> None:
+    refuse_own_constraints(table, column)
+    refuse_own_values(table, column)
     if not column.nullable and column.server_default is None:
         raise Refused(
-            f"{what} may not be NULL and has no default: rows that are there, and the code before, have nothing to put "
-            "there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
+            f"{table}.{column.name} may not be NULL and has no default: rows that are there, and the code before, have "
+            "nothing to put there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
         )

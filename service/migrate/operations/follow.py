@@ -20,9 +20,10 @@ class Follow(Operation):
     source: str
     postgresql: str
     sqlite: str
+    key: tuple[str, ...] = ("id",)
 
     def needs(self) -> list[Columns]:
-        return [(self.table, (self.column, self.source))]
+        return [(self.table, (self.column, self.source, *self.key))]
 
     def expand(self, place: Place) -> list[Step]:
         column, source = sql.quoted(self.column), sql.quoted(self.source)
@@ -30,9 +31,12 @@ class Follow(Operation):
             place,
             self.table,
             f"roster_follow_{self.table}_{self.column}",
+            key=self.key,
+            # As text, since not every type can be compared: json.
             postgresql=(
-                f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' AND NEW.{source} IS DISTINCT FROM OLD.{source} "
-                f"AND NEW.{column} IS NOT DISTINCT FROM OLD.{column}) "
+                f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' "
+                f"AND NEW.{source}::text IS DISTINCT FROM OLD.{source}::text "
+                f"AND NEW.{column}::text IS NOT DISTINCT FROM OLD.{column}::text) "
                 f"THEN NEW.{column} := (SELECT {self.postgresql} FROM (SELECT NEW.*) AS written); END IF;"
             ),
             sqlite={

@@ -1,11 +1,13 @@
 """Indexes, built and dropped beside the traffic."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, Table, text
+from sqlalchemy import Column, Index, MetaData, Table
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.steps import Check, Lock, Place, Step, words_in
 
@@ -27,13 +29,17 @@ class CreateIndex(Operation):
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
         if not self.unique:
             return []
-        names = ", ".join(self.columns)
-        only = f" WHERE {self.where}" if self.where else ""
+        values = [_value(each) for each in self.columns]
+        conditions = [f"{value} IS NOT NULL" for value in values]
+        if self.where:
+            conditions.append(f"({self.where})")
+        names, only = ", ".join(values), " AND ".join(conditions)
         rows = (
-            f"SELECT {names} FROM {sql.quoted(self.table)}{only} GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
+            f"SELECT {names} FROM {sql.quoted(self.table)} WHERE {only} "
+            f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
-        why = f"Several rows of {self.table} have one {' and '.join(self.columns)}"
-        return [Check(why=why, rows=rows, table=self.table, needs=tuple(words_in(*self.columns)))]
+        why = f"Several rows of {self.table} have one {' and '.join(values)}"
+        return [Check(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values))))]
 
     def expand(self, place: Place) -> list[Step]:
         create = sql.index_text(self._index, place.dialect)
@@ -62,8 +68,8 @@ class CreateIndex(Operation):
     @property
     def _index(self) -> Index:
         plain = [name for name in self.columns if name.isidentifier()]
-        columns: list[Any] = [each if each in plain else text(each) for each in self.columns]
-        where = None if self.where is None else text(self.where)
+        columns: list[Any] = [each if each in plain else sql.verbatim(each) for each in self.columns]
+        where = None if self.where is None else sql.verbatim(self.where)
         return Index(
             self.name,
             *columns,
@@ -80,12 +86,26 @@ class CreateIndex(Operation):
 class DropIndex(CreateIndex):
     """An index that nobody needs any more; how it was made is for the way back."""
 
+    def frees(self) -> list[str]:
+        return [uses.index(self.name)]
+
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
         return []
+
+    def undo_checks(self, place: Place) -> list[Check]:
+        return CreateIndex.checks(self, place)
 
     def expand(self, place: Place) -> list[Step]:
         undo = tuple(CreateIndex.expand(self, place))
         return [replace(dropped_concurrently(place, self.name, self.table), undo=undo)]
+
+
+def _value(column: str) -> str:
+    """What an index holds of a row, without its order and its class of operators: `"name"` of `name DESC`."""
+    if column.isidentifier():
+        return sql.quoted(column)
+    parts = re.match(r"""("(?:[^"]|"")+"|\w+(?!\w*\s*\()|\w*\s*\(.*\))""", column.strip(), re.DOTALL)
+    return parts[1] if parts else column
 
 
 def dropped_concurrently(place: Place, name: str, table: str) -> Step:

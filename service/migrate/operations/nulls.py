@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, inspect
+
 from service.migrate import sql
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.programs import row_trigger
@@ -25,15 +27,10 @@ class SetNotNull(Operation):
     fill: str | None = None
 
     def needs(self) -> list[Columns]:
-        return [(self.table, (self.column, *self.key))]
+        return [(self.table, (self.column, *(self.key if self.fill is not None else ())))]
 
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        if self.fill is not None:
-            return []
-        keys = sql.listed(self.key)
-        rows = f"SELECT {keys} FROM {sql.quoted(self.table)} WHERE {self._empty} ORDER BY {keys}"
-        why = f"{self.table}.{self.column} has no value in some rows"
-        return [Check(why=why, rows=rows, table=self.table, needs=(self.column,))]
+        return [] if self.fill is not None else [none_empty(self.table, self.column)]
 
     def expand(self, place: Place) -> list[Step]:
         return required(place, self.table, self.column) if self.fill is None else self._trigger(place)
@@ -42,8 +39,8 @@ class SetNotNull(Operation):
         if self.fill is None:
             return []
         name = f"{self.table}.{self.column}"
-        values = {self.column: self.fill}
-        return [Fill(name=name, table=self.table, key=self.key, left=self._empty, assign=values)]
+        left = f"{sql.quoted(self.column)} IS NULL"
+        return [Fill(name=name, table=self.table, key=self.key, left=left, assign={self.column: self.fill})]
 
     def settle(self, place: Place) -> list[Step]:
         # On SQLite a trigger runs after NOT NULL was checked: old code must be gone first.
@@ -55,10 +52,6 @@ class SetNotNull(Operation):
         gone = [mirrored(step) for step in self._trigger(place)]
         return [*(required(place, self.table, self.column) if place.is_sqlite else []), *gone]
 
-    @property
-    def _empty(self) -> str:
-        return f"{sql.quoted(self.column)} IS NULL"
-
     def _trigger(self, place: Place) -> list[Step]:
         assert self.fill is not None  # noqa: S101 - asked only then
         column = sql.quoted(self.column)
@@ -66,6 +59,7 @@ class SetNotNull(Operation):
             place,
             self.table,
             f"roster_fill_{self.table}_{self.column}",
+            key=self.key,
             postgresql=f"IF NEW.{column} IS NULL THEN "
             f"NEW.{column} := (SELECT {self.fill} FROM (SELECT NEW.*) AS written); END IF;",
             sqlite={
@@ -84,6 +78,9 @@ class DropNotNull(Operation):
 
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column,))]
+
+    def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        return [none_empty(self.table, self.column)]
 
     def expand(self, place: Place) -> list[Step]:
         return [optional(place, self.table, self.column)]
@@ -106,7 +103,7 @@ def required(place: Place, table: str, column: str) -> list[Step]:
                 undo=(optional(place, table, column, undoable=False),),
             )
         ]
-    check = sql.fitting(f"ck_{table}_{column}_not_null")
+    check = sql.inner_name(f"ck_{table}_{column}_not_null")
     alter = f"ALTER TABLE {sql.quoted(table)}"
     drop = f"{alter} DROP CONSTRAINT IF EXISTS {sql.quoted(check)}"
     there = sql.has_constraint(place.dialect, table, check)
@@ -159,6 +156,21 @@ def optional(place: Place, table: str, column: str, *, undoable: bool = True) ->
         edit=Edit(table=table, change=_without_not_null(column)) if place.is_sqlite else None,
         undo=tuple(required(place, table, column)) if undoable else (),
     )
+
+
+def none_empty(table: str, column: str) -> Check:
+    """No row is without a value; told by their keys."""
+
+    def find(connection: Connection) -> str:
+        key = primary_key(connection, table)
+        return f"SELECT {key} FROM {sql.quoted(table)} WHERE {sql.quoted(column)} IS NULL ORDER BY {key}"
+
+    return Check(why=f"{table}.{column} has no value in some rows", rows=find, table=table, needs=(column,))
+
+
+def primary_key(connection: Connection, table: str) -> str:
+    """The columns of the key, to be selected; 1 where there is none."""
+    return sql.listed(inspect(connection).get_pk_constraint(table)["constrained_columns"]) or "1"
 
 
 def _with_not_null(column: str) -> Callable[[Definition], Definition]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.steps import Lock, Place, Step, mirrored
 
@@ -50,6 +51,9 @@ class Trigger(Operation):
 class DropTrigger(Trigger):
     """A trigger that is needed no more; its text is for the way back."""
 
+    def frees(self) -> list[str]:
+        return [uses.trigger(self.name)]
+
     def expand(self, place: Place) -> list[Step]:
         return [mirrored(step) for step in Trigger.expand(self, place)]
 
@@ -83,20 +87,26 @@ class DropFunction(Function):
 
 
 def row_trigger(
-    place: Place, table: str, name: str, *, postgresql: str, sqlite: Mapping[str, tuple[str, str]]
+    place: Place,
+    table: str,
+    name: str,
+    *,
+    key: tuple[str, ...],
+    postgresql: str,
+    sqlite: Mapping[str, tuple[str, str]],
 ) -> list[Step]:
     """A trigger on every row of a table that is written.
 
     On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On
     SQLite there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the row.
     """
-    name = sql.fitting(name)
+    name = sql.inner_name(name)
     if place.is_sqlite:
         texts = {
             f"{name}_{number}": (event, condition, settings)
             for number, (event, (condition, settings)) in enumerate(sqlite.items(), start=1)
         }
-        triggers = {each: _on_sqlite(table, each, *text) for each, text in texts.items()}
+        triggers = {each: _on_sqlite(table, each, key, *text) for each, text in texts.items()}
     else:
         triggers = {
             name: f"CREATE TRIGGER {sql.quoted(name)} BEFORE INSERT OR UPDATE ON {sql.quoted(table)} "
@@ -130,8 +140,9 @@ def row_trigger(
     ]
 
 
-def _on_sqlite(table: str, name: str, event: str, condition: str, settings: str) -> str:
+def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, condition: str, settings: str) -> str:
+    same = " AND ".join(f"{sql.quoted(each)} = NEW.{sql.quoted(each)}" for each in key)
     return (
         f"CREATE TRIGGER {sql.quoted(name)} {event} ON {sql.quoted(table)} WHEN {condition} "
-        f"BEGIN UPDATE {sql.quoted(table)} {settings} WHERE rowid = NEW.rowid; END"
+        f"BEGIN UPDATE {sql.quoted(table)} {settings} WHERE {same}; END"
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from service.migrate import sql
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.tables import rename_table
 from service.migrate.sqlite import twins
-from service.migrate.steps import Lock, Place, Step, mirrored
+from service.migrate.steps import Check, Lock, Place, Step, mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,18 @@ class RenameTable(Operation):
     key: tuple[str, ...] = ("id",)
 
     def needs(self) -> list[Columns]:
-        return [(self.table, self.columns)]
+        return [(self.table, (*self.columns, *self.key))]
 
     def gives(self) -> list[Columns]:
         return [(self.to, self.columns)]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        def find(connection: Connection) -> list[tuple[Any, ...]]:
+            names = [column["name"] for column in inspect(connection).get_columns(self.table)]
+            return [(name,) for name in names if name not in self.columns and not sql.is_trash(name)]
+
+        why = f"{self.table} has columns that the code before would not see under the old name; tell them all"
+        return [Check(why=why, rows=find, table=self.table)]
 
     def expand(self, place: Place) -> list[Step]:
         return [self._twin() if place.is_sqlite else self._renamed()]
@@ -71,8 +80,11 @@ class RenameTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to,),
             done=there,
-            # Whoever may not read the table may not read it through the view either.
-            statements=(f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",),
+            statements=(
+                # Whoever may not read the table may not read it through the view either, and whoever may still may.
+                f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",
+                sql.grant_as(self.to, self.table),
+            ),
             undo=(drop,),
         )
 

@@ -1,5 +1,6 @@
 """Two columns of a row that say the same thing, kept in agreement whichever of them is written."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,78 +8,125 @@ from sqlalchemy import Column
 
 from service.migrate import sql
 from service.migrate.operations.programs import row_trigger
-from service.migrate.steps import Place, Step
+from service.migrate.steps import Fill, Place, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
     """`old` is what the code before knows, `new` what the code after does.
 
-    `up` makes the new value of the old, `down` the old of the new: SQL expressions with `{}` where the value goes. Who
-    writes one of the two lets the other follow; who writes both is believed. A row that is inserted with one of them
-    different from its default was given that one.
+    `up` makes the new value of the old, `down` the old of the new: SQL expressions with `{}` where the value goes. Two
+    values agree if one of them makes the other: neither way needs to lead back to where it came from. Who writes one of
+    the two lets the other follow; who writes both is believed. A row that is inserted with one of them different from
+    its default was given that one.
     """
 
     table: str
     old: Column[Any]
     new: Column[Any]
+    key: tuple[str, ...] = ("id",)
     up: str = "{}"
     down: str = "{}"
 
     def trigger(self, place: Place) -> Step:
         """On PostgreSQL the row is completed before it is stored, on SQLite right after."""
-        name = f"roster_sync_{self.table}_{self.new.name}"
         (step,) = row_trigger(
             place,
             self.table,
-            name,
+            f"roster_sync_{self.table}_{self.new.name}",
+            key=self.key,
             postgresql=self._body(),
             sqlite={
-                "AFTER INSERT": self._after_insert(place),
+                "AFTER INSERT": self._after_insert(),
                 f"AFTER UPDATE OF {sql.quoted(self.old.name)}": self._after_update(self.old, self.new),
                 f"AFTER UPDATE OF {sql.quoted(self.new.name)}": self._after_update(self.new, self.old),
             },
         )
         return step
 
+    def fill(self, place: Place) -> Fill:
+        """The new column filled where it has no value that agrees; who wrote it already is left alone."""
+        old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
+        left = self._disagree(place.dialect, old, new, or_new_is_null=True)
+        assign = {self.new.name: sql.applied(self.up, old)}
+        return Fill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
+
+    def fill_back(self, place: Place) -> Fill:
+        """The old column filled where it does not agree with the new one, which alone was written meanwhile."""
+        old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
+        left = self._disagree(place.dialect, old, new)
+        assign = {self.old.name: sql.applied(self.down, new)}
+        return Fill(name=f"{self.table}.{self.old.name}", table=self.table, key=self.key, left=left, assign=assign)
+
+    def _disagree(self, database: str, old: str, new: str, *, or_new_is_null: bool = False) -> str:
+        not_from_old = differ(database, self.new, new, converted(self.up, old))
+        if self.up == self.down == "{}":
+            return not_from_old
+        not_from_new = differ(database, self.old, old, converted(self.down, new))
+        return f"{not_from_old} AND " + (f"({new} IS NULL OR {not_from_new})" if or_new_is_null else not_from_new)
+
     def _body(self) -> str:
         old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
-        was = sql.default_text(self.old, "postgresql") or "NULL"
-        from_old = self.up.format(f"NEW.{old}")
-        from_new = self.down.format(f"NEW.{new}")
-        given_old = f"(NEW.{old} IS DISTINCT FROM {was} OR NEW.{new} IS NULL)"
-        # Not where the new value is what the old one says: the way there and back may not lead to the same.
-        changed_new = f"NEW.{old} IS NOT DISTINCT FROM OLD.{old} AND NEW.{new} IS DISTINCT FROM {from_old}"
-        # Also a row that the backfill has not come to yet.
-        changed_old = f"NEW.{old} IS DISTINCT FROM OLD.{old} OR NEW.{new} IS NULL"
+        from_old, from_new = converted(self.up, f"NEW.{old}"), converted(self.down, f"NEW.{new}")
+
+        def changed(column: Column[Any], was: str) -> str:
+            return differ("postgresql", column, f"NEW.{sql.quoted(column.name)}", was)
+
+        given_old = changed(self.old, default("postgresql", self.old))
+        given_new = changed(self.new, default("postgresql", self.new))
+        wrote_old, wrote_new = changed(self.old, f"OLD.{old}"), changed(self.new, f"OLD.{new}")
         return (
             "IF TG_OP = 'INSERT' THEN "
-            f"IF NEW.{new} IS NOT DISTINCT FROM {self._default('postgresql')} AND {given_old} "
-            f"THEN NEW.{new} := {from_old}; "
-            f"ELSIF NEW.{old} IS NOT DISTINCT FROM {was} THEN NEW.{old} := {from_new}; END IF; "
-            f"ELSIF NEW.{new} IS DISTINCT FROM OLD.{new} THEN "
-            f"IF {changed_new} THEN NEW.{old} := {from_new}; END IF; "
-            f"ELSIF {changed_old} THEN NEW.{new} := {from_old}; END IF;"
+            f"IF NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL) THEN NEW.{new} := {from_old}; "
+            f"ELSIF NOT ({given_old}) THEN NEW.{old} := {from_new}; END IF; "
+            # Not where the new value is what the old one says: the backfill's.
+            f"ELSIF {wrote_new} THEN "
+            f"IF NOT ({wrote_old}) AND {changed(self.new, from_old)} THEN NEW.{old} := {from_new}; END IF; "
+            # Also a row that the backfill has not come to yet.
+            f"ELSIF {wrote_old} OR NEW.{new} IS NULL THEN NEW.{new} := {from_old}; END IF;"
         )
 
-    def _after_insert(self, place: Place) -> tuple[str, str]:
+    def _after_insert(self) -> tuple[str, str]:
         old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
-        was = sql.default_text(self.old, place.dialect) or "NULL"
-        from_old = self.up.format(f"NEW.{old}")
-        from_new = self.down.format(f"NEW.{new}")
-        given_new = f"NEW.{new} IS NOT {self._default(place.dialect)}"
+        from_old, from_new = converted(self.up, f"NEW.{old}"), converted(self.down, f"NEW.{new}")
+        given_old = differ("sqlite", self.old, f"NEW.{old}", default("sqlite", self.old))
+        given_new = differ("sqlite", self.new, f"NEW.{new}", default("sqlite", self.new))
+        follows_old = f"NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL)"
         settings = (
-            f"SET {new} = CASE WHEN {given_new} THEN NEW.{new} ELSE {from_old} END, "
-            f"{old} = CASE WHEN {given_new} AND NEW.{old} IS {was} THEN {from_new} ELSE NEW.{old} END"
+            f"SET {new} = CASE WHEN {follows_old} THEN {from_old} ELSE NEW.{new} END, "
+            f"{old} = CASE WHEN {follows_old} OR {given_old} THEN NEW.{old} ELSE {from_new} END"
         )
-        return f"NEW.{new} IS NOT {from_old}", settings
+        return differ("sqlite", self.new, f"NEW.{new}", from_old), settings
 
     def _after_update(self, changed: Column[Any], other: Column[Any]) -> tuple[str, str]:
         one, two = sql.quoted(changed.name), sql.quoted(other.name)
-        old, new = sql.quoted(self.old.name), sql.quoted(self.new.name)
-        followed = (self.up if changed is self.old else self.down).format(f"NEW.{one}")
-        disagree = f"NEW.{new} IS NOT {self.up.format(f'NEW.{old}')}"
+        old, new = f"NEW.{sql.quoted(self.old.name)}", f"NEW.{sql.quoted(self.new.name)}"
+        followed = converted(self.up if changed is self.old else self.down, f"NEW.{one}")
+        disagree = self._disagree("sqlite", old, new, or_new_is_null=True)
         return f"NEW.{one} IS NOT OLD.{one} AND NEW.{two} IS OLD.{two} AND {disagree}", f"SET {two} = {followed}"
 
-    def _default(self, database: str) -> str:
-        return sql.default_text(self.new, database) or "NULL"
+
+def converted(expression: str, value: str) -> str:
+    """The expression with a value, in parentheses where it is more than that."""
+    return value if expression == "{}" else f"({sql.applied(expression, value)})"
+
+
+def differ(database: str, column: Column[Any], one: str, other: str) -> str:
+    """Whether two values for a column are not the same, NULL being a value."""
+    if database == "sqlite":
+        return f"{one} IS NOT {other}"
+    # These two cannot be compared.
+    if sql.type_text(column, database) in ("JSON", "XML"):
+        one, other = f"{one}::text", f"{other}::text"
+    return f"{one} IS DISTINCT FROM {other}"
+
+
+def default(database: str, column: Column[Any]) -> str:
+    """What a column has in a row that is written without it."""
+    text = sql.default_text(column, database)
+    if text is None:
+        return "NULL"
+    if database == "sqlite":
+        return f"({text})"
+    kind = re.sub(r" COLLATE .*", "", sql.type_text(column, database))
+    return f"CAST({text} AS {kind})"

@@ -3,14 +3,23 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Connection
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.columns import addition, again, brought_back, removal, rename_column
-from service.migrate.operations.nulls import optional, required
-from service.migrate.operations.sync import Sync
-from service.migrate.steps import Fill, Lock, Place, Step, mirrored
+from service.migrate.operations.columns import (
+    again,
+    brought_back,
+    refuse_own_constraints,
+    refuse_own_values,
+    removal,
+    rename_column,
+    unfilled,
+)
+from service.migrate.operations.nulls import optional, primary_key, required
+from service.migrate.operations.sync import Sync, converted
+from service.migrate.steps import Check, Fill, Lock, Place, Step, mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,27 +43,34 @@ class RenameColumn(Operation):
         return [(self.table, (self.new.name,))]
 
     def expand(self, place: Place) -> list[Step]:
-        add = addition(place, self.table, _nullable(self.new))
+        refuse_own_constraints(self.table, self.new)
+        refuse_own_values(self.table, self.new)
+        add = unfilled(place, self.table, self.new)
         trigger = self._sync.trigger(place)
         if not place.is_sqlite:
             return [add, trigger]
         relax = [replace(each, undo=tuple(required(place, self.table, self.old.name))) for each in self._relaxed(place)]
         new, old = sql.quoted(self.new.name), sql.quoted(self.old.name)
-        left = f"{new} IS NOT {self.up.format(old)}"
+        value = converted(self.up, old)
         fill = Step(
             title=f"fill {self.table}.{self.new.name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            statements=(f"UPDATE {sql.quoted(self.table)} SET {new} = {self.up.format(old)} WHERE {left}",),
+            statements=(f"UPDATE {sql.quoted(self.table)} SET {new} = {value} WHERE {new} IS NOT {value}",),
         )
         return [*relax, add, trigger, fill]
 
     def fills(self, place: Place) -> list[Fill]:
-        return [] if place.is_sqlite else [self._fill(place, self.new, self.old, self.up)]
+        return [] if place.is_sqlite else [self._sync.fill(place)]
 
     def settle(self, place: Place) -> list[Step]:
         # On SQLite a trigger runs after NOT NULL was checked: old code must be gone first.
         return [] if self.new.nullable or place.is_sqlite else required(place, self.table, self.new.name)
+
+    def contract_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        what = f"{self.table}.{self.old.name}"
+        why = f"{what} cannot give way to {self.new.name} while something uses it; drop that in contract()"
+        return [uses.of_column(self.table, self.old.name, why)]
 
     def contract(self, place: Place) -> list[Step]:
         """The old column goes last: until then whatever is written has a value for it."""
@@ -63,7 +79,7 @@ class RenameColumn(Operation):
         relax = self._relaxed(place)
         if not place.is_sqlite:
             relax = [replace(each, undo=tuple(required(place, self.table, self.old.name))) for each in relax]
-        resync = self._fill(place, self.old, self.new, self.down)
+        resync = self._sync.fill_back(place)
         leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
         away = Step(
             title=f"keep {self.table}.{self.old.name} aside",
@@ -78,31 +94,31 @@ class RenameColumn(Operation):
         )
         return [*need, *relax, leave, mirrored(self._sync.trigger(place)), away]
 
+    def undo_checks(self, place: Place) -> list[Check]:
+        # There the old column may be NULL from the beginning.
+        return self.contract_undo_checks(place) if place.is_sqlite else []
+
+    def contract_undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        if self.old.nullable:
+            return []
+        new, what = sql.quoted(self.new.name), f"{self.table}.{self.old.name}"
+
+        def find(connection: Connection) -> str:
+            key = primary_key(connection, self.table)
+            value = converted(self.down, new)
+            return f"SELECT {key} FROM {sql.quoted(self.table)} WHERE {value} IS NULL ORDER BY {key}"
+
+        why = f"{what} may not be NULL, and some rows have no {self.new.name} to make one of"
+        return [Check(why=why, rows=find, table=self.table, needs=(self.new.name,))]
+
     def purge(self, place: Place) -> list[Step]:
         return [removal(place, self.table, sql.trash_name(place.revision, self.old.name))]
 
     @property
     def _sync(self) -> Sync:
-        return Sync(table=self.table, old=self.old, new=self.new, up=self.up, down=self.down)
+        return Sync(table=self.table, old=self.old, new=self.new, up=self.up, down=self.down, key=self.key)
 
     def _relaxed(self, place: Place) -> list[Step]:
         if self.old.nullable or self.old.server_default is not None:
             return []
         return [optional(place, self.table, self.old.name, undoable=False)]
-
-    def _fill(self, place: Place, column: Column[Any], source: Column[Any], convert: str) -> Fill:
-        value = convert.format(sql.quoted(source.name))
-        differs = "IS NOT" if place.is_sqlite else "IS DISTINCT FROM"
-        return Fill(
-            name=f"{self.table}.{column.name}",
-            table=self.table,
-            key=self.key,
-            left=f"{sql.quoted(column.name)} {differs} {value}",
-            assign={column.name: value},
-        )
-
-
-def _nullable(column: Column[Any]) -> Column[Any]:
-    copy = column._copy()  # noqa: SLF001 - as service.migrate.sql does
-    copy.nullable = True
-    return copy

@@ -1,14 +1,18 @@
 """Tables that come, go, and change their name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.constraints import AddForeignKey, DropConstraint, of_table
-from service.migrate.steps import Lock, Place, Step
+from service.migrate.operations.columns import refuse_enum
+from service.migrate.operations.foreign_keys import LETTING_GO, AddForeignKey, kept_orphans, with_orphans_let_go
+from service.migrate.operations.replacing import DropConstraint, of_table
+from service.migrate.steps import Check, Lock, Place, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +33,33 @@ class CreateTable(Operation):
     def gives(self) -> list[Columns]:
         return [(self.table.name, tuple(column.name for column in self.table.columns))]
 
+    def checks(self, place: Place) -> list[Check]:
+        keys = [] if self.derived else _keys(self.table)
+        return [kept_orphans(key, place) for key in keys if key.ondelete not in LETTING_GO]
+
     def expand(self, place: Place) -> list[Step]:
         name = self.table.name
+        for column in self.table.columns:
+            refuse_enum(name, column)
         aside = sql.trash_name(place.revision, name)
         create_undo: tuple[Step, ...] = (dropped(place, name),)
         if not self.derived:
-            create_undo = (_kept_if_it_has_rows(place, name, aside), replace(dropped(place, name), scripted=False))
+            create_undo = (_kept_if_it_has_rows(place, name, aside), dropped(place, name))
         create = Step(
             title=f"create the table {name}",
             done=sql.has_table(place.dialect, name),
-            statements=(sql.table_text(self.table, place.dialect),),
+            statements=_made(self.table, place),
             undo=create_undo,
         )
-        keys = [step for key in _keys(self.table) for step in key.expand(place)]
+        keys = [step for key in _keys(self.table) for step in self._key(place, key)]
         back = [] if self.derived else [replace(_brought_back(place, name, aside), scripted=False)]
         return [*back, create, *keys]
+
+    def _key(self, place: Place, key: AddForeignKey) -> list[Step]:
+        steps = key.expand(place)
+        if self.derived or key.ondelete not in LETTING_GO:
+            return steps
+        return with_orphans_let_go(steps, key, rows=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +71,14 @@ class DropTable(Operation):
 
     def needs(self) -> list[Columns]:
         return [(self.table.name, ())]
+
+    def frees(self) -> list[str]:
+        return [uses.constraint(self.table.name, key.name) for key in _keys(self.table)]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        why = f"{self.table.name} cannot be dropped while something uses it; drop that first"
+        told = frozenset(uses.index(str(index.name)).lower() for index in self.table.indexes)
+        return [replace(uses.of_table(self.table.name, why), besides=told)]
 
     def expand(self, place: Place) -> list[Step]:
         name = self.table.name
@@ -72,7 +96,7 @@ class DropTable(Operation):
                 Step(
                     title=f"create the table {name}",
                     done=sql.either(there, sql.has_table(place.dialect, aside)),
-                    statements=(sql.table_text(self.table, place.dialect),),
+                    statements=_made(self.table, place),
                     scripted=False,
                 ),
                 _brought_back(place, name, aside),
@@ -95,14 +119,26 @@ def _keys(table: Table) -> list[AddForeignKey]:
     return sorted(keys, key=lambda key: key.name)
 
 
+def _made(table: Table, place: Place) -> tuple[str, ...]:
+    """The table with its indexes, for which there is nothing to read yet."""
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    return (sql.table_text(table, place.dialect), *(sql.index_text(index, place.dialect) for index in indexes))
+
+
 def _kept_if_it_has_rows(place: Place, name: str, aside: str) -> Step:
-    there = sql.has_table(place.dialect, name)
+    rename = rename_table(name, aside)
+
+    def renamed_if_it_has_rows(connection: Connection) -> Iterable[str]:
+        return [rename] if connection.exec_driver_sql(sql.has_rows(name)).scalar() else []
+
+    block = f"DO $$ BEGIN IF ({sql.has_rows(name)}) THEN {rename}; END IF; END $$"
     return Step(
         title=f"keep the table {name} aside",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
-        done=sql.either(sql.negated(there), sql.negated(sql.has_rows(name))),
-        statements=(rename_table(name, aside),),
+        done=sql.negated(sql.has_table(place.dialect, name)),
+        statements=() if place.is_sqlite else (block,),
+        made=renamed_if_it_has_rows if place.is_sqlite else None,
     )
 
 
@@ -122,5 +158,5 @@ def dropped(place: Place, name: str) -> Step:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
         done=sql.negated(sql.has_table(place.dialect, name)),
-        statements=(f"DROP TABLE {sql.quoted(name)}",),
+        statements=(f"DROP TABLE IF EXISTS {sql.quoted(name)}",),
     )

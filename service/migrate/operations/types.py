@@ -3,17 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Numeric, String, Text
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Column, Connection
 
 from service.migrate import sql
+from service.migrate.errors import Refused
+from service.migrate.operations import conversions, uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.columns import addition, removal, rename_column
-from service.migrate.operations.nulls import optional, required
-from service.migrate.operations.sync import Sync
-from service.migrate.sqlite.clauses import column as sqlite_column
-from service.migrate.sqlite.definition import Definition
-from service.migrate.steps import Check, Edit, Fill, Lock, Move, Place, Step, mirrored
+from service.migrate.operations.columns import addition, refuse_own_constraints, removal, rename_column, unfilled
+from service.migrate.operations.conversions import Conversion
+from service.migrate.operations.narrowing import narrowed
+from service.migrate.operations.nulls import optional, primary_key, required
+from service.migrate.operations.type_texts import has_type, is_noted_only, longest
+from service.migrate.steps import Check, Fill, Lock, Place, Step, mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class ChangeType(Operation):
     """A column with its old name and another type, which the code before can live with.
 
     `using` makes the new value of the old, `back` the old of the new: SQL expressions with `{}` where the value goes.
+    The old values are kept aside where the new ones do not tell them.
     """
 
     table: str
@@ -31,117 +33,156 @@ class ChangeType(Operation):
     key: tuple[str, ...] = ("id",)
 
     def needs(self) -> list[Columns]:
-        return [(self.table, (self._name,))]
+        return [(self.table, (self._name, *self.key))]
 
     def checks(self, place: Place) -> list[Check]:
         if place.is_sqlite:
             return []
-        if _is_noted_only(self.was.type, self.column.type):
-            kinds, why = "'c'", "A check is on it, and every row would be looked at under a lock: drop it first"
-        else:
-            kinds, why = (
-                "'c', 'f', 'p', 'u', 'x'",
-                "A constraint is on it, which the new column would not have: drop it first",
-            )
+        what = f"{self.table}.{self._name} cannot change its type"
+        if not self._is_noted_only:
+            why = f"{what}: the new column would not have what uses it; drop that first"
+            return [uses.of_column(self.table, self._name, why)]
         attribute = (
             f"(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = {sql.literal(self._name)})"
         )
         rows = (
             f"SELECT conname FROM pg_constraint WHERE conrelid = to_regclass({sql.literal(sql.quoted(self.table))}) "
-            f"AND contype IN ({kinds}) AND conkey @> ARRAY[{attribute}] ORDER BY conname"
+            f"AND contype = 'c' AND conkey @> ARRAY[{attribute}] ORDER BY conname"
         )
-        why = f"{self.table}.{self._name} cannot change its type. {why}"
-        return [Check(why=why, rows=rows, table=self.table, needs=(self._name,))]
+        why = f"{what}. A check is on it, and every row would be looked at under a lock: drop it first"
+        keeps = ("the index ", "the constraint ")
+        return [
+            Check(why=why, rows=rows, table=self.table, needs=(self._name,)),
+            uses.of_column(self.table, self._name, f"{what} while something uses it; drop that first", keeps=keeps),
+        ]
+
+    def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        limit = longest(self.was)
+        if limit is None or not self._is_noted_only:
+            return []
+        value = sql.applied(self.back, sql.quoted(self._name))
+
+        def find(connection: Connection) -> str:
+            key = primary_key(connection, self.table)
+            return f"SELECT {key} FROM {sql.quoted(self.table)} WHERE length({value}) > {limit} ORDER BY {key}"
+
+        why = f"{self.table}.{self._name} had at most {limit} characters, and some rows have more"
+        return [Check(why=why, rows=find, table=self.table, needs=(self._name,))]
 
     def expand(self, place: Place) -> list[Step]:
+        if self.was.nullable != self.column.nullable:
+            raise Refused(
+                f"{self.table}.{self._name} may be NULL in one of its two definitions and not in the other: "
+                "ops.change_type changes the type alone; call ops.set_not_null or ops.drop_not_null."
+            )
+        refuse_own_constraints(self.table, self.column)
         if place.is_sqlite:
-            return [self._edited(self.column, self.using, undo=(self._edited(self.was, self.back),))]
-        if _is_noted_only(self.was.type, self.column.type):
-            return [replace(self._noted(self.column), undo=self._narrowed(place))]
-        beside = _renamed(self.column, self._beside, nullable=True)
-        return [addition(place, self.table, beside), self._sync(self.was, beside).trigger(place)]
+            return [conversions.on_sqlite(place, self._conversion)]
+        if self._is_noted_only:
+            return [replace(self._noted(), undo=narrowed(place, self._conversion))]
+        return [unfilled(place, self.table, self._beside), self._before(place)]
 
     def fills(self, place: Place) -> list[Fill]:
         if self._is_at_once(place):
             return []
         # Once it has taken over there is no column beside any more.
-        swapped = sql.has_column(place.dialect, self.table, sql.trash_name(place.revision, self._name))
-        return [replace(self._filled(self._beside, self.using), unless=swapped)]
+        taken_over = sql.negated(sql.has_column(place.dialect, self.table, self._beside.name))
+        return [replace(self._conversion.fill(self._beside), unless=taken_over)]
 
     def settle(self, place: Place) -> list[Step]:
         if self._is_at_once(place):
             return []
-        need = [] if self.column.nullable else required(place, self.table, self._beside)
+        need = [] if self.column.nullable else required(place, self.table, self._beside.name)
         return [*need, self._swapped(place)]
 
     def contract(self, place: Place) -> list[Step]:
+        if place.is_sqlite and self._conversion.keeps_old_values:
+            return [Step(title=f"leave {self.table}.{self._name} as it was to the way back")]
         if self._is_at_once(place):
             return []
-        aside = _renamed(self.was, sql.trash_name(place.revision, self._name), nullable=True)
-        resync = Fill(
-            name=f"{self.table}.{aside.name}",
-            table=self.table,
-            key=self.key,
-            left=f"{sql.quoted(self._name)} IS DISTINCT FROM {self.using.format(sql.quoted(aside.name))}",
-            assign={aside.name: self.back.format(sql.quoted(self._name))},
-        )
+        aside = self._aside(place)
+        resync = self._conversion.fill_back(aside)
         leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
         there = Step(
             title=f"leave {self.table}.{aside.name} to the way back",
             undo=(replace(addition(place, self.table, aside), undo=(), scripted=False),),
         )
-        return [leave, mirrored(self._sync(aside, self.column).trigger(place)), there]
+        return [leave, mirrored(self._after(place)), there]
 
     def purge(self, place: Place) -> list[Step]:
-        if self._is_at_once(place):
+        if self._is_at_once(place) and not (place.is_sqlite and self._conversion.keeps_old_values):
             return []
-        return [removal(place, self.table, sql.trash_name(place.revision, self._name))]
+        return [removal(place, self.table, self._aside(place).name)]
 
     @property
     def _name(self) -> str:
         return self.column.name
 
     @property
-    def _beside(self) -> str:
-        return sql.fitting(f"_next_{self._name}")
+    def _conversion(self) -> Conversion:
+        return Conversion(
+            table=self.table, was=self.was, column=self.column, using=self.using, back=self.back, key=self.key
+        )
+
+    @property
+    def _beside(self) -> Column[Any]:
+        return self._conversion.beside
+
+    @property
+    def _is_noted_only(self) -> bool:
+        return self.using == "{}" and is_noted_only(self.was, self.column)
 
     def _is_at_once(self, place: Place) -> bool:
-        return place.is_sqlite or _is_noted_only(self.was.type, self.column.type)
+        return place.is_sqlite or self._is_noted_only
 
-    def _sync(self, old: Column[Any], new: Column[Any]) -> Sync:
-        return Sync(table=self.table, old=old, new=new, up=self.using, down=self.back)
+    def _aside(self, place: Place) -> Column[Any]:
+        return conversions.renamed(self.was, sql.trash_name(place.revision, self._name))
 
-    def _noted(self, column: Column[Any]) -> Step:
-        kind = sql.type_text(column, "postgresql")
+    def _noted(self) -> Step:
+        alter = f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {sql.quoted(self._name)}"
+        kind = sql.type_text(self.column, "postgresql")
         return Step(
             title=f"change the type of {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=_has_type(self.table, column),
-            statements=(f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {sql.quoted(self._name)} TYPE {kind}",),
+            done=has_type(self.table, self.column),
+            statements=(
+                f"{alter} TYPE {kind}",
+                *conversions.default_changed(self.table, self.was, self.column),
+                sql.touch_triggers(self.table),
+            ),
         )
 
-    def _filled(self, name: str, convert: str) -> Fill:
-        value = convert.format(sql.quoted(self._name))
-        return Fill(
-            name=f"{self.table}.{name}",
-            table=self.table,
-            key=self.key,
-            left=f"{sql.quoted(name)} IS DISTINCT FROM {value}",
-            assign={name: value},
-        )
+    def _before(self, place: Place) -> Step:
+        return self._conversion.trigger(place, self._beside.name)
+
+    def _after(self, place: Place) -> Step:
+        return self._conversion.trigger_back(place, self._aside(place).name)
 
     def _swapped(self, place: Place) -> Step:
         """The column beside takes over the name; the old one is kept aside, in agreement until the contract."""
-        aside = _renamed(self.was, sql.trash_name(place.revision, self._name), nullable=True)
-        beside = _renamed(self.column, self._beside, nullable=True)
-        before, after = self._sync(self.was, beside).trigger(place), self._sync(aside, self.column).trigger(place)
+        aside, beside = self._aside(place).name, self._beside.name
+        before, after = self._before(place), self._after(place)
         relax: tuple[str, ...] = ()
         need: list[Step] = []
         if not self.was.nullable:
             relax = optional(place, self.table, self._name, undoable=False).statements
             need = required(place, self.table, self._name)
-        there = sql.has_column(place.dialect, self.table, aside.name)
+        there = sql.has_column(place.dialect, self.table, aside)
+        back = Step(
+            title=f"let {self.table}.{self._name} be of its old type",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=sql.negated(there),
+            statements=(
+                *mirrored(after).statements,
+                rename_column(self.table, self._name, beside),
+                rename_column(self.table, aside, self._name),
+                sql.name_not_null(self.table, beside),
+                *before.statements,
+                sql.touch_triggers(self.table),
+            ),
+        )
         return Step(
             title=f"let {self.table}.{self._name} be of its new type",
             lock=Lock.ACCESS_EXCLUSIVE,
@@ -150,122 +191,11 @@ class ChangeType(Operation):
             statements=(
                 *mirrored(before).statements,
                 *relax,
-                rename_column(self.table, self._name, aside.name),
-                rename_column(self.table, beside.name, self._name),
+                rename_column(self.table, self._name, aside),
+                rename_column(self.table, beside, self._name),
                 sql.name_not_null(self.table, self._name),
                 *after.statements,
+                sql.touch_triggers(self.table),
             ),
-            undo=(
-                Step(
-                    title=f"let {self.table}.{self._name} be of its old type",
-                    lock=Lock.ACCESS_EXCLUSIVE,
-                    tables=(self.table,),
-                    done=sql.negated(there),
-                    statements=(
-                        *mirrored(after).statements,
-                        rename_column(self.table, self._name, beside.name),
-                        rename_column(self.table, aside.name, self._name),
-                        sql.name_not_null(self.table, beside.name),
-                        *before.statements,
-                    ),
-                ),
-                *need,
-            ),
+            undo=(back, *need),
         )
-
-    def _narrowed(self, place: Place) -> tuple[Move, ...]:
-        """The way back from a wider type: a column of the old one is filled beside it and takes over."""
-        back = ChangeType(
-            table=self.table, was=self.column, column=self.was, using=self.back, back=self.using, key=self.key
-        )
-        beside = _renamed(self.was, self._beside, nullable=True)
-        trigger = back._sync(self.column, beside).trigger(place)
-        need = [] if self.was.nullable else required(place, self.table, beside.name)
-        has_type = _has_type(self.table, self.was)
-        gone = f"_last_{self._name}"
-        swap = Step(
-            title=f"let {self.table}.{self._name} be of its old type",
-            lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.table,),
-            done=has_type,
-            statements=(
-                *mirrored(trigger).statements,
-                rename_column(self.table, self._name, gone),
-                rename_column(self.table, beside.name, self._name),
-                f"ALTER TABLE {sql.quoted(self.table)} DROP COLUMN {sql.quoted(gone)}",
-                sql.name_not_null(self.table, self._name),
-            ),
-        )
-        moves: tuple[Move, ...] = (
-            replace(addition(place, self.table, beside), undo=()),
-            replace(trigger, undo=()),
-            back._filled(beside.name, self.back),
-            *(replace(step, undo=()) for step in need),
-        )
-        # Whatever of it is in the catalog again when the type is the old one was done before a crash.
-        return (*(_unless(has_type, move) for move in moves), swap)
-
-    def _edited(self, column: Column[Any], convert: str, *, undo: tuple[Step, ...] = ()) -> Step:
-        name = sql.quoted(self._name)
-        values = () if convert == "{}" else (f"UPDATE {sql.quoted(self.table)} SET {name} = {convert.format(name)}",)
-        return Step(
-            title=f"change the type of {self.table}.{self._name}",
-            lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.table,),
-            edit=Edit(table=self.table, change=_with_type(column)),
-            statements=values,
-            undo=undo,
-        )
-
-
-def _with_type(column: Column[Any]) -> Any:
-    written = sqlite_column(sql.column_text(column, "sqlite"))
-
-    def change(definition: Definition) -> Definition:
-        return definition.change_column(column.name, lambda was: was.with_type(written.type))
-
-    return change
-
-
-def _renamed(column: Column[Any], name: str, *, nullable: bool) -> Column[Any]:
-    copy = column._copy()  # noqa: SLF001 - as service.migrate.sql does
-    copy.name = copy.key = name
-    copy.nullable = nullable
-    return copy
-
-
-def _unless(done: str, move: Move) -> Move:
-    if isinstance(move, Fill):
-        return replace(move, unless=done)
-    return replace(move, done=done if move.done is None else sql.either(done, move.done))
-
-
-def _is_noted_only(was: TypeEngine[Any], now: TypeEngine[Any]) -> bool:
-    """Whether PostgreSQL neither writes nor reads a row for it: https://www.postgresql.org/docs/current/sql-altertable.html."""
-    if isinstance(was, String) and isinstance(now, String):
-        if was.collation != now.collation:
-            return False
-        return now.length is None or (was.length is not None and now.length >= was.length)
-    if isinstance(was, Numeric) and isinstance(now, Numeric):
-        if now.precision is None:
-            return True
-        return was.precision is not None and was.scale == now.scale and now.precision >= was.precision
-    return False
-
-
-def _has_type(table: str, column: Column[Any]) -> str:
-    wanted = sql.literal(_formatted(column.type))
-    return (
-        f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({sql.literal(sql.quoted(table))}) "
-        f"AND attname = {sql.literal(column.name)} AND format_type(atttypid, atttypmod) = {wanted})"
-    )
-
-
-def _formatted(kind: TypeEngine[Any]) -> str:
-    """The type as `format_type` writes it, of those that can be widened."""
-    if isinstance(kind, String):
-        if isinstance(kind, Text):
-            return "text"
-        return "character varying" if kind.length is None else f"character varying({kind.length})"
-    assert isinstance(kind, Numeric)  # noqa: S101 - the only other kind
-    return "numeric" if kind.precision is None else f"numeric({kind.precision},{kind.scale or 0})"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection
 
 from service.migrate.errors import Refused
+from service.migrate.sql import is_trash, literal
 from service.migrate.sqlite import catalog
 from service.migrate.sqlite.tokens import join, lowered, quoted, tokenize
 
@@ -18,19 +19,23 @@ def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str
         Refused: there is no such table, or `columns` are not all that it has.
     """
     before = catalog.stored(connection, table)
-    if missing := {column.name for column in before.definition.columns} ^ {lowered(each) for each in columns}:
+    stored = {column.name: column for column in before.definition.columns}
+    aside = [name for name in stored if is_trash(name)]
+    if missing := {*stored} ^ {*map(lowered, columns), *aside}:
         raise Refused(f"{table} and the columns that are told of it differ: {', '.join(sorted(missing))}.")
-    listed = ", ".join(map(quoted, columns))
+    # What is kept aside is carried along; what is computed is computed again.
+    written = [name for name in (*columns, *aside) if not stored[lowered(name)].clause("AS")]
+    listed = ", ".join(map(quoted, written))
     yield _with_name(before.definition.sql, before.name, name)
     yield f"INSERT INTO {quoted(name)} ({listed}) SELECT {listed} FROM {quoted(before.name)}"
     sequence = catalog.sequence(connection, before.name) if before.definition.has_autoincrement else None
     if sequence is not None:
-        yield f"DELETE FROM sqlite_sequence WHERE name = '{name}'"
-        yield f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{name}', {sequence})"
+        yield f"DELETE FROM sqlite_sequence WHERE name = {literal(name)}"
+        yield f"INSERT INTO sqlite_sequence (name, seq) VALUES ({literal(name)}, {sequence})"
     for index, sql in before.indexes.items():
         yield _with_name(_with_name(sql, index, f"{index}_twin"), before.name, name)
     for one, other in ((before.name, name), (name, before.name)):
-        yield from _triggers(one, other, columns, key)
+        yield from _triggers(one, other, written, key)
 
 
 def without_twin(table: str, name: str) -> tuple[str, ...]:

@@ -1,0 +1,176 @@
+"""The values of a column in two types, one made of the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection
+from sqlalchemy.types import TypeEngine
+
+from service.migrate import sql
+from service.migrate.operations.programs import row_trigger
+from service.migrate.operations.sync import converted, differ
+from service.migrate.sqlite import additions, clauses
+from service.migrate.sqlite.definition import Definition
+from service.migrate.sqlite.edits import edit
+from service.migrate.steps import Edit, Fill, Lock, Place, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """A column as it was and as it is to be, `using` the value that it has, and `back`."""
+
+    table: str
+    was: Column[Any]
+    column: Column[Any]
+    using: str
+    back: str
+    key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def beside(self) -> Column[Any]:
+        """The column that is to take over the name."""
+        return renamed(self.column, sql.fitting(f"_next_{self.name}"))
+
+    @property
+    def reversed(self) -> "Conversion":
+        return Conversion(
+            table=self.table, was=self.column, column=self.was, using=self.back, back=self.using, key=self.key
+        )
+
+    @property
+    def keeps_old_values(self) -> bool:
+        """Whether they are kept aside on SQLite: where a value there and back need not be the same."""
+        same = _affinity(self.was.type) == _affinity(self.column.type)
+        return not (self.using == self.back == "{}" and same)
+
+    def fill(self, beside: Column[Any]) -> Fill:
+        """The column beside filled with what the column's values make."""
+        name, value = sql.quoted(beside.name), converted(self.using, sql.quoted(self.name))
+        return Fill(
+            name=f"{self.table}.{beside.name}",
+            table=self.table,
+            key=self.key,
+            left=differ("postgresql", beside, name, value),
+            assign={beside.name: value},
+        )
+
+    def fill_back(self, aside: Column[Any]) -> Fill:
+        """The old column, which nobody wrote meanwhile, filled where it does not say what the new one does."""
+        name, old = sql.quoted(self.name), sql.quoted(aside.name)
+        from_new = converted(self.back, name)
+        differs = differ("postgresql", self.column, name, converted(self.using, old))
+        return Fill(
+            name=f"{self.table}.{aside.name}",
+            table=self.table,
+            key=self.key,
+            left=f"{differs} AND {differ('postgresql', aside, old, from_new)}",
+            assign={aside.name: from_new},
+        )
+
+    def trigger(self, place: Place, beside: str) -> Step:
+        """Let the column beside, which nobody else writes, follow."""
+        follow = f"NEW.{sql.quoted(beside)} := {converted(self.using, f'NEW.{sql.quoted(self.name)}')};"
+        return self._trigger(place, beside, follow)
+
+    def trigger_back(self, place: Place, aside: str) -> Step:
+        """Let the old column, which nobody else writes, follow where it does not say the same."""
+        new, old = f"NEW.{sql.quoted(self.name)}", f"NEW.{sql.quoted(aside)}"
+        differs = differ("postgresql", self.column, new, converted(self.using, old))
+        return self._trigger(place, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
+
+    def _trigger(self, place: Place, name: str, body: str) -> Step:
+        (step,) = row_trigger(
+            place, self.table, f"roster_type_{self.table}_{name}", key=self.key, postgresql=body, sqlite={}
+        )
+        return step
+
+
+def renamed(column: Column[Any], name: str) -> Column[Any]:
+    """The column under another name; nobody has to give it a value."""
+    copy = column._copy()  # noqa: SLF001 - as service.migrate.sql does
+    copy.name = copy.key = name
+    copy.nullable = True
+    return copy
+
+
+def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str, ...]:
+    """The default too, if it is another."""
+    before, after = (sql.default_text(each, "postgresql") for each in (was, now))
+    if before == after:
+        return ()
+    action = "DROP DEFAULT" if after is None else f"SET DEFAULT {after}"
+    return (f"ALTER TABLE {sql.quoted(table)} ALTER COLUMN {sql.quoted(now.name)} {action}",)
+
+
+def on_sqlite(place: Place, conversion: Conversion) -> Step:
+    """The column changed in its place, in one transaction; its values are kept aside where the new ones lose them."""
+    table, name = conversion.table, conversion.name
+    title = f"change the type of {table}.{name}"
+    if not conversion.keeps_old_values:
+        forth = Edit(table=table, change=_with_type(conversion.column))
+        back = Edit(table=table, change=_with_type(conversion.was))
+        undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=back)
+        return Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=forth, undo=(undo,))
+    aside = sql.trash_name(place.revision, name)
+    column, old, there = sql.quoted(name), sql.quoted(aside), sql.has_column("sqlite", table, aside)
+    add = f"ALTER TABLE {sql.quoted(table)} ADD COLUMN {old} {sql.type_text(conversion.was, 'sqlite')}"
+    using, back_value = converted(conversion.using, old), converted(conversion.back, column)
+    update = f"UPDATE {sql.quoted(table)} SET"
+
+    def change(connection: Connection) -> tuple[str, ...]:
+        for statement in (add, f"{update} {old} = {column}"):
+            connection.exec_driver_sql(statement)
+        edit(connection, [Edit(table=table, change=_with_type(conversion.column))])
+        return (f"{update} {column} = {using}",)
+
+    def change_back(connection: Connection) -> tuple[str, ...]:
+        # Where nobody changed it the value is the one from before, which need not be what `back` makes.
+        changed = f" WHERE {column} IS NOT {using} OR ({old} IS NULL AND {column} IS NOT NULL)"
+        if not connection.exec_driver_sql(there).scalar():
+            connection.exec_driver_sql(add)
+            changed = ""
+        connection.exec_driver_sql(f"{update} {old} = {back_value}{changed}")
+        edit(connection, [Edit(table=table, change=_with_type(conversion.was))])
+        connection.exec_driver_sql(f"{update} {column} = {old}")
+        edit(connection, [Edit(table=table, change=lambda definition: definition.drop_column(aside), losing=aside)])
+        return ()
+
+    undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), made=change_back)
+    return Step(
+        title=f"{title}, and keep its values aside",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=there,
+        made=change,
+        undo=(undo,),
+    )
+
+
+def _with_type(column: Column[Any]) -> Callable[[Definition], Definition]:
+    written = additions.parenthesised(clauses.column(sql.column_text(column, "sqlite")))
+
+    def changed(was: clauses.Column) -> clauses.Column:
+        was = was.with_type(written.type)
+        for kind in ("COLLATE", "DEFAULT"):
+            if before := was.clause(kind):
+                was = was.without(before)
+            if after := written.clause(kind):
+                was = was.with_clause(written.text_of(after))
+        return was
+
+    return lambda definition: definition.change_column(column.name, changed)
+
+
+def _affinity(kind: TypeEngine[Any]) -> str:
+    """How SQLite keeps values of a type: https://www.sqlite.org/datatype3.html."""
+    written = sql.dialect("sqlite").type_compiler_instance.process(kind).upper()
+    affinities = {"INT": "integer", "CHAR": "text", "CLOB": "text", "TEXT": "text", "BLOB": "blob"}
+    found = next((affinity for word, affinity in affinities.items() if word in written), None)
+    if found is None:
+        found = "real" if any(word in written for word in ("REAL", "FLOA", "DOUB")) else "numeric"
+    return found

@@ -1,0 +1,58 @@
+"""How long a run goes on trying what others are in the way of, and what trying took."""
+
+import random
+import time
+from dataclasses import dataclass, field
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """What a run puts up with, in seconds.
+
+    `lock_wait_seconds` is what a request behind the migrator waits at most. `deadline_seconds` is how long one step, or
+    one batch, is tried while others are in the way. `lag_seconds` is how far a replica may be behind meanwhile.
+    """
+
+    lock_wait_seconds: float = 0.05
+    deadline_seconds: float = 600.0
+    lag_seconds: float = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Tries:
+    """What one step or batch is, how often it was tried, how long it waited at most, and what it did."""
+
+    revision: str
+    title: str
+    deadline_seconds: float
+    attempts: int = 0
+    longest_wait_ms: float = 0.0
+    seconds: float = 0.0
+    affected: int = 0
+    told: bool = False
+    _began: float = field(default_factory=time.monotonic)
+    _at: float = 0.0
+
+    def begin(self) -> None:
+        self.attempts += 1
+        self.affected = 0
+        self._at = time.monotonic()
+
+    def end(self) -> None:
+        self.seconds = time.monotonic() - self._at
+
+    def fail(self) -> None:
+        """Note that the time since the last try began was spent waiting."""
+        self.longest_wait_ms = max(self.longest_wait_ms, 1000 * (time.monotonic() - self._at))
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline_seconds - (time.monotonic() - self._began)
+
+    def pause_seconds(self) -> float:
+        """How long to pause before the next try: longer each time, and never as long as another migrator does."""
+        pause: float = min(_FIRST_PAUSE_SECONDS * 2**self.attempts, _LONGEST_PAUSE_SECONDS)
+        return pause * random.uniform(0.5, 1.5)
