@@ -42,7 +42,7 @@ def patience(command: F) -> F:
 
 
 def patient(waits: dict[str, float]) -> dict[str, Any]:
-    from service.migrate.executor import Patience
+    from service.migrate.patience import Patience
 
     return {"patience": Patience(**waits)}
 

@@ -36,7 +36,7 @@ def backfill(
     goes on where it stopped; `roster db status` shows how far it is.
     """
     from service.migrate import commands
-    from service.migrate.filling import FillState
+    from service.migrate.runs import FillState
 
     target = resolved(url)
     if as_sql:

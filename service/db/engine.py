@@ -210,4 +210,5 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
 def _on_begin(engine: AsyncEngine, sql: str) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(sql)
+        # A connection may have another way to begin, for as long as it says so.
+        connection.exec_driver_sql(connection.get_execution_options().get("begin") or sql)

@@ -94,6 +94,7 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
         "head": head_revision(),
         "pending": [],
         "phases": {
+            "unended": None,
             "begun": [],
             "backfill": [],
             "contract": [],
