@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from service.db.words import now
 from service.migrate import ledger
-from service.migrate.sqlite.definition import parse
+from service.migrate.sqlite.definition import Item, parse
 from service.migrate.sqlite.tokens import join, normal_form
 
 _SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
@@ -90,5 +90,14 @@ def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
     if kind != "table":
         return [f"{kind} {name} of {table}: {normal_form(sql)}"]
     definition = parse(sql, name)
-    items = [f"in {name}: {normal_form(join(item.tokens))}" for item in definition.items]
+    items = [f"in {name}: {_item(each)}" for each in definition.items]
     return [f"table {name} {normal_form(definition.tail)}", *items]
+
+
+def _item(item: Item) -> str:
+    """A constraint, or a column with its clauses in the order of the alphabet: any other is as good."""
+    if item.is_constraint or not item.column.clauses:
+        return normal_form(join(item.tokens))
+    column = item.column
+    clauses = sorted(normal_form(column.text_of(each)) for each in column.clauses)
+    return " ".join([normal_form(join(column.tokens[: column.clauses[0].start])), *clauses])

@@ -44,6 +44,7 @@ from service.migrate.operations import (
 from service.migrate.operations.columns import AddColumn, DropColumn
 from service.migrate.operations.follow import Follow
 from service.migrate.recording import note
+from service.migrate.sql import Expression
 from service.migrate.steps import Check, Fill, Lock, Rows
 
 __all__ = ["Fill", "Lock", "duplicates", "now"]
@@ -149,8 +150,8 @@ def drop_not_null(table: str, column: str) -> None:
     note(nulls.DropNotNull(table=table, column=column))
 
 
-def set_default(table: str, column: str, default: str | None, *, was: str | None) -> None:
-    """Give rows that are written from now on another default, an SQL expression, or none.
+def set_default(table: str, column: str, default: Expression | None, *, was: Expression | None) -> None:
+    """Give rows that are written from now on another default, an SQL expression such as `ops.now()`, or none.
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog.
     """

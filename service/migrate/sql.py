@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Constraint, Dialect, Index, MetaData, Table, TextClause, text
+from sqlalchemy import ClauseElement, Column, Constraint, Dialect, Index, MetaData, Table, TextClause, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
@@ -17,6 +17,8 @@ from service.migrate.errors import Refused
 # https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 LONGEST_NAME = 63
 _TRASH = "_trash_"
+
+Expression: TypeAlias = str | ClauseElement
 
 
 @cache
@@ -104,6 +106,13 @@ def type_text(column: Column[Any], database: str) -> str:
 def default_text(column: Column[Any], database: str) -> str | None:
     """The column's server default as an expression; `None` when it has none."""
     return compiler(database).get_column_default_string(_owned(column))
+
+
+def expression_text(expression: Expression, database: str) -> str:
+    """An expression in SQL: as it is written, or as a database writes one of SQLAlchemy's."""
+    if isinstance(expression, str):
+        return expression
+    return str(expression.compile(dialect=dialect(database), compile_kwargs={"literal_binds": True}))
 
 
 def table_text(table: Table, database: str) -> str:

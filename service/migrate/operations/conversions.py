@@ -157,9 +157,10 @@ def _with_type(column: Column[Any]) -> Callable[[Definition], Definition]:
     def changed(was: clauses.Column) -> clauses.Column:
         was = was.with_type(written.type)
         for kind in ("COLLATE", "DEFAULT"):
+            after = written.clause(kind)
             if before := was.clause(kind):
                 was = was.without(before)
-            if after := written.clause(kind):
+            if after is not None:
                 was = was.with_clause(written.text_of(after))
         return was
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from service.migrate import sql
 from service.migrate.operations.base import Columns, Operation
+from service.migrate.sqlite.additions import parenthesised
 from service.migrate.sqlite.clauses import Column
 from service.migrate.steps import Edit, Lock, Place, Step
 
@@ -14,8 +15,8 @@ class SetDefault(Operation):
 
     table: str
     column: str
-    default: str | None
-    was: str | None
+    default: sql.Expression | None
+    was: sql.Expression | None
 
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column,))]
@@ -23,14 +24,15 @@ class SetDefault(Operation):
     def expand(self, place: Place) -> list[Step]:
         return [replace(self._set(place, self.default), undo=(self._set(place, self.was),))]
 
-    def _set(self, place: Place, default: str | None) -> Step:
+    def _set(self, place: Place, value: sql.Expression | None) -> Step:
         column = sql.quoted(self.column)
+        default = None if value is None else sql.expression_text(value, place.dialect)
         action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
 
         def change(was: Column) -> Column:
             if clause := was.clause("DEFAULT"):
                 was = was.without(clause)
-            return was if default is None else was.with_clause(f"DEFAULT {default}")
+            return was if default is None else parenthesised(was.with_clause(f"DEFAULT {default}"))
 
         edit = Edit(table=self.table, change=lambda definition: definition.change_column(self.column, change))
         native = f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {column} {action}"

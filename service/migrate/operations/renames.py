@@ -60,7 +60,7 @@ class RenameTable(Operation):
             title=f"rename {self.table} to {self.to}, and keep the old name as a view",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=sql.has_table("postgresql", self.to),
+            done=sql.both(sql.has_table("postgresql", self.to), sql.negated(sql.has_table("postgresql", self.table))),
             statements=(rename_table(self.table, self.to), *self._view().statements),
             undo=(back,),
         )
@@ -89,7 +89,7 @@ class RenameTable(Operation):
         )
 
     def _twin(self) -> Step:
-        there = sql.has_table("sqlite", self.to)
+        there = sql.has_trigger("sqlite", self.table, twins.trigger_name(self.table, "insert"))
         drop = Step(
             title=f"drop {self.to}, the twin of {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,

@@ -1,5 +1,8 @@
 """Columns added to a table: natively where SQLite can, else by a rebuild."""
 
+import re
+from itertools import accumulate
+
 from service.migrate.sqlite.clauses import Column, column
 from service.migrate.sqlite.tokens import meaningful, quoted, tokenize
 from service.migrate.steps import Edit
@@ -16,11 +19,23 @@ def edit_or_statement(table: str, text: str) -> tuple[Edit | None, tuple[str, ..
 def parenthesised(written: Column) -> Column:
     """The column with parentheses around an expression for a default, which SQLAlchemy 2.0 leaves to the caller."""
     default = written.clause("DEFAULT")
-    value = written.text_of(default).split(maxsplit=1)[1] if default else "("
-    # A name, a number or a text stand alone.
-    if value[0] in "(+-" or len(meaningful(tokenize(value))) == 1 or default is None:
+    if default is None:
         return written
-    return written.without(default).with_clause(f"DEFAULT ({value})")
+    value = written.text_of(default).split(maxsplit=1)[1]
+    return written if _stands_alone(value) else written.without(default).with_clause(f"DEFAULT ({value})")
+
+
+def _stands_alone(value: str) -> bool:
+    """Whether it is a name, a text, a number with or without a sign, or in parentheses already."""
+    tokens = tokenize(value)
+    marks = [tokens[position].text for position in meaningful(tokens)]
+    if len(marks) == 1 or (len(marks) == 2 and marks[0] in "+-"):
+        return True
+    # A number with a point is three pieces.
+    if re.fullmatch(r"[+-]?\d*\.?\d*", "".join(marks)):
+        return True
+    depths = list(accumulate((mark == "(") - (mark == ")") for mark in marks))
+    return marks[0] == "(" and depths.index(0) == len(marks) - 1
 
 
 def is_native(wanted: Column) -> bool:

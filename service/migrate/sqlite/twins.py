@@ -40,7 +40,7 @@ def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str
 
 def without_twin(table: str, name: str) -> tuple[str, ...]:
     """Everything that `twin` made, gone; the first table stays as it is."""
-    drops = [f"DROP TRIGGER IF EXISTS {quoted(_trigger(one, event))}" for one in (table, name) for event in _EVENTS]
+    drops = [f"DROP TRIGGER IF EXISTS {quoted(trigger_name(one, event))}" for one in (table, name) for event in _EVENTS]
     return (*drops, f"DROP TABLE IF EXISTS {quoted(name)}")
 
 
@@ -51,20 +51,20 @@ def _triggers(one: str, other: str, columns: Sequence[str], key: Sequence[str]) 
     same_old = " AND ".join(f"{quoted(each)} IS OLD.{quoted(each)}" for each in key)
     differs = f"EXISTS (SELECT {new} EXCEPT SELECT {listed} FROM {quoted(other)} WHERE {same_new})"
     yield (
-        f"CREATE TRIGGER {quoted(_trigger(one, 'insert'))} AFTER INSERT ON {quoted(one)} WHEN {differs} "
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'insert'))} AFTER INSERT ON {quoted(one)} WHEN {differs} "
         f"BEGIN INSERT INTO {quoted(other)} ({listed}) VALUES ({new}); END"
     )
     yield (
-        f"CREATE TRIGGER {quoted(_trigger(one, 'update'))} AFTER UPDATE ON {quoted(one)} WHEN {differs} "
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'update'))} AFTER UPDATE ON {quoted(one)} WHEN {differs} "
         f"BEGIN UPDATE {quoted(other)} SET ({listed}) = ({new}) WHERE {same_old}; END"
     )
     yield (
-        f"CREATE TRIGGER {quoted(_trigger(one, 'delete'))} AFTER DELETE ON {quoted(one)} "
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'delete'))} AFTER DELETE ON {quoted(one)} "
         f"BEGIN DELETE FROM {quoted(other)} WHERE {same_old}; END"
     )
 
 
-def _trigger(table: str, event: str) -> str:
+def trigger_name(table: str, event: str) -> str:
     return f"roster_twin_{table}_{event}"
 
 
