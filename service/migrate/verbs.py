@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
 from sqlalchemy import Connection, inspect
-from sqlalchemy.exc import DBAPIError, NoSuchTableError
+from sqlalchemy.exc import DBAPIError
 
 from service.migrate import blockers, fingerprint, ledger, trash
-from service.migrate.checks import refuse_rows
+from service.migrate.checks import refuse_rows, refuse_rows_there
 from service.migrate.courtesy import give_way
 from service.migrate.errors import Refused
 from service.migrate.executor import Executor, grouped
@@ -247,8 +246,8 @@ class Verbs:
         if not self._positions(plan, phase):
             return
         for check in checks:
-            with self.turn.reading(), suppress(DBAPIError, NoSuchTableError), self._connection.begin_nested():
-                refuse_rows(self._connection, check)
+            with self.turn.reading():
+                refuse_rows_there(self._connection, check)
 
     def _refuse_rows(self, checks: Sequence[Check]) -> None:
         for check in checks:

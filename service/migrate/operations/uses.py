@@ -1,10 +1,11 @@
 """What still uses a column or a table, and so goes first, each in words that an operation which drops it says too."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import DBAPIError
 
 from service.migrate import sql
 from service.migrate.errors import Refused
@@ -122,17 +123,18 @@ def _of_table_on_sqlite(connection: Connection, table: str) -> Iterator[str]:
 
 
 def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
-    """The things whose text a statement changes, which is taken back."""
-    asked = "SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+    """The things whose text a statement would change, tried on a copy of the schema."""
+    asked = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY rowid"
     before = connection.exec_driver_sql(asked).all()
-    with connection.begin_nested() as trial:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
         try:
-            connection.exec_driver_sql(statement)
-        except DBAPIError as error:
-            raise Refused(f"SQLite cannot alter what is there: {error.orig}.") from error
-        after = {row.rowid: row.sql for row in connection.exec_driver_sql(asked)}
-        trial.rollback()
-    return [row for row in before if after[row.rowid] != row.sql and not row.name.startswith(_OURS)]
+            for row in sorted(before, key=lambda row: row.type != "table"):
+                copy.execute(row.sql)
+            copy.execute(statement)
+        except sqlite3.Error as error:
+            raise Refused(f"SQLite cannot alter what is there: {error}.") from error
+        after = {text for (text,) in copy.execute(asked.replace("type, name, sql", "sql"))}
+    return [row for row in before if row.sql not in after and not row.name.startswith(_OURS)]
 
 
 def _of_definition(definition: Definition, column: str) -> Iterator[str]:
