@@ -1,7 +1,7 @@
 """From a query string to values: strict, and with every fault told at once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -28,7 +28,9 @@ class Parameters(Generic[S]):
 
     def __init__(self, struct: type[S]) -> None:
         self.struct = struct
-        self._readers = {each.encode_name: _reader(each.type) for each in msgspec.structs.fields(struct)}
+        kinds = {each.encode_name: without_unset(each.type) for each in msgspec.structs.fields(struct)}
+        self._kinds = kinds
+        self._prepare = {name: _PREPARE.get(type(described(kind)), str) for name, kind in kinds.items()}
         self._empty = struct()
         self._remembered = lru_cache(_MOST_REMEMBERED)(self._read)
 
@@ -47,23 +49,29 @@ class Parameters(Generic[S]):
     def _read(self, raw: bytes) -> S:
         if not raw:
             return self._empty
-        values: dict[str, Any] = {}
-        faults: list[Fault] = []
-        for name, text in _pairs(raw):
-            reader = self._readers.get(name)
-            if reader is None:
-                faults.append(Fault(detail="There is no such parameter.", parameter=name))
-            elif name in values:
-                faults.append(Fault(detail="This parameter is given more than once.", parameter=name))
+        pairs = _pairs(raw)
+        try:
+            # All at once, which is cheaper; one by one only to tell every fault.
+            values = {name: self._prepare[name](text) for name, text in pairs}
+            if len(values) == len(pairs):
+                return msgspec.convert(values, self.struct)
+        except (KeyError, ValueError):  # msgspec's errors are ValueErrors too
+            pass
+        raise Invalid(WRONG, *self._faults(pairs))
+
+    def _faults(self, pairs: list[tuple[str, str]]) -> Iterator[Fault]:
+        seen: set[str] = set()
+        for name, text in pairs:
+            if name not in self._kinds:
+                yield Fault(detail="There is no such parameter.", parameter=name)
+            elif name in seen:
+                yield Fault(detail="This parameter is given more than once.", parameter=name)
             else:
-                values[name] = text
+                seen.add(name)
                 try:
-                    values[name] = reader(text)
-                except (msgspec.ValidationError, ValueError) as error:
-                    faults.append(Fault(detail=f"{plain(str(error))}.", parameter=name))
-        if faults:
-            raise Invalid(WRONG, *faults)
-        return self.struct(**values)
+                    msgspec.convert(self._prepare[name](text), self._kinds[name])
+                except ValueError as error:
+                    yield Fault(detail=f"{plain(str(error))}.", parameter=name)
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -80,20 +88,6 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 def _split(pair: str) -> tuple[str, str]:
     name, _, text = pair.partition("=")
     return name, text
-
-
-def _reader(kind: Any) -> Callable[[str], Any]:
-    """Return what makes a value of a parameter's text; it raises ValueError."""
-    kind = without_unset(kind)
-    info = described(kind)
-    prepare = _PREPARE.get(type(info), str)
-    words = info.values if isinstance(info, inspect.LiteralType) else ()
-
-    def read(text: str) -> Any:
-        # msgspec hashes the whole type for each word.
-        return text if text in words else msgspec.convert(prepare(text), kind, strict=True)
-
-    return read
 
 
 def _whole(text: str) -> int:
