@@ -78,8 +78,10 @@ class DropColumn(Operation):
         aside = sql.trash_name(place.revision, name)
 
         def find(connection: Connection) -> str:
-            kept = connection.exec_driver_sql(sql.has_column(place.dialect, self.table, aside)).scalar()
-            only = f" WHERE {sql.quoted(aside)} IS NULL" if kept else ""
+            # Under its own name it is when a way back was begun and not ended.
+            asked = {each: sql.has_column(place.dialect, self.table, each) for each in (aside, name)}
+            there = [each for each, question in asked.items() if connection.exec_driver_sql(question).scalar()]
+            only = f" WHERE {sql.quoted(there[0])} IS NULL" if there else ""
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {sql.quoted(self.table)}{only} ORDER BY {key}"
 
@@ -208,7 +210,7 @@ def refuse_own_constraints(table: str, column: Column[Any]) -> None:
     what = f"{table}.{column.name}"
     owner = Table(table, MetaData(), column._copy())  # noqa: SLF001 - as service.migrate.sql does
     plain = all(each is owner.primary_key for each in owner.constraints)
-    if not plain or owner.indexes:
+    if not plain or owner.indexes or column.constraints:
         raise Refused(
             f"{what} brings a constraint or an index of its own, which would look at every row under a lock. Add the "
             "column alone, then ops.add_check, add_unique, add_foreign_key or create_index."

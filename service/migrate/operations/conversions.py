@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Connection
-from sqlalchemy.types import TypeEngine
 
 from service.migrate import sql
 from service.migrate.operations.programs import row_trigger
 from service.migrate.operations.sync import converted, differ
+from service.migrate.operations.type_texts import affinity
 from service.migrate.sqlite import additions, clauses
 from service.migrate.sqlite.definition import Definition
 from service.migrate.sqlite.edits import edit
@@ -45,7 +45,7 @@ class Conversion:
     @property
     def keeps_old_values(self) -> bool:
         """Whether they are kept aside on SQLite: where a value there and back need not be the same."""
-        same = _affinity(self.was.type) == _affinity(self.column.type)
+        same = affinity(self.was.type) == affinity(self.column.type)
         return not (self.using == self.back == "{}" and same)
 
     def fill(self, beside: Column[Any]) -> Fill:
@@ -165,13 +165,3 @@ def _with_type(column: Column[Any]) -> Callable[[Definition], Definition]:
         return was
 
     return lambda definition: definition.change_column(column.name, changed)
-
-
-def _affinity(kind: TypeEngine[Any]) -> str:
-    """How SQLite keeps values of a type: https://www.sqlite.org/datatype3.html."""
-    written = sql.dialect("sqlite").type_compiler_instance.process(kind).upper()
-    affinities = {"INT": "integer", "CHAR": "text", "CLOB": "text", "TEXT": "text", "BLOB": "blob"}
-    found = next((affinity for word, affinity in affinities.items() if word in written), None)
-    if found is None:
-        found = "real" if any(word in written for word in ("REAL", "FLOA", "DOUB")) else "numeric"
-    return found

@@ -8,6 +8,7 @@ from sqlalchemy import Column
 
 from service.migrate import sql
 from service.migrate.operations.programs import row_trigger
+from service.migrate.operations.type_texts import affinity
 from service.migrate.steps import Fill, Place, Step
 
 
@@ -75,6 +76,7 @@ class Sync:
         given_old = changed(self.old, default("postgresql", self.old))
         given_new = changed(self.new, default("postgresql", self.new))
         wrote_old, wrote_new = changed(self.old, f"OLD.{old}"), changed(self.new, f"OLD.{new}")
+        disagree = self._disagree("postgresql", f"NEW.{old}", f"NEW.{new}", or_new_is_null=True)
         return (
             "IF TG_OP = 'INSERT' THEN "
             f"IF NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL) THEN NEW.{new} := {from_old}; "
@@ -83,7 +85,7 @@ class Sync:
             f"ELSIF {wrote_new} THEN "
             f"IF NOT ({wrote_old}) AND {changed(self.new, from_old)} THEN NEW.{old} := {from_new}; END IF; "
             # Also a row that the backfill has not come to yet.
-            f"ELSIF {wrote_old} OR NEW.{new} IS NULL THEN NEW.{new} := {from_old}; END IF;"
+            f"ELSIF ({wrote_old} OR NEW.{new} IS NULL) AND {disagree} THEN NEW.{new} := {from_old}; END IF;"
         )
 
     def _after_insert(self) -> tuple[str, str]:
@@ -127,6 +129,9 @@ def default(database: str, column: Column[Any]) -> str:
     if text is None:
         return "NULL"
     if database == "sqlite":
-        return f"({text})"
+        # The column would make a number of a text, or a text of a number; a comparison does not.
+        is_text = affinity(column.type) in ("text", "blob")
+        number = re.fullmatch(r"'?(-?\d+(?:\.\d+)?)'?", text)
+        return f"({text})" if number is None else f"'{number[1]}'" if is_text else number[1]
     kind = re.sub(r" COLLATE .*", "", sql.type_text(column, database))
     return f"CAST({text} AS {kind})"

@@ -1,9 +1,10 @@
-"""Types as PostgreSQL writes them, and which of them it changes without a look at the rows."""
+"""Types as the databases write them, and which of them PostgreSQL changes without a look at the rows."""
 
 import re
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column
+from sqlalchemy.types import TypeEngine
 
 from service.migrate import sql
 
@@ -50,6 +51,16 @@ def longest(column: Column[Any]) -> int | None:
     """How many characters a text may have; `None` for any number, and for what is no text."""
     read = _read(column)
     return read.length if isinstance(read, _Text) else None
+
+
+def affinity(kind: TypeEngine[Any]) -> str:
+    """How SQLite keeps values of a type: https://www.sqlite.org/datatype3.html."""
+    written = sql.dialect("sqlite").type_compiler_instance.process(kind).upper()
+    affinities = {"INT": "integer", "CHAR": "text", "CLOB": "text", "TEXT": "text", "BLOB": "blob"}
+    found = next((affinity for word, affinity in affinities.items() if word in written), None)
+    if found is None:
+        found = "real" if any(word in written for word in ("REAL", "FLOA", "DOUB")) else "numeric"
+    return found
 
 
 def _read(column: Column[Any]) -> _Text | _Number | None:
