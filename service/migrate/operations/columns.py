@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, Computed, Connection, Enum, Identity, MetaData, Table
+from sqlalchemy import Column, Computed, Connection, Enum, Identity, MetaData, Table, inspect
 
 from service.migrate import sql
 from service.migrate.errors import Refused
@@ -69,7 +69,7 @@ class DropColumn(Operation):
 
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
         why = f"{self.table}.{self.column.name} cannot be dropped while something uses it; drop that first"
-        return [uses.of_column(self.table, self.column.name, why)]
+        return [as_told(self.table, self.column), uses.of_column(self.table, self.column.name, why)]
 
     def undo_checks(self, place: Place) -> list[Check]:
         if self.column.nullable or self.column.server_default is not None:
@@ -189,6 +189,28 @@ def removal(place: Place, table: str, name: str) -> Step:
 
 def rename_column(table: str, name: str, to: str) -> str:
     return f"ALTER TABLE {sql.quoted(table)} RENAME COLUMN {sql.quoted(name)} TO {sql.quoted(to)}"
+
+
+def as_told(table: str, column: Column[Any]) -> Check:
+    """A column is as its definition says: where it may not be NULL, nobody could write without it.
+
+    The way back would make another column of it, too.
+    """
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        name = f"{table}.{column.name}"
+        there = {each["name"]: each for each in inspect(connection).get_columns(table)}.get(column.name)
+        if there is None:
+            return []
+        found = []
+        if there["nullable"] is not column.nullable:
+            found.append((uses.may_be_null(name, is_so=there["nullable"]),))
+        if not there["nullable"] and there.get("default") is None and column.server_default is not None:
+            found.append((uses.has_no_default(name),))
+        return found
+
+    why = f"{table}.{column.name} is not as it is told to be"
+    return Check(why=why, rows=find, table=table, needs=(column.name,))
 
 
 def refuse_own_values(table: str, column: Column[Any]) -> None:

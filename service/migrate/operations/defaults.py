@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.sqlite.additions import parenthesised
 from service.migrate.sqlite.clauses import Column
@@ -20,6 +21,9 @@ class SetDefault(Operation):
 
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column,))]
+
+    def frees(self) -> list[str]:
+        return [uses.has_no_default(f"{self.table}.{self.column}")]
 
     def expand(self, place: Place) -> list[Step]:
         return [replace(self._set(place, self.default), undo=(self._set(place, self.was),))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, inspect
 
 from service.migrate import sql
+from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.programs import row_trigger
 from service.migrate.sqlite.clauses import Column
@@ -29,8 +30,12 @@ class SetNotNull(Operation):
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column, *(self.key if self.fill is not None else ())))]
 
+    def frees(self) -> list[str]:
+        return [uses.may_be_null(f"{self.table}.{self.column}", is_so=True)]
+
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        return [] if self.fill is not None else [none_empty(self.table, self.column)]
+        so = _not_so_already(self.table, self.column, nullable=False)
+        return [so] if self.fill is not None else [so, none_empty(self.table, self.column)]
 
     def expand(self, place: Place) -> list[Step]:
         return required(place, self.table, self.column) if self.fill is None else self._trigger(place)
@@ -78,6 +83,12 @@ class DropNotNull(Operation):
 
     def needs(self) -> list[Columns]:
         return [(self.table, (self.column,))]
+
+    def frees(self) -> list[str]:
+        return [uses.may_be_null(f"{self.table}.{self.column}", is_so=False)]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        return [_not_so_already(self.table, self.column, nullable=True)]
 
     def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
         return [none_empty(self.table, self.column)]
@@ -166,6 +177,17 @@ def none_empty(table: str, column: str) -> Check:
         return f"SELECT {key} FROM {sql.quoted(table)} WHERE {sql.quoted(column)} IS NULL ORDER BY {key}"
 
     return Check(why=f"{table}.{column} has no value in some rows", rows=find, table=table, needs=(column,))
+
+
+def _not_so_already(table: str, column: str, *, nullable: bool) -> Check:
+    """There is something to do, which the way back can take back."""
+
+    def find(connection: Connection) -> list[tuple[str]]:
+        there = {each["name"]: each["nullable"] for each in inspect(connection).get_columns(table)}
+        so = there.get(column) is nullable
+        return [(uses.may_be_null(f"{table}.{column}", is_so=nullable),)] if so else []
+
+    return Check(why=f"{table}.{column} needs no change", rows=find, table=table, needs=(column,))
 
 
 def primary_key(connection: Connection, table: str) -> str:

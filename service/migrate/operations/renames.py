@@ -54,14 +54,22 @@ class RenameTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to,),
             done=sql.has_table("postgresql", self.table),
-            statements=(f"DROP VIEW IF EXISTS {sql.quoted(self.table)}", rename_table(self.to, self.table)),
+            statements=(
+                f"DROP VIEW IF EXISTS {sql.quoted(self.table)}",
+                rename_table(self.to, self.table),
+                sql.name_not_null(self.table, *self.columns),
+            ),
         )
         return Step(
             title=f"rename {self.table} to {self.to}, and keep the old name as a view",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=sql.both(sql.has_table("postgresql", self.to), sql.negated(sql.has_table("postgresql", self.table))),
-            statements=(rename_table(self.table, self.to), *self._view().statements),
+            statements=(
+                rename_table(self.table, self.to),
+                sql.name_not_null(self.to, *self.columns),
+                *self._view().statements,
+            ),
             undo=(back,),
         )
 

@@ -10,6 +10,7 @@ from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.columns import (
     again,
+    as_told,
     brought_back,
     refuse_own_constraints,
     refuse_own_values,
@@ -41,6 +42,9 @@ class RenameColumn(Operation):
 
     def gives(self) -> list[Columns]:
         return [(self.table, (self.new.name,))]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        return [as_told(self.table, self.old)]
 
     def expand(self, place: Place) -> list[Step]:
         refuse_own_constraints(self.table, self.new)

@@ -9,7 +9,14 @@ from service.migrate import sql
 from service.migrate.errors import Refused
 from service.migrate.operations import conversions, uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.columns import addition, refuse_own_constraints, removal, rename_column, unfilled
+from service.migrate.operations.columns import (
+    addition,
+    as_told,
+    refuse_own_constraints,
+    removal,
+    rename_column,
+    unfilled,
+)
 from service.migrate.operations.conversions import Conversion
 from service.migrate.operations.narrowing import narrowed
 from service.migrate.operations.nulls import optional, primary_key, required
@@ -36,12 +43,13 @@ class ChangeType(Operation):
         return [(self.table, (self._name, *self.key))]
 
     def checks(self, place: Place) -> list[Check]:
+        told = as_told(self.table, self.was)
         if place.is_sqlite:
-            return []
+            return [told]
         what = f"{self.table}.{self._name} cannot change its type"
         if not self._is_noted_only:
             why = f"{what}: the new column would not have what uses it; drop that first"
-            return [uses.of_column(self.table, self._name, why)]
+            return [told, uses.of_column(self.table, self._name, why)]
         attribute = (
             f"(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = {sql.literal(self._name)})"
         )
@@ -52,6 +60,7 @@ class ChangeType(Operation):
         why = f"{what}. A check is on it, and every row would be looked at under a lock: drop it first"
         keeps = ("the index ", "the constraint ")
         return [
+            told,
             Check(why=why, rows=rows, table=self.table, needs=(self._name,)),
             uses.of_column(self.table, self._name, f"{what} while something uses it; drop that first", keeps=keeps),
         ]

@@ -98,6 +98,14 @@ def trigger(name: str) -> str:
     return f"the trigger {name}"
 
 
+def may_be_null(column: str, *, is_so: bool) -> str:
+    return f"{column} may {'' if is_so else 'not '}be NULL"
+
+
+def has_no_default(column: str) -> str:
+    return f"{column} has no default"
+
+
 def _asked(connection: Connection, question: str) -> list[str]:
     return sorted(used for used in connection.exec_driver_sql(question).scalars() if used)
 
