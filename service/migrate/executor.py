@@ -47,23 +47,31 @@ class Executor:
         for together in grouped(left, together=self.turn.dialect == "sqlite"):
             # In someone else's transaction it is all or nothing: they are marked at once, at its end.
             mark = partial(ledger.mark, connection, revision, phase, [] if self.turn.inside else together)
-            self.perform(revision, phase, [step for step, _ in together], mark)
+            self.perform(revision, phase, [step for step, _ in together], mark, partial(mark, half=True))
         if self.turn.inside:
             ledger.mark(connection, revision, phase, left)
 
     def perform(
-        self, revision: str, phase: str, steps: Sequence[Step], record: Callable[[], None], *, rows: int = 0
+        self,
+        revision: str,
+        phase: str,
+        steps: Sequence[Step],
+        record: Callable[[], None],
+        record_begin: Callable[[], None] | None = None,
+        *,
+        rows: int = 0,
     ) -> None:
-        """Do steps in one transaction, and record them there, or after one that is to be alone; audit what it took.
+        """Do steps in one transaction, and record them there, and audit what it took.
 
-        `rows` is how many it concerns that its statements do not count.
+        A step that is to be alone is recorded before, since nobody can tell what becomes of it, and after. `rows` is
+        how many it concerns that its statements do not count.
 
         Raises:
             Refused: they cannot be done, or not before the deadline.
         """
         tries = self.turn.tries(revision, "; ".join(step.title for step in steps))
         try:
-            self._try(steps, record, tries)
+            self._try(steps, record, record_begin or record, tries)
         except Refused:
             # Whatever keeps the audit from being written, it is the refusal that the caller must hear of.
             with suppress(DBAPIError, Refused):
@@ -89,7 +97,9 @@ class Executor:
         with self.turn.writing():
             ledger.audit(self.turn.connection, [entry])
 
-    def _try(self, steps: Sequence[Step], record: Callable[[], None], tries: Tries) -> None:
+    def _try(
+        self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
+    ) -> None:
         step = steps[-1]
         while True:
             if step.alone or step.lock.keeps_requests_waiting:
@@ -97,7 +107,7 @@ class Executor:
             tries.begin()
             try:
                 if step.alone and not self.turn.inside:
-                    self._perform_alone(step, record, tries)
+                    self._perform_alone(step, record, record_begin, tries)
                 else:
                     self._perform_together(steps, record, tries)
             except DBAPIError as failure:
@@ -119,10 +129,12 @@ class Executor:
                 for statement in (*(step.made(self.turn.connection) if step.made else ()), *step.statements):
                     tries.affected += self._run(statement)
 
-    def _perform_alone(self, step: Step, record: Callable[[], None], tries: Tries) -> None:
-        # What begins and ends its own transactions cannot ask for the lease in them.
+    def _perform_alone(
+        self, step: Step, record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
+    ) -> None:
         with self.turn.writing():
             is_done = self._is_done(step)
+            record_begin()
         if not is_done:
             with self.turn.autocommit():
                 self._set_timeouts(step, tries, local=False)

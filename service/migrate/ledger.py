@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Integer,
@@ -55,6 +57,8 @@ STEPS = Table(
     Column("phase", String(20), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("title", Text, nullable=False),
+    # Begun and neither done nor taken back: the catalog has to be asked.
+    Column("half", Boolean, nullable=False),
     Column("done_at", UtcDateTime, nullable=False),
 )
 FILLS = Table(
@@ -107,6 +111,7 @@ CATALOG = Table(
 )
 TABLES = frozenset(_METADATA.tables)
 _WHOLE = "whole"
+_TAKEN_BACK = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,39 +148,40 @@ def unended(connection: Connection) -> str | None:
 
 
 def done(connection: Connection, revision: str, phase: Phase) -> set[int]:
-    """The positions of the steps that were done."""
-    asked = select(STEPS.c.position).where(STEPS.c.revision == revision, STEPS.c.phase == phase)
-    return set(connection.execute(asked).scalars())
+    """The positions of the steps that are done."""
+    return set(connection.execute(select(STEPS.c.position).where(*_of(revision, phase), ~STEPS.c.half)).scalars())
 
 
-def titles(connection: Connection, revision: str, phase: Phase) -> dict[int, str]:
-    """What each of the steps was that were done, by its position."""
-    asked = select(STEPS.c.position, STEPS.c.title).where(STEPS.c.revision == revision, STEPS.c.phase == phase)
+def begun(connection: Connection, revision: str, phase: Phase) -> dict[int, str]:
+    """What each of the steps is that are done, or done by half, by its position."""
+    asked = select(STEPS.c.position, STEPS.c.title).where(*_of(revision, phase))
     return {row.position: row.title for row in connection.execute(asked)}
 
 
 def all_done(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many steps of each revision and phase were done."""
-    found = connection.execute(
-        select(STEPS.c.revision, STEPS.c.phase, func.count()).group_by(STEPS.c.revision, STEPS.c.phase)
-    )
+    """How many steps of each revision and phase are done."""
+    counted = select(STEPS.c.revision, STEPS.c.phase, func.count()).where(~STEPS.c.half)
+    found = connection.execute(counted.group_by(STEPS.c.revision, STEPS.c.phase))
     return {(revision, phase): count for revision, phase, count in found}
 
 
-def mark(connection: Connection, revision: str, phase: Phase, steps: Iterable[tuple[Step, int]]) -> None:
-    """Note steps, each with its position, as done."""
-    rows = [
-        {"revision": revision, "phase": phase, "position": position, "title": step.title, "done_at": now()}
-        for step, position in steps
-    ]
-    if rows:
+def mark(
+    connection: Connection, revision: str, phase: Phase, steps: Collection[tuple[Step, int]], *, half: bool = False
+) -> None:
+    """Note steps, each with its position, as done; or as begun, to be done or to be taken back."""
+    unmark(connection, revision, phase, [position for _, position in steps])
+    of = {"revision": revision, "phase": phase, "half": half, "done_at": now()}
+    if rows := [of | {"position": position, "title": step.title} for step, position in steps]:
         connection.execute(insert(STEPS), rows)
 
 
 def unmark(connection: Connection, revision: str, phase: Phase, positions: Collection[int]) -> None:
     if positions:
-        mine = (STEPS.c.revision == revision) & (STEPS.c.phase == phase) & STEPS.c.position.in_(positions)
-        connection.execute(delete(STEPS).where(mine))
+        connection.execute(delete(STEPS).where(*_of(revision, phase), STEPS.c.position.in_(positions)))
+
+
+def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return STEPS.c.revision == revision, STEPS.c.phase == phase
 
 
 def known(connection: Connection) -> set[str]:
@@ -201,13 +207,14 @@ def end_whole(connection: Connection) -> None:
 
 def begin_downgrade(connection: Connection, revision: str) -> None:
     """Note that a revision is being taken back: what was filled may go, and it is no longer as its file says."""
-    for table in (FILLS, REVISIONS):
-        connection.execute(delete(table).where(table.c.revision == revision))
+    connection.execute(delete(FILLS).where(FILLS.c.revision == revision))
+    remember(connection, revision, _TAKEN_BACK)
 
 
 def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
     """Those of the applied revisions of which a downgrade was begun and not ended."""
-    return (known(connection) & set(applied)) - contents(connection).keys()
+    found = connection.execute(select(REVISIONS.c.revision).where(REVISIONS.c.content == _TAKEN_BACK))
+    return set(found.scalars()) & set(applied)
 
 
 def forget(connection: Connection, revision: str) -> None:
@@ -224,8 +231,9 @@ def remember(connection: Connection, revision: str, content: str) -> None:
 
 
 def contents(connection: Connection) -> dict[str, str]:
-    """The content that each revision was applied with."""
-    return {row.revision: row.content for row in connection.execute(select(REVISIONS.c.revision, REVISIONS.c.content))}
+    """The content that each revision was applied with; of one that is being taken back it is not said."""
+    asked = select(REVISIONS.c.revision, REVISIONS.c.content).where(REVISIONS.c.content != _TAKEN_BACK)
+    return {row.revision: row.content for row in connection.execute(asked)}
 
 
 def purge(connection: Connection, revision: str, name: str, lost: int) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection
-
 from service.migrate import ledger, trash
 from service.migrate.errors import Refused
 from service.migrate.phases import Phase, Plan
@@ -48,7 +46,7 @@ def undo_contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[s
         Refused: something of it was purged; nothing is touched then.
     """
     done = []
-    begun = [plan for plan in reversed(plans) if plan.contract and _count(verbs, plan, Phase.CONTRACT)]
+    begun = [plan for plan in reversed(plans) if _is_begun(verbs, plan)]
     for plan in begun:
         verbs.refuse_purged(plan)
     for plan in begun:
@@ -85,8 +83,14 @@ def _is_filled(verbs: Verbs, plan: Plan) -> bool:
 
 def _is_left(verbs: Verbs, plan: Plan) -> bool:
     """Whether rows were written since without a value; once a contract is begun, what a fill looks at may be gone."""
-    is_asked = plan.contract and not _count(verbs, plan, Phase.CONTRACT)
+    is_asked = plan.contract and not _is_begun(verbs, plan)
     return bool(is_asked) and any(verbs.filler.left(fill) for fill in plan.fills)
+
+
+def _is_begun(verbs: Verbs, plan: Plan) -> bool:
+    """Whether a contract has done something, or has not taken all of it back."""
+    with verbs.turn.reading():
+        return bool(ledger.begun(verbs.turn.connection, plan.revision, Phase.CONTRACT))
 
 
 def _is_contracted(verbs: Verbs, plan: Plan) -> bool:
@@ -94,6 +98,5 @@ def _is_contracted(verbs: Verbs, plan: Plan) -> bool:
 
 
 def _count(verbs: Verbs, plan: Plan, phase: Phase) -> int:
-    connection: Connection = verbs.turn.connection
     with verbs.turn.reading():
-        return len(ledger.done(connection, plan.revision, phase))
+        return len(ledger.done(verbs.turn.connection, plan.revision, phase))

@@ -41,7 +41,7 @@ def _way_back(found: Plan) -> tuple[Move, ...]:
     """What undoes the expand; nobody has contracted what a script upgraded."""
     if found.downgrade is not None:
         return found.downgrade
-    return tuple(move for step in reversed(found.expand) for move in step.undo)
+    return tuple(move for step in reversed(found.expand) if step.scripted for move in step.undo)
 
 
 def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[..., None]:

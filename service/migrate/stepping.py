@@ -192,7 +192,7 @@ class Steps:
         with self.turn.writing():
             if self.turn.dialect == "sqlite":
                 self._dangling = catalog.dangling_rows(connection)
-            is_unused = not heads and not trash.kept(connection) and not ledger.all_done(connection)
+            is_unused = not heads and not trash.kept(connection) and not ledger.known(connection)
             self._whole = ledger.is_made_whole(connection) or is_unused
             if is_unused:
                 ledger.make_whole(connection)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
@@ -13,14 +12,15 @@ from service.migrate import blockers, fingerprint, ledger, trash
 from service.migrate.checks import refuse_rows, refuse_rows_there
 from service.migrate.courtesy import give_way
 from service.migrate.errors import Refused
-from service.migrate.executor import Executor, grouped
+from service.migrate.executor import Executor
 from service.migrate.filling import Filler
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns import removal
 from service.migrate.operations.tables import dropped
 from service.migrate.phases import Phase, Plan
-from service.migrate.steps import Check, Fill, Move, Place, Step
+from service.migrate.steps import Check, Fill, Place
 from service.migrate.turn import Turn
+from service.migrate.undoing import undo
 
 
 @dataclass(kw_only=True)
@@ -139,12 +139,12 @@ class Verbs:
         self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
         if plan.downgrade is None:
             self._refuse_rows_on_the_way_back(plan, Phase.EXPAND, plan.undo_checks)
-        self._undo(plan, Phase.CONTRACT, plan.contract)
-        self._undo(plan, Phase.SETTLE, plan.settle)
+        self._undo(plan, Phase.CONTRACT)
+        self._undo(plan, Phase.SETTLE)
         with self.turn.writing():
             ledger.begin_downgrade(self._connection, plan.revision)
         if plan.downgrade is None:
-            self._undo(plan, Phase.EXPAND, plan.expand)
+            self._undo(plan, Phase.EXPAND)
         else:
             self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade)
 
@@ -152,44 +152,20 @@ class Verbs:
         """Bring back what the contract took away, so that the code before can run again; raises as `undo` does."""
         self.refuse_purged(plan)
         self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
-        self._undo(plan, Phase.CONTRACT, plan.contract)
+        self._undo(plan, Phase.CONTRACT)
 
-    def _undo(self, plan: Plan, phase: Phase, steps: Sequence[Step]) -> None:
-        positions = self._positions(plan, phase)
-        moves: list[tuple[Move, tuple[int, ...]]] = []
-        for position in sorted(positions, reverse=True):
-            *before, last = steps[position].undo or (Step(title=f"take back: {steps[position].title}"),)
-            moves += [*((move, ()) for move in before), (last, (position,))]
-        for fill, group in groupby(moves, lambda each: isinstance(each[0], Fill)):
-            if fill:
-                self._undo_by_fills(plan.revision, phase, list(group))
-            else:
-                self._undo_by_steps(
-                    plan.revision, phase, [(move, gone) for move, gone in group if isinstance(move, Step)]
-                )
-
-    def _undo_by_fills(self, revision: str, phase: Phase, moves: "list[tuple[Move, tuple[int, ...]]]") -> None:
-        for move, gone in moves:
-            assert isinstance(move, Fill)  # noqa: S101 - the caller's own
-            self.filler.do(revision, move)
-            with self.turn.writing():
-                ledger.unmark(self._connection, revision, phase, gone)
-
-    def _undo_by_steps(self, revision: str, phase: Phase, moves: "list[tuple[Step, tuple[int, ...]]]") -> None:
-        for together in grouped(moves, together=self.turn.dialect == "sqlite"):
-            gone = [position for _, positions in together for position in positions]
-            record = partial(ledger.unmark, self._connection, revision, phase, gone)
-            self.executor.perform(revision, f"undo {phase}", [step for step, _ in together], record)
+    def _undo(self, plan: Plan, phase: Phase) -> None:
+        undo(self.executor, self.filler, plan, phase, self._positions(plan, phase))
 
     def _positions(self, plan: Plan, phase: Phase) -> set[int]:
-        """The steps that were done, if they are those that the file has now.
+        """The steps that are done, or done by half, if they are those that the file has now.
 
         Raises:
             Refused: the file was edited since.
         """
         steps = plan.steps(phase)
         with self.turn.reading():
-            titles = ledger.titles(self._connection, plan.revision, phase)
+            titles = ledger.begun(self._connection, plan.revision, phase)
         for position, title in titles.items():
             if position >= len(steps) or steps[position].title != title:
                 raise Refused(
@@ -209,7 +185,9 @@ class Verbs:
     def refuse_unfilled(self, plan: Plan) -> None:
         """Raises Refused if the revision's backfill is not over."""
         open_ones = [fill.title for fill in plan.fills if not self.filler.is_done(plan.revision, fill)]
-        if open_ones or len(self._positions(plan, Phase.SETTLE)) < len(plan.settle):
+        with self.turn.reading():
+            settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
+        if open_ones or len(settled) < len(plan.settle):
             told = " and ".join(open_ones) or "what follows its backfill"
             raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
 

@@ -11,7 +11,10 @@ def test_the_real_data_goes_in_as_the_readme_shows(tmp_path: Path) -> None:
         shutil.copy(file, tmp_path)
     session = Session(tmp_path)
     page = read("README.md")
-    shown = [*steps(section(page, "Files in, files out")), *steps(section(page, "A schema that changes while people use it"))]
+    shown = [
+        *steps(section(page, "Files in, files out")),
+        *steps(section(page, "A schema that changes while people use it")),
+    ]
     assert len(shown) == 9
     for step in shown:
         output = session.run(step.command)

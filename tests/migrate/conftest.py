@@ -1,23 +1,21 @@
-import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from service.migrate import commands, config
-from tests.migrate.project import Project
-
-ROOT = Path(commands.__file__).parents[2]
+from tests.alembic.store import Store, opened
+from tests.migrate.project import Project, copied
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[Project]:
     """A copy of the migrations, to which a test may add its own."""
-    folder = tmp_path / "project"
-    shutil.copytree(ROOT / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("alembic.ini", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    monkeypatch.setattr(config, "folders", lambda: [folder])
-    config.scripts.cache_clear()
-    yield Project(folder=folder)
-    config.scripts.cache_clear()
+    with copied(tmp_path / "project") as project:
+        yield project
+
+
+@pytest.fixture
+async def store(empty_url: str) -> AsyncIterator[Store]:
+    """An empty database of this test's own, as a program of another make sees it."""
+    async with opened(empty_url) as store:
+        yield store

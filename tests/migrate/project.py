@@ -1,8 +1,13 @@
 """A folder of migrations that a test may write into."""
 
+import shutil
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from service.migrate import config
 
@@ -91,3 +96,17 @@ class Project:
         ]
         (self.versions / f"{id}.py").write_text(SAFE.format(id=id, after=after, parts="\n\n\n".join(parts)))
         config.scripts.cache_clear()
+
+
+@contextmanager
+def copied(folder: Path) -> Iterator[Project]:
+    """The migrations copied into a folder, which everything in this process takes for them meanwhile."""
+    root = Path(config.__file__).parents[2]
+    shutil.copytree(root / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("alembic.ini", "pyproject.toml"):
+        shutil.copy(root / name, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "folders", lambda: [folder])
+        config.scripts.cache_clear()
+        yield Project(folder=folder)
+    config.scripts.cache_clear()

@@ -38,11 +38,13 @@ class AddColumn(Operation):
 
     def expand(self, place: Place) -> list[Step]:
         _refuse_slow(self.table, self.column)
+        if self.derived:
+            return [addition(place, self.table, self.column)]
         aside = sql.trash_name(place.revision, self.column.name)
-        add = addition(place, self.table, self.column, undo=() if self.derived else (self._put_aside(place, aside),))
-        return (
-            [add] if self.derived else [brought_back(place, self.table, self.column.name, aside, scripted=False), add]
-        )
+        add = addition(place, self.table, self.column, undo=(self._put_aside(place, aside),))
+        # A run that was killed between the two leaves the column brought back and not added.
+        back = replace(brought_back(place, self.table, self.column.name, aside, scripted=False), undo=add.undo)
+        return [back, add]
 
     def _put_aside(self, place: Place, aside: str) -> Step:
         """Kept only if there is a row: an empty table's column holds nothing."""

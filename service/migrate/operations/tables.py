@@ -52,8 +52,9 @@ class CreateTable(Operation):
             undo=create_undo,
         )
         keys = [step for key in _keys(self.table) for step in self._key(place, key)]
-        back = [] if self.derived else [replace(_brought_back(place, name, aside), scripted=False)]
-        return [*back, create, *keys]
+        # A run that was killed between the two leaves the table brought back and not created.
+        back = replace(_brought_back(place, name, aside), scripted=False, undo=create_undo)
+        return [create, *keys] if self.derived else [back, create, *keys]
 
     def _key(self, place: Place, key: AddForeignKey) -> list[Step]:
         steps = key.expand(place)

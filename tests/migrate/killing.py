@@ -1,0 +1,143 @@
+"""A migrator that kills itself right before and right after each of its commits, and is simply run again.
+
+python -m tests.migrate.killing FOLDER URL COMMAND…, a command being one of service.migrate.commands with its arguments.
+It is run in children until one of them gets to its end, each killed at the first boundary at which none was before; or
+in one child, killed at the boundary whose number follows an @, and not again. Prints how often it was killed and, for
+the command `catalog`, the catalog as JSON.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.default import DefaultDialect
+
+import service.models  # noqa: F401 - by env.py
+from service.migrate import commands, config
+from service.migrate.phases import plan
+from service.migrate.status import status as read_status
+from tests.alembic.catalog import catalog
+from tests.alembic.store import opened
+
+# What changes nothing is no boundary; and whatever differs between two runs is left out of its name.
+_READS = ("SELECT", "SET", "SHOW", "RESET", "PRAGMA", "BEGIN")
+_NAMED = ("migration_steps", "migration_fills")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d ")
+
+
+class Boundaries:
+    """What was said in the transaction that is open, and where to be killed."""
+
+    def __init__(self, seen: set[str], pipe: int, skip: int) -> None:
+        self._seen = seen
+        self._pipe = pipe
+        self._skip = skip
+        self._said: list[str] = []
+
+    def watch(self) -> None:
+        event.listen(Engine, "before_cursor_execute", self._hear)
+        event.listen(Engine, "after_cursor_execute", self._hear_end)
+        event.listen(Engine, "rollback", self._forget)
+        commit = DefaultDialect.do_commit
+
+        def do_commit(dialect: DefaultDialect, connection: Any) -> None:
+            boundary = " | ".join(self._said)
+            # Where the ledger alone is written, it is as after the commit before.
+            if not all("migration_" in each for each in self._said):
+                self._meet("before", boundary)
+            self._said.clear()
+            commit(dialect, connection)  # type: ignore[no-untyped-call]
+            self._meet("after", boundary)
+
+        DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+    def _forget(self, _connection: Connection) -> None:
+        self._said.clear()
+
+    def _hear(self, _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "CONCURRENTLY" in statement:
+            self._meet("before", statement)
+        elif not statement.startswith(_READS):
+            is_named = any(name in statement for name in _NAMED)
+            self._said.append(" ".join([statement, *(_names(parameters) if is_named else [])]))
+
+    def _hear_end(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if "CONCURRENTLY" in statement:
+            self._meet("after", statement)
+
+    def _meet(self, side: str, boundary: str) -> None:
+        name = f"{side} {boundary}"
+        if not boundary or name in self._seen:
+            return
+        self._skip -= 1
+        if self._skip < 0:
+            os.write(self._pipe, name.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _names(parameters: Any) -> list[str]:
+    """The texts among the values, of which SQLite has moments too."""
+    flat = [each for part in parameters for each in (part if isinstance(part, tuple) else (part,))]
+    return [each for each in flat if isinstance(each, str) and not _MOMENT.match(each)]
+
+
+def call(url: str, command: str) -> None:
+    name, *arguments = command.split()
+    undo = {"undo": True} if "--undo" in arguments else {}
+    getattr(commands, name)(url, *(each for each in arguments if each != "--undo"), **undo)
+
+
+def run_until_done(url: str, command: str, seen: set[str]) -> int:
+    """Return how often it was killed."""
+    killed = 0
+    while boundary := run_killed(url, command, seen):
+        seen.add(boundary)
+        killed += 1
+    return killed
+
+
+def run_killed(url: str, command: str, seen: set[str], skip: int = 0) -> str | None:
+    """Run it in a child, and return the boundary at which that was killed; `None` if it came to its end."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        Boundaries(seen, writing, skip).watch()
+        call(url, command)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        boundary = pipe.read().decode()
+    if not os.WIFSIGNALED(status := os.waitpid(child, 0)[1]) and status:
+        sys.exit(f"{command}: failed")
+    return boundary or None
+
+
+async def read_catalog(url: str) -> list[str]:
+    async with opened(url) as store:
+        return await catalog(store)
+
+
+def main(folder: str, url: str, *given: str) -> None:
+    config.folders = lambda: [Path(folder)]
+    # What is imported and read once is there for every child.
+    asyncio.run(read_status(url))
+    for script in config.scripts().walk_revisions():
+        plan(script, "sqlite" if url.startswith("sqlite") else "postgresql")
+    seen: set[str] = set()
+    for command in given:
+        if command == "catalog":
+            print(json.dumps(asyncio.run(read_catalog(url))))  # noqa: T201 - for whoever started it
+        elif "@" in command:
+            name, number = command.split("@")
+            print(int(run_killed(url, name, set(), int(number)) is not None))  # noqa: T201 - as above
+        else:
+            print(run_until_done(url, command, seen))  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,110 @@
+"""A database with rows in it, and a change that goes there and back on it."""
+
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from service.migrate import ledger, runner
+from tests.alembic.catalog import catalog
+from tests.alembic.store import Row, Store, opened
+from tests.migrate.project import Project
+
+BASE = """
+ops.create_table(
+    "t",
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("a", sa.String(50), nullable=False),
+    sa.Column("b", sa.Integer(), server_default="1"),
+    sa.PrimaryKeyConstraint("id", name="pk_t"),
+)
+"""
+ROWS = ("INSERT INTO t (id, a, b) VALUES (1, 'one', 10), (2, 'two', NULL), (3, 'three', 30)",)
+_OURS = ledger.TABLES | {"alembic_version"}
+
+
+@dataclass(kw_only=True)
+class Live:
+    """The database, at revision 0001 with rows in it, and revision 0002, which is the change."""
+
+    store: Store
+    project: Project
+
+    @property
+    def url(self) -> str:
+        return self.store.url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.store.backend == "sqlite"
+
+    async def up(self) -> None:
+        await runner.upgrade(self.url, "head")
+
+    async def backfill(self) -> None:
+        await runner.backfill(self.url)
+
+    async def contract(self) -> None:
+        await runner.contract(self.url)
+
+    async def undo_contract(self) -> None:
+        await runner.contract(self.url, "0002", undo=True)
+
+    async def purge(self) -> list[str]:
+        return await runner.purge(self.url)
+
+    async def down(self) -> None:
+        await runner.downgrade(self.url, "0001")
+
+    async def catalog(self, *, kept_aside: bool = False) -> list[str]:
+        return await catalog(self.store, kept_aside=kept_aside)
+
+    async def execute(self, sql: str, *values: Any) -> list[Row]:
+        return await self.store.execute(sql, *values)
+
+    async def value(self, sql: str) -> Any:
+        return await self.store.value(sql)
+
+    async def rows(self, table: str = "t") -> list[Row]:
+        """What a table holds, without what is kept aside of it."""
+        found = await self.execute(f'SELECT * FROM "{table}"')
+        rows = [{name: value for name, value in row.items() if not name.startswith("_trash_")} for row in found]
+        return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+    async def state(self) -> list[str]:
+        """The catalog and all that the tables hold, without what is kept aside, as lines of text."""
+        asked = (
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            if self.is_sqlite
+            else "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        names = sorted(row["name"] for row in await self.execute(asked))
+        tables = [name for name in names if name not in _OURS and not name.startswith("_trash_")]
+        rows = [
+            f"{name}: {', '.join(f'{column} {row[column]}' for column in sorted(row))}"
+            for name in tables
+            for row in await self.rows(name)
+        ]
+        return [*await self.catalog(), *rows]
+
+
+def changes(before: list[str], after: list[str]) -> list[str]:
+    """Lines that are only in one of two states, the first's behind a minus, the second's behind a plus."""
+    gone, come = set(before) - set(after), set(after) - set(before)
+    return [*(f"- {line}" for line in sorted(gone)), *(f"+ {line}" for line in sorted(come))]
+
+
+@asynccontextmanager
+async def live(
+    url: str, project: Project, *, base: str = BASE, rows: tuple[str, ...] = ROWS, **change: str
+) -> AsyncIterator[Live]:
+    """`change` are the parts of revision 0002, as for `Project.add_safe`."""
+    project.clear()
+    project.add_safe("0001_base", after=None, up=base)
+    await runner.upgrade(url, "0001")
+    project.add_safe("0002_change", after="0001_base", **{name: textwrap.dedent(part) for name, part in change.items()})
+    async with opened(url) as store:
+        for statement in rows:
+            await store.execute(statement)
+        yield Live(store=store, project=project)

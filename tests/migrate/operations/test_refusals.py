@@ -1,0 +1,167 @@
+"""What a revision may not say, and the sentence that tells why, before there is a database."""
+
+import pytest
+
+from service.migrate.config import scripts
+from service.migrate.errors import Refused
+from service.migrate.phases import plan
+from service.migrate.runner import upgrade
+from tests.migrate.operations.written import planned
+from tests.migrate.project import Project
+
+LONG = "x" * 52
+
+# What is called in upgrade(), and why it is not.
+UPGRADES = {
+    "volatile default": (
+        'ops.add_column("t", sa.Column("c", sa.Uuid(), server_default=sa.text("gen_random_uuid()")))',
+        r"t\.c has the default gen_random_uuid\(\), another value in each row: .* let ops\.set_not_null",
+    ),
+    "default of a sequence": (
+        """ops.add_column("t", sa.Column("c", sa.Integer(), server_default=sa.text("nextval('s')")))""",
+        r"t\.c has the default nextval\('s'\), another value in each row",
+    ),
+    "volatile default of a renamed column": (
+        """
+ops.rename_column("t", sa.Column("a", sa.Float()), sa.Column("c", sa.Float(), server_default=sa.text("random()")))
+""",
+        r"t\.c has the default random\(\), another value in each row",
+    ),
+    "identity": (
+        'ops.add_column("t", sa.Column("c", sa.Integer(), sa.Identity()))',
+        r"t\.c has a value of its own in each row: PostgreSQL would write the whole table again",
+    ),
+    "computed": (
+        'ops.add_column("t", sa.Column("c", sa.Integer(), sa.Computed("b + 1")))',
+        r"t\.c has a value of its own in each row",
+    ),
+    "not null without a default": (
+        'ops.add_column("t", sa.Column("c", sa.Integer(), nullable=False))',
+        r"t\.c may not be NULL and has no default: .* Give it a server_default, or add it nullable and call",
+    ),
+    "inline foreign key": (
+        'ops.add_column("t", sa.Column("c", sa.Integer(), sa.ForeignKey("u.id")))',
+        r"t\.c brings a constraint or an index of its own, .* Add the column alone, then ops\.add_check",
+    ),
+    "inline unique": ('ops.add_column("t", sa.Column("c", sa.Integer(), unique=True))', r"t\.c brings a constraint"),
+    "inline index": ('ops.add_column("t", sa.Column("c", sa.Integer(), index=True))', r"t\.c brings a constraint"),
+    "inline check": (
+        'ops.add_column("t", sa.Column("c", sa.Integer(), sa.CheckConstraint("c > 0")))',
+        r"t\.c brings a constraint",
+    ),
+    "check of a type": (
+        'ops.add_column("t", sa.Column("c", sa.Boolean(create_constraint=True)))',
+        r"t\.c brings a constraint",
+    ),
+    "enum": (
+        'ops.add_column("t", sa.Column("c", sa.Enum("a", "b", name="kind")))',
+        r"t\.c is of an enum type of PostgreSQL's own, .* Make it a text",
+    ),
+    "enum of a new table": (
+        'ops.create_table("u", sa.Column("c", sa.Enum("a", "b", name="kind")))',
+        r"u\.c is of an enum type of PostgreSQL's own",
+    ),
+    "column name too long for the trash": (
+        f'ops.add_column("t", sa.Column("{LONG}", sa.Integer()))',
+        rf"_trash_0002_{LONG} is too long a name: PostgreSQL keeps 63 bytes of it",
+    ),
+    "table name too long for the trash": (
+        f'ops.create_table("{LONG}", sa.Column("c", sa.Integer()))',
+        r"is too long a name",
+    ),
+    "unnamed constraint": (
+        'ops.drop_constraint("t", sa.CheckConstraint("a > 0"))',
+        r"A constraint of t without a name cannot be told from another; give it one",
+    ),
+    "unnamed foreign key of a new table": (
+        'ops.create_table("u", sa.Column("t_id", sa.Integer(), sa.ForeignKey("t.id")))',
+        r"A constraint of u without a name",
+    ),
+    "primary key": (
+        'ops.drop_constraint("t", sa.PrimaryKeyConstraint("id", name="pk_t"))',
+        r"pk_t of t is a PrimaryKeyConstraint, which cannot be altered here",
+    ),
+    "replaced unique constraint": (
+        """
+ops.replace_constraint("t", sa.UniqueConstraint("a", name="uq"), sa.UniqueConstraint("a", "b", name="uq"))
+""",
+        r"t: a unique constraint is not replaced; add the new one, then drop the old",
+    ),
+    "type and nullability": (
+        'ops.change_type("t", sa.Column("a", sa.Text()), sa.Column("a", sa.Integer(), nullable=False))',
+        r"t\.a may be NULL in one of its two definitions and not in the other: .* call ops\.set_not_null or",
+    ),
+    "column dropped under the code before": (
+        'ops.drop_column("t", sa.Column("a", sa.Text()))',
+        r"0002_change: DropColumn in upgrade\(\) would take from the code before what it still uses",
+    ),
+    "table dropped under the code before": (
+        'ops.drop_table("t", sa.Column("a", sa.Text()))',
+        r"0002_change: DropTable in upgrade\(\) would take .* Call it in contract\(\)",
+    ),
+    "two backfills of one name": (
+        'ops.set_not_null("t", "a", fill="1")\nops.set_not_null("t", "a", fill="2")',
+        r"0002_change: two backfills are called t\.a",
+    ),
+}
+CONTRACTS = {
+    "rename_column": (
+        'ops.rename_column("t", sa.Column("a", sa.Text()), sa.Column("c", sa.Text()))',
+        r"0002_change: RenameColumn has a backfill or a contract of its own: call it in upgrade\(\)",
+    ),
+    "rename_table": ('ops.rename_table("t", "u", ["id"])', r"RenameTable has a backfill or a contract of its own"),
+    "set_not_null with fill": ('ops.set_not_null("t", "a", fill="1")', r"SetNotNull has a backfill or a contract"),
+    "follow": ('ops.follow("t", "a", "b", postgresql="b", sqlite="b")', r"Follow has a backfill or a contract"),
+    "change_type": (
+        'ops.change_type("t", sa.Column("a", sa.Text()), sa.Column("a", sa.Integer()))',
+        r"ChangeType has a backfill or a contract",
+    ),
+}
+BACKFILL = 'ops.Fill(name="t.a", table="t", left="a IS NULL", assign={"a": "1"})'
+
+
+@pytest.mark.parametrize("case", UPGRADES)
+def test_what_cannot_be_done_beside_traffic_is_refused(project: Project, case: str) -> None:
+    up, why = UPGRADES[case]
+    with pytest.raises(Refused, match=why):
+        planned(project, "postgresql", up)
+
+
+@pytest.mark.parametrize("case", CONTRACTS)
+def test_what_has_phases_of_its_own_is_refused_in_contract(project: Project, case: str) -> None:
+    contract, why = CONTRACTS[case]
+    with pytest.raises(Refused, match=why):
+        planned(project, "postgresql", contract=contract)
+
+
+def test_a_backfill_of_one_s_own_and_an_operation_s_have_two_names(project: Project) -> None:
+    with pytest.raises(Refused, match=r"two backfills are called t\.a"):
+        planned(project, "postgresql", 'ops.set_not_null("t", "a", fill="1")', backfill=BACKFILL)
+
+
+def test_a_backfill_is_a_fill(project: Project) -> None:
+    with pytest.raises(Refused, match=r"0002_change: backfill is an ops\.Fill\(…\), or a list of them"):
+        planned(project, "postgresql", backfill='["UPDATE t SET a = 1"]')
+    assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").fills] == ["t.a"]
+
+
+def test_a_downgrade_undoes_everything_or_says_what_to_do(project: Project) -> None:
+    with pytest.raises(Refused, match=r"0002_change: downgrade\(\) undoes everything or says what to do, not both"):
+        planned(project, "postgresql", down='ops.undo()\nops.drop_not_null("t", "a")')
+    planned(project, "postgresql", down='ops.refuse_if_any("SELECT 1", "Rows")\nops.undo()')
+
+
+def test_a_revision_without_a_number_keeps_nothing_aside(project: Project) -> None:
+    project.clear()
+    project.add_safe("mine", after=None, up='ops.add_column("t", sa.Column("c", sa.Integer()))')
+    script = scripts().get_revision("mine")
+    assert script is not None
+    with pytest.raises(Refused, match="mine keeps c aside under its number: its id begins with four digits"):
+        plan(script, "postgresql")
+
+
+async def test_a_revision_of_the_plain_style_calls_no_operation(empty_url: str, project: Project) -> None:
+    project.clear()
+    project.add("0001_plain", after=None, up='ops.add_column("t", sa.Column("c", sa.Integer()))')
+    with pytest.raises(Refused, match=r"AddColumn belongs in a revision that does not import Alembic's op: one is"):
+        await upgrade(empty_url)
