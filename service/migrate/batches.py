@@ -33,7 +33,8 @@ class Batches:
         """The next rows along the key, after the one of the last batch."""
         where, values = self._compared(">", "after", after)
         keys = sql.listed(self.fill.key)
-        descending = ", ".join(f"{sql.quoted(name)} DESC" for name in self.fill.key)
+        # A name alone would mean the text of the same name that is selected, of which "99" is behind "500".
+        descending = ", ".join(f"taken.{sql.quoted(name)} DESC" for name in self.fill.key)
         texts = ", ".join(self._text_of(name) for name in self.fill.key)
         taken = f"SELECT {keys} FROM {self._table} WHERE {where} ORDER BY {keys} LIMIT :rows"
         asked = f"SELECT count(*) OVER (), {texts} FROM ({taken}) AS taken ORDER BY {descending} LIMIT 1"
@@ -94,15 +95,15 @@ class Batches:
     def _computed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         fill, key, read = self.fill, row[: len(self.fill.key)], row[len(self.fill.key) :]
         assert fill.by is not None  # noqa: S101 - asked only then
+        at = f"at the row {', '.join(map(str, key))} of {fill.table}"
         try:
-            made = tuple(fill.by(*read))
+            made: object = fill.by(*read)
         except Exception as error:
-            told = ", ".join(map(str, key))
-            raise Refused(f"{fill.title}: its function failed at the row {told} of {fill.table}: {error!r}.") from error
-        if len(made) != len(fill.write):
+            raise Refused(f"{fill.title}: its function failed {at}: {error!r}.") from error
+        if not isinstance(made, (tuple, list)) or len(made) != len(fill.write):
             told = ", ".join(fill.write)
-            raise Refused(f"{fill.title}: its function must return as many values as there are in {told}.")
-        return made
+            raise Refused(f"{fill.title}: its function returned {made!r} {at}, and not a value for each of {told}.")
+        return tuple(made)
 
     def _update_many(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """One statement for all rows, with an array for each column, of the column's own type."""

@@ -186,7 +186,10 @@ class _Filling:
             self.turn.set("lock_timeout", self.turn.lock_wait_seconds)
         was = self.run
         window = self.batches.window(was.cursor, was.batch)
-        filled = self.batches.take(was.cursor, window.last) if window.last is not None else 0
+        try:
+            filled = self.batches.take(was.cursor, window.last) if window.last is not None else 0
+        except Refused as refused:
+            raise Refused(f"{was.revision}: {refused}") from refused.__cause__
         run = replace(
             was,
             cursor=window.last or was.cursor,
