@@ -17,7 +17,7 @@ from service.migrate.errors import Refused
 from service.migrate.patience import Tries
 from service.migrate.phases import Phase
 from service.migrate.sqlite.edits import edit
-from service.migrate.steps import Step
+from service.migrate.steps import Lock, Step
 from service.migrate.turn import Turn
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Executor:
     ) -> None:
         step = steps[-1]
         while True:
-            if step.alone or step.lock.keeps_requests_waiting:
+            if step.alone or step.lock is not Lock.NONE:
                 look_ahead(self.turn, tries, step)
             tries.begin()
             try:
@@ -161,6 +161,7 @@ class Executor:
 
     def _refuse_slow(self, step: Step, failure: DBAPIError, tries: Tries) -> None:
         if sqlstate(failure) == _CANCELLED and step.lock.keeps_requests_waiting and not self.turn.inside:
+            tries.end()
             raise Refused(
                 f"{tries.revision}: to {tries.title} took longer than {_LOCKED_SECONDS:g} seconds under {step.lock}, "
                 "while requests waited; it was given up, and the steps before it stay done."

@@ -46,7 +46,8 @@ class Tries:
 
     def fail(self) -> None:
         """Note that the time since the last try began was spent waiting."""
-        self.longest_wait_ms = max(self.longest_wait_ms, 1000 * (time.monotonic() - self._at))
+        self.end()
+        self.longest_wait_ms = max(self.longest_wait_ms, 1000 * self.seconds)
 
     @property
     def seconds_left(self) -> float:

@@ -1,0 +1,64 @@
+"""A migrator at work in a thread of its own, and others at the database with whom it has to get along."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.alembic.store import Row, Store
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
+HOLDING = (
+    "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = $1::text::regclass"
+)
+WAIT_SECONDS = 20.0
+
+
+@dataclass(kw_only=True)
+class Migrator:
+    """A command that runs, and the sentences it has told so far."""
+
+    told: list[str] = field(default_factory=list)
+    _work: "asyncio.Task[list[str]]" = field(init=False)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @classmethod
+    def start(cls, command: Callable[..., list[str]], url: str, *arguments: str, **how: Any) -> "Migrator":
+        migrator = cls()
+        migrator._work = asyncio.create_task(
+            asyncio.to_thread(command, url, *arguments, report=migrator._report, **how)
+        )
+        migrator._work.add_done_callback(lambda _: migrator._news.set())
+        return migrator
+
+    def _report(self, sentence: str) -> None:
+        self.told.append(sentence)
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    async def tells(self, words: str) -> str:
+        """The first sentence with these words in it; what the command failed with, if there is none."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                self._news.clear()
+                if found := [each for each in self.told if words in each]:
+                    return found[0]
+                assert not self._work.done(), (self.told, await self._work)
+                await self._news.wait()
+
+    async def done(self) -> list[str]:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await self._work
+
+
+async def until(store: Store, question: str, *values: Any) -> None:
+    """Return when PostgreSQL answers yes, or with a number that is not 0."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await store.value(question, *values):
+            await asyncio.sleep(0.01)
+
+
+async def audit(store: Store, *columns: str, **where: str) -> list[Row]:
+    """Lines of the audit, in their order."""
+    conditions = "".join(f" AND {name} = '{value}'" for name, value in where.items())
+    return await store.execute(f"SELECT {', '.join(columns)} FROM migration_audit WHERE true{conditions} ORDER BY id")
