@@ -11,6 +11,11 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::te
 HOLDING = (
     "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = $1::text::regclass"
 )
+# An index that waits for a transaction which is open.
+STUCK = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND locktype = 'virtualxid' AND datname = current_database()
+"""
 WAIT_SECONDS = 20.0
 
 

@@ -10,7 +10,7 @@ from service.migrate.errors import Refused
 from service.migrate.patience import Patience
 from service.migrate.status import status
 from tests.alembic.store import Store, opened
-from tests.migrate.company import Migrator, audit, until
+from tests.migrate.company import STUCK, Migrator, audit, until
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 
@@ -21,10 +21,6 @@ ops.execute("look at t", postgresql=["ANALYZE t"], tables=["t"], lock=ops.Lock.S
 """
 CHECK = 'ops.add_check("t", "ck_t_b", "b > 0")'
 OLD = f"SELECT clock_timestamp() - xact_start > '{blockers.LONG_SECONDS} s' FROM pg_stat_activity WHERE pid = $1"
-STUCK = """
-SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE NOT granted AND locktype = 'virtualxid' AND datname = current_database()
-"""
 SHORT = Patience(deadline_seconds=0.5)
 
 
