@@ -22,7 +22,7 @@ def give_way(turn: Turn, tries: Tries, failure: DBAPIError, find: Callable[[], l
     Raises:
         Refused: it would only fail again, or the deadline is over.
     """
-    tries.fail()
+    tries.end()
     if turn.inside:
         raise failure
     found = cure(failure)
@@ -32,6 +32,7 @@ def give_way(turn: Turn, tries: Tries, failure: DBAPIError, find: Callable[[], l
         ) from failure
     if found is not Cure.AGAIN:
         raise Refused(f"{tries.revision}: cannot {tries.title}: {reason(failure)}.") from failure
+    tries.fail()
     others = blockers.listed(_found(turn, find))
     seconds = tries.pause_seconds()
     if tries.seconds_left < seconds:

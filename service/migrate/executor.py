@@ -73,6 +73,7 @@ class Executor:
         try:
             self._try(steps, record, record_begin or record, tries)
         except Refused:
+            tries.affected = 0
             # Whatever keeps the audit from being written, it is the refusal that the caller must hear of.
             with suppress(DBAPIError, Refused):
                 self.note(phase, tries, outcome="failed")

@@ -45,8 +45,7 @@ class Tries:
         self.seconds = time.monotonic() - self._at
 
     def fail(self) -> None:
-        """Note that the time since the last try began was spent waiting."""
-        self.end()
+        """Note that the last try, which has ended, was spent waiting."""
         self.longest_wait_ms = max(self.longest_wait_ms, 1000 * self.seconds)
 
     @property
