@@ -62,7 +62,7 @@ def create_table(name: str, *items: SchemaItem, derived: bool = False, **options
     """Create a table; columns and constraints are written as for Alembic, with explicit names.
 
     Locks: none for the table, which is new; for each foreign key a moment's SHARE ROW EXCLUSIVE on the table that it
-    refers to, whose writers wait. A downgrade keeps the table aside with its rows unless it is `derived`.
+    refers to (ACCESS EXCLUSIVE to drop it). A downgrade keeps the table aside with its rows unless it is `derived`.
     """
     note(tables.CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
 
@@ -112,7 +112,7 @@ def rename_column(
 
     A trigger completes every row that is written, the backfill those that are there; `roster db contract` keeps the old
     column aside. `up` and `down` are SQL expressions with `{}` for the value, for a change that is more than a name.
-    Locks: ACCESS EXCLUSIVE for changes of the catalog; the backfill locks the rows of a batch.
+    Locks: ACCESS EXCLUSIVE for changes of the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
     """
     note(synchronised.RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
 
@@ -130,7 +130,8 @@ def change_type(
 
     A longer varchar, varchar to text and a wider numeric are changes of PostgreSQL's catalog alone. For others a column
     beside is kept in agreement by a trigger, filled by the backfill, and takes over the name when it is full. `using`
-    and `back` are SQL expressions with `{}` for the value. Locks: ACCESS EXCLUSIVE for changes of the catalog.
+    and `back` are SQL expressions with `{}` for the value. Locks: as `rename_column`; on the way back from a longer
+    type a column that has an index or a constraint is written again under ACCESS EXCLUSIVE.
     """
     note(types.ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
 
@@ -186,7 +187,7 @@ def add_foreign_key(
 ) -> None:
     """Let columns refer to rows of another table: new rows at once, then those that are there.
 
-    Locks: SHARE ROW EXCLUSIVE on both tables for a change of the catalog, then SHARE UPDATE EXCLUSIVE while it reads.
+    Locks: SHARE ROW EXCLUSIVE on both tables for a moment (ACCESS EXCLUSIVE to drop it), then SHARE UPDATE EXCLUSIVE.
     """
     note(
         foreign_keys.AddForeignKey(
@@ -212,13 +213,13 @@ def drop_constraint(table: str, constraint: Constraint) -> None:
 def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
     """Put a check or a foreign key in the place of another, with no moment between in which neither holds.
 
-    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    Locks: as `drop_constraint`, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
     note(replacing.replacement(table, was, now))
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
-    """Build an index beside the traffic; a column may be an expression.
+    """Build an index beside the traffic, and ANALYZE the table; a column may be an expression.
 
     Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's). Locks: SHARE UPDATE EXCLUSIVE (on
     SQLite writers wait until it is built).
@@ -235,7 +236,7 @@ def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str
     """Let a column follow from another wherever code writes that and does not know this one, until the contract.
 
     The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE
-    ROW EXCLUSIVE for a change of the catalog.
+    ROW EXCLUSIVE for a change of the catalog; ACCESS EXCLUSIVE in the contract.
     """
     note(Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite, key=tuple(key)))
 

@@ -100,7 +100,7 @@ def in_two_parts(place: Place, table: str, constraint: Constraint, *, referred: 
         Step(
             title=f"hold new rows of {table} to {name}",
             lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
-            tables=tuple(filter(None, (table, referred))),
+            tables=_both(table, referred),
             done=sql.has_constraint(place.dialect, table, name),
             statements=(f"{sql.add_constraint(constraint, place.dialect)} NOT VALID",),
             undo=(dropped(place, table, name, referred=referred),),
@@ -136,13 +136,18 @@ def _attach(constraint: Constraint, table: str) -> None:
         Table(table, MetaData(), constraint)
 
 
+def _both(table: str, referred: str | None) -> tuple[str, ...]:
+    """The tables that a constraint's step locks: one, where a foreign key refers to its own."""
+    return tuple(dict.fromkeys(filter(None, (table, referred))))
+
+
 def dropped(place: Place, table: str, name: str, *, referred: str | None = None) -> Step:
     native = f"ALTER TABLE {sql.quoted(table)} DROP CONSTRAINT {sql.quoted(name)}"
     edit = Edit(table=table, change=lambda definition: definition.drop_constraint(name))
     return Step(
         title=f"drop {name} of {table}",
         lock=Lock.ACCESS_EXCLUSIVE,
-        tables=tuple(filter(None, (table, referred))),
+        tables=_both(table, referred),
         done=sql.negated(sql.has_constraint(place.dialect, table, name)),
         statements=() if place.is_sqlite else (native,),
         edit=edit if place.is_sqlite else None,

@@ -58,7 +58,7 @@ class CreateIndex(Operation):
             return [build]
         # Until then the planner knows nothing of an expression's values.
         analyze = Step(
-            title=f"look at what {self.table} holds",
+            title=f"look at what {self.table} holds, for {self.name}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"ANALYZE {sql.quoted(self.table)}",),

@@ -79,14 +79,12 @@ class RenameTable(Operation):
         drop = Step(
             title=f"drop the view {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.to,),
+            tables=(self.table,),
             done=sql.negated(there),
             statements=(f"DROP VIEW {view}",),
         )
         return Step(
             title=f"keep {self.table} as a view of {self.to}",
-            lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.to,),
             done=there,
             statements=(
                 # Whoever may not read the table may not read it through the view either, and whoever may still may.

@@ -113,7 +113,7 @@ class ChangeType(Operation):
         resync = self._conversion.fill_back(aside)
         leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
         there = Step(
-            title=f"leave {self.table}.{aside.name} to the way back",
+            title=f"leave the column {self.table}.{aside.name} to the way back",
             undo=(replace(addition(place, self.table, aside), undo=(), scripted=False),),
         )
         return [leave, mirrored(self._after(place)), there]

@@ -4,18 +4,52 @@ import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 
 from service.migrate.config import scripts
 from service.migrate.phases import Plan, plan
 from service.migrate.sqlite.edits import edit
-from service.migrate.steps import Fill, Move, Step
+from service.migrate.steps import Check, Fill, Move, Step
 from tests.migrate.project import Project
 
+DIALECTS = ("postgresql", "sqlite")
 # What the change is made to.
-TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, CONSTRAINT ck CHECK (b > 0))"
-_WIDTH = 108
+TABLE = """
+CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
+""".strip()
+_WIDTH = 104
+# What is done beside a rebuild, which is shown by the definition that it leaves.
+_BESIDE = re.compile(r"UPDATE |ALTER TABLE \S+ ADD ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A revision in the words of its file, and what it comes to on either database."""
+
+    up: str = "pass"
+    contract: str | None = None
+    backfill: str | None = None
+    down: str = "ops.undo()"
+    tables: tuple[str, ...] = (TABLE,)
+    postgresql: str
+    sqlite: str
+
+    @property
+    def parts(self) -> dict[str, str]:
+        parts = {"up": self.up, "contract": self.contract, "backfill": self.backfill, "down": self.down}
+        return {name: text(part) for name, part in parts.items() if part is not None}
+
+    def planned(self, project: Project, dialect: str) -> Plan:
+        return planned(project, dialect, **self.parts)
+
+    def written(self, project: Project, dialect: str) -> str:
+        return written(project, dialect, tables=self.tables, **self.parts)
+
+    def expected(self, dialect: str) -> str:
+        return text(self.sqlite if dialect == "sqlite" else self.postgresql)
 
 
 def planned(project: Project, dialect: str, up: str = "pass", **parts: str) -> Plan:
@@ -29,85 +63,140 @@ def planned(project: Project, dialect: str, up: str = "pass", **parts: str) -> P
     return found
 
 
-def written(project: Project, dialect: str, up: str = "pass", *, tables: str = TABLE, **parts: str) -> str:
-    """Every step of a revision 0002: its title and lock, its statements, and what takes it back, in that order.
+def written(
+    project: Project, dialect: str, up: str = "pass", *, tables: tuple[str, ...] = (TABLE,), **parts: str
+) -> str:
+    """Every phase of a revision 0002: what may stop it (?), its steps (-), and what takes each of them back (<).
 
-    On SQLite the steps are done, in memory: a change of a table is shown by the definition that it leaves.
+    A step is its title and lock, and its statements; what was shown before is shortened. On SQLite the steps are done,
+    in memory: a change of a table is shown by the definition that it leaves (=).
     """
     found = planned(project, dialect, up, **parts)
-    lines: list[str] = []
-    phases: dict[str, tuple[Move, ...]] = {
-        "expand": found.expand,
-        "backfill": found.fills,
-        "settle": found.settle,
-        "contract": found.contract,
-        "purge": found.purge,
-        "downgrade": found.downgrade or (),
+    phases: dict[str, tuple[tuple[Check, ...], tuple[Move, ...]]] = {
+        "expand": (found.checks, found.expand),
+        "backfill": ((), found.fills),
+        "settle": ((), found.settle),
+        "contract": (found.contract_checks, found.contract),
+        "purge": ((), found.purge),
+        "undo contract": (found.contract_undo_checks, ()),
+        "undo": ((*found.undo_checks, *found.downgrade_checks), found.downgrade or ()),
     }
     with _memory(tables) as memory:
-        connection = memory if dialect == "sqlite" else None
-        for name, moves in phases.items():
-            if moves:
-                lines += [f"{name}:", *(line for move in moves for line in _with_undo(move, connection))]
-    return "\n".join(lines)
+        page = _Page(connection=memory if dialect == "sqlite" else None)
+        for name, (checks, moves) in phases.items():
+            page.write(name, checks, moves)
+    return "\n".join(page.lines)
 
 
 def text(expected: str) -> str:
-    return textwrap.dedent(expected).strip("\n")
+    return textwrap.dedent(expected).strip()
 
 
 @contextmanager
-def _memory(tables: str) -> Iterator[Connection]:
+def _memory(tables: tuple[str, ...]) -> Iterator[Connection]:
     engine = create_engine("sqlite://", connect_args={"isolation_level": None})
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     with engine.connect() as connection:
-        for statement in tables.split(";"):
+        for statement in tables:
             connection.exec_driver_sql(statement)
         yield connection
     engine.dispose()
 
 
-def _with_undo(move: Move, connection: Connection | None) -> Iterator[str]:
-    yield from _lines(move, connection, "-")
-    trial = connection.begin_nested() if connection is not None else None
-    for undo in move.undo if isinstance(move, Step) else ():
-        yield from _lines(undo, connection, "  <")
-    if trial is not None:
-        trial.rollback()
+@dataclass(slots=True, kw_only=True)
+class _Page:
+    """The lines so far; with a connection, to SQLite, steps are done as they are written."""
 
+    connection: Connection | None
+    lines: list[str] = field(default_factory=list)
+    _shown: set[str] = field(default_factory=set, init=False)
 
-def _lines(move: Move, connection: Connection | None, mark: str) -> Iterator[str]:
-    if isinstance(move, Fill):
-        yield f"{mark} {move.title} along {', '.join(move.key)}"
-        yield from _wrapped(f"where {move.left}")
-        yield from _wrapped("set " + ", ".join(f"{name} = {value}" for name, value in (move.assign or {}).items()))
-        return
-    where = f" on {', '.join(move.tables)}" if move.tables else ""
-    alone = ", alone" if move.alone else ""
-    is_done = connection is not None and move.done is not None and connection.exec_driver_sql(move.done).scalar()
-    done = ": there is nothing to do" if is_done else ""
-    yield f"{mark} {move.title} ({move.lock}{where}{alone}){done}"
-    if connection is None:
-        for statement in move.statements:
-            # Blocks are shown in a test of their own.
-            yield from _wrapped(re.sub(r"(?s)^(DO \$\w+\$).*", r"\1 …", statement))
-    elif not is_done:
-        yield from _do(move, connection)
+    def write(self, name: str, checks: tuple[Check, ...], moves: tuple[Move, ...]) -> None:
+        if checks or moves:
+            self.lines.append(f"{name}:")
+        for check in checks:
+            self.lines.append(f"? {check.why}")
+            if isinstance(check.rows, str):
+                self._add(check.rows)
+        for move in moves:
+            self._move(move, "-")
+            trial = self.connection.begin_nested() if self.connection is not None else None
+            for undo in move.undo if isinstance(move, Step) else ():
+                self._move(undo, "  <")
+            if trial is not None:
+                trial.rollback()
 
+    def _move(self, move: Move, mark: str) -> None:
+        if isinstance(move, Fill):
+            self.lines.append(f"{mark} {move.title} along {', '.join(move.key)}")
+            self._add(f"where {move.left}")
+            self._add(_filled(move, "postgresql" if self.connection is None else "sqlite"))
+            return
+        is_done = move.done is not None and self.connection is not None and self._asked(self.connection, move.done)
+        where = f" on {', '.join(move.tables)}" if move.tables else ""
+        alone = ", alone" if move.alone else ""
+        sometimes = "" if move.scripted else ", if need be"
+        nothing = ": there is nothing to do" if is_done else ""
+        self.lines.append(f"{mark} {move.title} ({move.lock}{where}{alone}{sometimes}){nothing}")
+        if self.connection is None:
+            for statement in move.statements:
+                # Blocks are shown in a test of their own.
+                self._add(re.sub(r"(?s)^(DO \$\w+\$).*", r"\1 …", statement))
+        elif not is_done:
+            self._do(move, self.connection)
 
-def _do(step: Step, connection: Connection) -> Iterator[str]:
-    if step.edit is not None:
-        edit(connection, [step.edit])
-    for statement in (*(step.made(connection) if step.made else ()), *step.statements):
-        yield from _wrapped(statement)
-        connection.exec_driver_sql(statement)
-    if step.edit is not None or step.made is not None:
+    def _do(self, step: Step, connection: Connection) -> None:
+        if step.edit is not None:
+            edit(connection, [step.edit])
+            self._define(connection, step.edit.table)
+        if step.made is not None:
+            with _heard(connection) as beside:
+                made = step.made(connection)
+            for statement in beside:
+                self._add(statement)
+            for statement in made:
+                self._add(statement)
+                connection.exec_driver_sql(statement)
+            for table in step.tables:
+                self._define(connection, table)
+        for statement in step.statements:
+            self._add(statement)
+            connection.exec_driver_sql(statement)
+
+    def _define(self, connection: Connection, table: str) -> None:
         asked = "SELECT sql FROM sqlite_schema WHERE name = ?"
-        for table in step.tables:
-            for definition in connection.exec_driver_sql(asked, (table,)).scalars():
-                yield from _wrapped(f"= {definition}")
+        for definition in connection.exec_driver_sql(asked, (table,)).scalars():
+            self._add(f"= {definition}")
+
+    def _add(self, statement: str) -> None:
+        line = " ".join(statement.split())
+        if line in self._shown and not line.startswith("= "):
+            line = textwrap.shorten(line, _WIDTH, placeholder=" …")
+        self._shown.add(line)
+        lines = textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        self.lines += [f"    {'' if each is lines[0] else '  '}{each}" for each in lines]
+
+    def _asked(self, connection: Connection, question: str) -> bool:
+        return bool(connection.exec_driver_sql(question).scalar())
 
 
-def _wrapped(statement: str) -> list[str]:
-    lines = textwrap.wrap(" ".join(statement.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
-    return [f"    {'' if line is lines[0] else '  '}{line}" for line in lines]
+@contextmanager
+def _heard(connection: Connection) -> Iterator[list[str]]:
+    """What is executed meanwhile, but for what a rebuild is made of."""
+    found: list[str] = []
+
+    def hear(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if _BESIDE.match(statement):
+            found.append(statement)
+
+    event.listen(connection, "before_cursor_execute", hear)
+    yield found
+    event.remove(connection, "before_cursor_execute", hear)
+
+
+def _filled(fill: Fill, dialect: str) -> str:
+    if fill.by is not None:
+        return f"read {', '.join(fill.read)} and write {', '.join(fill.write)} by a function"
+    if fill.statement is not None:
+        return fill.statement if isinstance(fill.statement, str) else fill.statement[dialect]
+    return "set " + ", ".join(f"{name} = {value}" for name, value in (fill.assign or {}).items())

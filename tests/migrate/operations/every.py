@@ -1,0 +1,40 @@
+"""Every revision whose text is in a test here, and every one that the service has."""
+
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from service.migrate.config import scripts
+from service.migrate.phases import Plan, plan
+from service.migrate.steps import Move, Step
+from tests.migrate.operations.written import Case
+from tests.migrate.project import Project
+
+CASES: dict[str, Case] = {
+    name: case
+    for file in sorted(Path(__file__).parent.glob("test_text_*.py"))
+    for name, case in importlib.import_module(f"tests.migrate.operations.{file.stem}").CASES.items()
+}
+SCRIPTS = list(scripts().walk_revisions())
+
+
+def called(case: Case) -> set[str]:
+    """The functions of `ops` that a revision calls."""
+    return {name for part in case.parts.values() for name in re.findall(r"\bops\.(\w+)", part)}
+
+
+def plans(project: Project, dialect: str) -> Iterator[Plan]:
+    yield from (found for script in SCRIPTS if (found := plan(script, dialect)) is not None)
+    yield from (case.planned(project, dialect) for case in CASES.values())
+
+
+def sequences(found: Plan) -> Iterator[Sequence[Move]]:
+    """What follows one another: the steps of each phase, and what takes each of them back."""
+    for moves in (found.expand, found.settle, found.contract, found.purge, found.downgrade or ()):
+        yield moves
+        yield from (step.undo for step in moves)
+
+
+def steps(moves: Sequence[Move]) -> list[Step]:
+    return [move for move in moves if isinstance(move, Step)]

@@ -1,0 +1,176 @@
+"""Columns that come and go, as text: changes of the catalog, and nothing is lost."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "add_column": Case(
+        up='ops.add_column("t", sa.Column("d", sa.String(50)))',
+        postgresql="""
+        expand:
+        - bring t.d back (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
+          < keep t.d aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t DROP COLUMN d
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD COLUMN d VARCHAR(50)
+          < keep t.d aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t DROP COLUMN d
+        """,
+        sqlite="""
+        expand:
+        - bring t.d back (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE "t" ADD COLUMN d VARCHAR(50)
+          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "add_column with a default": Case(
+        up='ops.add_column("t", sa.Column("d", sa.DateTime(), server_default=ops.now(), nullable=False))',
+        postgresql="""
+        expand:
+        - bring t.d back (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
+          < keep t.d aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t DROP COLUMN d
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD COLUMN d TIMESTAMP WITHOUT TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL
+          < keep t.d aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t DROP COLUMN d
+        """,
+        sqlite="""
+        expand:
+        - bring t.d back (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, d DATETIME
+              DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL, CONSTRAINT ck CHECK (b > 0))
+          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
+          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "add_column, derived": Case(
+        up="""
+        ops.add_column("t", sa.Column("d", sa.String(50), server_default="x", nullable=False), derived=True)
+        """,
+        postgresql="""
+        expand:
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
+          < drop the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP COLUMN d
+        """,
+        sqlite="""
+        expand:
+        - add the column t.d (ACCESS EXCLUSIVE on t)
+            ALTER TABLE "t" ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
+          < drop the column t.d (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "drop_column": Case(
+        contract='ops.drop_column("t", sa.Column("c", sa.Text()))',
+        postgresql="""
+        contract:
+        ? t.c is not as it is told to be
+        ? t.c cannot be dropped while something uses it; drop that first
+        - keep t.c aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
+          < add the column t.c (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t ADD COLUMN c TEXT
+          < bring t.c back (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
+        purge:
+        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP COLUMN _trash_0002_c
+        """,
+        sqlite="""
+        contract:
+        ? t.c is not as it is told to be
+        ? t.c cannot be dropped while something uses it; drop that first
+        - keep t.c aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
+          < add the column t.c (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < bring t.c back (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
+        purge:
+        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, CONSTRAINT ck CHECK (b >
+              0))
+        """,
+    ),
+    "drop_column that may not be NULL": Case(
+        contract='ops.drop_column("t", sa.Column("a", sa.Text(), nullable=False))',
+        postgresql="""
+        contract:
+        ? t.a is not as it is told to be
+        ? t.a cannot be dropped while something uses it; drop that first
+        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN a DROP NOT NULL
+        - keep t.a aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
+          < add the column t.a (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t ADD COLUMN a TEXT
+          < bring t.a back (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
+          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
+          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
+          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN a SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
+        purge:
+        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP COLUMN _trash_0002_a
+        undo contract:
+        ? t.a may not be NULL, and some rows were written without a value for it
+        """,
+        sqlite="""
+        contract:
+        ? t.a is not as it is told to be
+        ? t.a cannot be dropped while something uses it; drop that first
+        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
+              0))
+        - keep t.a aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
+          < add the column t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < bring t.a back (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
+          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        purge:
+        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
+        undo contract:
+        ? t.a may not be NULL, and some rows were written without a value for it
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_columns_come_and_go_in_moments(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

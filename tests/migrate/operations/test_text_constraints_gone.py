@@ -1,0 +1,178 @@
+"""Constraints that go or are replaced, as text: what held before holds again on the way back."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "drop_constraint, a check": Case(
+        up='ops.drop_constraint("t", sa.CheckConstraint("b > 0", name="ck"))',
+        postgresql="""
+        expand:
+        - drop ck of t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT ck
+          < hold new rows of t to ck (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck CHECK (b > 0) NOT VALID
+          < hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck
+        undo:
+        ? Some rows of t are not so that b > 0
+        """,
+        sqlite="""
+        expand:
+        - drop ck of t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT)
+          < add ck to t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        undo:
+        ? Some rows of t are not so that b > 0
+        """,
+    ),
+    "drop_constraint, a unique one": Case(
+        tables=("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT, CONSTRAINT uq UNIQUE (c))",),
+        up='ops.drop_constraint("t", sa.UniqueConstraint("c", name="uq"))',
+        postgresql="""
+        expand:
+        - drop uq of t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT uq
+          < build the unique index uq of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS uq
+            CREATE UNIQUE INDEX CONCURRENTLY uq ON t (c)
+          < make uq a constraint of t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT uq UNIQUE USING INDEX uq
+        undo:
+        ? Several rows of t have one c
+            SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        """,
+        sqlite="""
+        expand:
+        - drop uq of t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)
+          < add uq to t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT, CONSTRAINT uq UNIQUE (c))
+        undo:
+        ? Several rows of t have one c
+            SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        """,
+    ),
+    "drop_constraint, a foreign key": Case(
+        tables=(
+            "CREATE TABLE u (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY (u_id) REFERENCES u (id))",
+        ),
+        up='ops.drop_constraint("t", sa.ForeignKeyConstraint(["u_id"], ["u.id"], name="fk"))',
+        postgresql="""
+        expand:
+        - drop fk of t (ACCESS EXCLUSIVE on t, u)
+            ALTER TABLE t DROP CONSTRAINT fk
+          < hold new rows of t to fk (SHARE ROW EXCLUSIVE on t, u)
+            ALTER TABLE t ADD CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u (id) NOT VALID
+          < hold all rows of t to fk (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT fk
+        undo:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
+              WHERE parent.id = child.u_id) ORDER BY child.u_id
+        """,
+        sqlite="""
+        expand:
+        - drop fk of t (ACCESS EXCLUSIVE on t, u)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER)
+          < add fk to t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
+              (id))
+        undo:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
+              WHERE parent.id = child.u_id) ORDER BY child.u_id
+        """,
+    ),
+    "replace_constraint, a check": Case(
+        up="""
+        ops.replace_constraint("t", sa.CheckConstraint("b > 0", name="ck"), sa.CheckConstraint("b >= 0", name="ck"))
+        """,
+        postgresql="""
+        expand:
+        ? Some rows of t are not so that b >= 0
+        - replace ck of t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT ck
+            ALTER TABLE t ADD CONSTRAINT ck CHECK (b >= 0) NOT VALID
+          < replace ck of t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT ck
+            ALTER TABLE t ADD CONSTRAINT ck CHECK (b > 0) NOT VALID
+          < hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck
+        - hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck
+        undo:
+        ? Some rows of t are not so that b > 0
+        """,
+        sqlite="""
+        expand:
+        ? Some rows of t are not so that b >= 0
+        - replace ck of t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b >= 0))
+          < replace ck of t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        undo:
+        ? Some rows of t are not so that b > 0
+        """,
+    ),
+    "replace_constraint, a foreign key": Case(
+        tables=(
+            "CREATE TABLE u (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY (u_id) REFERENCES u (id))",
+        ),
+        up="""
+        ops.replace_constraint(
+            "t",
+            sa.ForeignKeyConstraint(["u_id"], ["u.id"], name="fk"),
+            sa.ForeignKeyConstraint(["u_id"], ["u.id"], name="fk_t_u_id_u", ondelete="CASCADE"),
+        )
+        """,
+        postgresql="""
+        expand:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
+              WHERE parent.id = child.u_id) ORDER BY child.u_id
+        - replace fk of t by fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
+            ALTER TABLE t DROP CONSTRAINT fk
+            ALTER TABLE t ADD CONSTRAINT fk_t_u_id_u FOREIGN KEY(u_id) REFERENCES u (id) ON DELETE CASCADE NOT VALID
+          < replace fk_t_u_id_u of t by fk (ACCESS EXCLUSIVE on t, u)
+            ALTER TABLE t DROP CONSTRAINT fk_t_u_id_u
+            ALTER TABLE t ADD CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u (id) NOT VALID
+          < hold all rows of t to fk (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT fk
+        - hold all rows of t to fk_t_u_id_u (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT fk_t_u_id_u
+        undo:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS …
+        """,
+        sqlite="""
+        expand:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
+              WHERE parent.id = child.u_id) ORDER BY child.u_id
+        - replace fk of t by fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk_t_u_id_u FOREIGN KEY(u_id)
+              REFERENCES u (id) ON DELETE CASCADE)
+          < replace fk_t_u_id_u of t by fk (ACCESS EXCLUSIVE on t, u)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
+              (id))
+        undo:
+        ? Some rows of t have a u_id that u has not
+            SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS …
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_constraints_go_in_a_moment_and_come_back_in_two_parts(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

@@ -1,0 +1,72 @@
+"""Defaults as text: for rows that are written from now on."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "set_default": Case(
+        up='ops.set_default("t", "b", "2", was="1")',
+        postgresql="""
+        expand:
+        - set the default of t.b (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN b SET DEFAULT 2
+          < set the default of t.b (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN b SET DEFAULT 1
+        """,
+        sqlite="""
+        expand:
+        - set the default of t.b (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 2, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+          < set the default of t.b (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "set_default to the present moment": Case(
+        up='ops.set_default("t", "c", ops.now(), was=None)',
+        postgresql="""
+        expand:
+        - set the default of t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c SET DEFAULT CURRENT_TIMESTAMP
+          < drop the default of t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c DROP DEFAULT
+        """,
+        sqlite="""
+        expand:
+        - set the default of t.c (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT DEFAULT
+              (strftime('%Y-%m-%d %H:%M:%f000', 'now')), CONSTRAINT ck CHECK (b > 0))
+          < drop the default of t.c (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "set_default to none": Case(
+        up='ops.set_default("t", "b", None, was="1")',
+        postgresql="""
+        expand:
+        - drop the default of t.b (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN b DROP DEFAULT
+          < set the default of t.b (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN b SET DEFAULT 1
+        """,
+        sqlite="""
+        expand:
+        - drop the default of t.b (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER, c TEXT, CONSTRAINT ck CHECK (b >
+              0))
+          < set the default of t.b (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_a_default_is_a_moment(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

@@ -1,0 +1,87 @@
+"""Indexes as text: what a failed build left is removed, and nobody waits."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "create_index": Case(
+        up='ops.create_index("ix_t_c", "t", ["c", "a"])',
+        postgresql="""
+        expand:
+        - build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
+            CREATE INDEX CONCURRENTLY ix_t_c ON t (c, a)
+          < drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
+        - look at what t holds, for ix_t_c (SHARE UPDATE EXCLUSIVE on t)
+            ANALYZE t
+        """,
+        sqlite="""
+        expand:
+        - build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+            CREATE INDEX ix_t_c ON t (c, a)
+          < drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+            DROP INDEX IF EXISTS ix_t_c
+        """,
+    ),
+    "create_index, unique and partial": Case(
+        up="""
+        ops.create_index("ix_t_lower", "t", ["lower(c)", "a DESC"], unique=True, where="b > 0", using="btree")
+        """,
+        postgresql="""
+        expand:
+        ? Several rows of t have one lower(c) and a
+            SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
+              HAVING count(*) > 1 ORDER BY lower(c), a
+        - build the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_lower
+            CREATE UNIQUE INDEX CONCURRENTLY ix_t_lower ON t USING btree (lower(c), a DESC) WHERE b > 0
+          < drop the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_lower
+        - look at what t holds, for ix_t_lower (SHARE UPDATE EXCLUSIVE on t)
+            ANALYZE t
+        """,
+        sqlite="""
+        expand:
+        ? Several rows of t have one lower(c) and a
+            SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
+              HAVING count(*) > 1 ORDER BY lower(c), a
+        - build the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t)
+            CREATE UNIQUE INDEX ix_t_lower ON t (lower(c), a DESC) WHERE b > 0
+          < drop the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t)
+            DROP INDEX IF EXISTS ix_t_lower
+        """,
+    ),
+    "drop_index": Case(
+        tables=(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)",
+            "CREATE INDEX ix_t_c ON t (c)",
+        ),
+        up='ops.drop_index("ix_t_c", "t", ["c"])',
+        postgresql="""
+        expand:
+        - drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
+          < build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
+            CREATE INDEX CONCURRENTLY ix_t_c ON t (c)
+          < look at what t holds, for ix_t_c (SHARE UPDATE EXCLUSIVE on t)
+            ANALYZE t
+        """,
+        sqlite="""
+        expand:
+        - drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+            DROP INDEX IF EXISTS ix_t_c
+          < build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+            CREATE INDEX ix_t_c ON t (c)
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_indexes_are_built_and_dropped_beside_the_traffic(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

@@ -1,0 +1,142 @@
+"""NOT NULL as text: a check of new rows, then of all, and no scan under a lock."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "set_not_null with fill": Case(
+        up="""ops.set_not_null("t", "c", fill="'unknown'")""",
+        postgresql="""
+        expand:
+        ? t.c needs no change
+        - create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
+              NULL THEN NEW.c := (SELECT 'unknown' FROM (SELECT NEW.*) AS written); END IF; RETURN NEW; END $$
+            CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+              roster_fill_t_c()
+          < drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_fill_t_c ON t
+            DROP FUNCTION IF EXISTS roster_fill_t_c()
+        backfill:
+        - fill t.c along id
+            where c IS NULL
+            set c = 'unknown'
+        settle:
+        - check that new rows have t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t_c_not_null CHECK (c IS NOT NULL) NOT VALID
+          < check no more that new rows have t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
+        - check that all rows have t.c (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t_c_not_null
+        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
+          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c DROP NOT NULL
+        contract:
+        - drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_fill_t_c ON t
+            DROP FUNCTION IF EXISTS roster_fill_t_c()
+          < create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
+            CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+        """,
+        sqlite="""
+        expand:
+        ? t.c needs no change
+        - create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown'
+              WHERE id = NEW.id; END
+            CREATE TRIGGER roster_fill_t_c_2 AFTER UPDATE OF c ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c =
+              'unknown' WHERE id = NEW.id; END
+          < drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_fill_t_c_1
+            DROP TRIGGER IF EXISTS roster_fill_t_c_2
+        backfill:
+        - fill t.c along id
+            where c IS NULL
+            set c = 'unknown'
+        contract:
+        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
+              CONSTRAINT ck CHECK (b > 0))
+          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        - drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_fill_t_c_1
+            DROP TRIGGER IF EXISTS roster_fill_t_c_2
+          < create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown' …
+            CREATE TRIGGER roster_fill_t_c_2 AFTER UPDATE OF c ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = …
+        """,
+    ),
+    "set_not_null": Case(
+        contract='ops.set_not_null("t", "c")',
+        postgresql="""
+        contract:
+        ? t.c needs no change
+        ? t.c has no value in some rows
+        - check that new rows have t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t_c_not_null CHECK (c IS NOT NULL) NOT VALID
+          < check no more that new rows have t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
+        - check that all rows have t.c (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t_c_not_null
+        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
+          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c DROP NOT NULL
+        """,
+        sqlite="""
+        contract:
+        ? t.c needs no change
+        ? t.c has no value in some rows
+        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
+              CONSTRAINT ck CHECK (b > 0))
+          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        """,
+    ),
+    "drop_not_null": Case(
+        up='ops.drop_not_null("t", "a")',
+        postgresql="""
+        expand:
+        ? t.a needs no change
+        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN a DROP NOT NULL
+          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
+          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
+          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN a SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
+        undo:
+        ? t.a has no value in some rows
+        """,
+        sqlite="""
+        expand:
+        ? t.a needs no change
+        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
+              0))
+          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
+        undo:
+        ? t.a has no value in some rows
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_a_column_may_or_may_no_longer_be_null(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

@@ -1,0 +1,207 @@
+"""Triggers, functions and SQL of one's own, as text."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "function": Case(
+        up="""
+        ops.function(
+            "t_told",
+            "CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        )
+        """,
+        postgresql="""
+        expand:
+        - create the function t_told (none)
+            CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
+          < drop the function t_told (none)
+            DROP FUNCTION t_told()
+        """,
+        sqlite="",
+    ),
+    "drop_function": Case(
+        up="""
+        ops.drop_function(
+            "t_told",
+            "CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        )
+        """,
+        postgresql="""
+        expand:
+        - drop the function t_told (none)
+            DROP FUNCTION t_told()
+          < create the function t_told (none)
+            CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
+        """,
+        sqlite="",
+    ),
+    "trigger": Case(
+        up="""
+        ops.trigger(
+            "t_told",
+            "t",
+            postgresql="CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()",
+            sqlite="CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END",
+        )
+        """,
+        postgresql="""
+        expand:
+        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()
+          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER t_told ON t
+        """,
+        sqlite="""
+        expand:
+        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
+          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER t_told
+        """,
+    ),
+    "trigger of one database": Case(
+        up="""
+        ops.trigger(
+            "t_told", "t", sqlite="CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END"
+        )
+        """,
+        postgresql="",
+        sqlite="""
+        expand:
+        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
+          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER t_told
+        """,
+    ),
+    "drop_trigger": Case(
+        tables=(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER)",
+            "CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END",
+        ),
+        up="""
+        ops.drop_trigger(
+            "t_told",
+            "t",
+            postgresql="CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()",
+            sqlite="CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END",
+        )
+        """,
+        postgresql="""
+        expand:
+        - drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER t_told ON t
+          < create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()
+        """,
+        sqlite="""
+        expand:
+        - drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER t_told
+          < create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
+        """,
+    ),
+    "follow": Case(
+        up="""
+        ops.follow(
+            "t",
+            "c",
+            "a",
+            postgresql="split_part(a, ' ', 1)",
+            sqlite="substr(a, 1, instr(a || ' ', ' ') - 1)",
+        )
+        """,
+        postgresql="""
+        expand:
+        - create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
+              NULL OR (TG_OP = 'UPDATE' AND NEW.a::text IS DISTINCT FROM OLD.a::text AND NEW.c::text IS NOT DISTINCT
+              FROM OLD.c::text) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*) AS written); END IF;
+              RETURN NEW; END $$
+            CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+              roster_follow_t_c()
+          < drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_follow_t_c ON t
+            DROP FUNCTION IF EXISTS roster_follow_t_c()
+        contract:
+        - drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_follow_t_c ON t
+            DROP FUNCTION IF EXISTS roster_follow_t_c()
+          < create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c …
+            CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+        """,
+        sqlite="""
+        expand:
+        - create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = substr(a,
+              1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
+            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c
+              BEGIN UPDATE t SET c = substr(a, 1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
+          < drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_follow_t_c_1
+            DROP TRIGGER IF EXISTS roster_follow_t_c_2
+        contract:
+        - drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_follow_t_c_1
+            DROP TRIGGER IF EXISTS roster_follow_t_c_2
+          < create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = …
+            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c …
+        """,
+    ),
+    "execute": Case(
+        up="""
+        ops.execute(
+            "Send whole rows to whoever follows the changes",
+            postgresql=["ALTER TABLE t REPLICA IDENTITY FULL"],
+            undo_postgresql=["ALTER TABLE t REPLICA IDENTITY DEFAULT"],
+            tables=["t"],
+        )
+        """,
+        postgresql="""
+        expand:
+        - Send whole rows to whoever follows the changes (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t REPLICA IDENTITY FULL
+          < take back: Send whole rows to whoever follows the changes (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t REPLICA IDENTITY DEFAULT
+        """,
+        sqlite="",
+    ),
+    "execute on both databases": Case(
+        up="""
+        ops.execute(
+            "One row that the new code refers to",
+            postgresql=["INSERT INTO t (id, a) VALUES (0, 'nobody')"],
+            sqlite=["INSERT INTO t (id, a) VALUES (0, 'nobody')"],
+            undo_postgresql=["DELETE FROM t WHERE id = 0"],
+            undo_sqlite=["DELETE FROM t WHERE id = 0"],
+            lock=ops.Lock.NONE,
+        )
+        """,
+        postgresql="""
+        expand:
+        - One row that the new code refers to (none)
+            INSERT INTO t (id, a) VALUES (0, 'nobody')
+          < take back: One row that the new code refers to (none)
+            DELETE FROM t WHERE id = 0
+        """,
+        sqlite="""
+        expand:
+        - One row that the new code refers to (none)
+            INSERT INTO t (id, a) VALUES (0, 'nobody')
+          < take back: One row that the new code refers to (none)
+            DELETE FROM t WHERE id = 0
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_programs_are_made_as_they_are_written(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

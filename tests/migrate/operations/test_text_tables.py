@@ -1,0 +1,210 @@
+"""Tables that come and go, as text: with rows they are kept aside, and each foreign key is a step."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "create_table": Case(
+        up="""
+        ops.create_table(
+            "u",
+            sa.Column("id", sa.Integer(), nullable=False),
+            sa.Column("t_id", sa.Integer()),
+            sa.PrimaryKeyConstraint("id", name="pk_u"),
+            sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_u_t_id_t"),
+            sa.Index("ix_u_t_id", "t_id"),
+        )
+        """,
+        postgresql="""
+        expand:
+        ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
+        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
+            ALTER TABLE _trash_0002_u RENAME TO u
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; END
+              $$
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - create the table u (none)
+            CREATE TABLE u ( id SERIAL NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
+            CREATE INDEX ix_u_t_id ON u (t_id)
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; …
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+            ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) NOT VALID
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+            ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
+        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+            ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
+        """,
+        sqlite="""
+        expand:
+        ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
+        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
+          < keep the table u aside (ACCESS EXCLUSIVE on u): there is nothing to do
+          < drop the table u (ACCESS EXCLUSIVE on u): there is nothing to do
+        - create the table u (none)
+            CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
+            CREATE INDEX ix_u_t_id ON u (t_id)
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id), CONSTRAINT
+              fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) )
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
+        """,
+    ),
+    "create_table with a foreign key that lets go": Case(
+        up="""
+        ops.create_table(
+            "u",
+            sa.Column("t_id", sa.Integer()),
+            sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_u_t_id_t", ondelete="CASCADE"),
+        )
+        """,
+        postgresql="""
+        expand:
+        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
+            ALTER TABLE _trash_0002_u RENAME TO u
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; END
+              $$
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - create the table u (none)
+            CREATE TABLE u ( t_id INTEGER )
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; …
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+            ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE CASCADE NOT VALID
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+            ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
+        - let rows of u follow what t lost while they were kept aside (none, if need be)
+            DELETE FROM u AS child WHERE child.t_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
+              parent.id = child.t_id)
+        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+            ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
+        """,
+        sqlite="""
+        expand:
+        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
+          < keep the table u aside (ACCESS EXCLUSIVE on u): there is nothing to do
+          < drop the table u (ACCESS EXCLUSIVE on u): there is nothing to do
+        - create the table u (none)
+            CREATE TABLE u ( t_id INTEGER )
+          < keep the table u aside (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( t_id INTEGER )
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - let rows of u follow what t lost while they were kept aside (none, if need be)
+            DELETE FROM u AS child WHERE child.t_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
+              parent.id = child.t_id)
+        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE
+              CASCADE )
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( t_id INTEGER )
+        """,
+    ),
+    "create_table, derived": Case(
+        up="""
+        ops.create_table(
+            "u",
+            sa.Column("t_id", sa.Integer()),
+            sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_u_t_id_t", ondelete="CASCADE"),
+            derived=True,
+        )
+        """,
+        postgresql="""
+        expand:
+        - create the table u (none)
+            CREATE TABLE u ( t_id INTEGER )
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+            ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE CASCADE NOT VALID
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+            ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
+        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+            ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
+        """,
+        sqlite="""
+        expand:
+        - create the table u (none)
+            CREATE TABLE u ( t_id INTEGER )
+          < drop the table u (ACCESS EXCLUSIVE on u)
+            DROP TABLE IF EXISTS u
+        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE
+              CASCADE )
+          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u ( t_id INTEGER )
+        """,
+    ),
+    "drop_table": Case(
+        tables=(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE u (t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY (t_id) REFERENCES t (id))",
+            "CREATE INDEX ix_u_t_id ON u (t_id)",
+        ),
+        contract="""
+        ops.drop_table(
+            "u",
+            sa.Column("t_id", sa.Integer()),
+            sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_u_t_id_t"),
+            sa.Index("ix_u_t_id", "t_id"),
+        )
+        """,
+        postgresql="""
+        contract:
+        ? u cannot be dropped while something uses it; drop that first
+        - drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+            ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
+          < hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+            ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) NOT VALID
+          < hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+            ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
+        - keep the table u aside (ACCESS EXCLUSIVE on u)
+            ALTER TABLE u RENAME TO _trash_0002_u
+          < create the table u (none, if need be)
+            CREATE TABLE u ( t_id INTEGER )
+            CREATE INDEX ix_u_t_id ON u (t_id)
+          < bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u)
+            ALTER TABLE _trash_0002_u RENAME TO u
+        purge:
+        - drop the table _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
+            DROP TABLE IF EXISTS _trash_0002_u
+        """,
+        sqlite="""
+        contract:
+        ? u cannot be dropped while something uses it; drop that first
+        - drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+            = CREATE TABLE u (t_id INTEGER)
+          < add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+            = CREATE TABLE u (t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id))
+        - keep the table u aside (ACCESS EXCLUSIVE on u)
+            ALTER TABLE u RENAME TO _trash_0002_u
+          < create the table u (none, if need be): there is nothing to do
+          < bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u)
+            ALTER TABLE _trash_0002_u RENAME TO u
+        purge:
+        - drop the table _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
+            DROP TABLE IF EXISTS _trash_0002_u
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_tables_come_and_go_with_their_rows(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)

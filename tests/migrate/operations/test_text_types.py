@@ -1,0 +1,157 @@
+"""Types as text: noted down in the catalog, or a column beside that takes over."""
+
+import pytest
+
+from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.project import Project
+
+CASES = {
+    "change_type that PostgreSQL only notes down": Case(
+        tables=("CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))",),
+        up='ops.change_type("t", sa.Column("c", sa.String(50)), sa.Column("c", sa.String(100)))',
+        postgresql="""
+        expand:
+        ? t.c is not as it is told to be
+        ? t.c cannot change its type. A check is on it, and every row would be looked at under a lock: drop it first
+            SELECT conname FROM pg_constraint WHERE conrelid = to_regclass('t') AND contype = 'c' AND conkey @>
+              ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = 'c')] ORDER BY conname
+        ? t.c cannot change its type while something uses it; drop that first
+        - change the type of t.c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(100)
+            DO $touch$ …
+          < write t.c again in its old type (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(50) USING c
+            DO $touch$ …
+          < add the column t._next_c (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
+          < create the trigger roster_type_t__next_c of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+              NEW._next_c := NEW.c; RETURN NEW; END $$
+            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+              roster_type_t__next_c()
+          < fill t._next_c along id
+            where _next_c IS DISTINCT FROM c
+            set _next_c = c
+          < let t.c be of its old type (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
+            DROP FUNCTION IF EXISTS roster_type_t__next_c()
+            ALTER TABLE t RENAME COLUMN c TO _last_c
+            ALTER TABLE t RENAME COLUMN _next_c TO c
+            ALTER TABLE t DROP COLUMN _last_c
+            DO $name$ …
+            DO $touch$ …
+        undo:
+        ? t.c had at most 50 characters, and some rows have more
+        """,
+        sqlite="""
+        expand:
+        ? t.c is not as it is told to be
+        - change the type of t.c (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(100))
+          < change the type of t.c (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
+        undo:
+        ? t.c had at most 50 characters, and some rows have more
+        """,
+    ),
+    "change_type by a column beside": Case(
+        tables=("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)",),
+        up="""
+        ops.change_type(
+            "t", sa.Column("n", sa.Integer(), nullable=False), sa.Column("n", sa.BigInteger(), nullable=False)
+        )
+        """,
+        postgresql="""
+        expand:
+        ? t.n is not as it is told to be
+        ? t.n cannot change its type: the new column would not have what uses it; drop that first
+        - add the column t._next_n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD COLUMN _next_n BIGINT
+          < drop the column t._next_n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP COLUMN _next_n
+        - create the trigger roster_type_t__next_n of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+              NEW._next_n := NEW.n; RETURN NEW; END $$
+            CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+              roster_type_t__next_n()
+          < drop the trigger roster_type_t__next_n of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
+            DROP FUNCTION IF EXISTS roster_type_t__next_n()
+        backfill:
+        - fill t._next_n along id
+            where _next_n IS DISTINCT FROM n
+            set _next_n = n
+        settle:
+        - check that new rows have t._next_n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t__next_n_not_null CHECK (_next_n IS NOT NULL) NOT VALID
+          < check no more that new rows have t._next_n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t__next_n_not_null
+        - check that all rows have t._next_n (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t__next_n_not_null
+        - let t._next_n be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN _next_n SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t__next_n_not_null
+          < let t._next_n be NULL (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN _next_n DROP NOT NULL
+        - let t.n be of its new type (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
+            DROP FUNCTION IF EXISTS roster_type_t__next_n()
+            ALTER TABLE t ALTER COLUMN n DROP NOT NULL
+            ALTER TABLE t RENAME COLUMN n TO _trash_0002_n
+            ALTER TABLE t RENAME COLUMN _next_n TO n
+            DO $name$ …
+            CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS
+              DISTINCT FROM NEW._trash_0002_n THEN NEW._trash_0002_n := NEW.n; END IF; RETURN NEW; END $$
+            CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+              roster_type_t_n()
+            DO $touch$ …
+          < let t.n be of its old type (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_type_t_n ON t
+            DROP FUNCTION IF EXISTS roster_type_t_n()
+            ALTER TABLE t RENAME COLUMN n TO _next_n
+            ALTER TABLE t RENAME COLUMN _trash_0002_n TO n
+            DO $name$ …
+            CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
+            CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            DO $touch$ …
+          < check that new rows have t.n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ADD CONSTRAINT ck_t_n_not_null CHECK (n IS NOT NULL) NOT VALID
+          < check that all rows have t.n (SHARE UPDATE EXCLUSIVE on t)
+            ALTER TABLE t VALIDATE CONSTRAINT ck_t_n_not_null
+          < let t.n be NULL no more (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t ALTER COLUMN n SET NOT NULL
+            ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_n_not_null
+        contract:
+        - leave t._trash_0002_n to the way back (none)
+          < fill t._trash_0002_n along id
+            where n IS DISTINCT FROM _trash_0002_n AND _trash_0002_n IS DISTINCT FROM n
+            set _trash_0002_n = n
+        - drop the trigger roster_type_t_n of t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS roster_type_t_n ON t
+            DROP FUNCTION IF EXISTS roster_type_t_n()
+          < create the trigger roster_type_t_n of t (SHARE ROW EXCLUSIVE on t)
+            CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS …
+            CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+        - leave the column t._trash_0002_n to the way back (none)
+          < add the column t._trash_0002_n (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t ADD COLUMN _trash_0002_n INTEGER
+        purge:
+        - drop the column t._trash_0002_n (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP COLUMN _trash_0002_n
+        """,
+        sqlite="""
+        expand:
+        ? t.n is not as it is told to be
+        - change the type of t.n (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT NOT NULL)
+          < change the type of t.n (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", CASES)
+def test_a_column_gets_another_type(project: Project, case: str, dialect: str) -> None:
+    assert CASES[case].written(project, dialect) == CASES[case].expected(dialect)
