@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from service.migrate import sql
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, through_a_pooler
 from service.migrate.steps import Lock, Step
 
 _MOST = 3
@@ -107,10 +107,7 @@ def refuse_pooler(connection: Connection) -> None:
     if connected_to is None:
         return
     if connected_to != connection.exec_driver_sql("SELECT pg_backend_pid()").scalar():
-        raise Refused(
-            "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
-            "PostgreSQL itself is, for migrations."
-        )
+        raise through_a_pooler()
 
 
 def refuse_read_only(connection: Connection) -> None:

@@ -31,6 +31,9 @@ def told(url: URL) -> Iterator[None]:
     except CommandError as error:
         raise _of_alembic(error) from error
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        # PgBouncer lets nobody in who asks for what it cannot keep.
+        if "unsupported startup parameter" in reason(error):
+            raise through_a_pooler() from error
         raise Refused(f"{_where(url)} cannot be used: {reason(error)}.") from error
 
 
@@ -47,6 +50,13 @@ def _of_alembic(error: CommandError) -> Refused:
 def two_heads(heads: object) -> Refused:
     names = " and ".join(sorted(heads)) if isinstance(heads, (tuple, list, set, frozenset)) else str(heads)
     return Refused(f"The revisions have more than one head, {names}. Join them with `alembic merge heads`.")
+
+
+def through_a_pooler() -> Refused:
+    return Refused(
+        "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
+        "PostgreSQL itself is, for migrations."
+    )
 
 
 def _where(url: URL) -> str:
