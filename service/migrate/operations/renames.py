@@ -52,7 +52,7 @@ class RenameTable(Operation):
         back = Step(
             title=f"rename {self.to} to {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.to,),
+            tables=(self.to, self.table),
             done=sql.has_table("postgresql", self.table),
             statements=(
                 f"DROP VIEW IF EXISTS {sql.quoted(self.table)}",

@@ -1,0 +1,62 @@
+"""What PostgreSQL locks while a step is done is what the step says, on the way up and on the way back."""
+
+import asyncpg
+
+from service.migrate.steps import Lock, Step
+from tests.migrate.operations.every import CASES, steps
+from tests.migrate.operations.test_locks import strongest
+from tests.migrate.operations.written import Case
+from tests.migrate.project import Project
+
+# What a trigger calls; its own text is SQLite's.
+FUNCTION = "CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+THERE = "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
+TAKEN = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = ANY($1::oid[])"
+# What requests take themselves.
+HARMLESS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
+MODES = {f"{lock.title().replace(' ', '')}Lock": lock for lock in Lock}
+
+
+async def begin(connection: asyncpg.Connection, case: Case) -> None:
+    tables = [each for each in case.tables if "TRIGGER" not in each]
+    for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", *tables, FUNCTION):
+        await connection.execute(statement)
+
+
+async def wrong(connection: asyncpg.Connection, step: Step) -> list[str]:
+    """Do a step if it is not done, and tell what it locked if that is not what it says."""
+    if step.done is not None and await connection.fetchval(step.done):
+        return []
+    if step.alone:
+        for statement in step.statements:
+            await connection.execute(statement)
+        return []
+    there = {row["oid"]: row["relname"] for row in await connection.fetch(THERE)}
+    async with connection.transaction():
+        for statement in step.statements:
+            await connection.execute(statement)
+        found = await connection.fetch(TAKEN, list(there))
+    locks = {(there[row["relation"]], MODES[row["mode"]]) for row in found if row["mode"] not in HARMLESS}
+    tables = {name for name, _ in locks}
+    if strongest(lock for _, lock in locks) == step.lock and tables == set(step.tables):
+        return []
+    return [f"{step.title}: says {step.lock} on {step.tables}, took {sorted(locks)}"]
+
+
+async def test_a_step_locks_what_it_says(empty_postgres_url: str, project: Project) -> None:
+    connection = await asyncpg.connect(empty_postgres_url)
+    found = []
+    for name, case in CASES.items():
+        await begin(connection, case)
+        plan = case.planned(project, "postgresql")
+        up = (*plan.expand, *plan.settle, *plan.contract)
+        back = [move for step in reversed(up) for move in step.undo]
+        for step in steps(up):
+            found += await wrong(connection, step)
+        if name.startswith("create_table"):
+            # Else there is nothing to keep aside.
+            await connection.execute("INSERT INTO u DEFAULT VALUES")
+        for step in steps((*back, *up, *plan.purge)):
+            found += await wrong(connection, step)
+    await connection.close()
+    assert found == []
