@@ -39,7 +39,6 @@ LIFE = {
             "undo contract: check that new rows have t.a: done",
             "undo contract: check that all rows have t.a: done",
             "undo contract: let t.a be NULL no more: done",
-            "undo contract: take back: let t.a be NULL: done",
             "undo contract: create the trigger roster_fill_t_b of t: done",
         ],
         "down": [
@@ -63,7 +62,6 @@ LIFE = {
             "undo contract: add the column t.a: done",
             "undo contract: bring t.a back: done",
             "undo contract: let t.a be NULL no more: done",
-            "undo contract: take back: let t.a be NULL: done",
             "undo contract: create the trigger roster_fill_t_b of t: done",
             "undo contract: let t.b be NULL: done",
         ],

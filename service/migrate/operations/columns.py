@@ -10,7 +10,7 @@ from service.migrate import sql
 from service.migrate.errors import Refused
 from service.migrate.operations import uses
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.nulls import optional, primary_key, required
+from service.migrate.operations.nulls import optional, primary_key
 from service.migrate.sqlite import additions
 from service.migrate.steps import Check, Edit, Lock, Place, Step
 
@@ -101,11 +101,7 @@ def set_aside(place: Place, table: str, column: Column[Any]) -> list[Step]:
     """Keep a column out of sight; rows written from now on need no value for it."""
     aside = sql.trash_name(place.revision, column.name)
     needed = not column.nullable and column.server_default is None
-    back: list[Step] = []
-    relax: list[Step] = []
-    if needed:
-        relax = [optional(place, table, column.name, undoable=False)]
-        back = required(place, table, column.name)
+    relax = [optional(place, table, column.name)] if needed else []
     away = Step(
         title=f"keep {table}.{column.name} aside",
         lock=Lock.ACCESS_EXCLUSIVE,
@@ -115,7 +111,6 @@ def set_aside(place: Place, table: str, column: Column[Any]) -> list[Step]:
         undo=(
             again(place, table, column, aside),
             brought_back(place, table, column.name, aside),
-            *back,
         ),
     )
     return [*relax, away]

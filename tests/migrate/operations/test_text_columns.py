@@ -126,12 +126,6 @@ CASES = {
         ? t.a cannot be dropped while something uses it; drop that first
         - let t.a be NULL (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-        - keep t.a aside (ACCESS EXCLUSIVE on t)
-            ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
-          < add the column t.a (ACCESS EXCLUSIVE on t, if need be)
-            ALTER TABLE t ADD COLUMN a TEXT
-          < bring t.a back (ACCESS EXCLUSIVE on t)
-            ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
           < check that new rows have t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
           < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
@@ -139,6 +133,12 @@ CASES = {
           < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
+        - keep t.a aside (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
+          < add the column t.a (ACCESS EXCLUSIVE on t, if need be)
+            ALTER TABLE t ADD COLUMN a TEXT
+          < bring t.a back (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
         purge:
         - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_a
@@ -152,14 +152,14 @@ CASES = {
         - let t.a be NULL (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
+          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
+              CHECK (b > 0))
         - keep t.a aside (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
           < add the column t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
           < bring t.a back (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
-            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
-              CHECK (b > 0))
         purge:
         - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
