@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.migrate import ledger
 from service.migrate.batches import Batches
+from service.migrate.courtesy import write_down
 from service.migrate.phases import Phase, Plan
 from service.migrate.runs import FillState, Run
 from service.migrate.steps import Fill, Step
@@ -20,7 +21,8 @@ def adopt(turn: Turn, plan: Plan, content: str) -> None:
     is_contracted = _are_done(turn, plan.contract)
     filled = [fill for fill in plan.fills if is_contracted or not _is_left(turn, fill)]
     is_settled = is_contracted or (len(filled) == len(plan.fills) and (not plan.settle or _are_done(turn, plan.settle)))
-    with turn.writing():
+
+    def write() -> None:
         ledger.remember(turn.connection, plan.revision, content)
         _mark(turn, plan, Phase.EXPAND, plan.expand)
         if is_settled:
@@ -30,6 +32,8 @@ def adopt(turn: Turn, plan: Plan, content: str) -> None:
         for fill in filled:
             run = Run(revision=plan.revision, name=fill.name, total=0)
             run.begin(turn.connection, FillState.DONE)
+
+    write_down(turn, plan.revision, "write down how far it is", write)
 
 
 def _are_done(turn: Turn, steps: Sequence[Step]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from service.db.engine import Purpose, create_engine, parse_url
 from service.migrate import ledger, pending, runs, scripting
 from service.migrate.applied import adopt_applied, applied_scripts, plans
 from service.migrate.config import configuration, scripts
+from service.migrate.courtesy import write_down
 from service.migrate.errors import Refused, Unknown, told, two_heads
 from service.migrate.lock import Report
 from service.migrate.phases import Plan, plan
@@ -68,8 +70,8 @@ def backfill(url: str, *, resume: bool = False, **how: Any) -> list[str]:
 
     def work(verbs: Verbs, plans: list[Plan], report: Report) -> list[str]:
         if resume:
-            with verbs.turn.writing():
-                runs.tell(verbs.turn.connection, FillState.RUNNING)
+            tell = partial(runs.tell, verbs.turn.connection, FillState.RUNNING)
+            write_down(verbs.turn, "migrations", "resume", tell)
         return pending.backfill(verbs, plans, report)
 
     return _work(url, work, **how)

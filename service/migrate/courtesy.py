@@ -33,16 +33,34 @@ def give_way(turn: Turn, tries: Tries, failure: DBAPIError, find: Callable[[], l
     if found is not Cure.AGAIN:
         raise Refused(f"{tries.revision}: cannot {tries.title}: {reason(failure)}.") from failure
     tries.fail()
-    others = blockers.listed(_found(turn, find))
+    # SQLite names nobody.
+    others = "another writer" if turn.dialect == "sqlite" else blockers.listed(_found(turn, find))
     seconds = tries.pause_seconds()
     if tries.seconds_left < seconds:
-        raise Refused(f"{_given_up(tries)}; in the way: {others or 'nobody that is still there'}. Run it again.") from (
-            failure
-        )
+        told = others or "nobody that is still there"
+        raise Refused(f"{_given_up(tries)}; in the way: {told}. Run it again.") from failure
     if others and not tries.told:
         tries.told = True
         turn.report(f"{tries.revision}: waits to {tries.title}; in the way: {others}.")
     pause(turn.connection, seconds)
+
+
+def write_down(turn: Turn, revision: str, what: str, write: Callable[[], object]) -> None:
+    """Write into the ledger, in a transaction of its own, as soon as others let it.
+
+    Raises:
+        Refused: they did not before the deadline; or another migrator took over.
+    """
+    tries = turn.tries(revision, what)
+    while True:
+        tries.begin()
+        try:
+            with turn.writing():
+                write()
+        except DBAPIError as failure:
+            give_way(turn, tries, failure, list)
+        else:
+            return
 
 
 def look_ahead(turn: Turn, tries: Tries, step: Step) -> None:

@@ -125,7 +125,7 @@ def _ended(verbs: Verbs, *, accepts_drift: bool = False) -> Iterator[None]:
         # Someone else's transaction can do no more; and it is the failure that the caller must hear of.
         if not verbs.turn.inside:
             with suppress(DBAPIError, Refused):
-                verbs.end()
+                verbs.end(is_refused=True)
         raise
     verbs.end(accepts_drift=accepts_drift)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import sqlstate
 from service.migrate import blockers, ledger, sql
-from service.migrate.courtesy import give_way, look_ahead
+from service.migrate.courtesy import give_way, look_ahead, write_down
 from service.migrate.errors import Refused
 from service.migrate.patience import Tries
 from service.migrate.phases import Phase
@@ -95,8 +95,13 @@ class Executor:
             longest_wait_ms=round(tries.longest_wait_ms, 3),
             affected=tries.affected,
         )
-        with self.turn.writing():
-            ledger.audit(self.turn.connection, [entry])
+        write = partial(ledger.audit, self.turn.connection, [entry])
+        if outcome == "failed":
+            # Whoever waits for the refusal has waited enough.
+            with self.turn.writing():
+                write()
+        else:
+            write_down(self.turn, tries.revision, "write down what was done", write)
 
     def _try(
         self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], tries: Tries

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate import blockers
 from service.migrate.batches import Batches
-from service.migrate.courtesy import give_way, wait_for_replicas
+from service.migrate.courtesy import give_way, wait_for_replicas, write_down
 from service.migrate.errors import Refused
 from service.migrate.executor import Executor
 from service.migrate.patience import Tries
@@ -101,8 +102,7 @@ class Filler:
             raise Stopped(f"{revision}: {fill.title} is paused; `roster db backfill --resume` goes on.")
         if run is None or state is not FillState.RUNNING:
             run = Run(revision=revision, name=fill.name, total=total)
-            with self._turn.writing():
-                run.begin(self._turn.connection)
+            write_down(self._turn, revision, f"begin to {fill.title}", partial(run.begin, self._turn.connection))
         run.total = total
         tries = self._turn.tries(revision, fill.title)
         tries.begin()
@@ -111,8 +111,12 @@ class Filler:
     def _end(self, filling: "_Filling", state: FillState, problem: str | None = None) -> None:
         filling.tries.end()
         filling.tries.affected = filling.run.filled
-        with self._turn.writing():
-            filling.run.stop(self._turn.connection, state, problem)
+        stop = partial(filling.run.stop, self._turn.connection, state, problem)
+        if problem is None:
+            write_down(self._turn, filling.run.revision, f"end to {filling.tries.title}", stop)
+        else:
+            with self._turn.writing():
+                stop()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from service.db.failures import Cure, cure
 from service.migrate import contents, ledger, trash
 from service.migrate.applied import adopt_applied, below, plans
+from service.migrate.courtesy import write_down
 from service.migrate.errors import Refused, reason
 from service.migrate.phases import Plan, plan
 from service.migrate.sqlite import catalog
@@ -171,16 +173,16 @@ class Steps:
         """Take back all of a revision that an upgrade began and did not end."""
         if (found := plan(script, self.turn.dialect)) is not None:
             self.verbs.undo(found)
-        with self.turn.writing():
-            ledger.forget(self.turn.connection, script.revision)
+        forget = partial(ledger.forget, self.turn.connection, script.revision)
+        write_down(self.turn, script.revision, "end the way back", forget)
         self.turn.report(f"Take back what was done of {script.revision}: done.")
 
     def _end_downgrade_above(self, script: Script) -> None:
         """Do again what a downgrade began to take back and did not end."""
         if (found := plan(script, self.turn.dialect)) is not None:
             self.verbs.expand(found)
-        with self.turn.writing():
-            ledger.remember(self.turn.connection, script.revision, contents.content(script))
+        remember = partial(ledger.remember, self.turn.connection, script.revision, contents.content(script))
+        write_down(self.turn, script.revision, "end the way up", remember)
         self.turn.report(f"Do again what was taken back of {script.revision}: done.")
 
     def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from service.migrate import ledger
+from service.migrate.courtesy import write_down
 from service.migrate.executor import Executor, grouped
 from service.migrate.filling import Filler
 from service.migrate.phases import Phase, Plan
@@ -30,8 +31,8 @@ def undo(executor: Executor, filler: Filler, plan: Plan, phase: Phase, positions
     connection, steps = executor.turn.connection, plan.steps(phase)
     # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
-    with executor.turn.writing():
-        ledger.mark(connection, plan.revision, phase, asked, half=True)
+    mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
+    write_down(executor.turn, plan.revision, "begin the way back", mark)
     for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Fill)):
         if is_fill:
             for part in group:
@@ -50,11 +51,10 @@ def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Pa
 
 def _undo_by_fill(executor: Executor, filler: Filler, revision: str, phase: Phase, part: _Part) -> None:
     assert isinstance(part.move, Fill)  # noqa: S101 - the caller's own
-    with executor.turn.writing():
-        _note(executor, revision, phase, [part], begins=True)
+    note = partial(_note, executor, revision, phase, [part])
+    write_down(executor.turn, revision, f"begin to {part.move.title}", partial(note, begins=True))
     filler.do(revision, part.move)
-    with executor.turn.writing():
-        _note(executor, revision, phase, [part])
+    write_down(executor.turn, revision, "write down what was done", note)
 
 
 def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[_Part]) -> None:

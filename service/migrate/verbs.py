@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.migrate import blockers, fingerprint, ledger, trash
 from service.migrate.checks import refuse_rows, refuse_rows_there
-from service.migrate.courtesy import give_way
+from service.migrate.courtesy import give_way, write_down
 from service.migrate.errors import Refused
 from service.migrate.executor import Executor
 from service.migrate.filling import Filler
@@ -56,13 +56,23 @@ class Verbs:
             else:
                 return
 
-    def end(self, *, accepts_drift: bool = False) -> None:
-        """Note the catalog as it is left, and give the lease back; nothing if there was nothing to begin."""
+    def end(self, *, accepts_drift: bool = False, is_refused: bool = False) -> None:
+        """Note the catalog as it is left, and give the lease back; nothing if there was nothing to begin.
+
+        When it was refused that is tried once: whoever waits for the refusal has waited enough.
+        """
         if not self._has_begun:
             return
-        with self.turn.writing():
+
+        def write() -> None:
             fingerprint.keep(self._connection, None if accepts_drift else self._catalog)
             self.turn.lease.give_back(self._connection)
+
+        if is_refused:
+            with self.turn.writing():
+                write()
+        else:
+            write_down(self.turn, "migrations", "end", write)
 
     def _take_lease(self) -> None:
         with self.turn.starting():
@@ -141,8 +151,8 @@ class Verbs:
             self._refuse_rows_on_the_way_back(plan, Phase.EXPAND, plan.undo_checks)
         self._undo(plan, Phase.CONTRACT)
         self._undo(plan, Phase.SETTLE)
-        with self.turn.writing():
-            ledger.begin_downgrade(self._connection, plan.revision)
+        begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
+        write_down(self.turn, plan.revision, "begin the way back", begin)
         if plan.downgrade is None:
             self._undo(plan, Phase.EXPAND)
         else:
