@@ -64,12 +64,13 @@ def write_down(turn: Turn, revision: str, what: str, write: Callable[[], object]
 
 
 def look_ahead(turn: Turn, tries: Tries, step: Step) -> None:
-    """Before anyone waits for the step: tell of transactions that it may have to wait for, and wait for replicas.
+    """Before the step waits: tell of transactions that it may have to wait for; and wait for replicas, if it matters.
 
     Raises:
         Refused: a replica was still behind at the deadline.
     """
-    wait_for_replicas(turn, tries)
+    if step.alone or step.lock.keeps_requests_waiting:
+        wait_for_replicas(turn, tries)
     found = _found(turn, lambda: blockers.long_transactions(turn.connection, step))
     if long := [each for each in found if turn.is_new(each.pid)]:
         told = f"may have to wait, to {tries.title}, for transactions that are open for long"
