@@ -61,7 +61,7 @@ async def heads(engine: AsyncEngine) -> tuple[str, ...]:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
             return tuple(sorted(found.scalars()))
     except DBAPIError as error:
-        if _is_not_there_yet(error):
+        if is_not_there_yet(error):
             return ()
         raise
 
@@ -73,7 +73,7 @@ async def unfilled(engine: AsyncEngine) -> tuple[str, ...]:
             return tuple((await connection.execute(_UNFILLED, {"needed": FILLED})).scalars())
     except DBAPIError as error:
         # Before there was a ledger, a revision filled what it had to by itself.
-        if _is_not_there_yet(error):
+        if is_not_there_yet(error):
             return ()
         raise
 
@@ -83,7 +83,8 @@ async def check(engine: AsyncEngine) -> Place:
     return place(await heads(engine))
 
 
-def _is_not_there_yet(error: DBAPIError) -> bool:
+def is_not_there_yet(error: DBAPIError) -> bool:
+    """Whether a reader met no table, or no file, since nothing was ever migrated."""
     told = str(error.orig)
     # The last is SQLite's for a reader of a file that nobody has made.
     return (

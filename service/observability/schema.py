@@ -1,12 +1,15 @@
 """What the service tells of its schema: where the database stands, what is left to do, and what was done when."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Router, get
 from litestar.types import ASGIApp
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from service.db.database import Database
 from service.http.answers import Answer
@@ -15,6 +18,8 @@ from service.http.parameters import Parameters
 from service.http.unit import serves
 from service.migrate import history, ledger, status, supported
 from service.migrate.config import scripts
+
+T = TypeVar("T")
 
 _nothing = Parameters(NoParameters)
 _encode = msgspec.json.Encoder().encode
@@ -103,8 +108,7 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     await asyncio.to_thread(scripts)
     heads = await supported.heads(database.reading)
-    async with database.reading.connect() as connection:
-        phases = await connection.run_sync(status.read_phases, heads)
+    phases = await _asked(database, lambda connection: status.read_phases(connection, heads), status.Phases())
     place = supported.place(heads)
     document = Schema(
         revisions=list(heads),
@@ -131,8 +135,8 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     await asyncio.to_thread(scripts)
     heads = await supported.heads(database.reading)
-    async with database.reading.connect() as connection:
-        entries = await connection.run_sync(ledger.entries)
+    unwritten: list[Any] = []
+    entries = await _asked(database, ledger.entries, unwritten)
     steps: dict[str, list[SchemaStep]] = {}
     for entry in entries:
         steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
@@ -141,6 +145,17 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
         for each in history.history(heads)
     ]
     return Answer(_encode(SchemaHistory(items)))
+
+
+async def _asked(database: Database, question: Callable[[Connection], T], unmade: T) -> T:
+    """The answer; or `unmade` where there is no database yet, as on SQLite before the first migration."""
+    try:
+        async with database.reading.connect() as connection:
+            return await connection.run_sync(question)
+    except DBAPIError as error:
+        if supported.is_not_there_yet(error):
+            return unmade
+        raise
 
 
 router = Router("/v1/schema", route_handlers=[get_schema, get_schema_history])
