@@ -43,11 +43,11 @@ from service.migrate.operations import (
 )
 from service.migrate.operations.columns import AddColumn, DropColumn
 from service.migrate.operations.follow import Follow
-from service.migrate.recording import note
+from service.migrate.recording import either, note
 from service.migrate.sql import Expression
 from service.migrate.steps import Check, Fill, Lock, Rows
 
-__all__ = ["Fill", "Lock", "duplicates", "now"]
+__all__ = ["Fill", "Lock", "duplicates", "either", "now"]
 
 
 class IndexOptions(TypedDict, total=False):

@@ -14,7 +14,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns, Operation, Refill, Refuse, Undo
 from service.migrate.operations.columns import AddColumn
 from service.migrate.operations.foreign_keys import AddForeignKey
-from service.migrate.recording import recorded
+from service.migrate.recording import recorded, written_for
 from service.migrate.steps import Check, Fill, Place, Step
 
 
@@ -75,9 +75,11 @@ def plan(script: Script, dialect: str) -> Plan | None:
     if is_plain(module):
         return None
     place = Place(dialect=dialect, revision=script.revision)
-    expand = _with_returning_keys(recorded(module.upgrade))
-    contract = recorded(module.contract) if hasattr(module, "contract") else []
-    downgrade = recorded(module.downgrade)
+    with written_for(dialect):
+        expand = _with_returning_keys(recorded(module.upgrade))
+        contract = recorded(module.contract) if hasattr(module, "contract") else []
+        downgrade = recorded(module.downgrade)
+        declared = _declared(script.revision, module)
     _refuse_misplaced(script.revision, expand, contract)
     undone = any(isinstance(each, Undo) for each in downgrade)
     if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
@@ -88,7 +90,7 @@ def plan(script: Script, dialect: str) -> Plan | None:
         needs=_needs(expand),
         checks=_checks(expand, place),
         expand=tuple(step for each in expand for step in each.expand(place)),
-        fills=(*_declared(script.revision, module), *(fill for each in expand for fill in each.fills(place))),
+        fills=(*declared, *(fill for each in expand for fill in each.fills(place))),
         settle=tuple(step for each in expand for step in each.settle(place)),
         contract_needs=_needs(contract),
         contract_checks=_checks(contract, place, expand),
@@ -179,10 +181,11 @@ def _give(operation: Operation, given: dict[str, set[str]], made: set[str]) -> N
 
 
 def _declared(revision: str, module: Any) -> tuple[Fill, ...]:
-    declared: Fill | Iterable[Fill] = getattr(module, "backfill", ())
+    backfill: Any = getattr(module, "backfill", ())
+    declared: Fill | Iterable[Fill] = backfill() if callable(backfill) else backfill
     fills = (declared,) if isinstance(declared, Fill) else tuple(declared)
     if not all(isinstance(each, Fill) for each in fills):
-        raise Refused(f"{revision}: backfill is an ops.Fill(…), or a list of them.")
+        raise Refused(f"{revision}: backfill is an ops.Fill(…), or a list of them, or a function that returns one.")
     return fills
 
 

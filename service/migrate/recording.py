@@ -1,12 +1,14 @@
 """A revision's functions are run to hear what they ask for; nothing is done meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Operation
 
 _heard: ContextVar[list[Operation] | None] = ContextVar("heard", default=None)
+_dialect: ContextVar[str | None] = ContextVar("dialect", default=None)
 
 
 def note(operation: Operation) -> None:
@@ -33,3 +35,25 @@ def recorded(function: Callable[[], None]) -> list[Operation]:
     finally:
         _heard.reset(token)
     return heard
+
+
+@contextmanager
+def written_for(dialect: str) -> Iterator[None]:
+    """What runs inside is told by `either` which database it is for."""
+    token = _dialect.set(dialect)
+    try:
+        yield
+    finally:
+        _dialect.reset(token)
+
+
+def either(*, postgresql: str, sqlite: str) -> str:
+    """The one of two texts that is for the database at hand, where they do not say the same thing in the same words.
+
+    Raises:
+        Refused: it is not known yet, since the file is only being read; a backfill that asks is written as a function.
+    """
+    dialect = _dialect.get()
+    if dialect is None:
+        raise Refused("ops.either(…) is for upgrade(), contract(), downgrade() and a backfill() that is a function.")
+    return postgresql if dialect == "postgresql" else sqlite

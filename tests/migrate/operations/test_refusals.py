@@ -140,9 +140,16 @@ def test_a_backfill_of_one_s_own_and_an_operation_s_have_two_names(project: Proj
 
 
 def test_a_backfill_is_a_fill(project: Project) -> None:
-    with pytest.raises(Refused, match=r"0002_change: backfill is an ops\.Fill\(…\), or a list of them"):
+    with pytest.raises(Refused, match=r"0002_change: backfill is an ops\.Fill\(…\), or a list of them, or a function"):
         planned(project, "postgresql", backfill='["UPDATE t SET a = 1"]')
     assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").fills] == ["t.a"]
+
+
+def test_a_file_that_is_only_read_is_for_no_database(project: Project) -> None:
+    with pytest.raises(
+        Refused, match=r"ops\.either\(…\) is for upgrade\(\), contract\(\), downgrade\(\) and a backfill\("
+    ):
+        planned(project, "postgresql", backfill='ops.either(postgresql="1", sqlite="2")')
 
 
 def test_a_downgrade_undoes_everything_or_says_what_to_do(project: Project) -> None:

@@ -21,6 +21,28 @@ CASES = {
             set c = lower(a)
         """,
     ),
+    "backfill in the words of each database": Case(
+        backfill="""
+        lambda: ops.Fill(
+            name="t.c",
+            table="t",
+            left="c IS NULL",
+            assign={"c": ops.either(postgresql="split_part(a, '-', 1)", sqlite="substr(a, 1, instr(a, '-') - 1)")},
+        )
+        """,
+        postgresql="""
+        backfill:
+        - fill t.c along id
+            where c IS NULL
+            set c = split_part(a, '-', 1)
+        """,
+        sqlite="""
+        backfill:
+        - fill t.c along id
+            where c IS NULL
+            set c = substr(a, 1, instr(a, '-') - 1)
+        """,
+    ),
     "backfill by a function": Case(
         backfill="""
         ops.Fill(
