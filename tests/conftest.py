@@ -1,11 +1,14 @@
 """Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 
 from service.app import Roster, create_app
 from service.migrate.runner import upgrade
@@ -49,11 +52,35 @@ async def empty_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path
         yield url
 
 
+@pytest.fixture(scope="session")
+async def template_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """A database at head that nobody uses, to be copied."""
+    if backend == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'roster.db'}"
+        await upgrade(url)
+        yield url
+        return
+    async with fresh_database(request.getfixturevalue("postgres_admin_url"), "template") as url:
+        await upgrade(url)
+        yield url
+
+
 @pytest.fixture
-async def fresh_url(empty_url: str) -> str:
+async def fresh_url(
+    backend: str, template_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
     """A database of this test's own, at head, for tests that must not share one."""
-    await upgrade(empty_url)
-    return empty_url
+    if backend == "sqlite":
+        copy = tmp_path / "roster.db"
+        with closing(sqlite3.connect(make_url(template_url).database or "")) as template:
+            template.execute("VACUUM INTO ?", (str(copy),))
+        yield f"sqlite:///{copy}"
+        return
+    admin_url = request.getfixturevalue("postgres_admin_url")
+    async with fresh_database(admin_url, template=make_url(template_url).database) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

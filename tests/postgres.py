@@ -171,10 +171,10 @@ def free_port() -> int:
         return port
 
 
-async def create_database(admin_url: str, name: str) -> str:
-    """The URL of a new empty database whose name begins with `name`."""
+async def create_database(admin_url: str, name: str, template: str | None = None) -> str:
+    """The URL of a new database whose name begins with `name`, empty or a copy of one that nobody is connected to."""
     unique = f"{name}_{secrets.token_hex(4)}"
-    await execute(admin_url, f"CREATE DATABASE \"{unique}\" TEMPLATE template0 ENCODING 'UTF8'")
+    await execute(admin_url, f'CREATE DATABASE "{unique}" TEMPLATE "{template or "template0"}" ENCODING \'UTF8\'')
     return make_url(admin_url).set(database=unique).render_as_string(hide_password=False)
 
 
@@ -184,9 +184,9 @@ async def drop_database(admin_url: str, url: str) -> None:
 
 
 @asynccontextmanager
-async def fresh_database(admin_url: str, name: str = "fresh") -> AsyncIterator[str]:
-    """The URL of an empty database that is gone afterwards."""
-    url = await create_database(admin_url, name)
+async def fresh_database(admin_url: str, name: str = "fresh", *, template: str | None = None) -> AsyncIterator[str]:
+    """The URL of an empty database, or of a copy of another, that is gone afterwards."""
+    url = await create_database(admin_url, name, template)
     try:
         yield url
     finally:
