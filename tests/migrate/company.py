@@ -1,11 +1,17 @@
 """A migrator at work in a thread of its own, and others at the database with whom it has to get along."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
+from service.app import create_app
+from service.settings import Settings
 from tests.alembic.store import Row, Store
+from tests.conftest import client_of
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
 HOLDING = (
@@ -67,3 +73,12 @@ async def audit(store: Store, *columns: str, **where: str) -> list[Row]:
     """Lines of the audit, in their order."""
     conditions = "".join(f" AND {name} = '{value}'" for name, value in where.items())
     return await store.execute(f"SELECT {', '.join(columns)} FROM migration_audit WHERE true{conditions} ORDER BY id")
+
+
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller of the service on this database."""
+    roster = create_app(Settings(database_url=url))
+    async with client_of(roster) as client:
+        yield client
+    await roster.database.close()

@@ -5,13 +5,11 @@ import asyncio
 import pytest
 from click.testing import CliRunner
 
-from service.app import create_app
 from service.cli import main
 from service.cli.db import db
 from service.migrate import config
 from service.migrate.errors import Refused
-from service.settings import Settings
-from tests.conftest import client_of
+from tests.migrate.company import serving
 from tests.migrate.operations.live import Live, live
 from tests.migrate.project import Project
 
@@ -35,11 +33,9 @@ def edit(it: Live, was: str, now: str) -> None:
 
 async def schema(url: str) -> dict[str, object]:
     """What the service tells of its schema."""
-    roster = create_app(Settings(database_url=url))
-    async with client_of(roster) as client:
+    async with serving(url) as client:
         found: dict[str, object] = (await client.get("/v1/schema")).json()
-    await roster.database.close()
-    return found
+        return found
 
 
 async def status(url: str) -> tuple[int, str]:

@@ -4,13 +4,19 @@ import asyncio
 import re
 
 import pytest
+from click.testing import CliRunner
 
-from service.migrate import commands
-from service.migrate.patience import Patience
+from service.cli import main
+from service.cli.db import db
+from service.migrate import commands, stepping
+from service.migrate.errors import Refused
+from service.migrate.patience import Patience, Tries
 from tests.alembic.store import Store, opened
 from tests.migrate.company import HOLDING, WAITING, Migrator, audit, until
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
+
+main.add_command(db)
 
 ADD = 'ops.add_column("t", sa.Column("c", sa.Integer()))'
 # What a step finds its own limits to be.
@@ -54,6 +60,33 @@ async def test_it_waits_for_less_than_the_server_takes_to_look_for_deadlocks(
         await store.execute(f"ALTER DATABASE \"{name}\" SET deadlock_timeout = '{deadlock_timeout}'")
     patience = Patience(lock_wait_seconds=asked)
     assert await limits(empty_postgres_url, project, "ACCESS_EXCLUSIVE", patience) == (waited, "3s")
+
+
+async def test_the_command_says_how_long_and_the_service_s_settings_do_not(
+    empty_postgres_url: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROSTER_LOCK_WAIT_SECONDS", "5")
+    async with live(empty_postgres_url, project, up=NOTE.format(lock="ACCESS_EXCLUSIVE")) as it:
+        command = ["db", "--url", it.url, "upgrade", "--lock-wait"]
+        too_long = await asyncio.to_thread(CliRunner().invoke, main, [*command, "5"])
+        assert too_long.exit_code == 2
+        assert "5.0 is not in the range 0.001<=x<=0.9" in too_long.stderr
+        await asyncio.to_thread(CliRunner().invoke, main, [*command, "0.2"])
+        assert await it.value("SELECT lock FROM limits") == "200ms"
+        await it.down()
+        await it.up()
+        assert await it.value("SELECT lock FROM limits") == "50ms"
+
+
+def test_it_pauses_for_longer_each_time_and_never_as_long_as_another() -> None:
+    tries = [Tries(revision="0002", title="do it", deadline_seconds=600) for _ in range(20)]
+    for attempts in range(1, 12):
+        for each in tries:
+            each.begin()
+        pauses = [each.pause_seconds() for each in tries]
+        middle = min(0.05 * 2**attempts, 1.0)
+        assert len(set(pauses)) == len(pauses)
+        assert 0.5 * middle <= min(pauses) < max(pauses) <= 1.5 * middle
 
 
 async def test_readers_and_writers_that_come_while_it_waits_are_answered(
@@ -146,3 +179,38 @@ async def test_a_request_that_crosses_its_way_is_answered_before_there_is_a_dead
         await migrator.tells("waits to alter both")
         await request.execute("COMMIT")
         assert await migrator.done() == ["0002_change"]
+
+
+PLAIN = 'op.add_column("t", sa.Column("c", sa.Integer()))'
+
+
+async def test_a_revision_of_the_plain_style_gives_way_whole(empty_postgres_url: str, project: Project) -> None:
+    async with live(empty_postgres_url, project) as it, opened(it.url) as holder:
+        project.add("0003_plain", after="0002_change", up=f'op.execute("CREATE TABLE first ()")\n{PLAIN}')
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT * FROM t")
+        migrator = Migrator.start(commands.upgrade, it.url)
+        told = await migrator.tells("gave way")
+        assert told == (
+            "Upgrade to 0003_plain gave way to other work and is tried again: canceling statement due to lock timeout."
+        )
+        assert await it.value("SELECT to_regclass('first')") is None
+        await holder.execute("COMMIT")
+        assert await migrator.done() == ["0002_change", "0003_plain"]
+
+
+async def test_a_revision_of_the_plain_style_is_given_up_whole(
+    empty_postgres_url: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepping, "TRY_SECONDS", 0.2)
+    async with live(empty_postgres_url, project) as it, opened(it.url) as holder:
+        project.add("0003_plain", after="0002_change", up=PLAIN)
+        before = await it.state()
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT * FROM t")
+        told = (
+            r"^Upgrade to 0003_plain was not done, and nothing of it was kept: canceling statement due to lock timeout"
+        )
+        with pytest.raises(Refused, match=told):
+            await it.up()
+        assert await it.state() == before
