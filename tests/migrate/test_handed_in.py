@@ -27,7 +27,7 @@ FILL = (
 )
 CONTRACT = 'ops.set_not_null("t", "c")'
 MANY = """
-INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 700)
+INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 550)
 SELECT n, 'a' || n FROM n
 """
 Verb = Callable[..., list[str]]
@@ -117,10 +117,10 @@ async def test_others_have_their_turn_in_the_loop_meanwhile(it: Live, engine: As
 
 
 async def test_each_verb_may_be_called_where_a_loop_runs(it: Live) -> None:
-    states = await by_url(it)
-    for name, verb in VERBS.items():
+    before = await it.state()
+    for verb in VERBS.values():
         assert verb(it.url) == ["0002_change"]
-        assert await it.state() == states[name]
+    assert await it.state() == before
 
 
 async def test_a_refusal_inside_a_transaction_leaves_it_to_its_owner(it: Live, engine: AsyncEngine) -> None:
