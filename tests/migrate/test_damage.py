@@ -31,7 +31,7 @@ ops.create_index("ix_t_c", "t", ["c"])
 """
 # Some batches, of which the first takes 500.
 MANY = """
-INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)
+INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 1700)
 SELECT n, 'a' || n FROM n
 """
 

@@ -25,7 +25,7 @@ ops.create_index("ix_t_c", "t", ["c"])
 CONTRACT = 'ops.drop_column("t", sa.Column("b", sa.Integer(), server_default="1"))'
 # Some batches, of which the first takes 500.
 MANY = """
-INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)
+INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 1700)
 SELECT n, 'a' || n FROM n
 """
 TAKE_OVER = "UPDATE migration_lease SET token = 'another', holder = 'someone else, process 1'"

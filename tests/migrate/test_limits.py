@@ -22,7 +22,7 @@ ops.add_column("t", sa.Column("e", sa.Integer()), derived=True)
 
 @pytest.fixture(autouse=True)
 def moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "_LOCKED_SECONDS", 0.3)
+    monkeypatch.setattr(executor, "_LOCKED_SECONDS", 0.4)
 
 
 @pytest.mark.parametrize("lock", ["ACCESS_EXCLUSIVE", "SHARE_ROW_EXCLUSIVE"])
@@ -37,7 +37,7 @@ async def test_one_that_takes_long_under_a_lock_is_given_up_and_requests_go_on(
             request = await it.execute("SELECT count(*) FROM t")
         assert request == [{"count": 3}]
         told = (
-            rf"^0002_change: to take long took longer than 0\.3 seconds under {lock.replace('_', ' ')}, while requests "
+            rf"^0002_change: to take long took longer than 0\.4 seconds under {lock.replace('_', ' ')}, while requests "
             r"waited; it was given up, and the steps before it stay done\.$"
         )
         with pytest.raises(Refused, match=told):
@@ -45,7 +45,7 @@ async def test_one_that_takes_long_under_a_lock_is_given_up_and_requests_go_on(
         assert [line for line in await it.state() if line not in before and "d" not in line] == []
         (row,) = await audit(it.store, "outcome", "attempts", "seconds", step="take long")
         assert (row["outcome"], row["attempts"]) == ("failed", 1)
-        assert row["seconds"] >= 0.3
+        assert row["seconds"] >= 0.4
         await it.down()
         assert await it.state() == before
 
@@ -66,14 +66,14 @@ ops.create_index("ix_t_b", "t", ["slowly(b)"])
 """
     slowly = """
     CREATE FUNCTION slowly(value integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE
-    AS $$ BEGIN PERFORM pg_sleep(0.12); RETURN true; END $$
+    AS $$ BEGIN PERFORM pg_sleep(0.15); RETURN true; END $$
     """
     async with live(empty_postgres_url, project, up=up) as it:
         await it.execute(slowly)
         await it.up()
         took = {row["step"]: row["seconds"] for row in await audit(it.store, "step", "seconds")}
-        assert took["hold all rows of t to ck_t_b"] >= 0.36
-        assert took["build the index ix_t_b of t"] >= 0.36
+        assert took["hold all rows of t to ck_t_b"] >= 0.45
+        assert took["build the index ix_t_b of t"] >= 0.45
 
 
 async def test_what_the_steps_set_for_themselves_is_not_left_to_a_connection_handed_in(
