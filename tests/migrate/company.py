@@ -13,10 +13,13 @@ from service.settings import Settings
 from tests.alembic.store import Row, Store
 from tests.conftest import client_of
 
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
-HOLDING = (
-    "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = $1::text::regclass"
-)
+# Other databases of the server may have the same oids.
+HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+WAITING = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass AND {HERE}"
+HOLDING = f"""
+SELECT count(*) FROM pg_locks
+WHERE granted AND mode = 'AccessExclusiveLock' AND relation = $1::text::regclass AND {HERE}
+"""
 # An index that waits for a transaction which is open.
 STUCK = """
 SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)

@@ -12,7 +12,7 @@ from service.migrate.errors import Refused
 from service.migrate.filling import Progress
 from service.migrate.status import status
 from tests.alembic.store import Row, Store, opened
-from tests.migrate.company import STUCK, Migrator, audit, until
+from tests.migrate.company import HERE, STUCK, Migrator, audit, until
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 
@@ -29,7 +29,9 @@ INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 
 SELECT n, 'a' || n FROM n
 """
 TAKE_OVER = "UPDATE migration_lease SET token = 'another', holder = 'someone else, process 1'"
-KEEPER = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {lock.KEY & 0xFFFFFFFF}"
+KEEPER = f"""
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {lock.KEY & 0xFFFFFFFF} AND {HERE}
+"""
 
 
 async def lease(store: Store) -> Row:
