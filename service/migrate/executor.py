@@ -141,10 +141,14 @@ class Executor:
         with self.turn.writing():
             is_done = self._is_done(step)
             record_begin()
+            made: tuple[str, ...] = ()
+            if step.made is not None and not is_done:
+                self._set_timeouts(step, tries)
+                made = tuple(step.made(self.turn.connection))
         if not is_done:
             with self.turn.autocommit():
                 self._set_timeouts(step, tries, local=False)
-                for statement in step.statements:
+                for statement in (*made, *step.statements):
                     tries.affected += self._run(statement)
         with self.turn.writing():
             record()

@@ -130,8 +130,8 @@ def change_type(
 
     A longer varchar, varchar to text and a wider numeric are changes of PostgreSQL's catalog alone. For others a column
     beside is kept in agreement by a trigger, filled by the backfill, and takes over the name when it is full. `using`
-    and `back` are SQL expressions with `{}` for the value. Locks: as `rename_column`; on the way back from a longer
-    type a column that has an index or a constraint is written again under ACCESS EXCLUSIVE.
+    and `back` are SQL expressions with `{}` for the value. Locks: as `rename_column`. The way back from a longer type
+    makes indexes and constraints beside; see docs/schema-changes.md for what cannot be, and is written again in place.
     """
     note(types.ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
 

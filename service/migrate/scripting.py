@@ -60,7 +60,7 @@ def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[...,
 def _written(move: Move, dialect: str) -> str:
     if isinstance(move, Fill):
         return _fill(move, dialect)
-    if move.edit is not None or move.made is not None:
+    if move.edit is not None or (move.made is not None and dialect == "sqlite"):
         raise Refused(
             "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
             "Run the migration against the database itself."

@@ -18,7 +18,7 @@ from service.migrate.operations.columns import (
     unfilled,
 )
 from service.migrate.operations.conversions import Conversion
-from service.migrate.operations.narrowing import narrowed
+from service.migrate.operations.narrowing import is_beside, narrowed, without_beside
 from service.migrate.operations.nulls import optional, primary_key, required
 from service.migrate.operations.type_texts import has_type, is_noted_only, longest
 from service.migrate.steps import Check, Fill, Lock, Place, Step, mirrored
@@ -88,7 +88,7 @@ class ChangeType(Operation):
         if place.is_sqlite:
             return [conversions.on_sqlite(place, self._conversion)]
         if self._is_noted_only:
-            return [replace(self._noted(), undo=narrowed(place, self._conversion))]
+            return [replace(self._noted(place), undo=narrowed(place, self._conversion))]
         return [unfilled(place, self.table, self._beside), self._before(place)]
 
     def fills(self, place: Place) -> list[Fill]:
@@ -147,14 +147,15 @@ class ChangeType(Operation):
     def _aside(self, place: Place) -> Column[Any]:
         return conversions.renamed(self.was, sql.trash_name(place.revision, self._name))
 
-    def _noted(self) -> Step:
+    def _noted(self, place: Place) -> Step:
         alter = f"ALTER TABLE {sql.quoted(self.table)} ALTER COLUMN {sql.quoted(self._name)}"
         kind = sql.type_text(self.column, "postgresql")
         return Step(
             title=f"change the type of {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=has_type(self.table, self.column),
+            done=sql.both(has_type(self.table, self.column), sql.negated(is_beside(self._conversion))),
+            made=lambda connection: without_beside(connection, place, self._conversion),
             statements=(
                 f"{alter} TYPE {kind}",
                 *conversions.default_changed(self.table, self.was, self.column),

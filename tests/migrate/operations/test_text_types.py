@@ -32,7 +32,14 @@ CASES = {
           < fill t._next_c along id
             where _next_c IS DISTINCT FROM c
             set _next_c = c
+          < build the indexes of t._next_c (SHARE UPDATE EXCLUSIVE on t, alone, if need be)
+          < look at what t holds, for _next_c (SHARE UPDATE EXCLUSIVE on t)
+            ANALYZE t
+          < hold new rows to the checks of t._next_c (ACCESS EXCLUSIVE on t, if need be)
+          < hold new rows to the foreign keys of t._next_c (SHARE ROW EXCLUSIVE on t, if need be)
+          < hold all rows to the constraints of t._next_c (SHARE UPDATE EXCLUSIVE on t, if need be)
           < let t.c be of its old type (ACCESS EXCLUSIVE on t)
+            DO $counted$ …
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _last_c
