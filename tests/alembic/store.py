@@ -27,8 +27,9 @@ class Store:
         if self.backend == "postgresql":
             return [dict(row) for row in await self.connection.fetch(sql, *values)]
         plain = [value.strftime(_TEXTS[type(value)]) if type(value) in _TEXTS else value for value in values]
+        named = {str(number): value for number, value in enumerate(plain, start=1)}
         with self.connection:
-            return [dict(row) for row in self.connection.execute(sql.replace("$", "?"), plain)]
+            return [dict(row) for row in self.connection.execute(sql, named)]
 
     async def value(self, sql: str, *values: Any) -> Any:
         """The first column of the only row."""
