@@ -6,6 +6,9 @@ import pytest
 
 from tests.migrate.operations.crossing import BASE, CONTRACT, ROWS, UP
 from tests.migrate.operations.live import changes, live
+from tests.migrate.operations.test_narrowing import FILE, KINDS, TABLES
+from tests.migrate.operations.test_narrowing import ROWS as FEW
+from tests.migrate.operations.test_narrowing import UP as WIDER
 from tests.migrate.project import Project
 from tests.postgres import ephemeral_server, fresh_database, installed_versions
 
@@ -61,3 +64,21 @@ async def test_there_and_back(version: int, project: Project) -> None:
             assert changes(before, back) == []
             await it.purge()
             assert changes(bare, await it.catalog(kept_aside=True)) == []
+
+
+@pytest.mark.parametrize("version", installed_versions())
+async def test_a_wider_type_is_taken_back_with_all_that_is_on_it(version: int, project: Project) -> None:
+    things = [
+        each for kind in ("all", "expression", "partial", "classes") for each in KINDS[kind] if "CHECK" not in each
+    ]
+    things = [re.sub(r"INDEX ix\b", f"INDEX ix{number}", each) for number, each in enumerate(things)]
+    with ephemeral_server(version=version) as server:
+        async with (
+            fresh_database(server.url) as url,
+            live(url, project, base="pass", rows=(*TABLES, *FEW, *things), up=WIDER.format(wide="Text()")) as it,
+        ):
+            before, file = await it.state(), await it.value(FILE)
+            await it.up()
+            await it.down()
+            assert changes(before, await it.state()) == []
+            assert await it.value(FILE) == file
