@@ -100,7 +100,9 @@ def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, 
         click.echo(commands.phase_script(target, "purge", _named(revision)), nl=False)
         return
     kept = read_status(url).phases.kept_aside
-    if kept and not yes and not as_json:
+    if kept and not yes:
+        if as_json:
+            raise Misconfigured(f"--json does not ask before it drops {', '.join(kept)} for good: say --yes too.")
         click.confirm(f"Drop {', '.join(kept)} for good?", abort=True)
     _run(lambda **how: commands.purge(target, **how), ("purged", "Nothing is kept aside"), as_json=as_json, waits=waits)
 

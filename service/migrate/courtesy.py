@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from service.db.failures import Cure, cure
 from service.migrate import blockers
 from service.migrate.blockers import Session
-from service.migrate.errors import Refused, reason
+from service.migrate.errors import Refused, counted, reason
 from service.migrate.patience import Tries
 from service.migrate.steps import Step
 from service.migrate.turn import Turn
@@ -97,8 +97,8 @@ def wait_for_replicas(turn: Turn, tries: Tries) -> None:
 
 
 def _given_up(tries: Tries) -> str:
-    seconds = f"{tries.deadline_seconds:g} seconds"
-    return f"{tries.revision}: could not {tries.title} in {seconds}, {tries.attempts} tries"
+    tried = f", {counted(tries.attempts, 'try', 'tries')}" if tries.attempts else ""
+    return f"{tries.revision}: could not {tries.title} in {tries.deadline_seconds:g} seconds{tried}"
 
 
 def _found(turn: Turn, find: Callable[[], list[Session]]) -> list[Session]:

@@ -71,7 +71,7 @@ class Executor:
         """
         tries = self.turn.tries(revision, "; ".join(step.title for step in steps))
         try:
-            self._try(steps, record, record_begin or record, tries)
+            has_done = self._try(steps, record, record_begin or record, tries)
         except Refused:
             tries.affected = 0
             # Whatever keeps the audit from being written, it is the refusal that the caller must hear of.
@@ -79,7 +79,7 @@ class Executor:
                 self.note(phase, tries, outcome="failed")
             raise
         tries.affected += rows
-        self.note(phase, tries)
+        self.note(phase, tries, outcome="done" if has_done else "nothing to do")
 
     def note(self, phase: str, tries: Tries, *, outcome: str = "done") -> None:
         """Write into the audit what a step took; of a transaction that holds all of them nobody asks that."""
@@ -105,7 +105,8 @@ class Executor:
 
     def _try(
         self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
-    ) -> None:
+    ) -> bool:
+        """Return whether there was anything to do."""
         step = steps[-1]
         while True:
             if step.alone or step.lock is not Lock.NONE:
@@ -113,17 +114,17 @@ class Executor:
             tries.begin()
             try:
                 if step.alone and not self.turn.inside:
-                    self._perform_alone(step, record, record_begin, tries)
+                    has_done = self._perform_alone(step, record, record_begin, tries)
                 else:
-                    self._perform_together(steps, record, tries)
+                    has_done = self._perform_together(steps, record, tries)
             except DBAPIError as failure:
                 self._refuse_slow(step, failure, tries)
                 give_way(self.turn, tries, failure, lambda: blockers.holders(self.turn.connection, step))
             else:
                 tries.end()
-                return
+                return has_done
 
-    def _perform_together(self, steps: Sequence[Step], record: Callable[[], None], tries: Tries) -> None:
+    def _perform_together(self, steps: Sequence[Step], record: Callable[[], None], tries: Tries) -> bool:
         with self.turn.writing():
             left = [step for step in steps if not self._is_done(step)]
             if left and self.turn.dialect == "postgresql" and not self.turn.inside:
@@ -134,10 +135,11 @@ class Executor:
             for step in left:
                 for statement in (*(step.made(self.turn.connection) if step.made else ()), *step.statements):
                     tries.affected += self._run(statement)
+        return any(step.edit is not None or step.made is not None or step.statements for step in left)
 
     def _perform_alone(
         self, step: Step, record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
-    ) -> None:
+    ) -> bool:
         with self.turn.writing():
             is_done = self._is_done(step)
             record_begin()
@@ -152,6 +154,7 @@ class Executor:
                     tries.affected += self._run(statement)
         with self.turn.writing():
             record()
+        return not is_done
 
     def _is_done(self, step: Step) -> bool:
         return step.done is not None and not (self.turn.unused and step.scripted) and self.turn.ask(step.done)

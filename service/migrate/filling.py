@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from service.migrate import blockers
 from service.migrate.batches import Batches
 from service.migrate.courtesy import give_way, wait_for_replicas, write_down
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, counted
 from service.migrate.executor import Executor
 from service.migrate.patience import Tries
 from service.migrate.runs import FillState, Run
@@ -178,10 +178,8 @@ class _Filling:
         rows = run.seen - self.run.seen
         self.run, self._noted_at = run, time.monotonic()
         if state is not FillState.RUNNING:
-            raise Stopped(
-                f"{run.revision}: {self.batches.fill.title} was {state}, {run.filled:,} rows into it; what was filled "
-                "stays."
-            )
+            told = f"{self.batches.fill.title} was {state}, {counted(run.filled, 'row', 'rows')} into it"
+            raise Stopped(f"{run.revision}: {told}; what was filled stays.")
         return rows
 
     def _filled(self) -> tuple[Run, FillState]:
@@ -213,7 +211,7 @@ class _Filling:
         sample = "; ".join(", ".join(map(str, key)) for key in keys)
         more = "; …" if left > len(keys) else ""
         raise Refused(
-            f"{self.run.revision}: {fill.title}: {left:,} rows of {fill.table} are left that it does not fill "
+            f"{self.run.revision}: {fill.title}: it leaves {counted(left, 'row', 'rows')} of {fill.table} as they are "
             f"({', '.join(fill.key)}): {sample}{more}."
         )
 

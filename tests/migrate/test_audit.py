@@ -34,7 +34,7 @@ LIFE = {
             "contract: keep t.a aside: done",
         ],
         "undo_contract": [
-            "undo contract: add the column t.a: done",
+            "undo contract: add the column t.a: nothing to do",
             "undo contract: bring t.a back: done",
             "undo contract: check that new rows have t.a: done",
             "undo contract: check that all rows have t.a: done",
@@ -43,8 +43,8 @@ LIFE = {
         ],
         "down": [
             "undo settle: let t.b be NULL: done",
-            "undo settle: take back: check that all rows have t.b: done",
-            "undo settle: check no more that new rows have t.b: done",
+            "undo settle: take back: check that all rows have t.b: nothing to do",
+            "undo settle: check no more that new rows have t.b: nothing to do",
             "undo expand: drop the trigger roster_fill_t_b of t: done",
             "undo expand: drop the column t.c: done",
         ],
@@ -59,7 +59,7 @@ LIFE = {
             "contract: keep t.a aside: done",
         ],
         "undo_contract": [
-            "undo contract: add the column t.a: done",
+            "undo contract: add the column t.a: nothing to do",
             "undo contract: bring t.a back: done",
             "undo contract: let t.a be NULL no more: done",
             "undo contract: create the trigger roster_fill_t_b of t: done",

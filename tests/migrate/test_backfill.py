@@ -128,7 +128,7 @@ async def test_rows_that_a_fill_does_not_fill_are_named(empty_url: str, project:
         with pytest.raises(Refused) as refused:
             await it.backfill()
         assert str(refused.value) == (
-            "0002_change: fill t.b: 8 rows of t are left that it does not fill (id): 200; 400; 600; 800; 1000; …."
+            "0002_change: fill t.b: it leaves 8 rows of t as they are (id): 200; 400; 600; 800; 1000; …."
         )
         assert (await status(it.url)).phases.backfill == ("0002_change",)
 

@@ -48,7 +48,7 @@ async def test_a_step_is_given_up_with_the_names_of_all_who_are_in_its_way(
         with pytest.raises(Refused) as refused:
             await asyncio.to_thread(commands.upgrade, it.url, patience=SHORT)
         assert re.fullmatch(
-            r"0002_change: could not add the column t\.c in 0\.5 seconds, \d+ tries; in the way: "
+            r"0002_change: could not add the column t\.c in 0\.5 seconds, \d+ tr(y|ies); in the way: "
             rf"psql of Ann \(pid {first}, open for \d+\.\d s, idle in transaction\): UPDATE t SET b = 11 WHERE id = 1; "
             rf"nightly report \(pid {second}, open for \d+\.\d s, active\): SELECT pg_sleep\(600\) FROM t\. "
             r"Run it again\.",
@@ -103,7 +103,9 @@ async def test_rows_that_someone_holds_are_told_with_their_holder(empty_postgres
         pid = await named(holder, "psql of Ann")
         await holder.execute("BEGIN")
         await holder.execute("SELECT * FROM t WHERE id = 2 FOR UPDATE")
-        told = rf"could not fill t\.b in 0\.5 seconds, \d+ tries; in the way: psql of Ann \(pid {pid}, .* FOR UPDATE\."
+        told = (
+            rf"could not fill t\.b in 0\.5 seconds, \d+ tr(y|ies); in the way: psql of Ann \(pid {pid}, .* FOR UPDATE\."
+        )
         with pytest.raises(Refused, match=told):
             await asyncio.to_thread(commands.backfill, it.url, patience=SHORT)
         assert "could not fill" in ((await status(it.url)).phases.backfills[0].problem or "")

@@ -130,6 +130,9 @@ REFUSALS = {
         ("backfill --sql", 2, "--sql prints the steps of one revision: name it"),
     ],
     "half contracted": [("purge --yes", 1, "0002_change cannot be purged: its contract is not over.")],
+    "contracted": [
+        ("purge --json", 2, "--json does not ask before it drops things.legacy, olds for good: say --yes too.")
+    ],
     "purged": [("contract --undo 0002", 1, PURGED), ("downgrade -1", 1, PURGED), ("downgrade base", 1, PURGED)],
 }
 
@@ -217,7 +220,7 @@ async def test_who_watches_a_backfill_sees_a_bar_and_a_program_nothing(tmp_path:
         printed, drawn, status = await asyncio.to_thread(on_a_terminal, url, "backfill")
         assert status == 0
         assert printed.splitlines()[0] == "Backfill of 0008_fold_users: done."
-        assert re.search(r"users\.keys: [\d,]+ filled, [\d,]+/s .*━.* \d+%", drawn)
+        assert re.search(r"users\.keys: [\d,]+ filled, [\d,]+/s .*━.*\d+%", drawn)
         assert "100%" in drawn
         await store.execute("UPDATE users SET name = 'Û', name_key = NULL WHERE id = 7")
     printed, drawn, status = await asyncio.to_thread(on_a_terminal, url, "backfill", "--json")

@@ -70,7 +70,7 @@ async def test_a_batch_that_others_keep_waiting_until_the_deadline_is_given_up_a
         await other.execute("UPDATE t SET a = 'MINE' WHERE id = 1690")
         with pytest.raises(Refused) as refused:
             await watched(it.url, patience=patience)
-        why = rf"0002_change: could not fill t\.b in 0\.5 seconds, \d+ tries; {IN_THE_WAY} WHERE id = 1690"
+        why = rf"0002_change: could not fill t\.b in 0\.5 seconds, \d+ tr(y|ies); {IN_THE_WAY} WHERE id = 1690"
         assert re.fullmatch(rf"{why}\. Run it again\.", str(refused.value))
         found = await noted(it.store)
         assert (found["state"], found["problem"]) == ("running", str(refused.value).rstrip("."))
