@@ -20,7 +20,8 @@ serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1:8000
 
 .PHONY: test
 test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	  --cov --cov-report=term --cov-fail-under=95
 
 .PHONY: check
 check: install ## formatting, lint and types, changing nothing

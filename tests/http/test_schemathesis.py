@@ -12,6 +12,9 @@ from service.settings import Settings
 from tests.cli.servers import serving
 from tests.http.examiner import Findings, config, examine
 
+# What it goes through others count; watched, it would take twice as long.
+pytestmark = pytest.mark.no_cover
+
 EXAMPLES = 8
 # Chance seldom finds both ends of a link that still stands.
 SELDOM_DONE = {

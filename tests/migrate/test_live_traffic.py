@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from service.app import create_app
@@ -20,6 +21,9 @@ from tests.alembic.store import Store
 from tests.conftest import client_of
 from tests.db.conftest import engine_on
 from tests.migrate.project import Project
+
+# What it goes through others count; watched, it would take twice as long.
+pytestmark = pytest.mark.no_cover
 
 CLIENTS = 4
 SEED = """
