@@ -20,6 +20,12 @@ from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_ur
 __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is not watched comes last: a thread that begins in such a test is not watched afterwards either."""
+    items.sort(key=lambda item: item.get_closest_marker("no_cover") is not None)
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The database's name; a test that asks for it, or for what follows, runs once for each."""

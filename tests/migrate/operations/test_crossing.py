@@ -12,9 +12,6 @@ from tests.migrate.operations.live import Live, live
 from tests.migrate.project import copied
 from tests.postgres import fresh_database
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 OLD = ("user", "b", "flag", "at", "doc", "raw", "code", "seconds")
 NEW = ("Owner", "c", "on", "when", "data", "text", "number", "ms")
 

@@ -17,9 +17,6 @@ from tests.migrate.operations.live import Live, changes, live
 from tests.migrate.project import Project
 from tests.postgres import psql
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 TABLES = (
     "CREATE TABLE u (code varchar(90) PRIMARY KEY, n integer, CONSTRAINT uq_u UNIQUE (code, n))",
     'CREATE TABLE "T" (id integer PRIMARY KEY, "C" varchar(50) NOT NULL, n integer DEFAULT 1, d text)',

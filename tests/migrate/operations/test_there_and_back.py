@@ -7,9 +7,6 @@ import pytest
 from tests.migrate.operations.live import changes, live
 from tests.migrate.project import Project
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 BASE = """
 ops.create_table(
     "Order",
