@@ -1,48 +1,56 @@
-"""SQLAlchemy's queue of connections, without the waits and the ceremony that help no one."""
+"""SQLAlchemy's pool of connections, first come, first served, and without the checkout's cost for one statement."""
 
-import asyncio
 from typing import Any
 
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool.base import ConnectionPoolEntry, _ConnectionRecord
+from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.queue import Empty
+
+from service.db.queue import FairQueue
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """A pool that hands out no connection it could know to be closed, and whose waiters hear of every free place."""
+    """A pool that serves in the order of asking, and hands out no connection it could know to be closed."""
 
-    async def borrow(self) -> ConnectionPoolEntry | None:
-        """Return a connection that is open, for one statement in no transaction; `give_back` ends the loan.
+    _queue_class: Any = FairQueue
 
-        `None` if one has to be opened: the engine does that. A checkout by the engine costs a greenlet, a proxy, a weak
-        reference and a ROLLBACK that has nothing to roll back (docs/decisions/0016); the events of a pool are not
-        sent here.
+    async def borrow(self) -> ConnectionPoolEntry:
+        """Return an open connection for one statement in no transaction; `give_back` ends the loan.
+
+        A checkout by the engine costs a greenlet, a proxy, a weak reference and a ROLLBACK that has nothing to roll
+        back (docs/decisions/0016); of the pool's events only those of connecting are sent here.
 
         Raises:
             TimeoutError: SQLAlchemy's; no connection became free in time.
+            Exception: the driver's own, when a connection has to be opened and cannot be.
         """
-        idle = self._idle
-        if idle.empty():
-            if self._overflow < self._max_overflow:
-                return None
-            try:
-                async with asyncio.timeout(self._timeout):
-                    entry: _ConnectionRecord = await idle.get()
-            except TimeoutError:
-                raise PoolTimeoutError("No connection became free in time.") from None
+        queue: FairQueue[_ConnectionRecord] = self._pool  # type: ignore[assignment]
+        if not queue.empty():
+            entry = queue.get_nowait()
+        elif self._overflow < self._max_overflow:
+            entry = super()._do_get()  # type: ignore[assignment]
         else:
-            entry = idle.get_nowait()
-        if _is_open(entry) and entry.starttime >= self._invalidate_time and not entry._soft_invalidate_time:
-            return entry
-        self.give_back(entry)
-        return None
+            try:
+                entry = await queue.wait(self._timeout)
+            except Empty:
+                raise PoolTimeoutError("No connection became free in time.") from None
+        if not (_is_open(entry) and entry.starttime >= self._invalidate_time and not entry._soft_invalidate_time):
+            # In the place that was waited for: returning the place first would mean to queue again.
+            try:
+                await greenlet_spawn(_open, entry)
+            except BaseException:
+                self.give_back(entry)
+                raise
+        return entry
 
     def give_back(self, entry: ConnectionPoolEntry) -> None:
         """End a loan, also that of a connection that was invalidated meanwhile."""
         self._do_return_conn(entry)
 
     def _create_connection(self) -> ConnectionPoolEntry:
-        # Opened when it is handed out: if that fails the record is put back into the queue, which wakes a waiter.
+        # Opened when it is handed out: if that fails the record is put back into the queue, which serves a waiter.
         return _ConnectionRecord(self, connect=False)
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -51,10 +59,15 @@ class Pool(AsyncAdaptedQueuePool):
             record.invalidate()
         return record
 
-    @property
-    def _idle(self) -> Any:
-        queue: Any = self._pool
-        return queue._queue
+
+def _open(entry: _ConnectionRecord) -> None:
+    if not _is_open(entry):
+        entry.invalidate()
+    try:
+        entry.get_connection()
+    except BaseException as failure:
+        entry.invalidate(failure)
+        raise
 
 
 def _is_open(entry: ConnectionPoolEntry) -> bool:

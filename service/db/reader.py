@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
 
 from service.db.failures import Cure, Patience, cure
 from service.db.pool import Pool
@@ -75,11 +74,7 @@ class Reader:
     async def _once(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         pool = self._engine.pool
         assert isinstance(pool, Pool)  # noqa: S101 - every engine of service.db.engine has one
-        connection: Any = await pool.borrow()
-        give_back: Callable[[Any], None] = pool.give_back
-        if connection is None:
-            connection = await self._engine.raw_connection()
-            give_back = _close
+        connection = await pool.borrow()
         try:
             return await self._fetch(connection.driver_connection, sql, arguments)
         except BaseException as failure:
@@ -88,11 +83,7 @@ class Reader:
                 connection.invalidate()
             raise
         finally:
-            give_back(connection)
-
-
-def _close(connection: PoolProxiedConnection) -> None:
-    connection.close()
+            pool.give_back(connection)
 
 
 async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:

@@ -36,8 +36,11 @@ async def opened(engine: AsyncEngine, count: int = 2) -> None:
         await connection.close()
 
 
-async def test_nothing_is_lent_before_a_connection_was_opened(engine: AsyncEngine) -> None:
-    assert await pool_of(engine).borrow() is None
+async def test_the_first_loan_opens_a_connection(engine: AsyncEngine) -> None:
+    entry = await pool_of(engine).borrow()
+    assert entry.driver_connection is not None
+    assert checked_out(engine) == 1
+    pool_of(engine).give_back(entry)
     assert checked_out(engine) == 0
 
 
@@ -45,8 +48,6 @@ async def test_what_is_lent_counts_as_busy_until_it_is_given_back(engine: AsyncE
     await opened(engine)
     pool = pool_of(engine)
     one, two = await pool.borrow(), await pool.borrow()
-    assert one is not None
-    assert two is not None
     assert one is not two
     assert checked_out(engine) == 2
     pool.give_back(one)
@@ -58,8 +59,6 @@ async def test_who_waits_gets_the_next_that_is_free(engine: AsyncEngine) -> None
     await opened(engine)
     pool = pool_of(engine)
     one, two = await pool.borrow(), await pool.borrow()
-    assert one is not None
-    assert two is not None
     waiting = asyncio.create_task(pool.borrow())
     await asyncio.sleep(0)
     pool.give_back(one)
@@ -81,8 +80,6 @@ async def test_who_stops_waiting_takes_nothing_along(engine: AsyncEngine) -> Non
     await opened(engine)
     pool = pool_of(engine)
     one, two = await pool.borrow(), await pool.borrow()
-    assert one is not None
-    assert two is not None
     waiting = [asyncio.create_task(pool.borrow()) for _ in range(5)]
     await asyncio.sleep(0)
     # At the very moment that a connection comes back.
@@ -92,36 +89,40 @@ async def test_who_stops_waiting_takes_nothing_along(engine: AsyncEngine) -> Non
     waiting[1].cancel()
     served = await asyncio.gather(*waiting[2:4])
     for entry in served:
-        assert entry is not None
         pool.give_back(entry)
     last = await waiting[4]
-    assert last is not None
     pool.give_back(last)
     await asyncio.gather(*waiting[:2], return_exceptions=True)
     assert (checked_out(engine), pool.checkedin()) == (0, 2)
 
 
-async def test_a_connection_that_was_given_up_is_not_lent_but_opened_anew(engine: AsyncEngine) -> None:
+async def test_a_connection_that_was_given_up_is_opened_anew_before_it_is_lent(engine: AsyncEngine) -> None:
     await opened(engine, 1)
     pool = pool_of(engine)
     entry = await pool.borrow()
-    assert entry is not None
+    closed = entry.driver_connection
     entry.invalidate()
     pool.give_back(entry)
-    assert await pool.borrow() is None
+    assert await pool.borrow() is entry
+    assert entry.driver_connection not in (None, closed)
+    pool.give_back(entry)
     assert checked_out(engine) == 0
     assert await Reader(engine).first(ONE, n=1) == 2
-    assert await pool.borrow() is entry
-    pool.give_back(entry)
 
 
-async def test_when_the_pool_gave_up_all_its_connections_none_is_lent(engine: AsyncEngine) -> None:
+async def test_when_the_pool_gave_up_all_its_connections_none_of_them_is_lent(engine: AsyncEngine) -> None:
     await opened(engine)
     pool = pool_of(engine)
+    entry = await pool.borrow()
+    given_up = entry.driver_connection
+    pool.give_back(entry)
     async with engine.connect() as connection:
         # As after a network that swallowed a packet.
         pool._invalidate(await connection.get_raw_connection(), _checkin=False)
-    assert await pool.borrow() is None
+    lent = [await pool.borrow() for _ in range(2)]
+    assert given_up not in [each.driver_connection for each in lent]
+    for each in lent:
+        pool.give_back(each)
     assert await Reader(engine).first(ONE, n=1) == 2
 
 
