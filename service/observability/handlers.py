@@ -12,16 +12,10 @@ from service.db.database import Database
 from service.errors import Unavailable
 from service.http.answers import Answer
 from service.http.unit import serves
-from service.migrate import supported
+from service.observability import readiness
 from service.observability.metrics import MEDIA_TYPE
 
 _READY_SECONDS = 2.0
-_NOT_READY = {
-    supported.Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
-    supported.Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
-    supported.Place.SPLIT: "The schema is at two revisions at once: run `roster db current` and `roster db upgrade`.",
-}
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,17 +53,10 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            revisions = await supported.heads(database.reading)
-            unfilled = await supported.unfilled(database.reading) if revisions else ()
+            revision, place = await readiness.check(database.reading)
     except TimeoutError:
         raise Unavailable(f"The database did not answer within {_READY_SECONDS:g} seconds.") from None
-    place = supported.place(revisions)
-    if not place.works:
-        raise Unavailable(_NOT_READY[place], retry_after_seconds=5)
-    if unfilled:
-        told = f"Rows are still to be filled for {', '.join(unfilled)}: run `roster db backfill`."
-        raise Unavailable(told, retry_after_seconds=5)
-    return Answer(msgspec.json.encode({"status": "ready", "revision": revisions[0], "schema": place}))
+    return Answer(msgspec.json.encode({"status": "ready", "revision": revision, "schema": place}))
 
 
 @get("/version")

@@ -1,7 +1,9 @@
 """What the service tells of its schema: where the database stands, what is left to do, and what was done when."""
 
 import asyncio
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,6 +23,13 @@ from service.migrate.config import scripts
 
 T = TypeVar("T")
 
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s"(:])+'
+# On PostgreSQL the kind is followed by the statement that makes the object, on SQLite by its name.
+_STATEMENT = r"(?:CREATE (?:OR REPLACE |UNIQUE |CONSTRAINT )*(?:INDEX|TRIGGER|FUNCTION|PROCEDURE) )?"
+_CHANGED = re.compile(
+    rf"[+-] (?:constraint {_NAME} {_NAME}|in {_NAME}: (?:(?i:constraint) )?{_NAME}|\w+ {_STATEMENT}{_NAME})"
+)
+
 _nothing = Parameters(NoParameters)
 _encode = msgspec.json.Encoder().encode
 
@@ -33,7 +42,7 @@ class SchemaRange(msgspec.Struct, frozen=True):
 
 
 class SchemaBackfill(msgspec.Struct, frozen=True):
-    """A backfill that was begun and is not over."""
+    """A backfill that was begun and is not over; `roster db status` shows the error text behind a `problem`."""
 
     revision: str
     name: str
@@ -49,7 +58,8 @@ class SchemaBackfill(msgspec.Struct, frozen=True):
 class Schema(msgspec.Struct, frozen=True):
     """Where the database stands: its revisions, seen from this code, and what is left of their phases.
 
-    `drift` is what was changed by other means than migrations, a line for each thing.
+    `drift` names each object that was changed by other means than migrations; definitions, which may hold the names of
+    roles and hosts, are shown by `roster db status` only.
     """
 
     revisions: list[str]
@@ -67,10 +77,12 @@ class Schema(msgspec.Struct, frozen=True):
 
 
 class SchemaStep(msgspec.Struct, frozen=True):
-    """One thing that the runner did: who, when, how long, and how long it waited for a lock at most."""
+    """One step of the runner: when, how long, and the longest wait for a lock.
+
+    The account and the host that ran it stay in the database, in migration_audit.
+    """
 
     at: datetime
-    who: str
     phase: str
     step: str
     outcome: str
@@ -121,8 +133,8 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
         to_contract=list(phases.contract),
         kept_aside=list(phases.kept_aside),
         edited=list(phases.edited),
-        backfills=[msgspec.convert(each, SchemaBackfill, from_attributes=True) for each in phases.backfills],
-        drift=list(phases.drift),
+        backfills=[_backfill(each) for each in phases.backfills],
+        drift=[name_of_change(each) for each in phases.drift],
     )
     return Answer(_encode(document))
 
@@ -145,6 +157,18 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
         for each in history.history(heads)
     ]
     return Answer(_encode(SchemaHistory(items)))
+
+
+def _backfill(found: status.Backfill) -> SchemaBackfill:
+    # The error text of a database may name hosts, files, roles and sessions.
+    problem = None if found.problem is None else "It stopped with an error: run `roster db status` to read it."
+    return msgspec.convert(replace(found, problem=problem), SchemaBackfill, from_attributes=True)
+
+
+def name_of_change(line: str) -> str:
+    """Return the sign, the kind and the name in a line of `fingerprint.drift`."""
+    found = _CHANGED.match(line)
+    return found.group().rstrip(" :(") if found else line[:2] + "an object"
 
 
 async def _asked(database: Database, question: Callable[[Connection], T], unmade: T) -> T:
