@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 
 from bench import data
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 from service.migrate.runner import upgrade
 from service.models import Department, DepartmentEmployee, Employee, User
 from tests.postgres import SETTINGS, create_database, drop_database, ephemeral_server

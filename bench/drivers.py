@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from bench.statements import Statement
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 
 Rows = Sequence[Sequence[Any]]
 Run = Callable[..., Awaitable[Rows]]

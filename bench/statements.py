@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect, bindparam, insert, literal_column, select, update
 
-from service.db.engine import parse_url
 from service.db.rows import columns
+from service.db.urls import parse_url
 from service.employees import schemas as employees
 from service.models import Department, DepartmentEmployee, Employee, User
 from service.users import schemas as users

@@ -16,7 +16,7 @@ from sqlalchemy.orm import selectinload
 
 from bench import cursors
 from bench.garbage import settle
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 from service.employees import schemas as employees
 from service.models import DepartmentEmployee, Employee, User
 from service.users import schemas as users

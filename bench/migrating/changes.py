@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bench.migrating.scenarios import SETUP, Change, Scenario
 from bench.rivals import ROOT
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 from service.migrate import commands, config
 from service.migrate.filling import Progress
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from service import __version__
 from service.cli.db import db
 from service.cli.openapi import openapi_command
 from service.cli.serve import serve
@@ -24,6 +25,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="roster %(version)s")
 def main() -> None:
     """Roster, a directory of people, recordings and departments.
 

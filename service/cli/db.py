@@ -5,15 +5,14 @@ from dataclasses import asdict
 
 import click
 
-from service.cli.db_options import as_json, as_sql, patience, patient, print_json, resolved, watched
+from service.cli.db_options import as_json, as_sql, database, patience, patient, print_json, resolved, watched
 from service.cli.db_phases import backfill, contract, purge
 from service.cli.db_status import read_status, status, what_is_left
 
 
 @click.group()
-@click.option("--url", help="The database; else ROSTER_MIGRATE_URL, ROSTER_DATABASE_URL or DATABASE_URL say.")
-@click.pass_context
-def db(context: click.Context, url: str | None) -> None:
+@database
+def db() -> None:
     """The schema of the database: make it, change it, ask where it stands.
 
     \b
@@ -28,7 +27,6 @@ def db(context: click.Context, url: str | None) -> None:
     A revision is named by its id (0008_fold_users), by its number (0008), or by steps from here (+1, -2). Alembic's own
     command works as well: `alembic upgrade head`, `alembic history`, `alembic check`.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    context.obj = url
 
 
 @db.command()
@@ -36,6 +34,7 @@ def db(context: click.Context, url: str | None) -> None:
 @patience
 @as_sql
 @as_json
+@database
 @click.pass_obj
 def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, **waits: float) -> None:
     """Upgrade to REVISION, by default the newest: what the code before and the code after can both live with.
@@ -54,6 +53,7 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, *
 @patience
 @as_sql
 @as_json
+@database
 @click.pass_obj
 def downgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, **waits: float) -> None:
     """Downgrade to REVISION: an id, a number, `-1` for one step, or `base` for nothing at all.
@@ -67,6 +67,7 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool,
 
 @db.command()
 @as_json
+@database
 @click.pass_obj
 def current(url: str | None, *, as_json: bool) -> None:
     """Print the revision the database is at."""
@@ -79,6 +80,7 @@ def current(url: str | None, *, as_json: bool) -> None:
 
 @db.command()
 @as_json
+@database
 @click.pass_obj
 def history(url: str | None, *, as_json: bool) -> None:
     """List the revisions, newest first; a star marks those the database has.
@@ -106,6 +108,7 @@ def history(url: str | None, *, as_json: bool) -> None:
 @click.option("-m", "--message", required=True, help="What changes, in a few words: add colour to users.")
 @click.option("--empty", is_flag=True, help="Write an empty one, without looking at the models and the database.")
 @as_json
+@database
 @click.pass_obj
 def revision(url: str | None, message: str, *, empty: bool, as_json: bool) -> None:
     """Draft a revision of what the models have and the database has not.

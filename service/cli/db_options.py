@@ -16,6 +16,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LINE_SECONDS = 5.0
 
+
+def _remember(context: click.Context, _option: click.Parameter, url: str | None) -> None:
+    if url:
+        context.obj = url
+
+
+_remembered: dict[str, Any] = {"expose_value": False, "callback": _remember}
+_database = click.option(
+    "--database",
+    metavar="URL",
+    help="The database, instead of the one that ROSTER_MIGRATE_URL, ROSTER_DATABASE_URL or DATABASE_URL names.",
+    **_remembered,
+)
+# The name that this option had at first.
+_url = click.option("--url", hidden=True, **_remembered)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead of running it (PostgreSQL).")
 _lock_wait = click.option(
@@ -34,6 +49,11 @@ _deadline = click.option(
     type=click.FloatRange(min=1),
     help="Seconds until a step that others keep waiting is given up.",
 )
+
+
+def database(command: F) -> F:
+    """Give a command the option --database, whose URL becomes the object of the context."""
+    return _database(_url(command))
 
 
 def patience(command: F) -> F:

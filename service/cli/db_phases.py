@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from service.cli.db_options import as_json, as_sql, patience, patient, print_json, resolved, watched
+from service.cli.db_options import as_json, as_sql, database, patience, patient, print_json, resolved, watched
 from service.errors import Misconfigured
 
 
@@ -17,6 +17,7 @@ from service.errors import Misconfigured
 @click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of REVISION instead of running it (PostgreSQL).")
 @patience
 @as_json
+@database
 @click.pass_obj
 def backfill(
     url: str | None,
@@ -62,6 +63,7 @@ def backfill(
 @patience
 @as_sql
 @as_json
+@database
 @click.pass_obj
 def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_json: bool, **waits: float) -> None:
     """Put aside what only code before the applied revisions used, up to REVISION, when none of it runs any more.
@@ -89,6 +91,7 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
 @patience
 @as_sql
 @as_json
+@database
 @click.pass_obj
 def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, as_json: bool, **waits: float) -> None:
     """Drop for good what contracts and downgrades put aside. There is no way back from here."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.db_options import as_json, print_json, resolved
+from service.cli.db_options import as_json, database, print_json, resolved
 
 if TYPE_CHECKING:
     from service.migrate.status import Backfill, Status
@@ -23,6 +23,7 @@ _EXPLAINED = {
 
 @click.command()
 @as_json
+@database
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
     """Tell where the database stands, what is left to do, and whether anything is wrong.
@@ -60,7 +61,8 @@ def what_is_left(found: "Status") -> Iterator[str]:
 
 
 def _lines(found: "Status") -> Iterator[str]:
-    yield f"{found.database} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.place]}."
+    where = _whole_path(found.database)
+    yield f"{where} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.place]}."
     phases = found.phases
     if found.migrator:
         yield f"A migrator is at work: {found.migrator}."
@@ -80,6 +82,16 @@ def _lines(found: "Status") -> Iterator[str]:
         yield from (f"  {each}" for each in phases.drift[:_MOST_LINES])
         if len(phases.drift) > _MOST_LINES:
             yield f"  and {len(phases.drift) - _MOST_LINES} more (--json has all)"
+
+
+def _whole_path(database: str) -> str:
+    """The URL, and where the file is if its path is relative to the current directory."""
+    from service.db.urls import parse_url, sqlite_file
+
+    if not database.startswith("sqlite"):
+        return database
+    file = sqlite_file(parse_url(database))
+    return database if file.is_absolute() else f"{database} ({file.absolute()})"
 
 
 def _progress(fill: "Backfill") -> str:

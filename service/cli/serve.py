@@ -98,11 +98,11 @@ def _require_loopback(host: str, settings: Settings) -> None:
 
 
 def _announce(host: str, port: int, workers: int, settings: Settings) -> None:
-    from service.db.engine import parse_url
+    from service.db.urls import parse_url, shown, sqlite_file
 
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     url = parse_url(settings.database_url)
-    data = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    data = sqlite_file(url).absolute() if url.get_backend_name() == "sqlite" else shown(settings.database_url)
     lines = {"API": f"{base}/v1", "API docs": f"{base}/docs", "Data": data, "Processes": workers}
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}", err=True)

@@ -5,6 +5,8 @@ from sqlalchemy import MetaData
 from service.db.engine import Limits, Purpose, create_engine
 from service.db.reader import Reader
 from service.db.uow import Units
+from service.db.url_parameters import leads_through_pooler
+from service.db.urls import parse_url
 from service.settings import Settings
 
 
@@ -19,7 +21,8 @@ class Database:
             pool_size=settings.pool_size,
             pool_wait_seconds=settings.pool_wait_seconds,
         )
-        url, pooler = settings.database_url, settings.pooler
+        url = parse_url(settings.database_url)
+        pooler = settings.pooler or leads_through_pooler(url)
         self.reading = create_engine(url, Purpose.READ, limits=limits, pooler=pooler)
         self.writing = create_engine(url, Purpose.SERVE, limits=limits, pooler=pooler)
         deadline = settings.unit_deadline_seconds

@@ -2,27 +2,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.db import commits, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
+from service.db.url_parameters import connect_arguments, leads_through_pooler
+from service.db.urls import parse_url, sqlite_file
 from service.errors import Misconfigured
 
-_DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
-# What a URL may tell asyncpg beside host, user, password and database.
-_PARAMETERS = frozenset({"gsslib", "host", "krbsrvname", "passfile", "port", "ssl", "target_session_attrs"})
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_LARGEST_PORT = 65535
-# SQLAlchemy 2.0 leaves the percent signs of a database's name as they are.
-_SQLALCHEMY_DECODES = make_url("sqlite:///%41").database == "A"
 _CONNECT_SECONDS = 5.0
 
 
@@ -50,54 +43,6 @@ class Limits:
 _PATIENT = Limits(statement_seconds=None, idle_in_transaction_seconds=None, pool_size=2, pool_wait_seconds=30.0)
 
 
-def parse_url(text: str) -> URL:
-    """Return the URL with its async driver, whichever way a person wrote it.
-
-    Raises:
-        Misconfigured: it is no URL, names another database or a parameter that cannot be met, or a SQLite database in
-            memory, which connections cannot share.
-    """
-    try:
-        url = make_url(text.strip())
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or (url.port or 0) > _LARGEST_PORT:
-        message = "The database URL cannot be read. Write postgresql://user:password@host/name or sqlite:///file.db."
-        raise Misconfigured(message)
-    backend = url.get_backend_name()
-    if backend not in _DRIVERS:
-        message = f"The database URL names {backend!r}. Roster runs on postgresql:// and sqlite://."
-        raise Misconfigured(message)
-    if url.database and not _SQLALCHEMY_DECODES:
-        url = url.set(database=unquote(url.database))
-    url = url.set(drivername=_DRIVERS[backend])
-    return _read_sqlite_url(url) if backend == "sqlite" else _read_postgresql_url(url)
-
-
-def _read_sqlite_url(url: URL) -> URL:
-    file = url.database or ":memory:"
-    if ":memory:" in file or url.query.get("mode") == "memory":
-        message = "A SQLite database in memory cannot be shared by connections. Write sqlite:///file.db."
-        raise Misconfigured(message)
-    if url.query or file.startswith("file:"):
-        message = "A SQLite URL holds the path of a file and nothing else. Write sqlite:///file.db."
-        raise Misconfigured(message)
-    return url
-
-
-def _read_postgresql_url(url: URL) -> URL:
-    # libpq's name for it, as hosting services hand it out; asyncpg's is ssl.
-    if sslmode := url.query.get("sslmode"):
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
-    if unknown := sorted(set(url.query) - _PARAMETERS):
-        message = f"The database URL has parameters that asyncpg does not take; leave them out: {', '.join(unknown)}."
-        raise Misconfigured(message)
-    if (sslmode := url.query.get("ssl", "prefer")) not in _SSL_MODES:
-        message = f"The database URL has the sslmode {sslmode!r}. There are {', '.join(_SSL_MODES)}."
-        raise Misconfigured(message)
-    return url
-
-
 def create_engine(
     url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False
 ) -> AsyncEngine:
@@ -107,18 +52,13 @@ def create_engine(
     On SQLite a SERVE engine has one connection: that is the queue in which this process's writers wait.
 
     Raises:
-        Misconfigured: see `parse_url`.
+        Misconfigured: see `parse_url` and `connect_arguments`.
     """
     parsed = parse_url(url) if isinstance(url, str) else url
     if limits is None:
         limits = Limits() if purpose in (Purpose.SERVE, Purpose.READ) else _PATIENT
     build = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
     return build(parsed, purpose, limits, pooler=pooler)
-
-
-def sqlite_file(url: URL) -> Path:
-    """The file of a SQLite URL."""
-    return Path(url.database or "")
 
 
 def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str, Any], **more: Any) -> AsyncEngine:
@@ -146,8 +86,10 @@ def _give_up_doubtful_connection(context: ExceptionContext) -> None:
 
 
 def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
+    pooler = pooler or leads_through_pooler(url)
+    url, asked = connect_arguments(url)
     server_settings = {"application_name": f"roster {purpose}"}
-    connect_args: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "server_settings": server_settings}
+    connect_args: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "server_settings": server_settings} | asked
     if limits.statement_seconds is not None:
         # The server gives up first; this one is for a network that swallows packets without a word.
         connect_args["command_timeout"] = limits.statement_seconds + _CONNECT_SECONDS

@@ -13,7 +13,9 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 import service.migrate.sqlite.impl  # noqa: F401 - it registers itself with Alembic
-from service.db.engine import Limits, parse_url
+from service.db.engine import Limits
+from service.db.url_parameters import leads_through_pooler
+from service.db.urls import parse_url
 from service.migrate import autogenerate, blockers, ledger, lock
 from service.migrate.errors import Refused
 from service.migrate.executor import Executor
@@ -36,13 +38,14 @@ log = logging.getLogger(__name__)
 
 
 def url(context: EnvironmentContext) -> str:
-    """Where to migrate: what Python code said, else `-x url=…`, else the settings.
+    """Where to migrate: what Python code said, else `-x database=…`, else the settings.
 
     Raises:
         Refused: the settings lead through a pooler, which keeps neither locks nor sessions.
         Misconfigured: a setting is wrong.
     """
-    given = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get("url")
+    said = context.get_x_argument(as_dictionary=True)
+    given = context.config.attributes.get("url") or said.get("database") or said.get("url")
     if isinstance(given, str) and given:
         return given
     return direct_url(Settings.from_env())
@@ -50,8 +53,9 @@ def url(context: EnvironmentContext) -> str:
 
 def direct_url(settings: Settings) -> str:
     """The URL for migrations; raises Refused if the settings know only the way through a pooler."""
-    if settings.pooler and not settings.migrate_url:
-        raise Refused("ROSTER_POOLER is set: say in ROSTER_MIGRATE_URL where PostgreSQL itself is, for migrations.")
+    pooler = settings.pooler or leads_through_pooler(parse_url(settings.database_url))
+    if pooler and not settings.migrate_url:
+        raise Refused("The database is reached through a pooler: say in ROSTER_MIGRATE_URL where PostgreSQL itself is.")
     return settings.migrate_url or settings.database_url
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.failures import causes
+from service.db.urls import place
 from service.errors import Misconfigured, RosterError
 
 
@@ -34,7 +35,7 @@ def told(url: URL) -> Iterator[None]:
         # PgBouncer lets nobody in who asks for what it cannot keep.
         if "unsupported startup parameter" in reason(error):
             raise through_a_pooler() from error
-        raise Refused(f"{_where(url)} cannot be used: {reason(error)}.") from error
+        raise Refused(f"{place(url)} cannot be used: {reason(error)}.") from error
 
 
 def _of_alembic(error: CommandError) -> Refused:
@@ -57,13 +58,6 @@ def through_a_pooler() -> Refused:
         "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
         "PostgreSQL itself is, for migrations."
     )
-
-
-def _where(url: URL) -> str:
-    if url.get_backend_name() == "sqlite":
-        return f"The file {url.database}"
-    port = f":{url.port}" if url.port else ""
-    return f"The database {url.database} at {url.host or 'the local socket'}{port}"
 
 
 def reason(error: BaseException) -> str:

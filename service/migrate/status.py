@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, select, text
 
-from service.db.engine import Purpose, create_engine, parse_url, sqlite_file
+from service.db.engine import Purpose, create_engine
+from service.db.urls import parse_url, shown, sqlite_file
 from service.migrate import blockers, commands, contents, fingerprint, history, ledger, lock, supported, trash
 from service.migrate.applied import plans
 from service.migrate.config import scripts
@@ -95,7 +96,7 @@ async def status(url: str) -> Status:
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
     return Status(
-        database=parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True),
+        database=shown(url),
         place=supported.place(heads),
         current=heads,
         head=commands.head(),

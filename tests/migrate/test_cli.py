@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.cli.db import db
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 from service.migrate import lock
 from service.migrate.runner import head_revision
 from tests.alembic.test_revisions import ALL
@@ -159,7 +159,9 @@ def test_history_is_there_without_a_database() -> None:
 
 def test_the_url_option_goes_before_the_settings(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
-    result = CliRunner().invoke(main, ["db", "--url", url, "upgrade", "0001"], env={"ROSTER_DATABASE_URL": "nonsense"})
+    result = CliRunner().invoke(
+        main, ["db", "--database", url, "upgrade", "0001"], env={"ROSTER_DATABASE_URL": "nonsense"}
+    )
     assert result.exit_code == 0
     assert (tmp_path / "roster.db").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.db.engine import parse_url
+from service.db.urls import parse_url
 from service.migrate import commands, lock
 from service.migrate.errors import Refused
 from service.migrate.runner import upgrade

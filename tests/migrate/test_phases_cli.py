@@ -194,7 +194,7 @@ async def test_a_purge_asks_first_and_takes_no_for_an_answer(empty_url: str, pro
 def on_a_terminal(url: str, *arguments: str) -> tuple[str, str, int]:
     """What a command prints, what it draws for whoever watches, and its exit status."""
     reading, writing = pty.openpty()
-    command = [sys.executable, "-m", "service", "db", "--url", url, *arguments]
+    command = [sys.executable, "-m", "service", "db", "--database", url, *arguments]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, env=environment)
     os.close(writing)

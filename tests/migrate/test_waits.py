@@ -67,7 +67,7 @@ async def test_the_command_says_how_long_and_the_service_s_settings_do_not(
 ) -> None:
     monkeypatch.setenv("ROSTER_LOCK_WAIT_SECONDS", "5")
     async with live(empty_postgres_url, project, up=NOTE.format(lock="ACCESS_EXCLUSIVE")) as it:
-        command = ["db", "--url", it.url, "upgrade", "--lock-wait"]
+        command = ["db", "--database", it.url, "upgrade", "--lock-wait"]
         too_long = await asyncio.to_thread(CliRunner().invoke, main, [*command, "5"])
         assert too_long.exit_code == 2
         assert "5.0 is not in the range 0.001<=x<=0.9" in too_long.stderr
