@@ -17,6 +17,7 @@ from service.departments import handlers as departments
 from service.employees import handlers as employees
 from service.http import docs, problems
 from service.http.edge import Edge
+from service.http.hosts import Hosts
 from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
 from service.models import Base
@@ -52,7 +53,9 @@ class Roster(Edge):
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
         self.litestar = _litestar(self)
-        super().__init__(self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar))
+        super().__init__(
+            self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar), Hosts(settings.allowed_hosts)
+        )
 
 
 def create_app(settings: Settings | None = None) -> Roster:

@@ -1,8 +1,10 @@
 """Settings, read once from the environment and passed down."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv6Address
 from math import inf, isnan, nan
 from typing import Any, Self
 
@@ -13,6 +15,10 @@ PREFIX = "ROSTER_"
 # PostgreSQL counts milliseconds in 31 bits, and Python's moments end with the year 9999.
 _A_DAY_IN_SECONDS = 86_400
 _TEN_YEARS_IN_HOURS = 87_600
+
+_LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+# A name, an IPv4 address or a domain with all below it; `*` is every host.
+_HOST = re.compile(rf"\*|(\*?\.)?{_LABEL}(\.{_LABEL})*")
 
 
 def _setting(
@@ -55,12 +61,36 @@ class Settings:
     busy_seconds: float = _setting(
         10.0, "The longest wait for another process that writes to SQLite.", least=0, most=_A_DAY_IN_SECONDS
     )
+    head_limit_bytes: int = _setting(
+        65_536, "The longest request line and header fields together.", least=1_024, most=16_777_216
+    )
+    head_seconds: float = _setting(
+        10.0, "How long the head of a request may take to arrive before 408.", least=0.1, most=_A_DAY_IN_SECONDS
+    )
+    body_seconds: float = _setting(
+        30.0, "How long each KiB of a request body may take to arrive before 408.", least=0.1, most=_A_DAY_IN_SECONDS
+    )
+    send_seconds: float = _setting(
+        60.0,
+        "How long a client may take to receive each KiB of an answer before it is cut off.",
+        least=0.1,
+        most=_A_DAY_IN_SECONDS,
+    )
+    keep_alive_seconds: float = _setting(
+        75.0, "How long a connection is kept for a next request.", least=0, most=_A_DAY_IN_SECONDS
+    )
+    connection_limit: int = _setting(
+        1_000, "Clients' connections that a process holds at once, as far as its descriptors reach.", least=1
+    )
     body_limit_bytes: int = _setting(1_000_000, "The largest request body, imports excepted.", least=1)
     import_limit_bytes: int = _setting(2_000_000_000, "The largest body of an import.", least=1)
     idempotency_hours: float = _setting(
         24.0, "How long the answer to an Idempotency-Key is kept.", least=0, most=_TEN_YEARS_IN_HOURS
     )
     trusted_network: bool = _setting(default=False, about="The network in front is private: any address may be bound.")
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), "Hosts, besides those of loopback, that requests may name: `api.example.org,.example.net`."
+    )
     drain_seconds: int = _setting(
         30, "How long a stopping server waits for running requests.", least=0, most=_A_DAY_IN_SECONDS
     )
@@ -138,4 +168,30 @@ def _number(text: str) -> float:
     return number
 
 
-_READERS: dict[type, Callable[[str], Any]] = {str: str, bool: _boolean, int: _integer, float: _number}
+def _is_ipv6(name: str) -> bool:
+    try:
+        IPv6Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(each.strip().lower().strip("[]").removesuffix(".") for each in text.split(","))
+    for name in filter(None, names):
+        if not (_HOST.fullmatch(name) or _is_ipv6(name)):
+            message = (
+                f"{name!r} is not a host; names such as api.example.org, domains such as .example.org and addresses "
+                "are expected, without scheme, port or path"
+            )
+            raise ValueError(message)
+    return tuple(str(IPv6Address(each)) if ":" in each else each for each in names if each)
+
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    str: str,
+    bool: _boolean,
+    int: _integer,
+    float: _number,
+    tuple: _hosts,
+}

@@ -116,7 +116,7 @@ async def client(roster: Roster) -> AsyncIterator[httpx.AsyncClient]:
 
 def client_of(roster: Roster) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=roster, raise_app_exceptions=False)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://roster.test")
+    return httpx.AsyncClient(transport=transport, base_url="http://roster.localhost")
 
 
 Make = Callable[..., Awaitable[dict[str, Any]]]

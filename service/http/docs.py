@@ -132,7 +132,7 @@ async def _prepared() -> dict[str, Asset]:
 
 
 @get("/openapi.json")
-@serves(summary="Read this description of the API", result=dict[str, Any], tagged=True, problems=(400,))
+@serves(summary="Read this description of the API", result=dict[str, Any], tagged=True, problems=(400, 412))
 async def get_openapi(request: Request[Any, Any, Any]) -> ASGIApp:
     state = request.app.state
     if "openapi" not in state:

@@ -1,15 +1,25 @@
-"""The outermost ring: request id, HEAD, OPTIONS, figures and a log line for every request, whatever becomes of it."""
+"""The outermost ring: Host, request id, HEAD, OPTIONS, figures and a log line for each request, whatever its end."""
 
+import asyncio
 import random
 import re
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
-from service.errors import NotFound
+from service.errors import NotFound, Unavailable
+from service.http.answers import Answer
+from service.http.hosts import Hosts
 from service.http.problems import describe
+
+# What a server may tell of a request in `scope["extensions"]`: the failure that it found in it, to be answered here,
+# and whether a cancelled request was cut off by the end of the drain.
+REFUSAL = "roster.refusal"
+IS_STOPPING = "roster.is_stopping"
+
+_CUT_OFF = "The server is stopping and did not finish the request."
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -23,51 +33,94 @@ Note = Callable[[str, str, str, int, float], None]
 class Edge:
     """Wraps the application; errors and unmatched routes pass through here as everything else does."""
 
-    def __init__(self, app: ASGIApp, observe: Observe, note: Note, allow: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, app: ASGIApp, observe: Observe, note: Note, allow: Mapping[str, bytes], hosts: Hosts | None = None
+    ) -> None:
         self._app = app
         self._observe = observe
         self._note = note
         self._allow = allow
+        self._hosts = hosts or Hosts()
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+    async def __call__(self, given: Any, receive: Receive, send: Send) -> None:
+        if given["type"] != "http":
+            await self._app(given, receive, send)
             return
         started = perf_counter()
-        request_id = _request_id(scope)
+        # The server goes on reading its own scope, to know whether a body follows (facts 56); Litestar writes to this.
+        scope: Any = {**given}
+        hosts, request_id = _read_headers(scope)
         scope["request_id"] = request_id.decode()
         method = scope["method"]
+        sender = _Sender(scope, send, request_id, self._allow)
         if method == "HEAD":
             scope["method"] = "GET"
             # An endless answer need not be made for its headers.
             scope["bodiless"] = True
-        status = 0
-
-        async def send_marked(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", request_id)]
-                if method == "OPTIONS" and (allow := self._allow.get(scope.get("path_template", ""))):
-                    headers = [each for each in headers if each[0].lower() != b"allow"] + [(b"allow", allow)]
-                message["headers"] = headers
-            elif method == "HEAD":
-                message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
-            await send(message)
-
         try:
-            _check_spelling(scope["path"])
-            await self._app(scope, receive, send_marked)
+            self._check(scope, hosts)
+            await (self._answer_server_options if scope["path"] == "*" else self._app)(scope, receive, sender.send)
         except Exception as failure:
-            if status:
+            if sender.status:
                 raise
-            await describe(failure, scope["request_id"])(scope, receive, send_marked)
+            await describe(failure, scope["request_id"])(scope, receive, sender.send)
+        except asyncio.CancelledError:
+            if sender.status or not _is_stopping(scope):
+                raise
+            await describe(Unavailable(_CUT_OFF), scope["request_id"])(scope, receive, sender.send)
         finally:
             seconds = perf_counter() - started
             route = scope.get("path_template", "")
-            self._observe(method, route, status, seconds)
+            self._observe(method, route, sender.status, seconds)
             if route not in _QUIET:
-                self._note(scope["request_id"], method, scope["path"], status, seconds)
+                self._note(scope["request_id"], method, scope["path"], sender.status, seconds)
+
+    def _check(self, scope: Any, hosts: list[bytes]) -> None:
+        """Return if the request may go on; raises what is wrong with it."""
+        if extensions := scope.get("extensions"):
+            refusal = extensions.get(REFUSAL)
+            if refusal is not None:
+                raise refusal
+        self._hosts.check(hosts, scope)
+        _check_spelling(scope["path"])
+
+    async def _answer_server_options(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer `OPTIONS *`: what the service as a whole serves (RFC 9110, 9.3.7)."""
+        if scope["method"] != "OPTIONS":
+            raise NotFound("There is nothing at this address.")
+        methods = {each for allow in self._allow.values() for each in allow.split(b", ")}
+        answer = Answer(status=204, headers=[(b"allow", b", ".join(sorted(methods)))])
+        await answer(scope, receive, send)
+
+
+class _Sender:
+    """Passes an answer on, with the request's id and the right Allow, and to HEAD without its body."""
+
+    __slots__ = ("_allow", "_method", "_request_id", "_scope", "_send", "status")
+
+    def __init__(self, scope: Any, send: Send, request_id: bytes, allow: Mapping[str, bytes]) -> None:
+        self._scope = scope
+        self._method = scope["method"]
+        self._send = send
+        self._request_id = request_id
+        self._allow = allow
+        self.status = 0
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message["headers"], (b"x-request-id", self._request_id)]
+            if self._method == "OPTIONS" and (allow := self._allow.get(self._scope.get("path_template", ""))):
+                headers = [each for each in headers if each[0].lower() != b"allow"] + [(b"allow", allow)]
+            message["headers"] = headers
+        elif self._method == "HEAD":
+            message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
+        await self._send(message)
+
+
+def _is_stopping(scope: Any) -> bool:
+    is_stopping = scope.get("extensions", {}).get(IS_STOPPING)
+    return is_stopping is not None and is_stopping()
 
 
 def _check_spelling(path: str) -> None:
@@ -76,9 +129,17 @@ def _check_spelling(path: str) -> None:
         raise NotFound("There is nothing at this address; mind the slashes.")
 
 
-def _request_id(scope: Scope) -> bytes:
+def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:
+    """Return the values of Host and the request's id, and leave its content codings in the scope if it has some."""
+    hosts: list[bytes] = []
+    request_id = None
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"x-request-id":
+            if request_id is None and _REQUEST_ID.fullmatch(value):
+                request_id = value
+        elif name == b"content-encoding":
+            scope.setdefault("content_codings", []).append(value)
     # It tells requests apart and keeps no secret: urandom would be a system call for each.
-    return b"%032x" % random.getrandbits(128)
+    return hosts, request_id or b"%032x" % random.getrandbits(128)

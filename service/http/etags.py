@@ -8,8 +8,10 @@ from service.errors import Malformed, Stale
 from service.http.answers import header
 
 _ONE = r'(?:W/)?"[\x21\x23-\x7e]*"'
-# How If-Match and If-None-Match are written.
-ENTITY_TAGS = rf"^(?:\*|{_ONE}(?:[ \t]*,[ \t]*{_ONE})*)$"
+# How If-Match and If-None-Match are written; list members may be empty (RFC 9110, 5.6.1.2).
+ENTITY_TAGS = rf"^(?:\*|[\t ,]*{_ONE}(?:[\t ]*,[\t ,]*{_ONE})*(?:[\t ]*,[\t ,]*)?)$"
+
+_CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 
 _WRITTEN = re.compile(ENTITY_TAGS)
 _TAG = re.compile(_ONE)
@@ -60,15 +62,27 @@ class Conditions:
             raise Stale("There is nothing here that If-Match could match.")
 
 
-def is_known(scope: Any, tag: str) -> bool:
-    """Tell whether the caller already has what this tag stands for."""
-    if header(scope, b"if-none-match") is None:
+def is_known(scope: Any, tag: str | None) -> bool:
+    """Tell whether the caller of GET or HEAD already has what it would be shown, which has this tag or none.
+
+    Raises:
+        Stale: If-Match was sent and names something else, so the caller does not want to see this (RFC 9110, 13.1.1).
+        Malformed: If-Match or If-None-Match holds something that is no entity tag.
+    """
+    for name, _ in scope["headers"]:
+        if name in _CONDITIONS:
+            break
+    else:
         return False
-    known = _weakly(_tags(scope, "If-None-Match")) or frozenset()
-    return "*" in known or tag in known
+    wanted, known = _tags(scope, "If-Match"), _weakly(_tags(scope, "If-None-Match"))
+    if wanted is not None and not _hold(wanted, tag):
+        raise Stale("It is another version than If-Match names.")
+    return known is not None and _hold(known, tag)
 
 
-def _hold(tags: frozenset[str], tag: str) -> bool:
+def _hold(tags: frozenset[str], tag: str | None) -> bool:
+    if tag is None:
+        return "*" in tags
     if "." not in tag:
         tags = frozenset(_MORE_THAN_ITS_ROW.sub('"', each) for each in tags)
     return "*" in tags or tag in tags
@@ -82,7 +96,7 @@ def _tags(scope: Any, name: str) -> frozenset[str] | None:
     written = header(scope, name.lower().encode())
     if written is None:
         return None
-    written = written.strip()
+    written = written.strip(" \t")
     if not _WRITTEN.fullmatch(written):
         raise Malformed(f'{name} holds {written!r}; entity tags are written as "1", W/"1" or *.')
     return frozenset({"*"}) if written == "*" else frozenset(_TAG.findall(written))

@@ -75,9 +75,6 @@ def _format(scope: Any) -> str:
         name, _, value = each.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in ("utf-8", "utf8"):
             raise UnsupportedMedia(f"The body is in {value.strip()}; UTF-8 is read here.")
-    coding = header(scope, b"content-encoding") or "identity"
-    if coding.lower() != "identity":
-        raise UnsupportedMedia(f"The body is encoded as {coding}; it is read as it is.")
     return FORMATS[media]
 
 

@@ -117,7 +117,7 @@ def _operation(served: _Served, schemas: Schemas) -> dict[str, Any]:
 
 def _header_parameters(served: _Served) -> list[dict[str, str]]:
     takes = {
-        "IfMatch": served.operation.conditional,
+        "IfMatch": served.operation.conditional or (served.method == "get" and served.operation.tagged),
         "IfNoneMatch": served.method == "get" and served.operation.tagged,
         "IdempotencyKey": served.operation.idempotent,
     }

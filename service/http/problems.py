@@ -40,15 +40,44 @@ class NotAcceptable(RosterError):
     """None of the kinds that the caller takes is made here."""
 
 
+class UnsupportedCoding(UnsupportedMedia):
+    """The body has a content coding, such as gzip."""
+
+
+class Misdirected(RosterError):
+    """The request is for a host that this service does not answer for."""
+
+
+class TooSlow(RosterError):
+    """The request did not arrive within its time limit."""
+
+
+class HeadTooLarge(RosterError):
+    """The request line and the header fields are longer than is taken."""
+
+
+class NotImplementedHere(RosterError):
+    """The request needs a part of HTTP that an origin server need not have, and this one has not."""
+
+
+class UnsupportedVersion(RosterError):
+    """The request is in another version of HTTP than 1.0 and 1.1."""
+
+
 STATUS: dict[type[Exception], tuple[int, str]] = {
     Malformed: (400, "malformed"),
     NotFound: (404, "not-found"),
     NotAcceptable: (406, "not-acceptable"),
+    TooSlow: (408, "request-timeout"),
     Conflict: (409, "conflict"),
     Stale: (412, "stale"),
     TooLarge: (413, "too-large"),
     UnsupportedMedia: (415, "unsupported-media-type"),
+    Misdirected: (421, "misdirected-request"),
     Invalid: (422, "invalid"),
+    HeadTooLarge: (431, "request-header-fields-too-large"),
+    NotImplementedHere: (501, "not-implemented"),
+    UnsupportedVersion: (505, "http-version-not-supported"),
     Unsettled: (503, "unsettled"),
     Unavailable: (503, "unavailable"),
     RecursionError: (400, "malformed"),
@@ -131,6 +160,9 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
     if isinstance(failure, Unavailable):
         log.warning("unavailable", request_id=request_id, reason=repr(failure.__cause__ or failure))
         headers = ((b"retry-after", str(failure.retry_after_seconds).encode()),)
+    if isinstance(failure, UnsupportedCoding):
+        # RFC 9110, 15.5.16: names the codings that would have been taken.
+        headers = ((b"accept-encoding", b"identity"),)
     return problem(
         status,
         slug,

@@ -5,6 +5,8 @@ from typing import Any
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Send
 
+from service.http.codings import check_codings
+
 
 class Shortcut:
     """A middleware of Litestar's that calls the endpoint itself: what it takes is a request, what it returns an answer.
@@ -21,6 +23,8 @@ class Shortcut:
             # Litestar's own handler.
             await self._app(scope, receive, send)
             return
+        if "content_codings" in scope:
+            check_codings(scope)
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
         answer = await scope["route_handler"].fn(request)
         await answer(scope, receive, send)

@@ -160,6 +160,9 @@ def _declare(
     if more.get("writes"):
         statuses |= {413} | ({409} if binding.body else set()) | ({412} if binding.conditional else set())
     more["result"] = more["result"] or binding.returned
+    tagged = "version" in getattr(more["result"], "__struct_fields__", ())
+    if tagged and not more.get("writes"):
+        statuses.add(412)
     operation = Operation(
         name=handler.__name__,
         summary=summary,
@@ -168,7 +171,7 @@ def _declare(
         body=binding.body,
         query=binding.query,
         conditional=binding.conditional,
-        tagged="version" in getattr(more["result"], "__struct_fields__", ()),
+        tagged=tagged,
         **more,
     )
     return operation, binding
@@ -180,6 +183,8 @@ def _render(result: Any, status: int, scope: Any) -> Answer:
     if isinstance(result, Answer):
         return result
     if isinstance(result, Page):
+        # A page has no ETag: If-Match holds with `*` alone, and nothing is 304.
+        is_known(scope, None)
         return result.answer(scope)
     if isinstance(result, Shown):
         body = _encode(result.document)

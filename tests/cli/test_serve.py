@@ -28,8 +28,9 @@ def test_finishes_running_requests_before_it_ends(fresh_url: str, tmp_path: Path
     with serving(fresh_url, tmp_path / "log") as (base, process):
         port = int(base.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as line:
-            head = f"POST /v1/users HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
-            line.sendall(head.replace("\n", "\r\n").encode() + body[:5])
+            lines = ["POST /v1/users HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+            head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+            line.sendall(head.encode() + body[:5])
             # Answered on another line, so the server has read what this one sent before.
             httpx.get(f"{base}/livez").raise_for_status()
             process.send_signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ BODY = b'{"title": "left behind"}'
 
 def request(body: bytes, *, length: int | None = None) -> bytes:
     """A POST of a record, which may promise more than it sends."""
-    lines = ["POST /v1/records HTTP/1.1", "host: roster", "content-type: application/json"]
+    lines = ["POST /v1/records HTTP/1.1", "host: localhost", "content-type: application/json"]
     return "\r\n".join([*lines, f"content-length: {length or len(body)}", "", ""]).encode() + body
 
 

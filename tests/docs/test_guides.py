@@ -35,6 +35,8 @@ def test_the_guide_to_operations_tells_every_setting_and_its_default() -> None:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -106,7 +106,7 @@ class Observed:
         )
 
     async def ask(self, method: str = "GET", **scope: Any) -> None:
-        whole = {"type": "http", "method": method, "path": "/here", "headers": [], **scope}
+        whole = {"type": "http", "method": method, "path": "/here", "headers": [(b"host", b"localhost")], **scope}
         await self.edge(whole, self.receive, self.send)
 
     async def receive(self) -> Any:

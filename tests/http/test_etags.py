@@ -17,15 +17,19 @@ NO_TAGS = [
     '"1',
     '1"',
     '"1""2"',
-    '"1",',
-    ',"1"',
+    ",",
     '"1" "2"',
+    '"1", x',
+    '"1",\v"2"',
+    "*, ",
     'w/"1"',
     "W/1",
     '"a b"',
     '"\t"',
     '*, "1"',
 ]
+# Members of a list may be empty, and white space may stand around them (RFC 9110, 5.6.1.2).
+LISTS = ['"2",', ',"2"', '"2" ,', ', ,"1" ,\t, "2"\t,', '\t"2"\t', '"1",,"2"', ',\t"2"', '"2","2"']
 
 
 def scope(**headers: str) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def scope(**headers: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "written", ['"2"', '"1", "2"', '"1","2" , "3"', "*", ' "2" ', '"2.0123abcd"', '"1", "2.0123abcd"']
+    "written", ['"2"', '"1", "2"', '"1","2" , "3"', "*", ' "2" ', '"2.0123abcd"', '"1", "2.0123abcd"', *LISTS]
 )
 def test_if_match_names_the_version(written: str) -> None:
     Conditions(scope(if_match=written)).match(2)
@@ -68,7 +72,7 @@ def test_if_match_wants_something_to_be_there(written: str) -> None:
         Conditions(scope(if_match=written)).match_absent()
 
 
-@pytest.mark.parametrize("written", ['"2"', 'W/"2"', '"1", W/"2"', "*"])
+@pytest.mark.parametrize("written", ['"2"', 'W/"2"', '"1", W/"2"', "*", 'W/"2" ,', *LISTS])
 def test_a_caller_knows_what_it_has(written: str) -> None:
     assert is_known(scope(if_none_match=written), '"2"')
     assert not is_known(scope(if_none_match=written), '"3"') or written == "*"
@@ -133,6 +137,35 @@ async def test_what_the_caller_knows_is_not_sent_again(
     if status == 304:
         assert answer.content == b""
         assert {"content-type", "content-length"}.isdisjoint(answer.headers)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [('"1"', 200), ("*", 200), ('"7", "1"', 200), ('"2"', 412), ('W/"1"', 412), ('"1" ,', 200), ('"7",', 412)],
+)
+async def test_a_reader_can_ask_for_one_version(
+    client: httpx.AsyncClient, make: Make, method: str, wanted: str, status: int
+) -> None:
+    path = f"/v1/users/{(await make('users'))['id']}"
+    assert (await client.request(method, path, headers={"if-match": wanted})).status_code == status
+    # If-Match comes first (RFC 9110, 13.2.2).
+    both = await client.request(method, path, headers={"if-match": wanted, "if-none-match": '"1"'})
+    assert both.status_code == (304 if status == 200 else 412)
+    assert (await client.request(method, "/v1/users/999999", headers={"if-match": wanted})).status_code == 404
+
+
+async def test_a_list_has_no_version_to_ask_for(client: httpx.AsyncClient, make: Make) -> None:
+    await make("users")
+    statuses = {each: (await client.get("/v1/users", headers={"if-match": each})).status_code for each in ("*", '"1"')}
+    assert statuses == {"*": 200, '"1"': 412}
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_documents_of_the_service_have_versions_too(client: httpx.AsyncClient, path: str) -> None:
+    tag = (await client.get(path)).headers["etag"]
+    statuses = [(await client.get(path, headers={"if-match": each})).status_code for each in (tag, "*", '"1"')]
+    assert statuses == [200, 200, 412]
 
 
 async def test_conditions_are_read_before_anything_is_done(client: httpx.AsyncClient, make: Make) -> None:

@@ -126,7 +126,7 @@ async def test_skips_what_the_service_gives_itself(client: httpx.AsyncClient) ->
         ({"content-type": "text/csv; charset=latin-1"}, "The body is in latin-1; UTF-8 is read here."),
         (
             {"content-type": "text/csv", "content-encoding": "gzip"},
-            "The body is encoded as gzip; it is read as it is.",
+            "The body is encoded as gzip; send it without a Content-Encoding.",
         ),
     ],
 )

@@ -19,9 +19,14 @@ from service.errors import (
 from service.http.answers import Answer
 from service.http.problems import (
     STATUS,
+    HeadTooLarge,
+    Misdirected,
     NotAcceptable,
+    NotImplementedHere,
     TooLarge,
+    TooSlow,
     UnsupportedMedia,
+    UnsupportedVersion,
     allowed,
     describe,
 )
@@ -33,16 +38,22 @@ TITLES = {
     400: "Bad Request",
     404: "Not Found",
     406: "Not Acceptable",
+    408: "Request Timeout",
     409: "Conflict",
     412: "Precondition Failed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
+    421: "Misdirected Request",
     422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
     503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
 }
 FAILURES: list[RosterError] = [
     *(Malformed("So."), NotFound("So."), NotAcceptable("So."), Conflict("So."), Stale("So."), TooLarge("So.")),
     *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So.")),
+    *(TooSlow("So."), Misdirected("So."), HeadTooLarge("So."), NotImplementedHere("So."), UnsupportedVersion("So.")),
 ]
 
 

@@ -153,7 +153,7 @@ async def test_a_percent_encoded_id_is_the_same_address(client: httpx.AsyncClien
 @pytest.mark.parametrize("path", ["/v1/users/", "/v1/users//", "/v1//users", "//v1/users", "/v1/users/1/"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 async def test_an_address_has_one_spelling(client: httpx.AsyncClient, method: str, path: str) -> None:
-    answer = await client.request(method, f"http://roster.test{path}", json=USERS.least)
+    answer = await client.request(method, f"http://roster.localhost{path}", json=USERS.least)
     assert problem(answer) == not_found("There is nothing at this address; mind the slashes.")
 
 
@@ -239,7 +239,7 @@ async def test_a_request_that_breaks_off_stores_nothing(roster: Roster, client: 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [(b"content-type", b"application/json"), (b"host", b"roster.test")]
+    headers = [(b"content-type", b"application/json"), (b"host", b"roster.localhost")]
     scope = {"type": "http", "method": "POST", "path": "/v1/records", "query_string": b"", "headers": headers}
     await roster({**scope, "scheme": "http", "http_version": "1.1"}, receive, send)
     assert sent[0]["status"] == 400
