@@ -13,7 +13,7 @@ _AUTHORITY = re.compile(r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+
 _LARGEST_PORT = 65_535
 _MOST_REMEMBERED = 1_000
 # Load balancers and the kubelet ask these by the replica's own address; the answers hold no data.
-_PROBES = frozenset({"/livez", "/readyz"})
+EXEMPT = frozenset({"/livez", "/readyz"})
 
 
 class Hosts:
@@ -46,7 +46,7 @@ class Hosts:
         if self._allows(name):
             if len(self._remembered) < _MOST_REMEMBERED:
                 self._remembered.add(values[0])
-        elif scope["path"] not in _PROBES:
+        elif scope["path"] not in EXEMPT:
             raise Misdirected(
                 f"This service does not answer for the host {name!r}; ROSTER_ALLOWED_HOSTS names the hosts besides "
                 "localhost."

@@ -1,15 +1,16 @@
 """Imports over HTTP: a body of any length, read as it comes."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
+from msgspec import UNSET, UnsetType
 
 from service.db.database import Database
-from service.errors import Invalid, Malformed, Unavailable
+from service.errors import Fault, Invalid, Malformed, Unavailable
 from service.http.answers import Answer, header
 from service.http.parameters import Parameters as Query
 from service.http.problems import TooLarge, UnsupportedMedia
@@ -19,11 +20,27 @@ from service.http.transfer.files import spooled
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.runs import Job, Parameters, Source, Watcher
 from service.http.unit import serves
+from service.http.wire import WRONG
 from service.settings import Settings
 
 FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}
+# What generated clients send a file as: many of them know no other type for one.
+BINARY = "application/octet-stream"
 
-_QUERY = Query(Parameters)
+
+class ImportParameters(Parameters, frozen=True, kw_only=True):
+    """How an import over HTTP goes."""
+
+    format: (
+        Annotated[
+            Literal["csv", "ndjson"],
+            msgspec.Meta(description=f"Needed with {BINARY}; else Content-Type says which."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+_QUERY = Query(ImportParameters)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,7 +50,7 @@ def importing(declared: Import) -> HTTPRouteHandler:
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
         parameters = _QUERY.read(request.scope["query_string"])
-        format = _format(request.scope)
+        format = _format(request.scope, parameters.format)
         settings: Settings = request.app.state["settings"]
         body = _body(request, settings.import_limit_bytes)
         if not parameters.atomic or parameters.dry_run:
@@ -56,8 +73,8 @@ def importing(declared: Import) -> HTTPRouteHandler:
     declare = serves(
         summary=f"Import {declared.title}",
         result=Report,
-        query=Parameters,
-        takes=tuple(FORMATS),
+        query=ImportParameters,
+        takes=(*FORMATS, BINARY),
         lines=declared.line,
         writes=True,
         problems=(400, 409, 413, 415, 422, 503),
@@ -65,17 +82,32 @@ def importing(declared: Import) -> HTTPRouteHandler:
     return post("/import", status_code=200)(declare(endpoint))
 
 
-def _format(scope: Any) -> str:
-    """Return what kind of file the body is; raises UnsupportedMedia for one that is not read here."""
+def _format(scope: Any, asked: str | UnsetType) -> str:
+    """Return what kind of file the body is.
+
+    Raises:
+        UnsupportedMedia: it is of a type, a charset or a coding that is not read here.
+        Invalid: the parameter `format` is missing, or says something else than Content-Type.
+    """
     media, _, parameters = (header(scope, b"content-type") or "").partition(";")
     media = media.strip().lower()
-    if media not in FORMATS:
-        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {' or '.join(FORMATS)} is read here.")
+    if media not in (*FORMATS, BINARY):
+        known = f"{', '.join(FORMATS)} or {BINARY}"
+        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {known} is read here.")
     for each in parameters.split(";"):
         name, _, value = each.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in ("utf-8", "utf8"):
             raise UnsupportedMedia(f"The body is in {value.strip()}; UTF-8 is read here.")
-    return FORMATS[media]
+    format = FORMATS.get(media, asked)
+    if format is UNSET:
+        raise _wrong_format(f"The body is {media}: csv or ndjson is expected here.")
+    if asked not in (format, UNSET):
+        raise _wrong_format(f"The body is {media}: {format} is expected here, or nothing.")
+    return format
+
+
+def _wrong_format(detail: str) -> Invalid:
+    return Invalid(WRONG, Fault(detail=detail, parameter="format"))
 
 
 async def _body(request: Request[Any, Any, Any], limit: int) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar
 
 from service import __version__
+from service.http.openapi_descriptions import describe_operation, describe_tag
 from service.http.openapi_parts import (
     HEADERS,
     ID,
@@ -16,6 +17,7 @@ from service.http.openapi_parts import (
     problem_name,
     problem_response,
     refer_to_headers,
+    refusals,
 )
 from service.http.openapi_schemas import Schemas
 from service.http.unit import Operation
@@ -42,18 +44,21 @@ def describe_api(app: Litestar) -> dict[str, Any]:
         path = paths.setdefault(each.path, _path_item(each.path))
         path[each.method] = _operation(each, schemas)
     _link(paths)
-    statuses = sorted({status for each in served for status in each.operation.problems})
+    statuses = sorted({status for each in served for status in _problems(each)})
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Roster",
             "version": __version__,
             "description": INTRODUCTION,
+            "contact": {"name": "Roster contributors"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        # Relative to this document: right for every host and port it is served from.
         "servers": [{"url": "/"}],
+        # There is no authentication yet.
         "security": [],
-        "tags": [{"name": tag} for tag in dict.fromkeys(_tag(each.path) for each in served)],
+        "tags": _tags(served),
         "paths": paths,
         "components": {
             "schemas": schemas.components,
@@ -84,6 +89,13 @@ def _tag(path: str) -> str:
     return rest.partition("/")[0] if version == "v1" else _OPERATIONS
 
 
+def _tags(served: list[_Served]) -> list[dict[str, str]]:
+    grouped: dict[str, list[Operation]] = {}
+    for each in served:
+        grouped.setdefault(_tag(each.path), []).append(each.operation)
+    return [{"name": tag, "description": describe_tag(tag, operations)} for tag, operations in grouped.items()]
+
+
 def _path_item(path: str) -> dict[str, Any]:
     names = _parameters(path)
     if not names:
@@ -103,16 +115,20 @@ def _operation(served: _Served, schemas: Schemas) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [_tag(served.path)],
     }
-    if served.description:
-        document["description"] = served.description
+    if description := describe_operation(served.method, operation, served.description):
+        document["description"] = description
     if parameters := [*schemas.parameters(operation.query), *_header_parameters(served)]:
         document["parameters"] = parameters
     if content := _request_content(served, schemas):
         document["requestBody"] = {"required": True, "content": content}
     document["responses"] = _answers(served, schemas) | {
-        str(status): {"$ref": f"#/components/responses/{problem_name(status)}"} for status in operation.problems
+        str(status): {"$ref": f"#/components/responses/{problem_name(status)}"} for status in _problems(served)
     }
     return document
+
+
+def _problems(served: _Served) -> list[int]:
+    return sorted({*served.operation.problems, *refusals(served.path)})
 
 
 def _header_parameters(served: _Served) -> list[dict[str, str]]:
@@ -127,7 +143,7 @@ def _header_parameters(served: _Served) -> list[dict[str, str]]:
 def _request_content(served: _Served, schemas: Schemas) -> dict[str, Any]:
     takes, lines, body = served.operation.takes, served.operation.lines, served.operation.body
     if takes:
-        return {media: schemas.file(lines) | schemas.file_example(media, lines) for media in takes}
+        return {media: schemas.file(media, lines) | schemas.file_example(media, lines) for media in takes}
     if body is None:
         return {}
     medias = ["application/json", _MERGE_PATCH] if served.method == "patch" else ["application/json"]
@@ -165,7 +181,7 @@ _DESCRIPTIONS = {
 
 def _answer_content(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if operation.gives:
-        return {"content": {media: schemas.file(operation.lines) for media in operation.gives}}
+        return {"content": {media: schemas.file(media, operation.lines) for media in operation.gives}}
     if operation.result in (None, NoneType):
         return {}
     return {"content": {"application/json": {"schema": schemas.of(operation.result)}}}

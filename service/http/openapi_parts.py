@@ -8,6 +8,7 @@ from service.db.words import LARGEST_KEY
 from service.errors import Fault
 from service.http import problems
 from service.http.etags import ENTITY_TAGS
+from service.http.hosts import EXEMPT
 from service.http.idempotency import KEY
 
 INTRODUCTION = """\
@@ -94,6 +95,11 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
         "The body is of a kind that is not read here.",
         "The body is text/plain; application/json is read here.",
     ),
+    421: (
+        "Misdirected",
+        "`Host` is none of the names of this service.",
+        "This service does not answer for the host 'example.org'.",
+    ),
     422: ("Invalid", "It can be read and is wrong; `errors` tells every fault.", "Some of what was sent is wrong."),
     500: ("Internal", "The service made a mistake.", "The service made a mistake; it has been written down."),
     503: ("Unavailable", "The database cannot answer now; try again.", "All connections to the database are busy."),
@@ -102,6 +108,11 @@ _FAULTS = (
     Fault(detail="This field is required.", pointer="/email"),
     Fault(detail="Expected int, got str.", pointer="/age"),
 )
+
+
+def refusals(path: str) -> set[int]:
+    """Return the statuses with which a request is refused before its handler is asked: for its Host header."""
+    return {400} if path in EXEMPT else {400, 421}
 
 
 def problem_name(status: int) -> str:

@@ -19,22 +19,24 @@ class Schemas:
     """The schemas of everything that operations take and give, as msgspec itself reads and writes them."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        queries: list[Any] = []
-        taken: list[Any] = []
-        given: list[Any] = [Problem]
-        for each in operations:
-            queries.append(each.query)
-            taken += [each.body, each.lines if each.takes else None]
-            given += [each.result, each.lines if each.gives else None]
-        outputs = list(dict.fromkeys(struct for kind in given for struct in _structs(inspect.type_info(kind))))
+        declared = list(operations)
+        queries: list[Any] = [each.query for each in declared]
+        taken: list[Any] = [each.body for each in declared]
+        given: list[Any] = [Problem, *(each.result for each in declared)]
+        documents = _all_structs([*taken, *given])
+        taken += [each.lines for each in declared if each.takes]
+        given += [each.lines for each in declared if each.gives]
+        outputs = _all_structs(given)
         kinds = [each for each in dict.fromkeys([*queries, *taken, *given, *outputs]) if each not in (None, NoneType)]
         schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
         self._schemas: dict[Any, dict[str, Any]] = dict(zip(kinds, schemas, strict=True))
         self._named = {name: _plain(schema) for name, schema in components.items()}
         for struct in outputs:
             _complete(self._of_struct(struct), struct)
-        asked = {self._name(kind) for kind in queries if kind is not None}
-        self.components = {name: schema for name, schema in sorted(self._named.items()) if name not in asked}
+        # No reference leads to a component that is only a query or a line of a file: these are written out in place.
+        structs = [each for each in [*queries, *taken, *given] if isinstance(each, type(msgspec.Struct))]
+        written_out = {self._name(each) for each in structs} - {self._name(each) for each in documents}
+        self.components = {name: schema for name, schema in sorted(self._named.items()) if name not in written_out}
 
     def of(self, kind: Any) -> dict[str, Any]:
         return self._schemas[kind]
@@ -47,21 +49,26 @@ class Schemas:
         names = [each.encode_name for each in msgspec.structs.fields(query)]
         return [_query_parameter(name, {**properties[name]}) for name in names]
 
-    def file(self, lines: type[msgspec.Struct] | None) -> dict[str, Any]:
-        """Return what is no JSON document: text, whose lines have a schema of their own."""
-        document: dict[str, Any] = {"schema": {"type": "string"}}
+    def file(self, media: str, lines: type[msgspec.Struct] | None) -> dict[str, Any]:
+        """Return what is no JSON document: text or bytes, whose lines have a schema of their own."""
+        # Generators of clients know by this format that they take a file.
+        binary = {"format": "binary"} if media == "application/octet-stream" else {}
+        document: dict[str, Any] = {"schema": {"type": "string"} | binary}
         if lines is not None:
             # OpenAPI 3.2 has itemSchema for this.
-            document["x-item-schema"] = self._schemas[lines]
+            named = self._name(lines) in self.components
+            document["x-item-schema"] = self._schemas[lines] if named else self._of_struct(lines)
         return document
 
     def file_example(self, media: str, lines: type[msgspec.Struct] | None) -> dict[str, str]:
         """Return an example of a file to send, of the fields that a line has to have; empty when there are none."""
+        if media == "application/octet-stream":
+            return {}
         line = {} if lines is None else self._of_struct(lines)
         values = {name: line["properties"][name]["examples"][0] for name in line.get("required", ())}
         if not values:
             return {}
-        if media != "text/csv":
+        if media == "application/x-ndjson":
             return {"example": msgspec.json.encode(values).decode() + "\n"}
         text = StringIO()
         csv.writer(text, lineterminator="\n").writerows([values.keys(), values.values()])
@@ -73,6 +80,10 @@ class Schemas:
 
     def _name(self, struct: type[msgspec.Struct]) -> str:
         return str(self._schemas[struct]["$ref"]).rpartition("/")[2]
+
+
+def _all_structs(kinds: Iterable[Any]) -> list[type[msgspec.Struct]]:
+    return list(dict.fromkeys(struct for kind in kinds for struct in _structs(inspect.type_info(kind))))
 
 
 def _structs(kind: inspect.Type) -> Iterator[type[msgspec.Struct]]:

@@ -19,7 +19,7 @@ from service.http.idempotency import KEY
 from service.http.pages import Cursor
 
 _CONDITIONS = ("If-Match", "If-None-Match")
-_FILES = ("text/csv", "application/x-ndjson")
+_FILES = ("text/csv", "application/x-ndjson", "application/octet-stream")
 _LONGEST_CURSOR = get_args(Cursor)[1].max_length
 _numbers = count()
 

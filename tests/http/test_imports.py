@@ -118,10 +118,10 @@ async def test_skips_what_the_service_gives_itself(client: httpx.AsyncClient) ->
 @pytest.mark.parametrize(
     ("headers", "detail"),
     [
-        ({}, "The body is of no named type; text/csv or application/x-ndjson is read here."),
+        ({}, "The body is of no named type; text/csv, application/x-ndjson or application/octet-stream is read here."),
         (
             {"content-type": "application/json"},
-            "The body is application/json; text/csv or application/x-ndjson is read here.",
+            "The body is application/json; text/csv, application/x-ndjson or application/octet-stream is read here.",
         ),
         ({"content-type": "text/csv; charset=latin-1"}, "The body is in latin-1; UTF-8 is read here."),
         (
@@ -139,6 +139,38 @@ async def test_takes_a_charset_that_is_utf_8(client: httpx.AsyncClient) -> None:
     headers = {"content-type": 'Text/CSV; header=present; Charset="UTF-8"'}
     answer = await client.post("/v1/users/import", content=people(1), headers=headers)
     assert answer.json() == report(created=1)
+
+
+@pytest.mark.parametrize(
+    ("media", "query"),
+    [
+        ("application/octet-stream", "format=csv"),
+        ("application/octet-stream", "mode=upsert&format=csv"),
+        ("text/csv", "format=csv"),
+    ],
+)
+async def test_the_parameter_says_what_a_file_of_no_named_format_is(
+    client: httpx.AsyncClient, media: str, query: str
+) -> None:
+    answer = await client.post(f"/v1/users/import?{query}", content=people(1), headers={"content-type": media})
+    assert (answer.status_code, answer.json()["created"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("media", "query", "expected"),
+    [
+        ("application/octet-stream", "", "csv or ndjson is expected here."),
+        ("application/octet-stream", "?mode=upsert", "csv or ndjson is expected here."),
+        ("text/csv", "?format=ndjson", "csv is expected here, or nothing."),
+        ("application/x-ndjson", "?format=csv", "ndjson is expected here, or nothing."),
+    ],
+)
+async def test_the_format_is_neither_guessed_nor_said_twice(
+    client: httpx.AsyncClient, media: str, query: str, expected: str
+) -> None:
+    answer = await client.post(f"/v1/users/import{query}", content=people(1), headers={"content-type": media})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"detail": f"The body is {media}: {expected}", "parameter": "format"}]
 
 
 @pytest.mark.parametrize("query", ["mode=merge", "dry_run=1", "atomic=yes", "limit=3", "mode=create&mode=upsert"])
