@@ -6,8 +6,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from service.db.engine import Purpose, create_engine
-from service.migrate import environment
-from service.migrate.waiting import disposed
+from service.migrate.entrypoints import environment
+from service.migrate.run.locking.waiting import disposed
 from service.models import Base
 
 config = context.config

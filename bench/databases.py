@@ -13,7 +13,7 @@ import asyncpg
 
 from bench import data
 from service.db.urls import parse_url
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.models import Department, DepartmentEmployee, Employee, User
 from tests.postgres import SETTINGS, create_database, drop_database, ephemeral_server
 

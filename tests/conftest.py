@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service.app import Roster, create_app
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.models import Base
 from service.settings import Settings
 from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_url, private_postgres

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bench.migrating.scenarios import SETUP, Change, Scenario
 from bench.rivals import ROOT
 from service.db.urls import parse_url
-from service.migrate import commands, config
-from service.migrate.filling import Progress
+from service.migrate.entrypoints import commands
+from service.migrate.plan import config
+from service.migrate.run.backfill.runner import Progress
 
 _REVISION = '''"""Measured."""
 

@@ -88,7 +88,7 @@ def history(url: str | None, *, as_json: bool) -> None:
     The list is there without a database too, and then without stars.
     """
     from service.migrate.errors import Refused
-    from service.migrate.history import history
+    from service.migrate.plan.revisions import history
 
     try:
         heads = read_status(url).current
@@ -116,7 +116,7 @@ def revision(url: str | None, message: str, *, empty: bool, as_json: bool) -> No
     The database must be at the newest revision. Read the draft before you run it: a new name looks like a column
     dropped and another added.
     """
-    from service.migrate import commands
+    from service.migrate.entrypoints import commands
 
     written = commands.draft(resolved(url), message, empty=empty)
     if as_json:
@@ -128,7 +128,7 @@ def revision(url: str | None, message: str, *, empty: bool, as_json: bool) -> No
 def _migrate(
     url: str | None, revision: str, *, down: bool, as_sql: bool, as_json: bool, waits: dict[str, float]
 ) -> None:
-    from service.migrate import commands
+    from service.migrate.entrypoints import commands
 
     target = resolved(url)
     if as_sql:

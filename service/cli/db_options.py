@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from service.migrate.filling import Progress
+    from service.migrate.run.backfill.runner import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,14 +62,14 @@ def patience(command: F) -> F:
 
 
 def patient(waits: dict[str, float]) -> dict[str, Any]:
-    from service.migrate.patience import Patience
+    from service.migrate.run.locking.limits import Patience
 
     return {"patience": Patience(**waits)}
 
 
 def resolved(url: str | None) -> str:
     """The database that a command means."""
-    from service.migrate.environment import direct_url
+    from service.migrate.entrypoints.environment import direct_url
     from service.settings import Settings
 
     return url or direct_url(Settings.from_env())

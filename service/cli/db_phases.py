@@ -36,8 +36,8 @@ def backfill(
     is left, what needed them all is done: a column that may not be NULL any more, a type that takes over. Run again, it
     goes on where it stopped; `roster db status` shows how far it is.
     """
-    from service.migrate import commands
-    from service.migrate.runs import FillState
+    from service.migrate.entrypoints import commands
+    from service.migrate.state.backfills import FillState
 
     target = resolved(url)
     if as_sql:
@@ -71,7 +71,7 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
     Nothing is dropped: columns and tables get names that no code knows, and come back with `--undo` or a downgrade. It
     is refused while a backfill is not over.
     """
-    from service.migrate import commands
+    from service.migrate.entrypoints import commands
 
     target = resolved(url)
     if as_sql:
@@ -96,7 +96,7 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
 def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, as_json: bool, **waits: float) -> None:
     """Drop for good what contracts and downgrades put aside. There is no way back from here."""
     from service.cli.db_status import read_status
-    from service.migrate import commands
+    from service.migrate.entrypoints import commands
 
     target = resolved(url)
     if as_sql:

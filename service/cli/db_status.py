@@ -9,7 +9,7 @@ import click
 from service.cli.db_options import as_json, database, print_json, resolved
 
 if TYPE_CHECKING:
-    from service.migrate.status import Backfill, Status
+    from service.migrate.entrypoints.status import Backfill, Status
 
 _MOST_LINES = 10
 _EXPLAINED = {
@@ -44,7 +44,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 def read_status(url: str | None) -> "Status":
     import asyncio
 
-    from service.migrate import status
+    from service.migrate.entrypoints import status
 
     return asyncio.run(status.status(resolved(url)))
 

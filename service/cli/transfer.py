@@ -123,7 +123,8 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
         RosterError: the database is not one that this code works with, or what the work raises.
     """
     from service.db.database import Database
-    from service.migrate import runner, supported
+    from service.migrate.entrypoints import aio
+    from service.migrate.state import compatibility
     from service.models import Base
     from service.settings import Settings
 
@@ -133,7 +134,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(settings, Base.metadata)
         try:
-            place = supported.place(await runner.current(settings.database_url))
+            place = compatibility.place(await aio.current(settings.database_url))
             if not place.works:
                 raise RosterError(f"The schema of the database is {place}: `roster db upgrade` brings it up to date.")
             return await work(database)

@@ -24,28 +24,25 @@ from sqlalchemy import MetaData as _MetaData
 from sqlalchemy import Table as _Table
 from sqlalchemy.sql.schema import SchemaItem
 
-from service.migrate.checks import duplicates
-from service.migrate.moments import now
-from service.migrate.operations import (
-    base,
-    constraints,
-    defaults,
-    foreign_keys,
-    indexes,
-    nulls,
-    programs,
-    renames,
-    replacing,
-    statements,
-    synchronised,
-    tables,
-    types,
-)
-from service.migrate.operations.columns import AddColumn, DropColumn
-from service.migrate.operations.follow import Follow
-from service.migrate.recording import either, note
-from service.migrate.sql import Expression
-from service.migrate.steps import Check, Fill, Lock, Rows
+from service.migrate.dialects.ddl import Expression
+from service.migrate.dialects.now import now
+from service.migrate.operations import base, indexes
+from service.migrate.operations.change_type.change_type import ChangeType
+from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
+from service.migrate.operations.columns.default import SetDefault
+from service.migrate.operations.columns.not_null import DropNotNull, SetNotNull
+from service.migrate.operations.columns.rename import RenameColumn
+from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
+from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table, replacement
+from service.migrate.operations.constraints.foreign_key import AddForeignKey
+from service.migrate.operations.preconditions import duplicates
+from service.migrate.operations.raw_sql import Execute
+from service.migrate.operations.step import Check, Fill, Lock, Rows
+from service.migrate.operations.tables.create_drop import CreateTable, DropTable
+from service.migrate.operations.tables.rename import RenameTable
+from service.migrate.operations.triggers.follow import Follow
+from service.migrate.operations.triggers.trigger import DropFunction, DropTrigger, Function, Trigger
+from service.migrate.plan.recorder import either, note
 
 __all__ = ["Fill", "Lock", "duplicates", "either", "now"]
 
@@ -64,7 +61,7 @@ def create_table(name: str, *items: SchemaItem, derived: bool = False, **options
     Locks: none for the table, which is new; for each foreign key a moment's SHARE ROW EXCLUSIVE on the table that it
     refers to (ACCESS EXCLUSIVE to drop it). A downgrade keeps the table aside with its rows unless it is `derived`.
     """
-    note(tables.CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
+    note(CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
 
 
 def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
@@ -72,7 +69,7 @@ def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
 
     Locks: ACCESS EXCLUSIVE for the time of a rename, and on the tables that its foreign keys refer to.
     """
-    note(tables.DropTable(table=_Table(name, _MetaData(), *items, **options)))
+    note(DropTable(table=_Table(name, _MetaData(), *items, **options)))
 
 
 def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
@@ -81,7 +78,7 @@ def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[s
     `columns` are all that it has. The old name is an updatable view on PostgreSQL (no ON CONFLICT ON CONSTRAINT, no new
     foreign key to it) and a synchronised second table on SQLite. Locks: ACCESS EXCLUSIVE for the time of a rename.
     """
-    note(renames.RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key)))
+    note(RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key)))
 
 
 def add_column(table: str, column: Column[Any], *, derived: bool = False) -> None:
@@ -114,7 +111,7 @@ def rename_column(
     column aside. `up` and `down` are SQL expressions with `{}` for the value, for a change that is more than a name.
     Locks: ACCESS EXCLUSIVE for changes of the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
     """
-    note(synchronised.RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
+    note(RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
 
 
 def change_type(
@@ -133,7 +130,7 @@ def change_type(
     and `back` are SQL expressions with `{}` for the value. Locks: as `rename_column`. The way back from a longer type
     makes indexes and constraints beside; see docs/schema-changes.md for what cannot be, and is written again in place.
     """
-    note(types.ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
+    note(ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
 
 
 def set_not_null(table: str, column: str, *, fill: str | None = None, key: Sequence[str] = ("id",)) -> None:
@@ -143,12 +140,12 @@ def set_not_null(table: str, column: str, *, fill: str | None = None, key: Seque
     there by the backfill. Without it no row may lack a value: for `contract()`. Locks: ACCESS EXCLUSIVE for changes of
     the catalog; the scan goes on beside the traffic (SHARE UPDATE EXCLUSIVE).
     """
-    note(nulls.SetNotNull(table=table, column=column, fill=fill, key=tuple(key)))
+    note(SetNotNull(table=table, column=column, fill=fill, key=tuple(key)))
 
 
 def drop_not_null(table: str, column: str) -> None:
     """Let a column be NULL. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
-    note(nulls.DropNotNull(table=table, column=column))
+    note(DropNotNull(table=table, column=column))
 
 
 def set_default(table: str, column: str, default: Expression | None, *, was: Expression | None) -> None:
@@ -156,7 +153,7 @@ def set_default(table: str, column: str, default: Expression | None, *, was: Exp
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog.
     """
-    note(defaults.SetDefault(table=table, column=column, default=default, was=was))
+    note(SetDefault(table=table, column=column, default=default, was=was))
 
 
 def add_check(table: str, name: str, condition: str) -> None:
@@ -164,7 +161,7 @@ def add_check(table: str, name: str, condition: str) -> None:
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
-    note(constraints.AddCheck(table=table, name=name, condition=condition))
+    note(AddCheck(table=table, name=name, condition=condition))
 
 
 def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
@@ -172,7 +169,7 @@ def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
 
     Locks: SHARE UPDATE EXCLUSIVE while the index is built, then ACCESS EXCLUSIVE for a change of the catalog.
     """
-    note(constraints.AddUnique(table=table, name=name, columns=tuple(columns)))
+    note(AddUnique(table=table, name=name, columns=tuple(columns)))
 
 
 def add_foreign_key(
@@ -190,7 +187,7 @@ def add_foreign_key(
     Locks: SHARE ROW EXCLUSIVE on both tables for a moment (ACCESS EXCLUSIVE to drop it), then SHARE UPDATE EXCLUSIVE.
     """
     note(
-        foreign_keys.AddForeignKey(
+        AddForeignKey(
             table=table,
             name=name,
             columns=tuple(columns),
@@ -207,7 +204,7 @@ def drop_constraint(table: str, constraint: Constraint) -> None:
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, for a foreign key on the other table too.
     """
-    note(replacing.DropConstraint(added=replacing.of_table(table, constraint)))
+    note(DropConstraint(added=of_table(table, constraint)))
 
 
 def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
@@ -215,7 +212,7 @@ def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
 
     Locks: as `drop_constraint`, then SHARE UPDATE EXCLUSIVE while rows are read.
     """
-    note(replacing.replacement(table, was, now))
+    note(replacement(table, was, now))
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
@@ -246,22 +243,22 @@ def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str
 
     Locks: SHARE ROW EXCLUSIVE for a change of the catalog; dropping it ACCESS EXCLUSIVE.
     """
-    note(programs.Trigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
+    note(Trigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
 
 
 def drop_trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
     """Drop a trigger; its text is for the way back. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
-    note(programs.DropTrigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
+    note(DropTrigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
 
 
 def function(name: str, postgresql: str) -> None:
     """Create a function of PostgreSQL that takes no arguments, such as triggers call. Locks: none."""
-    note(programs.Function(name=name, postgresql=postgresql))
+    note(Function(name=name, postgresql=postgresql))
 
 
 def drop_function(name: str, postgresql: str) -> None:
     """Drop a function; its text is for the way back. Locks: none."""
-    note(programs.DropFunction(name=name, postgresql=postgresql))
+    note(DropFunction(name=name, postgresql=postgresql))
 
 
 def execute(
@@ -279,7 +276,7 @@ def execute(
     Locks: what you say; how long it may run follows from that.
     """
     up, down = (tuple(postgresql), tuple(sqlite)), (tuple(undo_postgresql), tuple(undo_sqlite))
-    note(statements.Execute(reason=reason, up=up, down=down, lock=lock, tables=tuple(tables)))
+    note(Execute(reason=reason, up=up, down=down, lock=lock, tables=tuple(tables)))
 
 
 def refuse_if_any(rows: Rows, why: str) -> None:

@@ -18,8 +18,10 @@ from service.http.answers import Answer
 from service.http.binding import NoParameters
 from service.http.parameters import Parameters
 from service.http.unit import serves
-from service.migrate import history, ledger, status, supported
-from service.migrate.config import scripts
+from service.migrate.entrypoints import status
+from service.migrate.plan import revisions
+from service.migrate.plan.config import scripts
+from service.migrate.state import compatibility, ledger
 
 T = TypeVar("T")
 
@@ -119,15 +121,15 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     await asyncio.to_thread(scripts)
-    heads = await supported.heads(database.reading)
+    heads = await compatibility.heads(database.reading)
     phases = await _asked(database, lambda connection: status.read_phases(connection, heads), status.Phases())
-    place = supported.place(heads)
+    place = compatibility.place(heads)
     document = Schema(
         revisions=list(heads),
         place=place,
         works=place.works,
-        range=SchemaRange(supported.OLDEST, supported.NEWEST),
-        pending=[each.id for each in reversed(history.history(heads)) if not each.applied],
+        range=SchemaRange(compatibility.OLDEST, compatibility.NEWEST),
+        pending=[each.id for each in reversed(revisions.history(heads)) if not each.applied],
         begun=list(phases.begun),
         to_backfill=list(phases.backfill),
         to_contract=list(phases.contract),
@@ -146,7 +148,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
     await asyncio.to_thread(scripts)
-    heads = await supported.heads(database.reading)
+    heads = await compatibility.heads(database.reading)
     unwritten: list[Any] = []
     entries = await _asked(database, ledger.entries, unwritten)
     steps: dict[str, list[SchemaStep]] = {}
@@ -154,7 +156,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
         steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
     items = [
         SchemaRevision(each.id, each.title, each.date, list(each.phases), bool(each.applied), steps.get(each.id, []))
-        for each in history.history(heads)
+        for each in revisions.history(heads)
     ]
     return Answer(_encode(SchemaHistory(items)))
 
@@ -177,7 +179,7 @@ async def _asked(database: Database, question: Callable[[Connection], T], unmade
         async with database.reading.connect() as connection:
             return await connection.run_sync(question)
     except DBAPIError as error:
-        if supported.is_not_there_yet(error):
+        if compatibility.is_not_there_yet(error):
             return unmade
         raise
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from service.db.engine import Purpose, create_engine
-from service.migrate import fingerprint
+from service.migrate.state import drift
 from tests.alembic.store import Store
 
 
@@ -12,7 +12,7 @@ async def catalog(store: Store, *, kept_aside: bool = False) -> list[str]:
     engine = create_engine(store.url, Purpose.MIGRATE)
 
     def read(connection: Connection) -> list[str]:
-        return fingerprint.lines(connection)
+        return drift.lines(connection)
 
     async with engine.connect() as connection:
         lines = await connection.run_sync(read)

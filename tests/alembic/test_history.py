@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.migrate.config import scripts
-from service.migrate.runner import downgrade, upgrade
+from service.migrate.entrypoints.aio import downgrade, upgrade
+from service.migrate.plan.config import scripts
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store

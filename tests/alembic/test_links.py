@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 
-from service.migrate.runner import backfill, contract, downgrade, upgrade
+from service.migrate.entrypoints.aio import backfill, contract, downgrade, upgrade
 from tests.alembic.store import Store, opened
 from tests.postgres import fresh_database
 

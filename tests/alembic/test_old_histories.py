@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.db.folding import fold
+from service.migrate.entrypoints.aio import backfill, contract, downgrade, purge, upgrade
+from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
-from service.migrate.runner import backfill, contract, downgrade, purge, upgrade
-from service.migrate.status import status
 from tests.alembic import eras, extracts
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store, opened

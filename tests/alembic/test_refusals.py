@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.migrate.entrypoints.aio import backfill, current, downgrade, upgrade
 from service.migrate.errors import Refused
-from service.migrate.runner import backfill, current, downgrade, upgrade
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store
 

@@ -11,9 +11,10 @@ from sqlalchemy import MetaData
 
 from service.db import folding
 from service.db.engine import Purpose, create_engine
-from service.migrate import commands, supported
-from service.migrate.config import scripts
-from service.migrate.runner import head_revision, upgrade
+from service.migrate.entrypoints import commands
+from service.migrate.entrypoints.aio import head_revision, upgrade
+from service.migrate.plan.config import scripts
+from service.migrate.state import compatibility
 from service.models import Base
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
@@ -50,7 +51,7 @@ async def test_autogenerate_finds_what_someone_changed(fresh_url: str) -> None:
 
 def test_the_history_is_one_line() -> None:
     assert [script.down_revision for script in ALL] == [script.revision for script in ALL[1:]] + [None]
-    assert head_revision() == ALL[0].revision == supported.NEWEST
+    assert head_revision() == ALL[0].revision == compatibility.NEWEST
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.revision)

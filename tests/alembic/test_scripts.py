@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.migrate import commands
+from service.migrate.entrypoints import commands
+from service.migrate.entrypoints.aio import backfill, contract, current, purge, upgrade
 from service.migrate.errors import Refused
-from service.migrate.runner import backfill, contract, current, purge, upgrade
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store, opened

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from service.app import create_app
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.db.conftest import checked_out
 from tests.db.load import load_on, stored

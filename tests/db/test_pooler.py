@@ -9,7 +9,7 @@ from service.db.engine import Purpose, create_engine
 from service.db.reader import Query, Reader
 from service.db.uow import Units
 from service.errors import Misconfigured, Unavailable
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import checked_out

@@ -14,7 +14,7 @@ from service.app import create_app
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
 from service.db.uow import Units
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.db.conftest import checked_out, engine_on
 from tests.db.load import durations, load_on, stored

@@ -13,8 +13,8 @@ from service.db import url_parameters
 from service.db.engine import Purpose
 from service.db.url_parameters import connect_arguments
 from service.db.urls import parse_url, place, shown, sqlite_file
-from service.migrate import runner
-from service.migrate.environment import direct_url
+from service.migrate.entrypoints import aio
+from service.migrate.entrypoints.environment import direct_url
 from service.migrate.errors import Refused
 from service.settings import Settings
 from tests.conftest import client_of
@@ -155,7 +155,7 @@ async def test_a_schema_of_its_own_is_migrated(empty_postgres_url: str) -> None:
     async with engine_on(empty_postgres_url) as engine, engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA app"))
     url = f"{empty_postgres_url}?options=-csearch_path%3Dapp"
-    await runner.upgrade(url)
+    await aio.upgrade(url)
     async with engine_on(empty_postgres_url, Purpose.READ) as engine, engine.connect() as connection:
         found = await connection.execute(text("SELECT count(*) FROM app.users"))
         assert found.scalar() == 0

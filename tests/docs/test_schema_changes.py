@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.migrate import config
-from service.migrate.commands import head
-from service.migrate.runner import backfill, contract, downgrade, purge, upgrade
-from service.migrate.status import status
+from service.migrate.entrypoints.aio import backfill, contract, downgrade, purge, upgrade
+from service.migrate.entrypoints.commands import head
+from service.migrate.entrypoints.status import status
+from service.migrate.plan import config
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened

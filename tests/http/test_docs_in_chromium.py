@@ -2,7 +2,7 @@ from pathlib import Path
 
 import httpx
 
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
 from tests.http.browser import look
 

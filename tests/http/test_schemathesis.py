@@ -7,7 +7,7 @@ from schemathesis.core.result import Ok
 from schemathesis.python.asgi import shutdown_lifespans
 
 from service.app import create_app
-from service.migrate.runner import upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.cli.servers import serving
 from tests.http.examiner import Findings, config, examine

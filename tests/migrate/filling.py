@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.migrate import commands
-from service.migrate.filling import Progress
+from service.migrate.entrypoints import commands
+from service.migrate.run.backfill.runner import Progress
 from tests.alembic.store import Row, Store
 
 BASE = """

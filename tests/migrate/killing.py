@@ -1,6 +1,6 @@
 """A migrator that kills itself right before and right after each of its commits, and is simply run again.
 
-python -m tests.migrate.killing FOLDER URL COMMAND…, a command being one of service.migrate.commands with its arguments.
+python -m tests.migrate.killing FOLDER URL COMMAND…, a command being one of entrypoints.commands with its arguments.
 It is run in children until one of them gets to its end, each killed at the first boundary at which none was before; or
 in one child, killed at the boundary whose number follows an @, and not again. Prints how often it was killed and, for
 the command `catalog`, the catalog as JSON.
@@ -19,9 +19,10 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 import service.models  # noqa: F401 - by env.py
-from service.migrate import commands, config
-from service.migrate.phases import plan
-from service.migrate.status import status as read_status
+from service.migrate.entrypoints import commands
+from service.migrate.entrypoints.status import status as read_status
+from service.migrate.plan import config
+from service.migrate.plan.plan import plan
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 

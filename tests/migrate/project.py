@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import config
+from service.migrate.plan import config
 
 PLAIN = '''"""A test's own."""
 
@@ -101,7 +101,7 @@ class Project:
 @contextmanager
 def copied(folder: Path) -> Iterator[Project]:
     """The migrations copied into a folder, which everything in this process takes for them meanwhile."""
-    root = Path(config.__file__).parents[2]
+    root = Path(config.__file__).parents[3]
     shutil.copytree(root / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("alembic.ini", "pyproject.toml"):
         shutil.copy(root / name, folder)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 from tests.alembic.store import Row
 from tests.migrate.filling import Gone, stopped
 from tests.migrate.operations.live import Live
-from tests.migrate.test_kills import BACKFILL, BASE, CONTRACT, EXPAND
+from tests.migrate.run.test_kills import BACKFILL, BASE, CONTRACT, EXPAND
 
 ROWS = 700
 SERIES = f"WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) "

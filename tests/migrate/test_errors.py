@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.migrate import config
 from service.migrate.errors import Refused, told
+from service.migrate.plan import config
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.migrate import supported
-from service.migrate.runner import downgrade, head_revision
+from service.migrate.entrypoints.aio import downgrade, head_revision
+from service.migrate.state import compatibility
 from service.settings import Settings
 from tests.conftest import client_of
 
@@ -33,7 +33,7 @@ async def test_is_not_ready_while_the_database_is_away() -> None:
 
 
 async def test_is_ready_beside_newer_code() -> None:
-    assert supported.place(["9999_of_the_next_version"]).works
+    assert compatibility.place(["9999_of_the_next_version"]).works
 
 
 async def test_tells_its_version(client: httpx.AsyncClient) -> None:

@@ -8,20 +8,20 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.migrate import runner
-from service.migrate.runner import head_revision
-from service.migrate.supported import NEWEST, OLDEST
+from service.migrate.entrypoints import aio
+from service.migrate.entrypoints.aio import head_revision
+from service.migrate.state.compatibility import NEWEST, OLDEST
 from service.settings import Settings
 from tests.alembic import eras
 from tests.alembic.store import Store
 from tests.conftest import client_of
 from tests.migrate.conftest import project, store
+from tests.migrate.entrypoints.test_phases_cli import LEFT
 from tests.migrate.filling import BASE as FILLING
 from tests.migrate.filling import FILLED, NOTE, held
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 from tests.migrate.states import CHANGE, STATES, bring
-from tests.migrate.test_phases_cli import LEFT
 from tests.nouns import MOMENT, Document
 
 __all__ = ["project", "store"]
@@ -173,7 +173,7 @@ async def test_tells_of_a_database_with_nothing_in_it(empty_url: str) -> None:
 
 async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, project: Project) -> None:
     project.add("0017_newer", after=head_revision())
-    await runner.upgrade(store.url)
+    await aio.upgrade(store.url)
     file = next(project.versions.glob("*_add_age_to_users.py"))
     file.write_text(file.read_text() + "\nEDITED = True\n")
     project.remove("0017_newer")
@@ -215,7 +215,7 @@ async def test_a_database_that_is_away_is_told(path: str) -> None:
 
 
 async def test_is_ready_within_its_range_when_the_rows_it_reads_are_filled(store: Store) -> None:
-    await runner.upgrade(store.url, "0005")
+    await aio.upgrade(store.url, "0005")
     await eras.write(store, 0)
     async with service_on(store.url) as client:
 
@@ -224,15 +224,15 @@ async def test_is_ready_within_its_range_when_the_rows_it_reads_are_filled(store
             return answer.status_code, answer.json().get("detail", answer.json().get("schema"))
 
         assert await ready() == (503, "The schema is older than this code works with: run `roster db upgrade`.")
-        await runner.upgrade(store.url)
+        await aio.upgrade(store.url)
         unfilled = "0006_link_departments, 0008_fold_users, 0010_extend_records, 0011_extend_departments, "
         unfilled += "0012_extend_employees"
         assert await ready() == (503, f"Rows are still to be filled for {unfilled}: run `roster db backfill`.")
-        await runner.backfill(store.url)
+        await aio.backfill(store.url)
         assert await ready() == (200, "inside")
-        await runner.contract(store.url)
+        await aio.contract(store.url)
         assert await ready() == (200, "inside")
-        await runner.contract(store.url, "0006", undo=True)
+        await aio.contract(store.url, "0006", undo=True)
         assert await ready() == (200, "inside")
-        await runner.downgrade(store.url, "-1")
+        await aio.downgrade(store.url, "-1")
         assert await ready() == (503, "The schema is older than this code works with: run `roster db upgrade`.")

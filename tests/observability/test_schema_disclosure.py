@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.migrate import runner
+from service.migrate.entrypoints import aio
 from service.migrate.errors import Refused
 from service.observability.schema import name_of_change
 from service.settings import Settings
@@ -46,7 +46,7 @@ async def test_the_error_of_a_backfill_stays_on_the_machine(empty_url: str, proj
 
 
 async def test_a_definition_made_by_hand_stays_on_the_machine(store: Store) -> None:
-    await runner.upgrade(store.url)
+    await aio.upgrade(store.url)
     await store.execute(f"CREATE VIEW by_hand AS SELECT '{SECRET}' AS a")
     text = await shown(store.url)
     assert "+ view by_hand" in text

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from service.migrate.steps import Check, Fill, Move, Place, Step
+from service.migrate.operations.step import Check, Fill, Move, Place, Step
 
 # A table, and some of its columns.
 Columns: TypeAlias = tuple[str, tuple[str, ...]]

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, Table
 
-from service.migrate import sql
-from service.migrate.operations import uses
+from service.migrate.dialects import ddl
+from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.steps import Check, Lock, Place, Step, words_in
+from service.migrate.operations.step import Check, Lock, Place, Step, words_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +35,23 @@ class CreateIndex(Operation):
             conditions.append(f"({self.where})")
         names, only = ", ".join(values), " AND ".join(conditions)
         rows = (
-            f"SELECT {names} FROM {sql.quoted(self.table)} WHERE {only} "
+            f"SELECT {names} FROM {ddl.quoted(self.table)} WHERE {only} "
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
         why = f"Several rows of {self.table} have one {' and '.join(values)}"
         return [Check(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values))))]
 
     def expand(self, place: Place) -> list[Step]:
-        create = sql.index_text(self._index, place.dialect)
+        create = ddl.index_text(self._index, place.dialect)
         build = Step(
             title=f"build the index {self.name} of {self.table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             alone=not place.is_sqlite,
-            done=sql.has_index(place.dialect, self.name),
+            done=ddl.has_index(place.dialect, self.name),
             statements=(create,)
             if place.is_sqlite
-            else (f"DROP INDEX CONCURRENTLY IF EXISTS {sql.quoted(self.name)}", create),
+            else (f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(self.name)}", create),
             undo=(dropped_concurrently(place, self.name, self.table),),
         )
         if place.is_sqlite:
@@ -61,15 +61,15 @@ class CreateIndex(Operation):
             title=f"look at what {self.table} holds, for {self.name}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
-            statements=(f"ANALYZE {sql.quoted(self.table)}",),
+            statements=(f"ANALYZE {ddl.quoted(self.table)}",),
         )
         return [build, analyze]
 
     @property
     def _index(self) -> Index:
         plain = [name for name in self.columns if name.isidentifier()]
-        columns: list[Any] = [each if each in plain else sql.verbatim(each) for each in self.columns]
-        where = None if self.where is None else sql.verbatim(self.where)
+        columns: list[Any] = [each if each in plain else ddl.verbatim(each) for each in self.columns]
+        where = None if self.where is None else ddl.verbatim(self.where)
         return Index(
             self.name,
             *columns,
@@ -87,7 +87,7 @@ class DropIndex(CreateIndex):
     """An index that nobody needs any more; how it was made is for the way back."""
 
     def frees(self) -> list[str]:
-        return [uses.index(self.name)]
+        return [dependents.index(self.name)]
 
     def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
         return []
@@ -103,17 +103,17 @@ class DropIndex(CreateIndex):
 def _value(column: str) -> str:
     """What an index holds of a row, without its order and its class of operators: `"name"` of `name DESC`."""
     if column.isidentifier():
-        return sql.quoted(column)
+        return ddl.quoted(column)
     parts = re.match(r"""("(?:[^"]|"")+"|\w+(?!\w*\s*\()|\w*\s*\(.*\))""", column.strip(), re.DOTALL)
     return parts[1] if parts else column
 
 
 def dropped_concurrently(place: Place, name: str, table: str) -> Step:
     concurrently = "" if place.is_sqlite else "CONCURRENTLY "
-    gone = sql.negated(sql.has_index(place.dialect, name))
+    gone = ddl.negated(ddl.has_index(place.dialect, name))
     if not place.is_sqlite:
-        gone = sql.negated(
-            sql.either(sql.has_index(place.dialect, name), sql.has_index(place.dialect, name, valid=False))
+        gone = ddl.negated(
+            ddl.either(ddl.has_index(place.dialect, name), ddl.has_index(place.dialect, name, valid=False))
         )
     return Step(
         title=f"drop the index {name} of {table}",
@@ -121,5 +121,5 @@ def dropped_concurrently(place: Place, name: str, table: str) -> Step:
         tables=(table,),
         alone=not place.is_sqlite,
         done=gone,
-        statements=(f"DROP INDEX {concurrently}IF EXISTS {sql.quoted(name)}",),
+        statements=(f"DROP INDEX {concurrently}IF EXISTS {ddl.quoted(name)}",),
     )

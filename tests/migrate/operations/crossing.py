@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from service.migrate import commands
-from service.migrate.filling import Progress
+from service.migrate.entrypoints import commands
+from service.migrate.run.backfill.runner import Progress
 from tests.migrate.operations.live import Live
 
 BASE = """

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from service.migrate.config import scripts
-from service.migrate.phases import Plan, plan
-from service.migrate.steps import Move, Step
+from service.migrate.operations.step import Move, Step
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import Plan, plan
 from tests.migrate.operations.written import Case
 from tests.migrate.project import Project
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from service.migrate import ledger, runner
+from service.migrate.entrypoints import aio
+from service.migrate.state import ledger
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Row, Store, opened
 from tests.migrate.project import Project
@@ -40,22 +41,22 @@ class Live:
         return self.store.backend == "sqlite"
 
     async def up(self) -> None:
-        await runner.upgrade(self.url, "head")
+        await aio.upgrade(self.url, "head")
 
     async def backfill(self) -> None:
-        await runner.backfill(self.url)
+        await aio.backfill(self.url)
 
     async def contract(self) -> None:
-        await runner.contract(self.url)
+        await aio.contract(self.url)
 
     async def undo_contract(self) -> None:
-        await runner.contract(self.url, "0002", undo=True)
+        await aio.contract(self.url, "0002", undo=True)
 
     async def purge(self) -> list[str]:
-        return await runner.purge(self.url)
+        return await aio.purge(self.url)
 
     async def down(self) -> None:
-        await runner.downgrade(self.url, "0001")
+        await aio.downgrade(self.url, "0001")
 
     async def catalog(self, *, kept_aside: bool = False) -> list[str]:
         return await catalog(self.store, kept_aside=kept_aside)
@@ -102,7 +103,7 @@ async def live(
     """`change` are the parts of revision 0002, as for `Project.add_safe`."""
     project.clear()
     project.add_safe("0001_base", after=None, up=base)
-    await runner.upgrade(url, "0001")
+    await aio.upgrade(url, "0001")
     project.add_safe("0002_change", after="0001_base", **{name: textwrap.dedent(part) for name, part in change.items()})
     async with opened(url) as store:
         for statement in rows:

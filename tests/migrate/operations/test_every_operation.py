@@ -6,8 +6,8 @@ import re
 import pytest
 
 from service.migrate import ops
-from service.migrate.sql import is_trash
-from service.migrate.steps import Lock
+from service.migrate.dialects.ddl import is_trash
+from service.migrate.operations.step import Lock
 from tests.migrate.operations.every import CASES, called, plans, sequences, steps
 from tests.migrate.operations.written import DIALECTS
 from tests.migrate.project import Project

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from service.migrate.steps import Lock, Step
+from service.migrate.operations.step import Lock, Step
 from tests.migrate.operations.every import plans, sequences, steps
 from tests.migrate.project import Project
 

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from service.migrate.steps import Lock, Step
+from service.migrate.operations.step import Lock, Step
 from tests.migrate.operations.every import CASES, steps
 from tests.migrate.operations.test_locks import strongest
 from tests.migrate.operations.written import Case

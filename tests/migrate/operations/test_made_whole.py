@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.migrate import runner
+from service.migrate.entrypoints import aio
 from tests.alembic.store import opened
 from tests.migrate.operations.live import BASE, Live, changes
 from tests.migrate.project import Project
@@ -68,11 +68,11 @@ async def test_it_goes_back_with_the_rows_it_has(empty_url: str, project: Projec
     up, contract, rows, expected = CHANGES[name]
     project.clear()
     project.add_safe("0001_base", after=None, up=BASE)
-    await runner.upgrade(empty_url)
+    await aio.upgrade(empty_url)
     async with opened(empty_url) as store:
         it = Live(store=store, project=project)
         before = await it.state()
-        await runner.downgrade(empty_url, "base")
+        await aio.downgrade(empty_url, "base")
         project.add_safe("0002_change", after="0001_base", up=up, contract=contract)
         await it.up()
         await it.execute(rows)

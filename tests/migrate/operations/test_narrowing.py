@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from service.migrate.config import scripts
 from service.migrate.errors import Refused
-from service.migrate.phases import plan
-from service.migrate.scripting import script
+from service.migrate.plan.config import scripts
+from service.migrate.plan.offline import script
+from service.migrate.plan.plan import plan
 from tests.migrate.operations.live import Live, changes, live
 from tests.migrate.project import Project
 from tests.postgres import psql

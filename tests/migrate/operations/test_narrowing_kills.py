@@ -6,7 +6,7 @@ import pytest
 
 from tests.migrate.operations.live import Live, changes, live
 from tests.migrate.project import Project
-from tests.migrate.test_kills import killed
+from tests.migrate.run.test_kills import killed
 
 # What it goes through others count; watched, it would take twice as long.
 pytestmark = pytest.mark.no_cover

@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.migrate.config import scripts
+from service.migrate.entrypoints.aio import upgrade
 from service.migrate.errors import Refused
-from service.migrate.phases import plan
-from service.migrate.runner import upgrade
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import plan
 from tests.migrate.operations.written import planned
 from tests.migrate.project import Project
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import make_url
 
-from service.migrate import runner
+from service.migrate.entrypoints import aio
 from service.migrate.errors import Refused
 from tests.alembic.store import opened
 from tests.migrate.operations.live import BASE, changes, live
@@ -32,7 +32,7 @@ async def test_a_session_that_ran_a_trigger_goes_on_when_the_type_of_its_column_
         await it.up()
         await it.backfill()
         await it.execute("INSERT INTO t (id, a) VALUES (8, '\"B\"')")
-        await runner.downgrade(it.url, "0002")
+        await aio.downgrade(it.url, "0002")
         await it.execute("INSERT INTO t (id, a) VALUES (9, 'C')")
         found = await it.execute("SELECT a, key FROM t WHERE id > 6 ORDER BY id")
         assert [row["key"].strip('"') for row in found] == ["a", "b", "c"]

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 
-from service.migrate.config import scripts
-from service.migrate.phases import Plan, plan
-from service.migrate.sqlite.edits import edit
-from service.migrate.steps import Check, Fill, Move, Step
+from service.migrate.dialects.sqlite.edit import edit
+from service.migrate.operations.step import Check, Fill, Move, Step
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import Plan, plan
 from tests.migrate.project import Project
 
 DIALECTS = ("postgresql", "sqlite")

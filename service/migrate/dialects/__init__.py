@@ -1,0 +1,1 @@
+"""SQL text and catalog queries of PostgreSQL and SQLite."""

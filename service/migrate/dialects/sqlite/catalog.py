@@ -1,0 +1,143 @@
+"""What the database file knows about its tables, indexes, triggers and views."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.dialects.sqlite.definition import Definition, parse
+from service.migrate.dialects.sqlite.tokens import lowered, quoted, tokenize
+from service.migrate.errors import Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A table, the statements that make what is attached to it, and whoever else mentions it.
+
+    `keyed` are the tables with foreign keys to or from it; `leaning` the views on it, `triggered` the tables and views
+    with triggers that use it; `analyzed` says whether the query planner has figures.
+    """
+
+    name: str
+    definition: Definition
+    indexes: dict[str, str]
+    triggers: dict[str, str]
+    keyed: tuple[str, ...]
+    leaning: tuple[str, ...]
+    triggered: tuple[str, ...]
+    analyzed: bool
+
+
+def stored(connection: Connection, table: str) -> Stored:
+    """Raises Refused if there is no such table."""
+    rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_schema").all()
+    found = next((row for row in rows if row.type == "table" and lowered(row.name) == lowered(table)), None)
+    if found is None:
+        raise Refused(f"There is no table {table}.")
+    attached = [row for row in rows if row.tbl_name == found.name and row.sql is not None]
+    leaning, triggered = _leaning(rows, found.name)
+    return Stored(
+        name=found.name,
+        definition=parse(found.sql, found.name),
+        indexes={row.name: row.sql for row in attached if row.type == "index"},
+        triggers={row.name: row.sql for row in attached if row.type == "trigger"},
+        keyed=tuple(row.name for row in rows if row.type == "table" and _is_keyed(row, found.name)),
+        leaning=leaning,
+        triggered=triggered,
+        analyzed=any(row.name == "sqlite_stat1" for row in rows),
+    )
+
+
+def rowid_column(connection: Connection, table: str) -> str | None:
+    """The column that is another name of the rowid, if one is."""
+    key = [row for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})") if row.pk]
+    if len(key) != 1 or key[0].type.upper() != "INTEGER":
+        return None
+    # INTEGER PRIMARY KEY DESC is a key like any other, with an index of its own.
+    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quoted(table)})").all()
+    return None if any(index.origin == "pk" for index in indexes) else lowered(key[0].name)
+
+
+def sequence(connection: Connection, table: str) -> int | None:
+    """The highest id an AUTOINCREMENT table has ever given out; `None` when it has given out none."""
+    place = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+    found: int | None = connection.execute(place, {"table": table}).scalar()
+    return found
+
+
+def enforces_foreign_keys(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("PRAGMA foreign_keys").scalar())
+
+
+def dangling_rows(connection: Connection, tables: Iterable[str] | None = None) -> Counter[str]:
+    """How many rows point at no row, by child and parent: of these tables, or of all."""
+    scopes = [""] if tables is None else [f"({quoted(table)})" for table in tables]
+    found: Counter[str] = Counter()
+    for scope in scopes:
+        rows = connection.exec_driver_sql(f"PRAGMA foreign_key_check{scope}")
+        found.update(f"{row[0]} to {row[2]}" for row in rows)
+    return found
+
+
+def faults(connection: Connection, table: Stored) -> dict[str, str]:
+    """What SQLite says of each view and trigger that leans on the table and would fail if it were used now."""
+    found = {}
+    trials = [(f"the view {view}", f"SELECT * FROM {quoted(view)} LIMIT 0") for view in table.leaning]
+    for other in table.triggered:
+        trials += [(f"a trigger of {other}", statement) for statement in _setting_off_triggers(connection, other)]
+    for thing, statement in trials:
+        # Run for no rows: a cached EXPLAIN of a trigger crashes SQLite 3.40 when the schema has changed meanwhile.
+        try:
+            connection.exec_driver_sql(statement).close()
+        except DBAPIError as error:
+            found[thing] = str(error.orig)
+    return found
+
+
+def index_uses(sql: str, column: str) -> bool:
+    """Whether a CREATE INDEX statement names the column."""
+    behind_the_table = sql[sql.index("(") :]
+    return any(token.name == lowered(column) for token in tokenize(behind_the_table) if token.kind != "string")
+
+
+def _is_keyed(row: Row[Any], table: str) -> bool:
+    tokens = tokenize(row.sql or "")
+    return any(token.keyword == "REFERENCES" for token in tokens) and any(
+        token.name == lowered(table) for token in tokens
+    )
+
+
+def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The views and triggered tables that mention the table, or a view that does."""
+    unseen = {
+        row: {token.name for token in tokenize(row.sql)} for row in rows if row.type in ("view", "trigger") and row.sql
+    }
+    mentioned = {lowered(table)}
+    views: list[str] = []
+    triggered: dict[str, None] = {}
+    while touched := [row for row, names in unseen.items() if names & mentioned]:
+        for row in touched:
+            del unseen[row]
+            if row.type == "view":
+                mentioned.add(lowered(row.name))
+                views.append(row.name)
+            else:
+                triggered[row.tbl_name] = None
+    return tuple(views), tuple(triggered)
+
+
+def _setting_off_triggers(connection: Connection, table: str) -> list[str]:
+    """Statements that compile every trigger the table can have, and change nothing."""
+    name = quoted(table)
+    rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").all()
+    columns = [quoted(row.name) for row in rows if row.hidden not in (2, 3)]
+    listed = ", ".join(columns)
+    settings = ", ".join(f"{column} = {column}" for column in columns)
+    return [
+        f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {name} WHERE 0",
+        f"UPDATE {name} SET {settings} WHERE 0",
+        f"DELETE FROM {name} WHERE 0",
+    ]

@@ -1,0 +1,33 @@
+"""Edits of tables: as many of one table as come together are one rebuild."""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from service.migrate.dialects.sqlite import catalog
+from service.migrate.dialects.sqlite.rebuild import rebuild
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Edit
+
+
+def edit(connection: Connection, edits: Iterable[Edit]) -> None:
+    """Change the definitions of tables, in the transaction that is open.
+
+    Raises:
+        Refused: there is no such table, or something that the change would break is still there; see `rebuild`.
+    """
+    for table, changes in groupby(edits, lambda each: each.table):
+        before = catalog.stored(connection, table)
+        after = before.definition
+        for each in changes:
+            if each.losing is not None:
+                _refuse_indexed(before, each.losing)
+            after = each.change(after)
+        rebuild(connection, before, after)
+
+
+def _refuse_indexed(table: catalog.Stored, column: str) -> None:
+    for name, sql in table.indexes.items():
+        if catalog.index_uses(sql, column):
+            raise Refused(f"{table.name}.{column} is still used by the index {name}; drop that first.")

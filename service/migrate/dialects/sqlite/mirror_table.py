@@ -1,0 +1,77 @@
+"""A second table with the rows of the first, kept equal by triggers on both: one table under two names."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from service.migrate.dialects.ddl import is_trash, literal
+from service.migrate.dialects.sqlite import catalog
+from service.migrate.dialects.sqlite.tokens import join, lowered, quoted, tokenize
+from service.migrate.errors import Refused
+
+_EVENTS = ("insert", "update", "delete")
+
+
+def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str], key: Sequence[str]) -> Iterator[str]:
+    """Yield what makes the twin, fills it, and keeps both equal whichever is written to.
+
+    Raises:
+        Refused: there is no such table, or `columns` are not all that it has.
+    """
+    before = catalog.stored(connection, table)
+    stored = {column.name: column for column in before.definition.columns}
+    aside = [name for name in stored if is_trash(name)]
+    if missing := {*stored} ^ {*map(lowered, columns), *aside}:
+        raise Refused(f"{table} and the columns that are told of it differ: {', '.join(sorted(missing))}.")
+    # What is kept aside is carried along; what is computed is computed again.
+    written = [name for name in (*columns, *aside) if not stored[lowered(name)].clause("AS")]
+    listed = ", ".join(map(quoted, written))
+    yield _with_name(before.definition.sql, before.name, name)
+    yield f"INSERT INTO {quoted(name)} ({listed}) SELECT {listed} FROM {quoted(before.name)}"
+    sequence = catalog.sequence(connection, before.name) if before.definition.has_autoincrement else None
+    if sequence is not None:
+        yield f"DELETE FROM sqlite_sequence WHERE name = {literal(name)}"
+        yield f"INSERT INTO sqlite_sequence (name, seq) VALUES ({literal(name)}, {sequence})"
+    for index, sql in before.indexes.items():
+        yield _with_name(_with_name(sql, index, f"{index}_twin"), before.name, name)
+    for one, other in ((before.name, name), (name, before.name)):
+        yield from _triggers(one, other, written, key)
+
+
+def without_twin(table: str, name: str) -> tuple[str, ...]:
+    """Everything that `twin` made, gone; the first table stays as it is."""
+    drops = [f"DROP TRIGGER IF EXISTS {quoted(trigger_name(one, event))}" for one in (table, name) for event in _EVENTS]
+    return (*drops, f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
+def _triggers(one: str, other: str, columns: Sequence[str], key: Sequence[str]) -> Iterator[str]:
+    listed = ", ".join(map(quoted, columns))
+    new = ", ".join(f"NEW.{quoted(each)}" for each in columns)
+    same_new = " AND ".join(f"{quoted(each)} IS NEW.{quoted(each)}" for each in key)
+    same_old = " AND ".join(f"{quoted(each)} IS OLD.{quoted(each)}" for each in key)
+    differs = f"EXISTS (SELECT {new} EXCEPT SELECT {listed} FROM {quoted(other)} WHERE {same_new})"
+    yield (
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'insert'))} AFTER INSERT ON {quoted(one)} WHEN {differs} "
+        f"BEGIN INSERT INTO {quoted(other)} ({listed}) VALUES ({new}); END"
+    )
+    yield (
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'update'))} AFTER UPDATE ON {quoted(one)} WHEN {differs} "
+        f"BEGIN UPDATE {quoted(other)} SET ({listed}) = ({new}) WHERE {same_old}; END"
+    )
+    yield (
+        f"CREATE TRIGGER {quoted(trigger_name(one, 'delete'))} AFTER DELETE ON {quoted(one)} "
+        f"BEGIN DELETE FROM {quoted(other)} WHERE {same_old}; END"
+    )
+
+
+def trigger_name(table: str, event: str) -> str:
+    return f"roster_twin_{table}_{event}"
+
+
+def _with_name(sql: str, name: str, other: str) -> str:
+    """The statement with the first mention of a name replaced: that of what it creates, or what an index is on."""
+    tokens = tokenize(sql)
+    for at, token in enumerate(tokens):
+        if token.name == lowered(name):
+            return join(tokens[:at]) + quoted(other) + join(tokens[at + 1 :])
+    raise Refused(f"{name} is not mentioned in what makes it: {sql}")

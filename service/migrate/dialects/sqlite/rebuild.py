@@ -1,0 +1,116 @@
+"""The one way a table is altered on SQLite: a new table from the edited text, and everything else as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.dialects.sqlite import catalog
+from service.migrate.dialects.sqlite.catalog import Stored
+from service.migrate.dialects.sqlite.definition import Definition
+from service.migrate.dialects.sqlite.tokens import quoted
+from service.migrate.errors import Refused
+
+_ROWIDS = ("rowid", "_rowid_", "oid")
+
+
+def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
+    """Give the table its new definition, in the transaction that is open, or in one of its own.
+
+    Rows keep their rowids, the sequence its place, and indexes, triggers and views their text. Takes the database's
+    write lock for as long as copying the rows takes: about a second for a million.
+
+    Raises:
+        Refused: foreign keys are enforced, rows break the new definition, or something that uses the table would
+            no longer work. Nothing is changed then.
+    """
+    require_loose_foreign_keys(connection)
+    with connection.begin_nested(), _told(f"{before.name} cannot be changed so"):
+        dangling = catalog.dangling_rows(connection, before.keyed)
+        faults = catalog.faults(connection, before)
+        sequence = catalog.sequence(connection, before.name) if before.definition.has_autoincrement else None
+        with _references_left_alone(connection):
+            _replace(connection, before, after)
+        if after.has_autoincrement and sequence is not None:
+            _restore_sequence(connection, before.name, sequence)
+        _replay(connection, before)
+        if before.analyzed:
+            connection.exec_driver_sql(f"ANALYZE {quoted(before.name)}")
+        for thing, fault in catalog.faults(connection, before).items():
+            if thing not in faults:
+                raise Refused(f"{thing} would no longer work on the changed {before.name} ({fault}); drop that first.")
+        refuse_dangling(catalog.dangling_rows(connection, {before.name, *before.keyed}) - dangling)
+
+
+def require_loose_foreign_keys(connection: Connection) -> None:
+    """Raises Refused if dropping a table would delete the rows that point at it."""
+    if catalog.enforces_foreign_keys(connection):
+        raise Refused(
+            "This connection enforces foreign keys, so that altering a table would delete the rows that point at it, "
+            "and that cannot be turned off inside a transaction. Use an engine made for Purpose.MIGRATE."
+        )
+
+
+def refuse_dangling(dangling: dict[str, int]) -> None:
+    if dangling:
+        counts = ", ".join(f"{count} from {key}" for key, count in sorted(dangling.items()))
+        raise Refused(f"Rows would point at rows that are not there: {counts}.")
+
+
+def _replace(connection: Connection, before: Stored, after: Definition) -> None:
+    old = f"_roster_old_{before.name}"
+    connection.exec_driver_sql(f"ALTER TABLE {quoted(before.name)} RENAME TO {quoted(old)}")
+    # Their names are needed again, and triggers must not fire for rows that are only carried over.
+    for name in before.triggers:
+        connection.exec_driver_sql(f"DROP TRIGGER {quoted(name)}")
+    with _told(f"The new definition of {before.name} does not work"):
+        connection.exec_driver_sql(after.sql)
+    _copy(connection, old, before, after)
+    connection.exec_driver_sql(f"DROP TABLE {quoted(old)}")
+
+
+def _copy(connection: Connection, old: str, before: Stored, after: Definition) -> None:
+    readable = {column.name for column in before.definition.columns}
+    columns = [column.name for column in after.columns if column.name in readable and not column.clause("AS")]
+    if before.definition.has_rowid and after.has_rowid and catalog.rowid_column(connection, before.name) not in columns:
+        # A hidden rowid, under whichever of its names no column has taken.
+        taken = readable | {column.name for column in after.columns}
+        columns = [*[name for name in _ROWIDS if name not in taken][:1], *columns]
+    listed = ", ".join(quoted(name) for name in columns)
+    # OR ABORT: a constraint's own ON CONFLICT IGNORE or REPLACE would leave rows behind without a word.
+    with _told(f"Rows of {before.name} break its new definition"):
+        connection.exec_driver_sql(
+            f"INSERT OR ABORT INTO {quoted(before.name)} ({listed}) SELECT {listed} FROM {quoted(old)}"
+        )
+
+
+def _restore_sequence(connection: Connection, table: str, sequence: int) -> None:
+    values = {"table": table, "sequence": sequence}
+    connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), values)
+    connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :sequence)"), values)
+
+
+def _replay(connection: Connection, before: Stored) -> None:
+    for name, sql in {**before.indexes, **before.triggers}.items():
+        with _told(f"{name} would no longer work on {before.name}; drop it first"):
+            connection.exec_driver_sql(sql)
+
+
+@contextmanager
+def _references_left_alone(connection: Connection) -> Iterator[None]:
+    """Let a table be renamed with nobody following: whoever mentions it means the one that takes its place."""
+    legacy = connection.exec_driver_sql("PRAGMA legacy_alter_table").scalar()
+    connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA legacy_alter_table = {legacy}")
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise Refused(f"{what}: {error.orig}.") from error

@@ -1,0 +1,94 @@
+"""How a drafted revision looks: plain types, a number and a slug for its id, and ruff's formatting if it is here."""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.script.write_hooks import register
+from sqlalchemy import DefaultClause, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.elements import False_, True_
+
+from service.db import types
+from service.migrate.dialects import now
+from service.migrate.entrypoints.render import divide
+from service.migrate.entrypoints.status import read_phases
+from service.migrate.errors import Refused
+
+# alembic_version.version_num is a VARCHAR(32).
+_ID_LENGTH = 32
+_CHANCE_ID = re.compile(r"[0-9a-f]{12}")
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Render our own types and defaults in words that will mean the same when ours have changed."""
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl_instance!r}"
+    if kind == "type" and type(item) is JSONB:
+        # On SQLite Alembic would write its argument without importing it.
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return "postgresql.JSONB()"
+    if kind == "server_default" and isinstance(item, DefaultClause):
+        return _default(item.arg, context)
+    return False
+
+
+def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
+    if isinstance(value, (types.now, now.now)):
+        context.imports.add("from service.migrate import ops")
+        return "ops.now()"
+    # Alembic would write what the database at hand calls them, which the other does not understand.
+    if isinstance(value, (True_, False_)):
+        return f"sa.{value!s}()"
+    return False
+
+
+def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
+    """Give each new revision its id, the next number and a few words of its message, and its operations to phases.
+
+    Raises:
+        Refused: revisions before have phases left, whose leftovers would be taken for changes.
+    """
+    for script in scripts:
+        if script.upgrade_ops is not None and not script.upgrade_ops.is_empty():
+            _refuse_unfinished(context)
+        divide(script)
+        if context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
+            script.rev_id = next_id(context.script, script.message or "")
+
+
+def _refuse_unfinished(context: MigrationContext) -> None:
+    if context.connection is None:
+        return
+    phases = read_phases(context.connection, context.get_current_heads())
+    left = [f"{each} is not backfilled" for each in phases.backfill]
+    left += [f"{each} is not contracted" for each in phases.contract if each not in phases.backfill]
+    if left:
+        raise Refused(
+            f"{'; '.join(left)}: what that leaves behind would be taken for changes. "
+            "Run `roster db backfill` and `roster db contract` first."
+        )
+
+
+def next_id(scripts: ScriptDirectory, message: str) -> str:
+    """An id such as 0017_add_colour_to_users: in order when sorted, and telling where it is read."""
+    numbers = [int(match[0]) for each in scripts.walk_revisions() if (match := re.match(r"\d{4}", each.revision))]
+    slug = re.sub(r"\W+", "_", message.lower()).strip("_") or "change"
+    words = f"{max(numbers, default=0) + 1:04d}_{slug}"
+    if len(words) > _ID_LENGTH:
+        words = words[: _ID_LENGTH + 1].rsplit("_", 1)[0][:_ID_LENGTH]
+    return words
+
+
+@register("ruff_if_installed")
+def format_draft(path: str, _options: Any) -> str:
+    """Format the new file as the rest of the code is."""
+    if find_spec("ruff") is not None:
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=True)  # noqa: S603 - our own file
+    return path

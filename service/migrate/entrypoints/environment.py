@@ -1,0 +1,214 @@
+"""What env.py does with a connection, or without one: lock it, and let the command have its turn."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
+
+import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself with Alembic
+from service.db.engine import Limits
+from service.db.url_parameters import leads_through_pooler
+from service.db.urls import parse_url
+from service.migrate.dialects.ddl import is_trash
+from service.migrate.entrypoints import autogenerate
+from service.migrate.errors import Refused
+from service.migrate.plan.offline import written_steps
+from service.migrate.run.backfill.runner import Filler, Progress
+from service.migrate.run.executor import Executor
+from service.migrate.run.locking import blockers, lock
+from service.migrate.run.locking.limits import Patience
+from service.migrate.run.phases import Verbs
+from service.migrate.run.revisions import Asked, Steps, run_until_done
+from service.migrate.run.session import Turn
+from service.migrate.state import ledger
+from service.settings import Settings
+
+# Below deadlock_timeout (1 s), so that in a deadlock the migrator gives way and never a request.
+LIMITS = Limits(statement_seconds=None, lock_wait_seconds=0.05, idle_in_transaction_seconds=None, pool_size=2)
+
+# What another command than Alembic's own does, when it is its turn.
+Work = Callable[[Verbs], None]
+
+log = logging.getLogger(__name__)
+
+
+def url(context: EnvironmentContext) -> str:
+    """Where to migrate: what Python code said, else `-x database=…`, else the settings.
+
+    Raises:
+        Refused: the settings lead through a pooler, which keeps neither locks nor sessions.
+        Misconfigured: a setting is wrong.
+    """
+    said = context.get_x_argument(as_dictionary=True)
+    given = context.config.attributes.get("url") or said.get("database") or said.get("url")
+    if isinstance(given, str) and given:
+        return given
+    return direct_url(Settings.from_env())
+
+
+def direct_url(settings: Settings) -> str:
+    """The URL for migrations; raises Refused if the settings know only the way through a pooler."""
+    pooler = settings.pooler or leads_through_pooler(parse_url(settings.database_url))
+    if pooler and not settings.migrate_url:
+        raise Refused("The database is reached through a pooler: say in ROSTER_MIGRATE_URL where PostgreSQL itself is.")
+    return settings.migrate_url or settings.database_url
+
+
+def is_draft(config: Config) -> bool:
+    """Whether this is `alembic revision` without --autogenerate, which needs no database."""
+    asked = config.attributes.get("draft", getattr(config.cmd_opts, "autogenerate", None) is False)
+    return bool(asked)
+
+
+def in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run the coroutine to its end, in a thread of its own when this one has a running loop already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work())
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="migrate") as pool:
+        pool.submit(lambda: asyncio.run(work())).result()
+
+
+def run(context: EnvironmentContext, connection: Connection, metadata: MetaData) -> None:
+    """Do on this connection what the command asks for.
+
+    A connection in a transaction is migrated inside it, and its owner commits; otherwise each step commits.
+    """
+    attributes = context.config.attributes
+    options = {"connection": connection, **_options(connection.dialect.name, metadata)}
+    context.configure(**options)
+    asked = context.get_context().opts
+    work: Work | None = attributes.get("work")
+    if work is None and "destination_rev" not in asked:
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    report: lock.Report = attributes.get("report") or log.info
+    own = connection is not attributes.get("connection")
+    wait_seconds = attributes.get("lock_wait_seconds", lock.WAIT_SECONDS)
+    _refuse_unfit(connection)
+    with (
+        lock.held(connection, report, own=own, wait_seconds=wait_seconds),
+        _foreign_keys_loosened(connection),
+    ):
+        verbs = _verbs(connection, report, attributes)
+        if work is not None:
+            with _ended(verbs):
+                verbs.begin()
+                work(verbs)
+            return
+        steps = Steps(asked=Asked.of(asked), done=attributes.setdefault("done", []), verbs=verbs)
+        with _ended(verbs, accepts_drift=steps.asked.is_stamp):
+            run_until_done(context, connection, steps, options)
+
+
+def _verbs(connection: Connection, report: lock.Report, attributes: dict[str, Any]) -> Verbs:
+    turn = Turn(
+        connection=connection,
+        report=report,
+        inside=connection.in_transaction(),
+        patience=attributes.get("patience") or Patience(),
+    )
+    executor = Executor(turn)
+    return Verbs(executor=executor, filler=Filler(executor=executor, watch=attributes.get("watch") or _watch_nothing))
+
+
+@contextmanager
+def _ended(verbs: Verbs, *, accepts_drift: bool = False) -> Iterator[None]:
+    """End the turn in order, also when it was refused."""
+    try:
+        yield
+    except Exception:
+        # Someone else's transaction can do no more; and it is the failure that the caller must hear of.
+        if not verbs.turn.inside:
+            with suppress(DBAPIError, Refused):
+                verbs.end(is_refused=True)
+        raise
+    verbs.end(accepts_drift=accepts_drift)
+
+
+def _refuse_unfit(connection: Connection) -> None:
+    """Raises Refused if no migration can be done through this connection."""
+    if connection.dialect.name == "postgresql":
+        inside = connection.in_transaction()
+        blockers.refuse_pooler(connection)
+        blockers.refuse_read_only(connection)
+        if not inside:
+            connection.rollback()
+
+
+def _is_included(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether autogenerate looks at it: not at the runner's own tables, nor at what is kept aside."""
+    return not (is_trash(name) or (kind == "table" and name in ledger.TABLES))
+
+
+def _watch_nothing(_progress: Progress) -> None:
+    pass
+
+
+def write_script(context: EnvironmentContext, metadata: MetaData) -> None:
+    """Write the SQL of the revisions asked for instead of running it."""
+    dialect = parse_url(url(context))
+    options: dict[str, Any] = {
+        "url": dialect,
+        "literal_binds": True,
+        "dialect_opts": {"paramstyle": "named"},
+        **_options(dialect.get_backend_name(), metadata),
+    }
+    context.configure(**options)
+    context.configure(fn=written_steps(context.get_context().opts["fn"]), **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def draft(context: EnvironmentContext, metadata: MetaData) -> None:
+    """Let an empty revision be written."""
+    context.configure(dialect_name="postgresql", as_sql=True, **_options("postgresql", metadata))
+    context.run_migrations()
+
+
+def _options(dialect: str, metadata: MetaData) -> dict[str, Any]:
+    return {
+        "target_metadata": metadata,
+        "transaction_per_migration": True,
+        # On SQLite an Identity() would always differ.
+        "compare_server_default": dialect == "postgresql",
+        "include_name": _is_included,
+        "alembic_module_prefix": "ops.",
+        "render_item": autogenerate.render_item,
+        "process_revision_directives": autogenerate.number,
+    }
+
+
+@contextmanager
+def _foreign_keys_loosened(connection: Connection) -> Iterator[None]:
+    """Turn SQLite's foreign keys off before a transaction begins; inside one the pragma would do nothing."""
+    if connection.dialect.name != "sqlite" or connection.in_transaction():
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+
+    def pragma(sql: str) -> Any:
+        # Through the driver, since SQLAlchemy would begin a transaction first.
+        cursor = driver.cursor()
+        cursor.execute(sql)
+        row = cursor.fetchone() if cursor.description else None
+        cursor.close()
+        return row and row[0]
+
+    enforced = pragma("PRAGMA foreign_keys")
+    pragma("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        if enforced and not connection.in_transaction():
+            pragma("PRAGMA foreign_keys = ON")

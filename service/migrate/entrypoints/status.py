@@ -1,0 +1,189 @@
+"""Where a database stands among the revisions and their phases, told in one look."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import URL, Connection, select, text
+
+from service.db.engine import Purpose, create_engine
+from service.db.urls import parse_url, shown, sqlite_file
+from service.migrate.entrypoints import commands
+from service.migrate.errors import told
+from service.migrate.plan import checksum, revisions
+from service.migrate.plan.applied import plans
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import Phase, Plan
+from service.migrate.run.locking import blockers, lock
+from service.migrate.run.locking.waiting import disposed
+from service.migrate.state import compatibility, drift, ledger, trash
+from service.migrate.state.backfills import FillState
+from service.migrate.state.compatibility import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """A fill that was begun and is not over: rows looked at in this pass, of how many; seconds left at this rate."""
+
+    revision: str
+    name: str
+    state: str
+    seen: int
+    total: int
+    filled: int
+    rows_per_second: float
+    seconds_left: float | None
+    problem: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """What is left of the revisions that are applied: whose backfill, whose contract; and what is kept aside.
+
+    `begun` are revisions that an upgrade or a downgrade began and did not end, `edited` those whose file was changed
+    since. `unended` is who began a run that has not ended: a migrator at work, or one that was killed.
+    """
+
+    unended: str | None = None
+    begun: tuple[str, ...] = ()
+    backfill: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
+    kept_aside: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    backfills: tuple[Backfill, ...] = ()
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """`current` has one revision, none when nothing was ever applied, more only between two heads and their merge.
+
+    `drift` (in `phases`) is what someone changed by other means since the runner was here, one line for each thing.
+    """
+
+    database: str
+    place: Place
+    current: tuple[str, ...]
+    head: str
+    pending: tuple[str, ...]
+    phases: Phases
+    migrator: str | None
+    blocked_by: str | None
+
+    @property
+    def up_to_date(self) -> bool:
+        return self.current == (self.head,)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is to be applied, half done, edited or changed by others; what contracts leave may wait."""
+        troubles = (self.phases.begun, self.phases.edited, self.phases.drift)
+        return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
+
+
+async def status(url: str) -> Status:
+    """Ask the database once; raises Refused if it cannot be reached."""
+    parsed = parse_url(url)
+    heads: tuple[str, ...] = ()
+    phases = Phases()
+    migrator = lock.file_holder(parsed)
+    blocked_by = None
+    if not is_missing_file(parsed):
+        with told(parsed):
+            async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+                heads = await compatibility.heads(engine)
+                async with engine.connect() as connection:
+                    phases = await connection.run_sync(read_phases, heads)
+                    if engine.dialect.name == "postgresql":
+                        migrator = await connection.run_sync(lock.session_holder)
+                        blocked_by = await connection.run_sync(_blockers_of_migrator)
+    return Status(
+        database=shown(url),
+        place=compatibility.place(heads),
+        current=heads,
+        head=commands.head(),
+        pending=tuple(revision.id for revision in reversed(revisions.history(heads)) if not revision.applied),
+        phases=phases,
+        migrator=migrator,
+        blocked_by=blocked_by,
+    )
+
+
+async def current(url: str) -> tuple[str, ...]:
+    """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
+    parsed = parse_url(url)
+    if is_missing_file(parsed):
+        return ()
+    with told(parsed):
+        async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+            return await compatibility.heads(engine)
+
+
+def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
+    """What is left of the revisions below these heads; nothing where no runner ever was."""
+    kept = tuple(each.described for each in trash.kept(connection))
+    if not ledger.exists(connection):
+        return Phases(kept_aside=kept)
+    applied = revisions.ancestors(heads)
+    known = ledger.known(connection)
+    if not applied.issuperset(heads):
+        # Newer code was here: which of its revisions are done this code cannot tell.
+        applied |= known
+    done = ledger.all_done(connection)
+    fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.FILLS))}
+    found = plans(
+        [script for script in revisions.walk() if script.revision in applied & known], connection.dialect.name
+    )
+    found.reverse()
+    return Phases(
+        unended=ledger.unended(connection),
+        begun=tuple(sorted((known - applied) | ledger.taken_back(connection, applied))),
+        backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),
+        contract=tuple(
+            each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
+        ),
+        kept_aside=kept,
+        edited=tuple(checksum.edited(ledger.contents(connection), list(scripts().walk_revisions()))),
+        backfills=tuple(_backfill(row) for row in fills.values() if row.state != FillState.DONE),
+        drift=tuple(drift.drift(connection)),
+    )
+
+
+def is_missing_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and not sqlite_file(url).exists()
+
+
+def _is_filled(plan: Plan, fills: dict[tuple[str, str], Any], done: dict[tuple[str, str], int]) -> bool:
+    rows = [fills.get((plan.revision, fill.name)) for fill in plan.fills]
+    if any(row is None or row.state != FillState.DONE for row in rows):
+        return False
+    return done.get((plan.revision, Phase.SETTLE), 0) >= len(plan.settle)
+
+
+def _backfill(row: Any) -> Backfill:
+    per_second = row.seen / row.seconds if row.seconds else 0.0
+    left = max(row.total - row.seen, 0) / per_second if per_second else None
+    return Backfill(
+        revision=row.revision,
+        name=row.name,
+        state=row.state,
+        seen=row.seen,
+        total=row.total,
+        filled=row.filled,
+        rows_per_second=round(per_second, 1),
+        seconds_left=None if left is None else round(left, 1),
+        problem=row.problem,
+        changed_at=row.changed_at,
+    )
+
+
+def _blockers_of_migrator(connection: Connection) -> str | None:
+    """Who keeps the migrator waiting now, in words."""
+    waiting = connection.execute(
+        text(
+            "SELECT unnest(pg_blocking_pids(pid)) AS pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'roster migrate' AND wait_event_type = 'Lock'"
+        )
+    ).scalars()
+    return blockers.listed(blockers.sessions(connection, list(waiting))) or None

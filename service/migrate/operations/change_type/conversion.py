@@ -1,0 +1,167 @@
+"""The values of a column in two types, one made of the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite import add_column, clauses
+from service.migrate.dialects.sqlite.definition import Definition
+from service.migrate.dialects.sqlite.edit import edit
+from service.migrate.dialects.types import affinity
+from service.migrate.operations.step import Edit, Fill, Lock, Place, Step
+from service.migrate.operations.triggers.sync import converted, differ
+from service.migrate.operations.triggers.trigger import row_trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """A column as it was and as it is to be, `using` the value that it has, and `back`."""
+
+    table: str
+    was: Column[Any]
+    column: Column[Any]
+    using: str
+    back: str
+    key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def beside(self) -> Column[Any]:
+        """The column that is to take over the name."""
+        return renamed(self.column, ddl.fitting(f"_next_{self.name}"))
+
+    @property
+    def reversed(self) -> "Conversion":
+        return Conversion(
+            table=self.table, was=self.column, column=self.was, using=self.back, back=self.using, key=self.key
+        )
+
+    @property
+    def keeps_old_values(self) -> bool:
+        """Whether they are kept aside on SQLite: where a value there and back need not be the same."""
+        same = affinity(self.was.type) == affinity(self.column.type)
+        return not (self.using == self.back == "{}" and same)
+
+    def fill(self, beside: Column[Any]) -> Fill:
+        """The column beside filled with what the column's values make."""
+        name, value = ddl.quoted(beside.name), converted(self.using, ddl.quoted(self.name))
+        return Fill(
+            name=f"{self.table}.{beside.name}",
+            table=self.table,
+            key=self.key,
+            left=differ("postgresql", beside, name, value),
+            assign={beside.name: value},
+        )
+
+    def fill_back(self, aside: Column[Any]) -> Fill:
+        """The old column, which nobody wrote meanwhile, filled where it does not say what the new one does."""
+        name, old = ddl.quoted(self.name), ddl.quoted(aside.name)
+        from_new = converted(self.back, name)
+        differs = differ("postgresql", self.column, name, converted(self.using, old))
+        return Fill(
+            name=f"{self.table}.{aside.name}",
+            table=self.table,
+            key=self.key,
+            left=f"{differs} AND {differ('postgresql', aside, old, from_new)}",
+            assign={aside.name: from_new},
+        )
+
+    def trigger(self, place: Place, beside: str) -> Step:
+        """Let the column beside, which nobody else writes, follow."""
+        follow = f"NEW.{ddl.quoted(beside)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
+        return self._trigger(place, beside, follow)
+
+    def trigger_back(self, place: Place, aside: str) -> Step:
+        """Let the old column, which nobody else writes, follow where it does not say the same."""
+        new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(aside)}"
+        differs = differ("postgresql", self.column, new, converted(self.using, old))
+        return self._trigger(place, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
+
+    def _trigger(self, place: Place, name: str, body: str) -> Step:
+        (step,) = row_trigger(
+            place, self.table, f"roster_type_{self.table}_{name}", key=self.key, postgresql=body, sqlite={}
+        )
+        return step
+
+
+def renamed(column: Column[Any], name: str) -> Column[Any]:
+    """The column under another name; nobody has to give it a value."""
+    copy = column._copy()  # noqa: SLF001 - as service.migrate.sql does
+    copy.name = copy.key = name
+    copy.nullable = True
+    return copy
+
+
+def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str, ...]:
+    """The default too, if it is another."""
+    before, after = (ddl.default_text(each, "postgresql") for each in (was, now))
+    if before == after:
+        return ()
+    action = "DROP DEFAULT" if after is None else f"SET DEFAULT {after}"
+    return (f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN {ddl.quoted(now.name)} {action}",)
+
+
+def on_sqlite(place: Place, conversion: Conversion) -> Step:
+    """The column changed in its place, in one transaction; its values are kept aside where the new ones lose them."""
+    table, name = conversion.table, conversion.name
+    title = f"change the type of {table}.{name}"
+    if not conversion.keeps_old_values:
+        forth = Edit(table=table, change=_with_type(conversion.column))
+        back = Edit(table=table, change=_with_type(conversion.was))
+        undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=back)
+        return Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=forth, undo=(undo,))
+    aside = ddl.trash_name(place.revision, name)
+    column, old, there = ddl.quoted(name), ddl.quoted(aside), ddl.has_column("sqlite", table, aside)
+    add = f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {old} {ddl.type_text(conversion.was, 'sqlite')}"
+    using, back_value = converted(conversion.using, old), converted(conversion.back, column)
+    update = f"UPDATE {ddl.quoted(table)} SET"
+
+    def change(connection: Connection) -> tuple[str, ...]:
+        for statement in (add, f"{update} {old} = {column}"):
+            connection.exec_driver_sql(statement)
+        edit(connection, [Edit(table=table, change=_with_type(conversion.column))])
+        return (f"{update} {column} = {using}",)
+
+    def change_back(connection: Connection) -> tuple[str, ...]:
+        # Where nobody changed it the value is the one from before, which need not be what `back` makes.
+        changed = f" WHERE {column} IS NOT {using} OR ({old} IS NULL AND {column} IS NOT NULL)"
+        if not connection.exec_driver_sql(there).scalar():
+            connection.exec_driver_sql(add)
+            changed = ""
+        connection.exec_driver_sql(f"{update} {old} = {back_value}{changed}")
+        edit(connection, [Edit(table=table, change=_with_type(conversion.was))])
+        connection.exec_driver_sql(f"{update} {column} = {old}")
+        edit(connection, [Edit(table=table, change=lambda definition: definition.drop_column(aside), losing=aside)])
+        return ()
+
+    undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), made=change_back)
+    return Step(
+        title=f"{title}, and keep its values aside",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=there,
+        made=change,
+        undo=(undo,),
+    )
+
+
+def _with_type(column: Column[Any]) -> Callable[[Definition], Definition]:
+    written = add_column.parenthesised(clauses.column(ddl.column_text(column, "sqlite")))
+
+    def changed(was: clauses.Column) -> clauses.Column:
+        was = was.with_type(written.type)
+        for kind in ("COLLATE", "DEFAULT"):
+            after = written.clause(kind)
+            if before := was.clause(kind):
+                was = was.without(before)
+            if after is not None:
+                was = was.with_clause(written.text_of(after))
+        return was
+
+    return lambda definition: definition.change_column(column.name, changed)

@@ -1,0 +1,89 @@
+"""The way back from a wider type, which PostgreSQL had only noted down, to one that not every value fits."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.postgresql.attached import has_more
+from service.migrate.dialects.types import has_type
+from service.migrate.operations.change_type.conversion import Conversion, default_changed
+from service.migrate.operations.change_type.recreate import Carried
+from service.migrate.operations.columns.add_drop import rename_column, unfilled
+from service.migrate.operations.columns.not_null import required
+from service.migrate.operations.step import Fill, Lock, Move, Place, Step, mirrored
+from service.migrate.operations.triggers.sync import converted
+
+
+def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
+    """A column of the old type is filled beside the wide one, gets what is on that, and takes over.
+
+    One that has more on it than can be made beside is written again in its place, under the lock.
+    """
+    back = conversion.reversed
+    table, name, beside = back.table, back.name, back.beside
+    alter = f"ALTER TABLE {ddl.quoted(table)}"
+    trigger = back.trigger(place, beside.name)
+    need = [] if back.column.nullable else required(place, table, beside.name)
+    is_back = has_type(table, back.column)
+    gone = ddl.fitting(f"_last_{name}")
+    kind = ddl.type_text(back.column, "postgresql")
+    carried = Carried(table=table, column=name, beside=beside.name, type_text=kind)
+    swap = Step(
+        title=f"let {table}.{name} be of its old type",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=is_back,
+        made=carried.named,
+        statements=(
+            carried.counted(),
+            *mirrored(trigger).statements,
+            rename_column(table, name, gone),
+            rename_column(table, beside.name, name),
+            f"{alter} DROP COLUMN {ddl.quoted(gone)}",
+            ddl.name_not_null(table, name),
+            ddl.touch_triggers(table),
+        ),
+    )
+    in_place = Step(
+        title=f"write {table}.{name} again in its old type",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=ddl.either(is_back, ddl.negated(has_more(table, name))),
+        made=lambda connection: without_beside(connection, place, conversion),
+        statements=(
+            f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
+            *default_changed(table, back.was, back.column),
+            ddl.touch_triggers(table),
+        ),
+        scripted=False,
+    )
+    moves: tuple[Move, ...] = (
+        replace(unfilled(place, table, beside), undo=()),
+        replace(trigger, undo=()),
+        back.fill(beside),
+        *(replace(step, undo=()) for step in need),
+        *carried.steps(),
+    )
+    # Whatever of it is in the catalog again when the type is the old one was done before a crash.
+    return (in_place, *(_unless(is_back, move) for move in moves), swap)
+
+
+def without_beside(connection: Connection, place: Place, conversion: Conversion) -> Iterator[str]:
+    """Take away what a way back that was not ended has left: the column beside, and what is on it."""
+    back = conversion.reversed
+    if connection.exec_driver_sql(is_beside(conversion)).scalar():
+        yield from mirrored(back.trigger(place, back.beside.name)).statements
+        yield f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.beside.name)}"
+
+
+def is_beside(conversion: Conversion) -> str:
+    """Ask whether a way back was begun and not ended."""
+    return ddl.has_column("postgresql", conversion.table, conversion.reversed.beside.name)
+
+
+def _unless(done: str, move: Move) -> Move:
+    if isinstance(move, Fill):
+        return replace(move, unless=done)
+    return replace(move, done=done if move.done is None else ddl.either(done, move.done))

@@ -1,0 +1,108 @@
+"""Constraints that go, or that others take the place of."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
+
+from service.migrate.errors import Refused
+from service.migrate.operations import dependents
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique, dropped
+from service.migrate.operations.constraints.foreign_key import AddForeignKey
+from service.migrate.operations.step import Check, Edit, Lock, Place, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint(Operation):
+    """A constraint that holds no more; how it was made is for the way back."""
+
+    added: AddCheck | AddForeignKey | AddUnique
+
+    def needs(self) -> list[Columns]:
+        return [(self.added.table, ())]
+
+    def frees(self) -> list[str]:
+        return [dependents.constraint(self.added.table, self.added.name)]
+
+    def undo_checks(self, place: Place) -> list[Check]:
+        return self.added.checks(place)
+
+    def expand(self, place: Place) -> list[Step]:
+        table, name = self.added.table, self.added.name
+        referred = self.added.referred if isinstance(self.added, AddForeignKey) else None
+        return [replace(dropped(place, table, name, referred=referred), undo=tuple(self.added.expand(place)))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceConstraint(Operation):
+    """One check or foreign key in the place of another, with no moment between them in which neither holds."""
+
+    was: AddCheck | AddForeignKey
+    now: AddCheck | AddForeignKey
+
+    def needs(self) -> list[Columns]:
+        return self.now.needs()
+
+    def frees(self) -> list[str]:
+        return [dependents.constraint(self.was.table, self.was.name)]
+
+    def checks(self, place: Place) -> list[Check]:
+        return self.now.checks(place)
+
+    def undo_checks(self, place: Place) -> list[Check]:
+        return self.was.checks(place)
+
+    def expand(self, place: Place) -> list[Step]:
+        back = (_swapped(place, self.now, self.was), *self.was.expand(place)[1:])
+        return [replace(_swapped(place, self.was, self.now), undo=back), *self.now.expand(place)[1:]]
+
+
+def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
+    """The operation that replaces one by the other; Refused for a unique constraint, whose index takes its time."""
+    old, new = of_table(table, was), of_table(table, now)
+    if isinstance(old, AddUnique) or isinstance(new, AddUnique):
+        raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
+    return ReplaceConstraint(was=old, now=new)
+
+
+def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | AddUnique:
+    """The operation that would add a constraint which is written as SQLAlchemy writes it.
+
+    Raises:
+        Refused: it has no name, or is of a kind that is not altered: a primary key, an exclusion.
+    """
+    if not isinstance(constraint.name, str):
+        raise Refused(f"A constraint of {table} without a name cannot be told from another; give it one.")
+    if isinstance(constraint, CheckConstraint):
+        return AddCheck(table=table, name=constraint.name, condition=str(constraint.sqltext))
+    if isinstance(constraint, UniqueConstraint):
+        columns = tuple(str(each) for each in constraint._pending_colargs)  # noqa: SLF001 - before it has a table
+        return AddUnique(table=table, name=constraint.name, columns=columns)
+    if isinstance(constraint, ForeignKeyConstraint):
+        targets = [each.target_fullname.rsplit(".", 1) for each in constraint.elements]
+        return AddForeignKey(
+            table=table,
+            name=constraint.name,
+            columns=tuple(constraint.column_keys),
+            referred=targets[0][0],
+            referred_columns=tuple(column for _, column in targets),
+            ondelete=constraint.ondelete,
+            onupdate=constraint.onupdate,
+        )
+    raise Refused(f"{constraint.name} of {table} is a {type(constraint).__name__}, which cannot be altered here.")
+
+
+def _swapped(place: Place, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:
+    """New rows are held to the new one from the moment on that the old one is gone."""
+    drop = DropConstraint(added=old).expand(place)[0]
+    add = new.expand(place)[0]
+    both = Step(
+        title=f"replace {old.name} of {new.table}{'' if old.name == new.name else f' by {new.name}'}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=tuple(dict.fromkeys((*drop.tables, *add.tables))),
+        statements=(*drop.statements, *add.statements),
+    )
+    if drop.edit is None or add.edit is None:
+        return both
+    change, then = drop.edit.change, add.edit.change
+    return replace(both, edit=Edit(table=new.table, change=lambda definition: then(change(definition))))

@@ -1,0 +1,109 @@
+"""Foreign keys, and values that refer to nothing when what had the key comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
+
+from service.migrate.dialects import ddl
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.constraints.check_unique import in_two_parts
+from service.migrate.operations.step import Check, Place, Step
+
+# Keys that do not keep a row from being deleted.
+LETTING_GO = ("CASCADE", "SET NULL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddForeignKey(Operation):
+    """A reference to rows of another table; both tables are locked for a moment."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    referred: str
+    referred_columns: tuple[str, ...]
+    ondelete: str | None = None
+    onupdate: str | None = None
+    # The columns come in the same revision, and may bring the values from before they were last taken back.
+    returning: bool = False
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, self.columns), (self.referred, self.referred_columns)]
+
+    def checks(self, place: Place) -> list[Check]:
+        if self.returning and self.ondelete not in LETTING_GO:
+            return [kept_orphans(self, place)]
+        columns = {name: name for name in self.columns}
+        return [Check(why=self.why, rows=self.orphans(self.table, columns), table=self.table, needs=self.columns)]
+
+    def expand(self, place: Place) -> list[Step]:
+        steps = in_two_parts(place, self.table, self.constraint, referred=self.referred)
+        if self.returning and self.ondelete in LETTING_GO:
+            return with_orphans_let_go(steps, self)
+        return steps
+
+    @property
+    def why(self) -> str:
+        return f"Some rows of {self.table} have a {', '.join(self.columns)} that {self.referred} has not"
+
+    def orphans(self, table: str, columns: Mapping[str, str]) -> str:
+        """A SELECT of the values that refer to nothing, in a table and columns that may be called something else."""
+        listed = ", ".join(f"child.{ddl.quoted(columns[each])}" for each in self.columns)
+        return f"SELECT {listed} FROM {ddl.quoted(table)} AS child WHERE {self.is_orphan(columns)} ORDER BY {listed}"
+
+    def is_orphan(self, columns: Mapping[str, str]) -> str:
+        pairs = zip(self.columns, self.referred_columns, strict=True)
+        same = " AND ".join(f"parent.{ddl.quoted(there)} = child.{ddl.quoted(columns[here])}" for here, there in pairs)
+        known = " AND ".join(f"child.{ddl.quoted(columns[here])} IS NOT NULL" for here in self.columns)
+        return f"{known} AND NOT EXISTS (SELECT 1 FROM {ddl.quoted(self.referred)} AS parent WHERE {same})"
+
+    @property
+    def constraint(self) -> ForeignKeyConstraint:
+        """The key, on tables just complete enough to be written down."""
+        metadata = MetaData()
+        if self.referred != self.table:
+            Table(self.referred, metadata, *(Column(name) for name in self.referred_columns))
+        there = [f"{self.referred}.{name}" for name in self.referred_columns]
+        key = ForeignKeyConstraint(self.columns, there, name=self.name, ondelete=self.ondelete, onupdate=self.onupdate)
+        names = {*self.columns, *(self.referred_columns if self.referred == self.table else ())}
+        Table(self.table, metadata, *(Column(name) for name in sorted(names)), key)
+        return key
+
+
+def kept_orphans(key: AddForeignKey, place: Place) -> Check:
+    """What a table or columns that are kept aside refer to was deleted meanwhile, though the key would not allow it."""
+    table_aside = ddl.trash_name(place.revision, key.table)
+    asides = {name: ddl.trash_name(place.revision, name) for name in key.columns}
+
+    def find(connection: Connection) -> list[tuple[Any, ...]] | str:
+        def has(table: str, column: str) -> bool:
+            return bool(connection.exec_driver_sql(ddl.has_column(place.dialect, table, column)).scalar())
+
+        if has(table_aside, key.columns[0]):
+            return key.orphans(table_aside, {name: name for name in key.columns})
+        if has(key.table, asides[key.columns[0]]):
+            return key.orphans(key.table, asides)
+        return []
+
+    return Check(why=f"{key.why}, since that was deleted while they were kept aside", rows=find)
+
+
+def with_orphans_let_go(steps: list[Step], key: AddForeignKey, *, rows: bool = False) -> list[Step]:
+    """The steps of a key, with what it would have done to rows whose parent was deleted while nobody saw them.
+
+    They are deleted with it if they are `rows` that came with the key, and else refer to nothing from now on.
+    """
+    columns = {name: name for name in key.columns}
+    table = ddl.quoted(key.table)
+    change = f"UPDATE {table} AS child SET {', '.join(f'{ddl.quoted(each)} = NULL' for each in columns)}"
+    if rows and key.ondelete == "CASCADE":
+        change = f"DELETE FROM {table} AS child"
+    follow = Step(
+        title=f"let rows of {key.table} follow what {key.referred} lost while they were kept aside",
+        statements=(f"{change} WHERE {key.is_orphan(columns)}",),
+        scripted=False,
+    )
+    # Once new rows are held to the key nobody can add to them.
+    return [*steps[:-1], follow, steps[-1]]

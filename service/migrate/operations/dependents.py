@@ -1,0 +1,179 @@
+"""What still uses a column or a table, and so goes first, each in words that an operation which drops it says too."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite.clauses import Clause
+from service.migrate.dialects.sqlite.definition import Definition, Item, parse
+from service.migrate.dialects.sqlite.tokens import join, lowered
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Check
+
+Uses = Callable[[Connection], list[tuple[Any, ...]]]
+
+# Triggers of our own go with the contract of the operation that made them, before anything is kept aside.
+_OURS = "roster_"
+_PROBE = "_roster_probe"
+
+_DESCRIBED = r"""
+SELECT DISTINCT CASE
+  WHEN classid = 'pg_constraint'::regclass THEN (
+    SELECT 'the constraint ' || conname || ' of ' || relname
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid WHERE pg_constraint.oid = objid AND contype <> 'n')
+  WHEN classid = 'pg_class'::regclass AND objsubid = 0 THEN (
+    SELECT 'the index ' || relname FROM pg_class WHERE oid = objid AND relkind IN ('i', 'I'))
+  WHEN classid = 'pg_rewrite'::regclass THEN (
+    SELECT 'the view ' || relname FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+    WHERE pg_rewrite.oid = objid AND ev_class <> refobjid)
+  WHEN classid = 'pg_trigger'::regclass THEN (
+    SELECT 'the trigger ' || tgname FROM pg_trigger
+    WHERE oid = objid AND NOT tgisinternal AND tgname NOT LIKE 'roster\_%')
+  WHEN classid IN ('pg_type'::regclass, 'pg_attrdef'::regclass) THEN NULL
+  ELSE pg_describe_object(classid, objid, objsubid)
+END AS used
+FROM pg_depend AS d WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass({table}) AND {condition}
+"""
+_OF_COLUMN = """
+  refobjsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = refobjid AND attname = {column})
+  AND NOT (classid = 'pg_class'::regclass AND objid = refobjid AND objsubid = refobjsubid)
+UNION SELECT 'the column ' || attname FROM pg_attrdef
+JOIN pg_attribute ON (attrelid, attnum) = (adrelid, adnum) AND attgenerated <> ''
+WHERE adrelid = to_regclass({table}) AND EXISTS (
+  SELECT FROM pg_depend WHERE classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid AND refobjid = adrelid
+  AND refobjsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = adrelid AND attname = {column})
+  AND refobjsubid <> adnum)
+"""
+# Its own constraints and its columns go with it and come back with it; of its indexes those that no constraint has.
+_OF_TABLE = """
+  classid <> 'pg_publication_rel'::regclass
+  AND NOT (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM pg_constraint WHERE conrelid = refobjid))
+  AND NOT (classid = 'pg_class'::regclass AND objid = refobjid)
+"""
+
+
+def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Check:
+    """What would stay on a column that is kept aside: constraints, indexes, triggers, views, other columns.
+
+    Where something else is done to the column, `keeps` are the first words of what does not mind that.
+    """
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        if connection.dialect.name == "sqlite":
+            found = sorted(set(_of_column_on_sqlite(connection, table, column)))
+        else:
+            names = {"table": ddl.literal(ddl.quoted(table)), "column": ddl.literal(column)}
+            found = _asked(connection, _DESCRIBED.format(condition=_OF_COLUMN.format(**names), **names))
+        return [(each,) for each in found if not each.startswith(keeps)]
+
+    return Check(why=why, rows=find, table=table, needs=(column,))
+
+
+def of_table(table: str, why: str) -> Check:
+    """What would stay on a table that is kept aside, and refers to it from elsewhere."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        if connection.dialect.name == "sqlite":
+            found = sorted(set(_of_table_on_sqlite(connection, table)))
+        else:
+            found = _asked(connection, _DESCRIBED.format(table=ddl.literal(ddl.quoted(table)), condition=_OF_TABLE))
+        return [(each,) for each in found]
+
+    return Check(why=why, rows=find, table=table)
+
+
+def constraint(table: str, name: str) -> str:
+    return f"the constraint {name} of {table}"
+
+
+def index(name: str) -> str:
+    return f"the index {name}"
+
+
+def trigger(name: str) -> str:
+    return f"the trigger {name}"
+
+
+def may_be_null(column: str, *, is_so: bool) -> str:
+    return f"{column} may {'' if is_so else 'not '}be NULL"
+
+
+def has_no_default(column: str) -> str:
+    return f"{column} has no default"
+
+
+def _asked(connection: Connection, question: str) -> list[str]:
+    return sorted(used for used in connection.exec_driver_sql(question).scalars() if used)
+
+
+def _of_column_on_sqlite(connection: Connection, table: str, column: str) -> Iterator[str]:
+    """SQLite itself tells who uses the column: whatever it writes anew when the column has another name."""
+    renamed = f"ALTER TABLE {ddl.quoted(table)} RENAME COLUMN {ddl.quoted(column)} TO {_PROBE}"
+    for row in _rewritten(connection, renamed):
+        if row.type != "table":
+            yield f"the {row.type} {row.name}"
+        elif lowered(row.name) == lowered(table):
+            yield from _of_definition(parse(row.sql, row.name), column)
+        else:
+            yield from (constraint(row.name, name) for name in _keys_to(row, table))
+
+
+def _of_table_on_sqlite(connection: Connection, table: str) -> Iterator[str]:
+    for row in _rewritten(connection, f"ALTER TABLE {ddl.quoted(table)} RENAME TO {_PROBE}"):
+        if row.type != "table":
+            yield f"the {row.type} {row.name}"
+        elif lowered(row.name) != lowered(table):
+            yield from (constraint(row.name, name) for name in _keys_to(row, table))
+
+
+def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
+    """The things whose text a statement would change, tried on a copy of the schema."""
+    asked = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY rowid"
+    before = connection.exec_driver_sql(asked).all()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        try:
+            for row in sorted(before, key=lambda row: row.type != "table"):
+                copy.execute(row.sql)
+            copy.execute(statement)
+        except sqlite3.Error as error:
+            raise Refused(f"SQLite cannot alter what is there: {error}.") from error
+        after = {text for (text,) in copy.execute(asked.replace("type, name, sql", "sql"))}
+    return [row for row in before if row.sql not in after and not row.name.startswith(_OURS)]
+
+
+def _of_definition(definition: Definition, column: str) -> Iterator[str]:
+    """The constraints of the table, and the columns of it, that use one of its columns."""
+    for item in definition.items:
+        if item.is_constraint:
+            if lowered(column) in item.names_used():
+                yield constraint(definition.table, item.constraint_name or _text(item))
+        elif item.column.name != lowered(column):
+            if lowered(column) in item.names_used():
+                yield f"the column {item.column.name}"
+        else:
+            yield from (constraint(definition.table, _name(each)) for each in item.column.clauses if _binds(each))
+
+
+def _binds(clause: Clause) -> bool:
+    return clause.kind in ("PRIMARY KEY", "UNIQUE", "CHECK", "REFERENCES")
+
+
+def _name(clause: Clause) -> str:
+    return clause.name or clause.kind
+
+
+def _keys_to(row: Row[Any], table: str) -> Iterator[str]:
+    """The names of the foreign keys to a table, where they have one."""
+    for item in parse(row.sql, row.name).items:
+        words = [token.keyword for token in item.tokens]
+        names = [token.name for token in item.tokens]
+        if "REFERENCES" in words and lowered(table) in names[words.index("REFERENCES") :]:
+            yield (item.constraint_name if item.is_constraint else "") or _text(item)
+
+
+def _text(item: Item) -> str:
+    return join(item.tokens).strip()

@@ -1,0 +1,97 @@
+"""Rows that a change cannot do with, found before anything is changed."""
+
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite.tokens import lowered, tokenize
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Check
+
+_SAMPLE_ROWS = 5
+_BATCH_ROWS = 2000
+
+
+def refuse_rows(connection: Connection, check: Check) -> None:
+    """Raises Refused if there are such rows; the sentence tells how many, and the first of them."""
+    count, sample = _found(connection, check)
+    if not count:
+        return
+    shown = "; ".join(", ".join(str(value) for value in row) for row in sample)
+    more = "; …" if count > len(sample) else ""
+    raise Refused(f"{check.why} ({count}): {shown}{more}.")
+
+
+def refuse_rows_there(connection: Connection, check: Check) -> None:
+    """As `refuse_rows`, unless a column or table that is asked for is not there now."""
+    with suppress(DBAPIError, NoSuchTableError), connection.begin_nested():
+        rows = check.rows(connection) if callable(check.rows) else check.rows
+        if isinstance(rows, str) and connection.dialect.name == "sqlite" and _is_text_for_sqlite(connection, rows):
+            return
+        refuse_rows(connection, check)
+
+
+def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
+    """Whether something in double quotes is no name, which SQLite takes for a text instead of failing.
+
+    https://www.sqlite.org/quirks.html#dblquote
+    """
+    asked = "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c WHERE s.type = 'table'"
+    known = {lowered(name) for row in connection.exec_driver_sql(asked) for name in row}
+    return any(token.kind == "quoted" and token.name not in known for token in tokenize(statement))
+
+
+def duplicates(
+    table: str, column: str, by: Callable[[Any], Any], key: str = "id"
+) -> Callable[[Connection], list[tuple[Any, ...]]]:
+    """Find the values of a column that a function makes equal, as `refuse_if_any` wants them, those together.
+
+    Eight bytes are held for each row.
+    """
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        hashes = array("q", (hash(by(value)) for _, value in _walk(connection, table, column, key)))
+        ordered = sorted(hashes)
+        twice = {one for one, other in pairwise(ordered) if one == other}
+        if not twice:
+            return []
+        found: dict[Any, list[tuple[Any, Any]]] = {}
+        for id, value in _walk(connection, table, column, key):
+            if hash(made := by(value)) in twice:
+                found.setdefault(made, []).append((id, value))
+        return [(value,) for made in sorted(found) if len(found[made]) > 1 for _, value in sorted(found[made])]
+
+    return find
+
+
+def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator[tuple[Any, Any]]:
+    """Yield each row's key and value, without holding all of them."""
+    names = f"{ddl.quoted(key)}, {ddl.quoted(column)}"
+    known = f"{ddl.quoted(column)} IS NOT NULL"
+    asked = f"SELECT {names} FROM {ddl.quoted(table)} WHERE {known}"
+    order = f"ORDER BY {ddl.quoted(key)} LIMIT {_BATCH_ROWS}"
+    rows = connection.exec_driver_sql(f"{asked} {order}").all()
+    while rows:
+        yield from ((row[0], row[1]) for row in rows)
+        rows = connection.execute(text(f"{asked} AND {ddl.quoted(key)} > :after {order}"), {"after": rows[-1][0]}).all()
+
+
+def _found(connection: Connection, check: Check) -> tuple[int, list[tuple[Any, ...]]]:
+    rows = check.rows(connection) if callable(check.rows) else check.rows
+    if isinstance(rows, list):
+        rows = [row for row in rows if str(row[0]).lower() not in check.besides]
+        return len(rows), rows[:_SAMPLE_ROWS]
+    if isinstance(rows, str):
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()
+        if not counted:
+            return 0, []
+        found = connection.exec_driver_sql(f"{rows} LIMIT {_SAMPLE_ROWS}")
+        return counted, [tuple(row) for row in found]
+    counted = connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+    return counted, [tuple(row) for row in connection.execute(rows.limit(_SAMPLE_ROWS))] if counted else []

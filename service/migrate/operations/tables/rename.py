@@ -1,0 +1,133 @@
+"""Tables with a new name, beside code that knows the old one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite import mirror_table
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.step import Check, Lock, Place, Step, mirrored
+from service.migrate.operations.tables.create_drop import rename_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTable(Operation):
+    """A table with a new name, and the old one for the code before.
+
+    On PostgreSQL the old name becomes a view that can be written to
+    (https://www.postgresql.org/docs/current/sql-createview.html, Updatable Views). On SQLite a view serves no RETURNING
+    and no ON CONFLICT: there the new name is a twin, a second table that triggers keep equal, until the first takes its
+    name.
+    """
+
+    table: str
+    to: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...] = ("id",)
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, (*self.columns, *self.key))]
+
+    def gives(self) -> list[Columns]:
+        return [(self.to, self.columns)]
+
+    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+        def find(connection: Connection) -> list[tuple[Any, ...]]:
+            names = [column["name"] for column in inspect(connection).get_columns(self.table)]
+            return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
+
+        why = f"{self.table} has columns that the code before would not see under the old name; tell them all"
+        return [Check(why=why, rows=find, table=self.table)]
+
+    def expand(self, place: Place) -> list[Step]:
+        return [self._twin() if place.is_sqlite else self._renamed()]
+
+    def contract(self, place: Place) -> list[Step]:
+        return [self._twin_replaced() if place.is_sqlite else mirrored(self._view())]
+
+    def _renamed(self) -> Step:
+        back = Step(
+            title=f"rename {self.to} to {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.to, self.table),
+            done=ddl.has_table("postgresql", self.table),
+            statements=(
+                f"DROP VIEW IF EXISTS {ddl.quoted(self.table)}",
+                rename_table(self.to, self.table),
+                ddl.name_not_null(self.table, *self.columns),
+            ),
+        )
+        return Step(
+            title=f"rename {self.table} to {self.to}, and keep the old name as a view",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=ddl.both(ddl.has_table("postgresql", self.to), ddl.negated(ddl.has_table("postgresql", self.table))),
+            statements=(
+                rename_table(self.table, self.to),
+                ddl.name_not_null(self.to, *self.columns),
+                *self._view().statements,
+            ),
+            undo=(back,),
+        )
+
+    def _view(self) -> Step:
+        view, columns, table = ddl.quoted(self.table), ddl.listed(self.columns), ddl.quoted(self.to)
+        there = ddl.has_view("postgresql", self.table)
+        drop = Step(
+            title=f"drop the view {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=ddl.negated(there),
+            statements=(f"DROP VIEW {view}",),
+        )
+        return Step(
+            title=f"keep {self.table} as a view of {self.to}",
+            done=there,
+            statements=(
+                # Whoever may not read the table may not read it through the view either, and whoever may still may.
+                f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",
+                ddl.grant_as(self.to, self.table),
+            ),
+            undo=(drop,),
+        )
+
+    def _twin(self) -> Step:
+        there = ddl.has_trigger("sqlite", self.table, mirror_table.trigger_name(self.table, "insert"))
+        drop = Step(
+            title=f"drop {self.to}, the twin of {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=ddl.negated(there),
+            statements=mirror_table.without_twin(self.table, self.to),
+        )
+        return Step(
+            title=f"make {self.to}, a twin of {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=there,
+            made=self._made,
+            undo=(drop,),
+        )
+
+    def _made(self, connection: Connection) -> Iterable[str]:
+        return mirror_table.twin(connection, self.table, self.to, columns=self.columns, key=self.key)
+
+    def _twin_replaced(self) -> Step:
+        back = Step(
+            title=f"rename {self.to} to {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.to,),
+            done=ddl.has_table("sqlite", self.table),
+            statements=(rename_table(self.to, self.table),),
+        )
+        return Step(
+            title=f"give {self.table} the name of its twin {self.to}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=ddl.negated(ddl.has_table("sqlite", self.table)),
+            statements=(*mirror_table.without_twin(self.table, self.to), rename_table(self.table, self.to)),
+            undo=(back, replace(self._twin(), undo=())),
+        )

@@ -1,0 +1,148 @@
+"""Triggers and functions, which keep two versions of the code in agreement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.migrate.dialects import ddl
+from service.migrate.operations import dependents
+from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.step import Lock, Place, Step, mirrored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(Operation):
+    """A trigger; a database for which no text is given has none."""
+
+    name: str
+    table: str
+    postgresql: str | None = None
+    sqlite: str | None = None
+
+    def needs(self) -> list[Columns]:
+        return [(self.table, ())]
+
+    def expand(self, place: Place) -> list[Step]:
+        text = self.sqlite if place.is_sqlite else self.postgresql
+        if text is None:
+            return []
+        there = ddl.has_trigger(place.dialect, self.table, self.name)
+        on = "" if place.is_sqlite else f" ON {ddl.quoted(self.table)}"
+        return [
+            Step(
+                title=f"create the trigger {self.name} of {self.table}",
+                lock=Lock.SHARE_ROW_EXCLUSIVE,
+                tables=(self.table,),
+                done=there,
+                statements=(text.strip(),),
+                undo=(
+                    Step(
+                        title=f"drop the trigger {self.name} of {self.table}",
+                        lock=Lock.ACCESS_EXCLUSIVE,
+                        tables=(self.table,),
+                        done=ddl.negated(there),
+                        statements=(f"DROP TRIGGER {ddl.quoted(self.name)}{on}",),
+                    ),
+                ),
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTrigger(Trigger):
+    """A trigger that is needed no more; its text is for the way back."""
+
+    def frees(self) -> list[str]:
+        return [dependents.trigger(self.name)]
+
+    def expand(self, place: Place) -> list[Step]:
+        return [mirrored(step) for step in Trigger.expand(self, place)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function(Operation):
+    """A function of PostgreSQL without arguments, such as triggers call; SQLite has none."""
+
+    name: str
+    postgresql: str
+
+    def expand(self, place: Place) -> list[Step]:
+        if place.is_sqlite:
+            return []
+        there = ddl.has_function(self.name)
+        drop = Step(
+            title=f"drop the function {self.name}",
+            done=ddl.negated(there),
+            statements=(f"DROP FUNCTION {ddl.quoted(self.name)}()",),
+        )
+        title = f"create the function {self.name}"
+        return [Step(title=title, done=there, statements=(self.postgresql.strip(),), undo=(drop,))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropFunction(Function):
+    """A function that is needed no more; its text is for the way back."""
+
+    def expand(self, place: Place) -> list[Step]:
+        return [mirrored(step) for step in Function.expand(self, place)]
+
+
+def row_trigger(
+    place: Place,
+    table: str,
+    name: str,
+    *,
+    key: tuple[str, ...],
+    postgresql: str,
+    sqlite: Mapping[str, tuple[str, str]],
+) -> list[Step]:
+    """A trigger on every row of a table that is written.
+
+    On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On
+    SQLite there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the row.
+    """
+    name = ddl.inner_name(name)
+    if place.is_sqlite:
+        texts = {
+            f"{name}_{number}": (event, condition, settings)
+            for number, (event, (condition, settings)) in enumerate(sqlite.items(), start=1)
+        }
+        triggers = {each: _on_sqlite(table, each, key, *text) for each, text in texts.items()}
+    else:
+        triggers = {
+            name: f"CREATE TRIGGER {ddl.quoted(name)} BEFORE INSERT OR UPDATE ON {ddl.quoted(table)} "
+            f"FOR EACH ROW EXECUTE FUNCTION {ddl.quoted(name)}()"
+        }
+    there = ddl.both(*(ddl.has_trigger(place.dialect, table, each) for each in triggers))
+    on = "" if place.is_sqlite else f" ON {ddl.quoted(table)}"
+    drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}{on}" for each in triggers)
+    function: tuple[str, ...] = ()
+    if not place.is_sqlite:
+        head = f"CREATE OR REPLACE FUNCTION {ddl.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
+        function = (f"{head}$$ BEGIN {postgresql} RETURN NEW; END $$",)
+        drops = (*drops, f"DROP FUNCTION IF EXISTS {ddl.quoted(name)}()")
+    return [
+        Step(
+            title=f"create the trigger {name} of {table}",
+            lock=Lock.SHARE_ROW_EXCLUSIVE,
+            tables=(table,),
+            done=there,
+            statements=(*function, *triggers.values()),
+            undo=(
+                Step(
+                    title=f"drop the trigger {name} of {table}",
+                    lock=Lock.ACCESS_EXCLUSIVE,
+                    tables=(table,),
+                    done=ddl.negated(there),
+                    statements=drops,
+                ),
+            ),
+        )
+    ]
+
+
+def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, condition: str, settings: str) -> str:
+    same = " AND ".join(f"{ddl.quoted(each)} = NEW.{ddl.quoted(each)}" for each in key)
+    return (
+        f"CREATE TRIGGER {ddl.quoted(name)} {event} ON {ddl.quoted(table)} WHEN {condition} "
+        f"BEGIN UPDATE {ddl.quoted(table)} {settings} WHERE {same}; END"
+    )

@@ -1,0 +1,1 @@
+"""What a revision file comes to: its phases and their steps."""

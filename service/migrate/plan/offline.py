@@ -1,0 +1,106 @@
+"""A phase of a revision as SQL for PostgreSQL, to be read before it is run: each step a transaction of its own."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+
+from service.migrate.dialects import ddl
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Fill, Move, Step
+from service.migrate.plan.plan import Plan, plan
+
+_BATCH_ROWS = 1000
+_LOCK_MILLISECONDS = 50
+
+
+def written_steps(find: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
+    """Alembic's list of revisions, of which ours write their steps instead of running them."""
+
+    def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
+        for step in find(heads, migration):
+            found = None if step.info.is_stamp else plan(step.revision, migration.dialect.name)
+            if found is not None:
+                moves = found.expand if step.is_upgrade else _way_back(found)
+                step.migration_fn = _writer(migration, moves)
+            yield step
+
+    return steps
+
+
+def script(moves: Sequence[Move], dialect: str) -> str:
+    """The steps as text.
+
+    Raises:
+        Refused: one of them needs the database at hand, or Python.
+    """
+    return "\n\n".join(_written(move, dialect) for move in moves if not isinstance(move, Step) or move.scripted)
+
+
+def _way_back(found: Plan) -> tuple[Move, ...]:
+    """What undoes the expand; nobody has contracted what a script upgraded."""
+    if found.downgrade is not None:
+        return found.downgrade
+    return tuple(move for step in reversed(found.expand) if step.scripted for move in step.undo)
+
+
+def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[..., None]:
+    def write(**_: Any) -> None:
+        text = script(moves, migration.dialect.name)
+        if not text:
+            return
+        # Alembic has begun a transaction for all of the revision, and ends it behind its stamp.
+        migration.impl.emit_commit()
+        migration.impl.static_output(text)
+        migration.impl.emit_begin()
+
+    return write
+
+
+def _written(move: Move, dialect: str) -> str:
+    if isinstance(move, Fill):
+        return _fill(move, dialect)
+    if move.edit is not None or (move.made is not None and dialect == "sqlite"):
+        raise Refused(
+            "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
+            "Run the migration against the database itself."
+        )
+    statements = [f"{statement.rstrip(';')};" for statement in move.statements]
+    if dialect == "sqlite":
+        return "\n".join([f"-- {move.title}", *statements])
+    lines = [f"-- {move.title} ({move.lock})"]
+    if move.alone:
+        return "\n".join([*lines, *statements])
+    timeout = [f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS};"] if move.lock.keeps_requests_waiting else []
+    return "\n".join([*lines, "BEGIN;", *timeout, *statements, "COMMIT;"])
+
+
+def _fill(fill: Fill, dialect: str) -> str:
+    if fill.by is not None:
+        raise Refused(f"A script has no Python, which is needed to {fill.title}. Run `roster db backfill`.")
+    if len(fill.key) > 1 or dialect == "sqlite":
+        raise Refused(f"To {fill.title} is not written as a script. Run `roster db backfill`.")
+    table, key = ddl.quoted(fill.table), f"{ddl.quoted(fill.table)}.{ddl.quoted(fill.key[0])}"
+    window = f"({key} > coalesce(after, {key} - 1) AND {key} <= upto)"
+    if fill.statement is not None:
+        text = fill.statement if isinstance(fill.statement, str) else fill.statement[dialect]
+        change = text.replace("{batch}", window)
+    else:
+        settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (fill.assign or {}).items())
+        change = f"UPDATE {table} SET {settings} WHERE {window} AND ({fill.left})"
+    return f"""-- {fill.title}, in batches; run outside of a transaction
+DO $fill$
+DECLARE
+  after {key}%TYPE;
+  upto {key}%TYPE;
+BEGIN
+  LOOP
+    SELECT max(key) INTO upto FROM (
+      SELECT {key} AS key FROM {table} WHERE after IS NULL OR {key} > after ORDER BY {key} LIMIT {_BATCH_ROWS}
+    ) AS batch;
+    EXIT WHEN upto IS NULL;
+    {change};
+    COMMIT;
+    after := upto;
+  END LOOP;
+END $fill$;"""

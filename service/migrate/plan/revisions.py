@@ -1,0 +1,63 @@
+"""The revisions there are, and which of them a database has."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.script import Script
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
+
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import is_plain
+
+_DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One step of the history; `applied` is unknown when no database was asked.
+
+    `phases` are what it consists of: upgrade, backfill, contract; one in Alembic's plain style has upgrade alone.
+    """
+
+    id: str
+    title: str
+    date: str
+    file: str
+    phases: tuple[str, ...]
+    applied: bool | None
+
+
+def history(heads: tuple[str, ...] | None) -> list[Revision]:
+    """Every revision, newest first; those below the heads are applied."""
+    applied = ancestors(heads or ())
+    return [_revision(script, None if heads is None else script.revision in applied) for script in walk()]
+
+
+def walk() -> list[Script]:
+    """The scripts, newest first."""
+    return list(scripts().walk_revisions())
+
+
+def ancestors(heads: tuple[str, ...]) -> set[str]:
+    """The ids of the revisions that a database at these heads has."""
+    try:
+        return {script.revision for script in scripts().iterate_revisions(heads, "base")} if heads else set()
+    except (CommandError, RevisionError):
+        # A database ahead of this code has all that this code knows.
+        return {script.revision for script in walk()}
+
+
+def _revision(script: Script, applied: bool | None) -> Revision:  # noqa: FBT001 - a fact, not a switch
+    file = Path(script.path).name
+    dated = _DATED.match(file)
+    date = "-".join(dated.groups()) if dated else ""
+    return Revision(id=script.revision, title=script.doc, date=date, file=file, phases=_phases(script), applied=applied)
+
+
+def _phases(script: Script) -> tuple[str, ...]:
+    if is_plain(script.module):
+        return ("upgrade",)
+    declared = ("backfill", "contract")
+    return ("upgrade", *(name for name in declared if hasattr(script.module, name)))

@@ -1,0 +1,1 @@
+"""Runs a plan: sessions, locks, retries, steps, backfills and rollback."""

@@ -1,0 +1,1 @@
+"""Runs a backfill in batches that can be resumed."""

@@ -1,0 +1,195 @@
+"""The batches of a fill, as SQL: which rows each takes, and what they get."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, TextClause, text
+
+from service.migrate.dialects import ddl
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Fill
+
+# On PostgreSQL as text, which a key of any type can be, and its place in the ledger is.
+Key = tuple[Any, ...]
+
+
+class Window(NamedTuple):
+    """The rows that a batch looks at: how many, and the key of the last."""
+
+    rows: int
+    last: Key | None
+
+
+@dataclass
+class Batches:
+    """One fill on one connection, in whatever transaction is open."""
+
+    connection: Connection
+    fill: Fill
+
+    def window(self, after: Key | None, rows: int) -> Window:
+        """The next rows along the key, after the one of the last batch."""
+        where, values = self._compared(">", "after", after)
+        keys = ddl.listed(self.fill.key)
+        # A name alone would mean the text of the same name that is selected, of which "99" is behind "500".
+        descending = ", ".join(f"taken.{ddl.quoted(name)} DESC" for name in self.fill.key)
+        texts = ", ".join(self._text_of(name) for name in self.fill.key)
+        taken = f"SELECT {keys} FROM {self._table} WHERE {where} ORDER BY {keys} LIMIT :rows"
+        asked = f"SELECT count(*) OVER (), {texts} FROM ({taken}) AS taken ORDER BY {descending} LIMIT 1"
+        found = self.connection.execute(text(asked), {**values, "rows": rows}).one_or_none()
+        return Window(0, None) if found is None else Window(found[0], tuple(found[1:]))
+
+    def take(self, after: Key | None, upto: Key) -> int:
+        """Fill what is left of a window, and return how many rows that were."""
+        above, lower = self._compared(">", "after", after)
+        below, upper = self._compared("<=", "upto", upto)
+        window, values = f"({above} AND {below})", lower | upper
+        if self.fill.by is not None:
+            return self._take_by_function(window, values)
+        if self.fill.statement is not None:
+            given = self.fill.statement
+            statement = given if isinstance(given, str) else given[self.connection.dialect.name]
+            statement = statement.replace("{batch}", window)
+        else:
+            settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (self.fill.assign or {}).items())
+            statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.fill.left})"
+        return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
+
+    def left(self) -> int:
+        """How many rows are still to be filled; all of the table is looked at."""
+        if self.fill.unless is not None and self.connection.exec_driver_sql(self.fill.unless).scalar():
+            return 0
+        asked = f"SELECT count(*) FROM {self._table} WHERE {self.fill.left}"
+        count: int = self.connection.execute(_text(asked)).scalar_one()
+        return count
+
+    def sample(self, rows: int) -> list[Key]:
+        """The keys of the first rows that are still to be filled."""
+        keys = ddl.listed(self.fill.key)
+        asked = f"SELECT {keys} FROM {self._table} WHERE {self.fill.left} ORDER BY {keys} LIMIT {rows}"
+        return [tuple(row) for row in self.connection.execute(_text(asked))]
+
+    def total(self) -> int:
+        """How many rows the table has; PostgreSQL's estimate where it has one."""
+        if self._is_postgresql:
+            asked = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:name)")
+            estimate: int | None = self.connection.execute(asked, {"name": self._table}).scalar()
+            if estimate is not None and estimate > 0:
+                return estimate
+        count: int = self.connection.exec_driver_sql(f"SELECT count(*) FROM {self._table}").scalar_one()
+        return count
+
+    def _take_by_function(self, window: str, values: dict[str, Any]) -> int:
+        """Read, compute, write; a row whose source was changed meanwhile is left to the next pass."""
+        keys = ddl.listed(self.fill.key)
+        names = ddl.listed((*self.fill.key, *self.fill.read))
+        asked = f"SELECT {names} FROM {self._table} WHERE {window} AND ({self.fill.left}) ORDER BY {keys}"
+        rows = self.connection.execute(_text(asked, values), values).all()
+        computed = [(*row, *self._computed(tuple(row))) for row in rows]
+        if not computed:
+            return 0
+        return self._update_many(computed) if self._is_postgresql else self._update_each(computed)
+
+    def _computed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        fill, key, read = self.fill, row[: len(self.fill.key)], row[len(self.fill.key) :]
+        assert fill.by is not None  # noqa: S101 - asked only then
+        at = f"at the row {', '.join(map(str, key))} of {fill.table}"
+        try:
+            made: object = fill.by(*read)
+        except Exception as error:
+            raise Refused(f"{fill.title}: its function failed {at}: {error!r}.") from error
+        if not isinstance(made, (tuple, list)) or len(made) != len(fill.write):
+            told = ", ".join(fill.write)
+            raise Refused(f"{fill.title}: its function returned {made!r} {at}, and not a value for each of {told}.")
+        return tuple(made)
+
+    def _update_many(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """One statement for all rows, with an array for each column, of the column's own type."""
+        marks = {**self._keys, **self._read, **self._written}
+        arrays = ", ".join(f"CAST(:{mark} AS {self._types[name]}[])" for mark, name in marks.items())
+        settings = ", ".join(f"{ddl.quoted(name)} = made.{mark}" for mark, name in self._written.items())
+        same = " AND ".join(
+            (
+                *(f"{self._table}.{ddl.quoted(name)} = made.{mark}" for mark, name in self._keys.items()),
+                *(
+                    f"{self._table}.{ddl.quoted(name)} IS NOT DISTINCT FROM made.{mark}"
+                    for mark, name in self._read.items()
+                ),
+            )
+        )
+        made = f"unnest({arrays}) AS made ({', '.join(marks)})"
+        values = dict(zip(marks, (list(each) for each in zip(*rows, strict=True)), strict=True))
+        statement = text(f"UPDATE {self._table} SET {settings} FROM {made} WHERE {same}")
+        return max(self.connection.execute(statement, values).rowcount, 0)
+
+    def _update_each(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        marks = {**self._keys, **self._read, **self._written}
+        settings = ", ".join(f"{ddl.quoted(name)} = :{mark}" for mark, name in self._written.items())
+        same = " AND ".join(
+            (
+                *(f"{ddl.quoted(name)} = :{mark}" for mark, name in self._keys.items()),
+                *(f"{ddl.quoted(name)} IS :{mark}" for mark, name in self._read.items()),
+            )
+        )
+        statement = text(f"UPDATE {self._table} SET {settings} WHERE {same}")
+        written = self.connection.execute(statement, [dict(zip(marks, row, strict=True)) for row in rows])
+        return max(written.rowcount, 0)
+
+    def _compared(self, operator: str, prefix: str, key: Key | None) -> tuple[str, dict[str, Any]]:
+        """A condition on the key, and its values; without one to compare with, every row meets it."""
+        if key is None:
+            return "TRUE", {}
+        marks = [f"{prefix}{number}" for number in range(len(key))]
+        columns = ", ".join(f"{self._table}.{ddl.quoted(name)}" for name in self.fill.key)
+        values = ", ".join(self._value_of(name, mark) for name, mark in zip(self.fill.key, marks, strict=True))
+        return f"({columns}) {operator} ({values})", dict(zip(marks, key, strict=True))
+
+    def _text_of(self, column: str) -> str:
+        name = ddl.quoted(column)
+        return f"CAST({name} AS text)" if self._is_postgresql else name
+
+    def _value_of(self, column: str, mark: str) -> str:
+        return f"CAST(CAST(:{mark} AS text) AS {self._types[column]})" if self._is_postgresql else f":{mark}"
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self.connection.dialect.name == "postgresql"
+
+    @property
+    def _table(self) -> str:
+        return ddl.quoted(self.fill.table)
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """The columns of the key by the names of their parameters, as below those that are read and written."""
+        return {f"k{number}": name for number, name in enumerate(self.fill.key)}
+
+    @cached_property
+    def _read(self) -> dict[str, str]:
+        return {f"r{number}": name for number, name in enumerate(self.fill.read)}
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        return {f"w{number}": name for number, name in enumerate(self.fill.write)}
+
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        """The type of each column, without its length: a cast to that would cut a value short without a word."""
+        found = self.connection.execute(
+            text(
+                "SELECT attname, format_type(atttypid, -1) AS type FROM pg_attribute "
+                "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
+            ),
+            {"name": self._table},
+        )
+        return {row.attname: row.type for row in found}
+
+
+def _text(statement: str, values: Iterable[str] = ()) -> TextClause:
+    """The statement with its own colons left alone: those that begin no value of ours."""
+    escaped = statement.replace(":", "\\:")
+    for name in values:
+        escaped = escaped.replace(f"\\:{name}", f":{name}")
+    return text(escaped)

@@ -1,0 +1,134 @@
+"""Who is in a migrator's way on PostgreSQL, by name, and what would make it wait for long."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from service.migrate.dialects import ddl
+from service.migrate.errors import Refused, through_a_pooler
+from service.migrate.operations.step import Lock, Step
+
+_MOST = 3
+_LONGEST_QUERY = 80
+# A transaction this old is none of a request.
+LONG_SECONDS = 2.0
+
+_WHO = """
+    a.pid, a.application_name, a.state, a.query,
+    extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)) AS age
+"""
+# A copy of a database has the same oids: its locks are none of ours.
+_HOLDS = """
+    EXISTS (
+      SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND l.mode <> ALL (CAST(:harmless AS text[]))
+      AND l.relation IN (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+_HOLDERS = text(f"""
+    SELECT {_WHO} FROM pg_stat_activity AS a WHERE pid <> pg_backend_pid() AND {_HOLDS} ORDER BY age DESC NULLS LAST
+""")
+_SESSIONS = text(f"SELECT {_WHO} FROM pg_stat_activity AS a WHERE pid = ANY (:pids) ORDER BY age DESC NULLS LAST")
+_LONG = text(f"""
+    SELECT {_WHO} FROM pg_stat_activity AS a
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+      AND xact_start < clock_timestamp() - make_interval(secs => :seconds) AND (:anywhere OR {_HOLDS})
+    ORDER BY age DESC
+""")
+# The lag is as of the replica's last answer; one that has replayed everything has none any more.
+_REPLICAS = text("""
+    SELECT coalesce(nullif(application_name, ''), host(client_addr), 'a replica') AS name,
+           coalesce(extract(epoch FROM replay_lag), 0)::float AS lag
+    FROM pg_stat_replication
+    WHERE replay_lsn < pg_current_wal_lsn() AND (replay_lag > make_interval(secs => :seconds) OR state = 'catchup')
+    ORDER BY lag DESC
+""")
+# https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: what a lock does not conflict with.
+_HARMLESS = {
+    Lock.ACCESS_EXCLUSIVE: [],
+    Lock.SHARE_ROW_EXCLUSIVE: ["AccessShareLock", "RowShareLock"],
+    Lock.SHARE_UPDATE_EXCLUSIVE: ["AccessShareLock", "RowShareLock", "RowExclusiveLock"],
+    Lock.NONE: [],
+}
+
+
+class Session(NamedTuple):
+    """A session, and what is to be told of it: application, pid, age, and what it does."""
+
+    pid: int
+    described: str
+
+
+class Replica(NamedTuple):
+    """A replica, and how many seconds it is behind."""
+
+    name: str
+    lag: float
+
+
+def holders(connection: Connection, step: Step) -> list[Session]:
+    """Who is in a step's way now, the oldest first; an index build waits for every transaction that is open."""
+    if step.alone:
+        return long_transactions(connection, step, seconds=0)
+    return _sessions(connection.execute(_HOLDERS, _locks(step)))
+
+
+def row_holders(connection: Connection, table: str) -> list[Session]:
+    """Who may have locked rows of a table, the oldest first."""
+    values = {"tables": [ddl.quoted(table)], "harmless": ["AccessShareLock"]}
+    return _sessions(connection.execute(_HOLDERS, values))
+
+
+def sessions(connection: Connection, pids: Sequence[int]) -> list[Session]:
+    """These sessions, the oldest first."""
+    return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)}))
+
+
+def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Session]:
+    """The transactions that are open for longer and that a step has to wait for, the oldest first."""
+    return _sessions(connection.execute(_LONG, {"seconds": seconds, "anywhere": step.alone, **_locks(step)}))
+
+
+def lagging_replicas(connection: Connection, seconds: float) -> list[Replica]:
+    """The replicas that are behind by more: someone reads there, and what is sent waits."""
+    return [Replica(row.name, row.lag) for row in connection.execute(_REPLICAS, {"seconds": seconds})]
+
+
+def listed(found: Sequence[Session]) -> str:
+    """The first few of them in words, and how many more there are."""
+    shown = "; ".join(each.described for each in found[:_MOST])
+    return f"{shown}; and {len(found) - _MOST} more" if len(found) > _MOST else shown
+
+
+def refuse_pooler(connection: Connection) -> None:
+    """Raises Refused if the connection leads through a pooler: there neither locks nor sessions are one's own."""
+    driver: Any = connection.connection.driver_connection
+    connected_to = getattr(driver, "get_server_pid", lambda: None)()
+    if connected_to is None:
+        return
+    if connected_to != connection.exec_driver_sql("SELECT pg_backend_pid()").scalar():
+        raise through_a_pooler()
+
+
+def refuse_read_only(connection: Connection) -> None:
+    """Raises Refused if nothing can be written here: a standby, or a database set read-only."""
+    if connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
+        raise Refused("This PostgreSQL is a standby, which cannot be changed: migrate on its primary.")
+    if connection.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
+        raise Refused("This database is set read-only (default_transaction_read_only): nothing can be changed here.")
+
+
+def _locks(step: Step) -> dict[str, list[str]]:
+    return {"tables": [ddl.quoted(each) for each in step.tables], "harmless": _HARMLESS[step.lock]}
+
+
+def _sessions(rows: Iterable[Any]) -> list[Session]:
+    return [Session(row.pid, _described(row)) for row in rows]
+
+
+def _described(row: Any) -> str:
+    query = " ".join((row.query or "").split())
+    query = f"{query[:_LONGEST_QUERY]}…" if len(query) > _LONGEST_QUERY else query
+    age = f", open for {row.age:.1f} s" if row.age is not None else ""
+    state = row.state or "state unknown"
+    return f"{row.application_name or 'a session'} (pid {row.pid}{age}, {state}): {query or 'no query yet'}"

@@ -1,0 +1,181 @@
+"""One migrator at a time: a try-lock, polled, because a blocked one would deadlock with CREATE INDEX CONCURRENTLY."""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.errors import Refused
+from service.migrate.run.locking.waiting import pause
+
+KEY = 0x526F73746572  # "Roster"
+WAIT_SECONDS = 300.0
+_POLL_SECONDS = 0.1
+
+Report = Callable[[str], None]
+
+
+@contextmanager
+def held(connection: Connection, report: Report, *, own: bool, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Keep every other migrator of this database out.
+
+    On PostgreSQL it is an advisory lock of a session: of a second connection when the first is our `own`, of the one
+    handed in otherwise, and there of its transaction if it is in one. On SQLite it is a lock on a file beside the
+    database, unless a transaction was handed in: that keeps out everyone who writes.
+
+    Raises:
+        Refused: someone else held it for `wait_seconds`; the sentence names them.
+    """
+    if connection.dialect.name == "sqlite":
+        held_now = _file_held if not connection.in_transaction() else _nothing_held
+        with held_now(connection, report, wait_seconds):
+            yield
+    elif own:
+        # Idle between statements and never in a transaction: a snapshot kept here would hang an index build.
+        with connection.engine.connect() as keeper, _session_held(keeper, report, wait_seconds):
+            yield
+    else:
+        with _session_held(connection, report, wait_seconds):
+            yield
+
+
+def session_holder(connection: Connection) -> str | None:
+    """Who is migrating this PostgreSQL database now, in words; `None` when nobody is."""
+    found = connection.execute(
+        text(
+            "SELECT a.pid, a.application_name, host(a.client_addr) AS client, a.backend_start "
+            "FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
+            "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND (l.classid::bigint << 32 | l.objid::bigint) = CAST(:key AS bigint)"
+        ),
+        {"key": KEY},
+    ).one_or_none()
+    if found is None:
+        return None
+    client = f" from {found.client}" if found.client else ""
+    who = f"{found.application_name or 'a session'}{client} (pid {found.pid})"
+    return f"{who}, since {found.backend_start.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def file_holder(url: URL) -> str | None:
+    """Who is migrating this SQLite database now, in words; `None` when nobody is, and for PostgreSQL."""
+    file = lock_file(url)
+    if file is None:
+        return None
+    try:
+        with file.open() as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return file.read_text() or "another process"
+    # Left behind by a migrator that was killed.
+    return None
+
+
+@contextmanager
+def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> Iterator[None]:
+    in_transaction = keeper.in_transaction()
+    function = "pg_try_advisory_xact_lock" if in_transaction else "pg_try_advisory_lock"
+    attempt = text(f"SELECT {function}(CAST(:key AS bigint))")
+
+    def taken() -> bool:
+        answer = bool(keeper.execute(attempt, {"key": KEY}).scalar())
+        if not in_transaction:
+            keeper.commit()
+        return answer
+
+    def who() -> str | None:
+        answer = session_holder(keeper)
+        if not in_transaction:
+            keeper.commit()
+        return answer
+
+    _poll(keeper, taken, who, report, wait_seconds)
+    try:
+        yield
+    finally:
+        if not in_transaction:
+            # A session that is gone has let go of it already.
+            with suppress(DBAPIError):
+                keeper.execute(text("SELECT pg_advisory_unlock(CAST(:key AS bigint))"), {"key": KEY})
+                keeper.commit()
+
+
+@contextmanager
+def _file_held(connection: Connection, report: Report, wait_seconds: float) -> Iterator[None]:
+    file = lock_file(connection.engine.url)
+    if file is None:
+        yield
+        return
+    descriptor: int | None = None
+
+    def taken() -> bool:
+        nonlocal descriptor
+        descriptor = lock(file)
+        return descriptor is not None
+
+    _poll(connection, taken, lambda: file_holder(connection.engine.url), report, wait_seconds)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            file.unlink()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextmanager
+def _nothing_held(*_: object) -> Iterator[None]:
+    yield
+
+
+def _poll(
+    connection: Connection,
+    taken: Callable[[], bool],
+    who: Callable[[], str | None],
+    report: Report,
+    wait_seconds: float,
+) -> None:
+    deadline = time.monotonic() + wait_seconds
+    told = False
+    while not taken():
+        other = who()
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"Another migrator did not finish in {wait_seconds:g} seconds: {other or 'it has just gone'}. "
+                "Nothing was changed."
+            )
+        if other and not told:
+            report(f"Waiting for another migrator: {other}.")
+            told = True
+        pause(connection, _POLL_SECONDS * random.uniform(0.5, 1.5))
+
+
+def lock_file(url: URL) -> Path | None:
+    shared = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:"))
+    return Path(f"{url.database}-migrating") if shared else None
+
+
+def lock(file: Path) -> int | None:
+    """The descriptor that holds the lock until it is closed, by us or by our death; `None` if another has it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The one before us may have removed the file after we opened it: then this lock keeps nobody out.
+        if os.path.samestat(os.fstat(descriptor), file.stat()):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()}, since {datetime.now(UTC):%H:%M:%S} UTC".encode())
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None

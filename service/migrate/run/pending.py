@@ -1,0 +1,102 @@
+"""What is still to be done of the revisions that are applied, done in their order."""
+
+from collections.abc import Callable, Sequence
+
+from service.migrate.errors import Refused
+from service.migrate.plan.plan import Phase, Plan
+from service.migrate.run.phases import Verbs
+from service.migrate.state import ledger, trash
+
+Report = Callable[[str], None]
+
+
+def backfill(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+    """Fill what is left to fill, the oldest revision first, and return the revisions of which something was done."""
+    done = []
+    for plan in plans:
+        if _is_filled(verbs, plan):
+            continue
+        verbs.fill(plan)
+        report(f"Backfill of {plan.revision}: done.")
+        done.append(plan.revision)
+    return done
+
+
+def contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+    """Take away what is no longer used, the oldest revision first.
+
+    Raises:
+        Refused: a backfill, of the revision or of one before it, is not over.
+    """
+    done = []
+    for plan in plans:
+        if _is_contracted(verbs, plan):
+            verbs.refuse_unfilled(plan)
+            continue
+        verbs.contract(plan)
+        report(f"Contract of {plan.revision}: done.")
+        done.append(plan.revision)
+    return done
+
+
+def undo_contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+    """Bring back what contracts took away, the newest revision first.
+
+    Raises:
+        Refused: something of it was purged; nothing is touched then.
+    """
+    done = []
+    begun = [plan for plan in reversed(plans) if _is_begun(verbs, plan)]
+    for plan in begun:
+        verbs.refuse_purged(plan)
+    for plan in begun:
+        verbs.undo_contract(plan)
+        report(f"Contract of {plan.revision} undone.")
+        done.append(plan.revision)
+    return done
+
+
+def purge(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+    """Drop for good what is kept aside, and return what that was.
+
+    Raises:
+        Refused: a contract that is half done still needs it.
+    """
+    by_number = {plan.revision[:4]: plan for plan in plans}
+    with verbs.turn.reading():
+        numbers = sorted({each.number for each in trash.kept(verbs.turn.connection)})
+    done = []
+    for number in numbers:
+        plan = by_number.get(number)
+        if plan is not None and not _is_contracted(verbs, plan):
+            raise Refused(f"{plan.revision} cannot be purged: its contract is not over. Run `roster db contract`.")
+        for each in verbs.purge(number, plan.revision if plan else number):
+            report(f"Purged {each.described}.")
+            done.append(each.described)
+    return done
+
+
+def _is_filled(verbs: Verbs, plan: Plan) -> bool:
+    filled = all(verbs.filler.is_done(plan.revision, fill) for fill in plan.fills)
+    return filled and not _is_left(verbs, plan) and _count(verbs, plan, Phase.SETTLE) >= len(plan.settle)
+
+
+def _is_left(verbs: Verbs, plan: Plan) -> bool:
+    """Whether rows were written since without a value; once a contract is begun, what a fill looks at may be gone."""
+    is_asked = plan.contract and not _is_begun(verbs, plan)
+    return bool(is_asked) and any(verbs.filler.left(fill) for fill in plan.fills)
+
+
+def _is_begun(verbs: Verbs, plan: Plan) -> bool:
+    """Whether a contract has done something, or has not taken all of it back."""
+    with verbs.turn.reading():
+        return bool(ledger.begun(verbs.turn.connection, plan.revision, Phase.CONTRACT))
+
+
+def _is_contracted(verbs: Verbs, plan: Plan) -> bool:
+    return _count(verbs, plan, Phase.CONTRACT) >= len(plan.contract)
+
+
+def _count(verbs: Verbs, plan: Plan, phase: Phase) -> int:
+    with verbs.turn.reading():
+        return len(ledger.done(verbs.turn.connection, plan.revision, phase))

@@ -1,0 +1,244 @@
+"""The four verbs of a revision, expand, backfill, contract and purge, and the way back from wherever it is."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.errors import Refused
+from service.migrate.operations.base import Columns
+from service.migrate.operations.columns.add_drop import removal
+from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
+from service.migrate.operations.step import Check, Fill, Place
+from service.migrate.operations.tables.create_drop import dropped
+from service.migrate.plan.plan import Phase, Plan
+from service.migrate.run.backfill.runner import Filler
+from service.migrate.run.executor import Executor
+from service.migrate.run.locking import blockers
+from service.migrate.run.retry import give_way, write_down
+from service.migrate.run.rollback import undo
+from service.migrate.run.session import Turn
+from service.migrate.state import drift, ledger, trash
+
+
+@dataclass(kw_only=True)
+class Verbs:
+    """Applies plans of revisions in a migrator's turn."""
+
+    executor: Executor
+    filler: Filler
+    _has_begun: bool = field(default=False, init=False)
+    _catalog: list[str] | None = field(default=None, init=False)
+
+    @property
+    def turn(self) -> Turn:
+        return self.executor.turn
+
+    @property
+    def _connection(self) -> Connection:
+        return self.turn.connection
+
+    def begin(self) -> None:
+        """Make the ledger where there is none, and take the lease from whoever had it.
+
+        Raises:
+            Refused: they are in the middle of something, and were at the deadline.
+        """
+        tries = self.turn.tries("migrations", "begin")
+        while True:
+            tries.begin()
+            try:
+                self._take_lease()
+            except DBAPIError as failure:
+                give_way(self.turn, tries, failure, lambda: blockers.row_holders(self._connection, ledger.LEASE.name))
+            else:
+                return
+
+    def end(self, *, accepts_drift: bool = False, is_refused: bool = False) -> None:
+        """Note the catalog as it is left, and give the lease back; nothing if there was nothing to begin.
+
+        When it was refused that is tried once: whoever waits for the refusal has waited enough.
+        """
+        if not self._has_begun:
+            return
+
+        def write() -> None:
+            drift.keep(self._connection, None if accepts_drift else self._catalog)
+            self.turn.lease.give_back(self._connection)
+
+        if is_refused:
+            with self.turn.writing():
+                write()
+        else:
+            write_down(self.turn, "migrations", "end", write)
+
+    def _take_lease(self) -> None:
+        with self.turn.starting():
+            ledger.ensure(self._connection)
+            # What a run that was not ended changed is no drift.
+            is_known = self.turn.inside or not self.turn.lease.take(self._connection)
+            self._catalog = drift.lines(self._connection) if is_known else None
+        self._has_begun = True
+
+    def expand(self, plan: Plan) -> None:
+        """Do what the code before and the code after can both live with.
+
+        Raises:
+            Refused: rows that are there, or tables that are not, make it impossible (nothing is changed then), or a
+                step cannot be done (those before it stay done).
+        """
+        if self._positions(plan, Phase.DOWNGRADE):
+            raise Refused(f"A downgrade of {plan.revision} was begun and leads one way: `roster db downgrade` ends it.")
+        if not self._positions(plan, Phase.EXPAND):
+            self._refuse_missing(plan.revision, plan.needs)
+            self._refuse_rows(plan.checks)
+        self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
+
+    def fill(self, plan: Plan) -> None:
+        """Fill what rows lack, see that none is left, and then do what needed them all."""
+        for fill in plan.fills:
+            self.filler.do(plan.revision, fill)
+        self.executor.do(plan.revision, Phase.SETTLE, plan.settle)
+
+    def contract(self, plan: Plan) -> None:
+        """Take away what no code uses any more.
+
+        Raises:
+            Refused: something of it is still to be filled, or as `expand`.
+        """
+        self.refuse_unfilled(plan)
+        if not self._positions(plan, Phase.CONTRACT):
+            # Later on, what a fill looks at may be gone already.
+            for fill in plan.fills:
+                self._refuse_left(plan.revision, fill)
+            self._refuse_missing(plan.revision, plan.contract_needs)
+            self._refuse_rows(plan.contract_checks)
+        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
+
+    def purge(self, number: str, revision: str) -> list[trash.Kept]:
+        """Drop for good what the revision of this number keeps aside, and note what is gone."""
+        with self.turn.reading():
+            found = [each for each in trash.kept(self._connection) if each.number == number]
+        for each in found:
+            self._purge_one(revision, each)
+        return found
+
+    def whole(self, plan: Plan) -> None:
+        """All four at once, for a database that nobody uses yet."""
+        began = time.monotonic()
+        self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
+        self.fill(plan)
+        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
+        self.purge(plan.revision[:4], plan.revision)
+        entry = ledger.Entry(
+            revision=plan.revision, phase="all", step=plan.title, seconds=round(time.monotonic() - began, 6)
+        )
+        with self.turn.writing():
+            ledger.audit(self._connection, [entry])
+
+    def undo(self, plan: Plan) -> None:
+        """Take back all that the revision has done, from whatever state it is in; its lines in the ledger stay.
+
+        Raises:
+            Refused: something of it was purged, or rows cannot be carried over; nothing is touched then.
+        """
+        self.refuse_purged(plan)
+        self._refuse_rows(plan.downgrade_checks)
+        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
+        if plan.downgrade is None:
+            self._refuse_rows_on_the_way_back(plan, Phase.EXPAND, plan.undo_checks)
+        self._undo(plan, Phase.CONTRACT)
+        self._undo(plan, Phase.SETTLE)
+        begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
+        write_down(self.turn, plan.revision, "begin the way back", begin)
+        if plan.downgrade is None:
+            self._undo(plan, Phase.EXPAND)
+        else:
+            self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade)
+
+    def undo_contract(self, plan: Plan) -> None:
+        """Bring back what the contract took away, so that the code before can run again; raises as `undo` does."""
+        self.refuse_purged(plan)
+        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
+        self._undo(plan, Phase.CONTRACT)
+
+    def _undo(self, plan: Plan, phase: Phase) -> None:
+        undo(self.executor, self.filler, plan, phase, self._positions(plan, phase))
+
+    def _positions(self, plan: Plan, phase: Phase) -> set[int]:
+        """The steps that are done, or done by half, if they are those that the file has now.
+
+        Raises:
+            Refused: the file was edited since.
+        """
+        steps = plan.steps(phase)
+        with self.turn.reading():
+            titles = ledger.begun(self._connection, plan.revision, phase)
+        for position, title in titles.items():
+            if position >= len(steps) or steps[position].title != title:
+                raise Refused(
+                    f"{plan.revision} was edited since it was applied: step {position + 1} of its {phase} was to "
+                    f"{title}. Bring the file back as it was, and make a new revision of what is new."
+                )
+        return set(titles)
+
+    def _purge_one(self, revision: str, one: trash.Kept) -> None:
+        place = Place(dialect=self.turn.dialect, revision=revision)
+        step = dropped(place, one.table) if one.column is None else removal(place, one.table, one.column)
+        with self.turn.reading():
+            lost = trash.size(self._connection, one)
+        record = partial(ledger.purge, self._connection, revision, one.described, lost)
+        self.executor.perform(revision, "purge", [replace(step, title=f"drop {one.described}")], record, rows=lost)
+
+    def refuse_unfilled(self, plan: Plan) -> None:
+        """Raises Refused if the revision's backfill is not over."""
+        open_ones = [fill.title for fill in plan.fills if not self.filler.is_done(plan.revision, fill)]
+        with self.turn.reading():
+            settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
+        if open_ones or len(settled) < len(plan.settle):
+            told = " and ".join(open_ones) or "what follows its backfill"
+            raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
+
+    def _refuse_left(self, revision: str, fill: Fill) -> None:
+        if left := self.filler.left(fill):
+            raise Refused(
+                f"{revision} cannot be contracted: {left:,} rows of {fill.table} were written since without what "
+                f"{fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
+            )
+
+    def refuse_purged(self, plan: Plan) -> None:
+        """Raises Refused if something that the revision kept aside is gone for good."""
+        with self.turn.reading():
+            rows = ledger.purged(self._connection, plan.revision)
+        if rows:
+            gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
+            raise Refused(f"{plan.revision} cannot be taken back: what it kept aside was purged: {gone}.")
+
+    def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
+        with self.turn.reading():
+            inspector = inspect(self._connection)
+            for table, columns in needs:
+                if not inspector.has_table(table):
+                    raise Refused(f"{revision} cannot be applied: there is no table {table}.")
+                there = [column["name"] for column in inspector.get_columns(table)]
+                if missing := [column for column in columns if column not in there]:
+                    raise Refused(
+                        f"{revision} cannot be applied: {table} has no column {' and no '.join(missing)}; "
+                        f"it has {', '.join(there)}."
+                    )
+
+    def _refuse_rows_on_the_way_back(self, plan: Plan, phase: Phase, checks: Sequence[Check]) -> None:
+        """Ask what can be asked now: of a column that is kept aside its own step will tell."""
+        if not self._positions(plan, phase):
+            return
+        for check in checks:
+            with self.turn.reading():
+                refuse_rows_there(self._connection, check)
+
+    def _refuse_rows(self, checks: Sequence[Check]) -> None:
+        for check in checks:
+            with self.turn.reading():
+                refuse_rows(self._connection, check)

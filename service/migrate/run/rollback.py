@@ -1,0 +1,74 @@
+"""Steps are taken back, in reverse: each by its own moves, from wherever a run before stopped."""
+
+from collections.abc import Collection, Iterator
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+from service.migrate.operations.step import Fill, Move, Step
+from service.migrate.plan.plan import Phase, Plan
+from service.migrate.run.backfill.runner import Filler
+from service.migrate.run.executor import Executor, grouped
+from service.migrate.run.retry import write_down
+from service.migrate.state import ledger
+
+
+class _Part(NamedTuple):
+    """One move of the way back of a step, which is done by half until its last."""
+
+    move: Move
+    step: Step
+    position: int
+    is_last: bool
+
+
+def undo(executor: Executor, filler: Filler, plan: Plan, phase: Phase, positions: Collection[int]) -> None:
+    """Take back the steps of a phase that are at these positions, the last of them first.
+
+    Raises:
+        Refused: a move cannot be done; those before it stay done, and the next run goes on from there.
+    """
+    connection, steps = executor.turn.connection, plan.steps(phase)
+    # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
+    asked = [(steps[position], position) for position in positions if steps[position].done is not None]
+    mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
+    write_down(executor.turn, plan.revision, "begin the way back", mark)
+    for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Fill)):
+        if is_fill:
+            for part in group:
+                _undo_by_fill(executor, filler, plan.revision, phase, part)
+        else:
+            _undo_by_steps(executor, plan.revision, phase, list(group))
+
+
+def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Part]:
+    for position in sorted(positions, reverse=True):
+        step = plan.steps(phase)[position]
+        moves = step.undo or (Step(title=f"take back: {step.title}"),)
+        for number, move in enumerate(moves, start=1):
+            yield _Part(move, step, position, number == len(moves))
+
+
+def _undo_by_fill(executor: Executor, filler: Filler, revision: str, phase: Phase, part: _Part) -> None:
+    assert isinstance(part.move, Fill)  # noqa: S101 - the caller's own
+    note = partial(_note, executor, revision, phase, [part])
+    write_down(executor.turn, revision, f"begin to {part.move.title}", partial(note, begins=True))
+    filler.do(revision, part.move)
+    write_down(executor.turn, revision, "write down what was done", note)
+
+
+def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[_Part]) -> None:
+    moves = [(part.move, part) for part in parts if isinstance(part.move, Step)]
+    for together in grouped(moves, together=executor.turn.dialect == "sqlite"):
+        note = partial(_note, executor, revision, phase, [part for _, part in together])
+        steps = [move for move, _ in together]
+        executor.perform(revision, f"undo {phase}", steps, note, partial(note, begins=True))
+
+
+def _note(executor: Executor, revision: str, phase: Phase, parts: list[_Part], *, begins: bool = False) -> None:
+    """Of a step that is taken back by half, neither the way back nor the way up may believe that it is done."""
+    connection = executor.turn.connection
+    gone = set() if begins else {part.position for part in parts if part.is_last}
+    half = {part.position: part.step for part in parts if part.position not in gone}
+    ledger.unmark(connection, revision, phase, gone)
+    ledger.mark(connection, revision, phase, [(step, position) for position, step in half.items()], half=True)

@@ -1,0 +1,103 @@
+"""A database's catalog as lines of text, one for each thing in it, which two equal schemas share."""
+
+import json
+import re
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, insert, select
+
+from service.db.words import now
+from service.migrate.dialects.sqlite.definition import Item, parse
+from service.migrate.dialects.sqlite.tokens import join, normal_form
+from service.migrate.state import ledger
+
+_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
+_POSTGRESQL = """
+SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+       || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END || ' ' || a.attidentity::text || a.attgenerated::text
+       || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') || coalesce(' collate ' || o.collname, '')
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+LEFT JOIN pg_collation o ON o.oid = a.attcollation
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p')
+  AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated
+FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'index ' || pg_get_indexdef(indexrelid) || indisvalid
+FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'trigger ' || pg_get_triggerdef(t.oid) || tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc
+WHERE pronamespace = current_schema()::regnamespace AND prokind <> 'a'
+UNION ALL SELECT 'view ' || viewname || definition FROM pg_views WHERE schemaname = current_schema()
+UNION ALL
+SELECT 'sequence ' || relname || ' ' || format_type(seqtypid, NULL) || coalesce(' of ' || refobjid::regclass, '')
+FROM pg_class c JOIN pg_sequence ON seqrelid = c.oid
+LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+WHERE relnamespace = current_schema()::regnamespace
+"""
+_OURS = re.compile(rf"\b(?:alembic_version|{'|'.join(sorted(ledger.TABLES))})")
+
+
+def lines(connection: Connection) -> list[str]:
+    """One line for each column, constraint, index, trigger, function, view and sequence, sorted.
+
+    The order of columns is left out, and so are the tables of Alembic and of the runner.
+    """
+    if connection.dialect.name == "postgresql":
+        found = list(connection.exec_driver_sql(_POSTGRESQL).scalars())
+    else:
+        found = [line for row in connection.exec_driver_sql(_SQLITE) for line in _lines(*row)]
+    return sorted(re.sub(r"\s+", " ", line) for line in found if not _OURS.search(line))
+
+
+def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
+    """Note the catalog as the runner leaves it.
+
+    With the catalog as it was `before`, only what was changed since: what others had changed by then stays told.
+    """
+    found, kept = set(lines(connection)), _kept(connection)
+    if before is not None and kept is not None:
+        was = set(before)
+        found = (kept - (was - found)) | (found - was)
+    connection.execute(delete(ledger.CATALOG))
+    values = {"id": 1, "lines": json.dumps(sorted(found)), "taken_at": now()}
+    connection.execute(insert(ledger.CATALOG), values)
+
+
+def drift(connection: Connection) -> list[str]:
+    """What others changed since the runner was here first: lines that begin with + or -.
+
+    Nothing is told while a run has not ended: what it changes is none.
+    """
+    kept = _kept(connection)
+    if kept is None or ledger.unended(connection) is not None:
+        return []
+    found = set(lines(connection))
+    return [*(f"- {line}" for line in sorted(kept - found)), *(f"+ {line}" for line in sorted(found - kept))]
+
+
+def _kept(connection: Connection) -> set[str] | None:
+    kept = connection.execute(select(ledger.CATALOG.c.lines)).scalar()
+    return None if kept is None else set(json.loads(kept))
+
+
+def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
+    if kind != "table":
+        return [f"{kind} {name} of {table}: {normal_form(sql)}"]
+    definition = parse(sql, name)
+    items = [f"in {name}: {_item(each)}" for each in definition.items]
+    return [f"table {name} {normal_form(definition.tail)}", *items]
+
+
+def _item(item: Item) -> str:
+    """A constraint, or a column with its clauses in the order of the alphabet: any other is as good."""
+    if item.is_constraint or not item.column.clauses:
+        return normal_form(join(item.tokens))
+    column = item.column
+    clauses = sorted(normal_form(column.text_of(each)) for each in column.clauses)
+    return " ".join([normal_form(join(column.tokens[: column.clauses[0].start])), *clauses])

@@ -1,0 +1,270 @@
+"""What the runner writes down beside the tables it changes, so that a run that was killed is simply run again."""
+
+import getpass
+import os
+import socket
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from service import __version__
+from service.db.types import Key, UtcDateTime
+from service.db.words import now
+from service.migrate.operations.step import Step
+from service.migrate.plan.plan import Phase
+
+_METADATA = MetaData()
+
+LEASE = Table(
+    "migration_lease",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+REVISIONS = Table(
+    "migration_revisions",
+    _METADATA,
+    Column("revision", String(32), primary_key=True),
+    Column("content", String(64), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("code_version", String(50), nullable=False),
+)
+STEPS = Table(
+    "migration_steps",
+    _METADATA,
+    Column("revision", String(32), primary_key=True),
+    Column("phase", String(20), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("title", Text, nullable=False),
+    # Begun and neither done nor taken back: the catalog has to be asked.
+    Column("half", Boolean, nullable=False),
+    Column("done_at", UtcDateTime, nullable=False),
+)
+FILLS = Table(
+    "migration_fills",
+    _METADATA,
+    Column("revision", String(32), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("cursor", Text),
+    Column("passes", Integer, nullable=False),
+    Column("seen", Key, nullable=False),
+    Column("total", Key, nullable=False),
+    Column("filled", Key, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("problem", Text),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+AUDIT = Table(
+    "migration_audit",
+    _METADATA,
+    Column("id", Key, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("revision", String(32), nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("step", Text, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("longest_wait_ms", Float, nullable=False),
+    Column("affected", Key, nullable=False),
+    Column("code_version", String(50), nullable=False),
+)
+PURGED = Table(
+    "migration_purged",
+    _METADATA,
+    Column("revision", String(32), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("lost", Key, nullable=False),
+    Column("purged_at", UtcDateTime, nullable=False),
+)
+CATALOG = Table(
+    "migration_catalog",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("lines", Text, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+)
+TABLES = frozenset(_METADATA.tables)
+_WHOLE = "whole"
+_TAKEN_BACK = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the audit: what was done, how it ended, and what it cost those who waited."""
+
+    revision: str
+    phase: str
+    step: str
+    outcome: str = "done"
+    seconds: float = 0.0
+    attempts: int = 1
+    longest_wait_ms: float = 0.0
+    affected: int = 0
+
+
+def ensure(connection: Connection) -> None:
+    """Make the tables of this module where they are not there yet."""
+    there = set(inspect(connection).get_table_names())
+    missing = [table for table in _METADATA.sorted_tables if table.name not in there]
+    if missing:
+        _METADATA.create_all(connection, tables=missing, checkfirst=False)
+
+
+def exists(connection: Connection) -> bool:
+    """Whether a runner was ever here; a reader does not make the tables."""
+    return inspect(connection).has_table(AUDIT.name)
+
+
+def unended(connection: Connection) -> str | None:
+    """Who began a run that has not ended, in words: a migrator at work, or one that was killed."""
+    found = connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none()
+    return None if found is None else f"{found.holder}, since {found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def done(connection: Connection, revision: str, phase: Phase) -> set[int]:
+    """The positions of the steps that are done."""
+    return set(connection.execute(select(STEPS.c.position).where(*_of(revision, phase), ~STEPS.c.half)).scalars())
+
+
+def begun(connection: Connection, revision: str, phase: Phase) -> dict[int, str]:
+    """What each of the steps is that are done, or done by half, by its position."""
+    asked = select(STEPS.c.position, STEPS.c.title).where(*_of(revision, phase))
+    return {row.position: row.title for row in connection.execute(asked)}
+
+
+def all_done(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many steps of each revision and phase are done."""
+    counted = select(STEPS.c.revision, STEPS.c.phase, func.count()).where(~STEPS.c.half)
+    found = connection.execute(counted.group_by(STEPS.c.revision, STEPS.c.phase))
+    return {(revision, phase): count for revision, phase, count in found}
+
+
+def mark(
+    connection: Connection, revision: str, phase: Phase, steps: Collection[tuple[Step, int]], *, half: bool = False
+) -> None:
+    """Note steps, each with its position, as done; or as begun, to be done or to be taken back."""
+    unmark(connection, revision, phase, [position for _, position in steps])
+    of = {"revision": revision, "phase": phase, "half": half, "done_at": now()}
+    if rows := [of | {"position": position, "title": step.title} for step, position in steps]:
+        connection.execute(insert(STEPS), rows)
+
+
+def unmark(connection: Connection, revision: str, phase: Phase, positions: Collection[int]) -> None:
+    if positions:
+        connection.execute(delete(STEPS).where(*_of(revision, phase), STEPS.c.position.in_(positions)))
+
+
+def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return STEPS.c.revision == revision, STEPS.c.phase == phase
+
+
+def known(connection: Connection) -> set[str]:
+    """The revisions of which something is written down."""
+    found: set[str] = set()
+    for table in (STEPS, FILLS, REVISIONS):
+        found |= set(connection.execute(select(table.c.revision).distinct()).scalars())
+    return found - {_WHOLE}
+
+
+def make_whole(connection: Connection) -> None:
+    """Note that the run which begins here makes an unused database, so that it goes on as one if it is killed."""
+    mark(connection, _WHOLE, Phase.EXPAND, [(Step(title="make an unused database"), 0)])
+
+
+def is_made_whole(connection: Connection) -> bool:
+    return bool(done(connection, _WHOLE, Phase.EXPAND))
+
+
+def end_whole(connection: Connection) -> None:
+    unmark(connection, _WHOLE, Phase.EXPAND, [0])
+
+
+def begin_downgrade(connection: Connection, revision: str) -> None:
+    """Note that a revision is being taken back: what was filled may go, and it is no longer as its file says."""
+    connection.execute(delete(FILLS).where(FILLS.c.revision == revision))
+    remember(connection, revision, _TAKEN_BACK)
+
+
+def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
+    """Those of the applied revisions of which a downgrade was begun and not ended."""
+    found = connection.execute(select(REVISIONS.c.revision).where(REVISIONS.c.content == _TAKEN_BACK))
+    return set(found.scalars()) & set(applied)
+
+
+def forget(connection: Connection, revision: str) -> None:
+    """Leave nothing of a revision that was taken back but its lines in the audit."""
+    for table in (STEPS, FILLS, REVISIONS):
+        connection.execute(delete(table).where(table.c.revision == revision))
+
+
+def remember(connection: Connection, revision: str, content: str) -> None:
+    """Note the content that a revision was applied with."""
+    connection.execute(delete(REVISIONS).where(REVISIONS.c.revision == revision))
+    values = {"revision": revision, "content": content, "changed_at": now(), "code_version": __version__}
+    connection.execute(insert(REVISIONS), values)
+
+
+def contents(connection: Connection) -> dict[str, str]:
+    """The content that each revision was applied with; of one that is being taken back it is not said."""
+    asked = select(REVISIONS.c.revision, REVISIONS.c.content).where(REVISIONS.c.content != _TAKEN_BACK)
+    return {row.revision: row.content for row in connection.execute(asked)}
+
+
+def purge(connection: Connection, revision: str, name: str, lost: int) -> None:
+    """Note what is gone for good, and how many values or rows; nothing if it was empty."""
+    if lost:
+        connection.execute(delete(PURGED).where(PURGED.c.revision == revision, PURGED.c.name == name))
+        connection.execute(insert(PURGED), {"revision": revision, "name": name, "lost": lost, "purged_at": now()})
+
+
+def purged(connection: Connection, revision: str) -> list[Any]:
+    """What a revision kept aside and is gone for good."""
+    return list(connection.execute(select(PURGED).where(PURGED.c.revision == revision).order_by(PURGED.c.name)))
+
+
+def audit(connection: Connection, entries: Iterable[Entry]) -> None:
+    rows = [asdict(each) | {"at": now(), "who": who(), "code_version": __version__} for each in entries]
+    if rows:
+        connection.execute(insert(AUDIT), rows)
+
+
+def entries(connection: Connection) -> list[Any]:
+    """The lines of the audit, in the order they were written; none where no runner ever was."""
+    if not exists(connection):
+        return []
+    return list(connection.execute(select(AUDIT).order_by(AUDIT.c.id)))
+
+
+def who() -> str:
+    """Who runs this, in words: account, machine and process."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):
+        account = str(os.geteuid())
+    return f"{account}@{socket.gethostname()}, process {os.getpid()}"

@@ -1,0 +1,57 @@
+"""What contracts and downgrades keep aside: columns and tables under names that no code uses."""
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from service.migrate.dialects import ddl
+
+_NAMED = re.compile(r"_trash_(\d{4})_(.+)")
+_COLUMNS = {
+    "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c "
+    "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1, 2",
+    "postgresql": "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+    "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT attisdropped "
+    "AND attname LIKE '\\_trash\\_%' ORDER BY 1, 2",
+}
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+    "AND relkind IN ('r', 'p') AND relname LIKE '\\_trash\\_%' ORDER BY 1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A table kept aside, or a column of `table`, by the revision of this number."""
+
+    number: str
+    table: str
+    column: str | None
+    name: str
+
+    @property
+    def described(self) -> str:
+        """What it was called before."""
+        return self.name if self.column is None else f"{self.table}.{self.name}"
+
+
+def kept(connection: Connection) -> list[Kept]:
+    """Everything that is kept aside, columns first."""
+    found = []
+    dialect = connection.dialect.name
+    for table, column in connection.exec_driver_sql(_COLUMNS[dialect]):
+        if match := _NAMED.fullmatch(column):
+            found.append(Kept(number=match[1], table=table, column=column, name=match[2]))
+    for (table,) in connection.exec_driver_sql(_TABLES[dialect]):
+        if match := _NAMED.fullmatch(table):
+            found.append(Kept(number=match[1], table=table, column=None, name=match[2]))
+    return found
+
+
+def size(connection: Connection, one: Kept) -> int:
+    """How many values or rows would be lost with it."""
+    counted = "*" if one.column is None else ddl.quoted(one.column)
+    count: int = connection.exec_driver_sql(f"SELECT count({counted}) FROM {ddl.quoted(one.table)}").scalar_one()
+    return count

@@ -1,0 +1,174 @@
+"""A migrator killed with SIGKILL anywhere is simply run again: the catalog in the end is that of one that was not."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from service.migrate.entrypoints import commands
+from service.migrate.entrypoints.status import status
+from tests.alembic.catalog import catalog
+from tests.alembic.store import Row, Store, opened
+from tests.migrate import killing
+from tests.migrate.project import Project
+from tests.postgres import fresh_database
+
+ROOT = Path(commands.__file__).parents[3]
+# More than a first batch.
+ROWS = 700
+
+BASE = """
+ops.create_table(
+    "things",
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("size", sa.Integer()),
+    sa.Column("legacy", sa.String(9), nullable=False),
+    sa.PrimaryKeyConstraint("id", name="pk_things"),
+)
+ops.create_index("ix_things_legacy", "things", ["legacy"])
+ops.create_table("olds", sa.Column("id", sa.Integer(), nullable=False), sa.PrimaryKeyConstraint("id", name="pk_olds"))
+"""
+# Steps of every kind: alone and in transactions, edits, triggers, a table, with and without something to bring back.
+EXPAND = """
+ops.create_table(
+    "parts",
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("thing_id", sa.Integer()),
+    sa.PrimaryKeyConstraint("id", name="pk_parts"),
+    sa.ForeignKeyConstraint(["thing_id"], ["things.id"], name="fk_parts_thing_id_things"),
+)
+ops.add_column("things", sa.Column("slug", sa.String(50)), derived=True)
+ops.add_column("things", sa.Column("kind", sa.String(9)))
+ops.add_check("things", "ck_things_size", "size >= 0")
+ops.create_index("ix_things_name", "things", ["name"])
+ops.set_not_null("things", "kind", fill="'plain'")
+ops.execute(
+    "note it once",
+    postgresql=["CREATE TABLE once (id integer)"],
+    sqlite=["CREATE TABLE once (id integer)"],
+    undo_postgresql=["DROP TABLE once"],
+    undo_sqlite=["DROP TABLE once"],
+)
+"""
+BACKFILL = """ops.Fill(
+    name="things.slug",
+    table="things",
+    left="slug IS NULL",
+    read=("name",),
+    write=("slug",),
+    by=lambda name: (name.lower(),),
+)"""
+CONTRACT = """
+ops.drop_index("ix_things_legacy", "things", ["legacy"])
+ops.set_not_null("things", "slug")
+ops.drop_column("things", sa.Column("legacy", sa.String(9), nullable=False))
+ops.drop_table("olds", sa.Column("id", sa.Integer(), nullable=False), sa.PrimaryKeyConstraint("id", name="pk_olds"))
+"""
+UP = ("upgrade 0002_all", "backfill", "contract")
+
+
+@pytest.fixture
+def history(project: Project) -> Project:
+    project.clear()
+    project.add_safe("0001_base", after=None, up=BASE)
+    project.add_safe("0002_all", after="0001_base", up=EXPAND, backfill=BACKFILL, contract=CONTRACT)
+    return project
+
+
+async def killed(project: Project, url: str, *given: str) -> tuple[int, list[list[str]]]:
+    """How often the migrator was killed, and the catalogs that were asked for in between."""
+    run = [sys.executable, "-m", "tests.migrate.killing", str(project.folder), url, *given]
+    done = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    return sum(each for each in told if isinstance(each, int)), [each for each in told if isinstance(each, list)]
+
+
+@asynccontextmanager
+async def another(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """A second database, for a migrator that nobody kills."""
+    database: AbstractAsyncContextManager[str] = nullcontext(f"sqlite:///{tmp_path / 'another.db'}")
+    if backend == "postgresql":
+        database = fresh_database(request.getfixturevalue("postgres_admin_url"), "another")
+    async with database as url, opened(url) as store:
+        yield store
+
+
+async def fill(store: Store) -> None:
+    await asyncio.to_thread(commands.upgrade, store.url, "0001_base")
+    series = f"WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS})"
+    await store.execute(
+        f"{series} INSERT INTO things (id, name, size, legacy) SELECT n, 'Thing ' || n, n, 'l' || n FROM s"
+    )
+    await store.execute("INSERT INTO olds VALUES (1), (2)")
+
+
+async def values(store: Store) -> list[Row]:
+    return await store.execute("SELECT id, name, size, legacy FROM things ORDER BY id")
+
+
+async def test_killed_at_every_commit_it_gets_to_where_others_get(
+    store: Store, backend: str, history: Project, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    await fill(store)
+    first, before = await catalog(store), await values(store)
+    down = ("contract --undo", "catalog", "contract", "downgrade 0001_base", "catalog")
+    count, (contracted, undone, back) = await killed(history, store.url, *UP, "catalog", *down)
+    assert count > 60
+    assert (back, await values(store)) == (first, before)
+    await run(store, *UP)
+    _, (purged,) = await killed(history, store.url, "purge", "catalog")
+    assert await store.execute("SELECT * FROM migration_lease") == []
+    assert (await status(store.url)).phases.drift == ()
+    async with another(backend, request, tmp_path) as other:
+        await fill(other)
+        await run(other, *UP)
+        assert await catalog(other) == contracted
+        await run(other, "contract --undo")
+        assert await catalog(other) == undone
+        await run(other, "contract", "purge")
+        assert await catalog(other) == purged
+
+
+async def test_an_unused_database_is_made_whole_however_often_the_migrator_is_killed(
+    store: Store, backend: str, history: Project, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    count, (whole,) = await killed(history, store.url, "upgrade head", "catalog")
+    assert count > 8
+    async with another(backend, request, tmp_path) as other:
+        await run(other, "upgrade head")
+        assert await catalog(other) == whole
+    assert (await status(store.url)).is_sound
+
+
+async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_other(
+    store: Store, history: Project
+) -> None:
+    await fill(store)
+    base, before = await catalog(store), await values(store)
+    await run(store, *UP)
+    contracted = await catalog(store)
+    unharmed = [f"{command}@999" for command in UP]
+    numbers: Sequence[int] = (6, 14, 18, 22, 26, 30)
+    given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", *unharmed, "catalog")]
+    assert await killed(history, store.url, *given) == (len(numbers), [contracted] * len(numbers))
+    await run(store, "downgrade 0001_base")
+    assert (await catalog(store), await values(store)) == (base, before)
+    numbers = (9, 14, 18, 24)
+    given = [
+        each for number in numbers for each in (f"upgrade 0002_all@{number}", "downgrade 0001_base@999", "catalog")
+    ]
+    assert await killed(history, store.url, *given) == (len(numbers), [base] * len(numbers))
+    assert await values(store) == before
+
+
+async def run(store: Store, *given: str) -> None:
+    """The same, and nobody is killed."""
+    for command in given:
+        await asyncio.to_thread(killing.call, store.url, command)

@@ -1,0 +1,74 @@
+"""A step that keeps requests waiting is not begun while a replica is behind: readers there would wait for as long."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import make_url
+
+from service.migrate.entrypoints import commands
+from service.migrate.errors import Refused
+from service.migrate.run.locking.limits import Patience
+from tests.alembic.store import Store, opened
+from tests.migrate.company import Migrator, audit, until
+from tests.migrate.operations.live import Live, live
+from tests.migrate.project import Project
+from tests.migrate.standby import replicating
+from tests.postgres import Server, fresh_database
+
+# Of these steps readers notice the second alone.
+UP = """
+ops.execute("look at t", postgresql=["ANALYZE t"], tables=["t"], lock=ops.Lock.SHARE_UPDATE_EXCLUSIVE)
+ops.add_column("t", sa.Column("c", sa.Integer()), derived=True)
+"""
+REPLAYED = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = pg_current_wal_lsn()"
+BEHIND = r"replicas that are behind: walreceiver \(\d+\.\d s\)\."
+
+
+async def fall_behind(it: Live, replica: Store) -> None:
+    """Rows are written, and not replayed."""
+    await until(it.store, REPLAYED)
+    await replica.execute("SELECT pg_wal_replay_pause()")
+    async with asyncio.timeout(20):
+        while not await it.value("SELECT count(*) FROM pg_stat_replication WHERE replay_lag > '0.2 s'"):
+            await it.execute("UPDATE t SET b = b + 1")
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def replicated(primary: Server, project: Project) -> AsyncIterator[tuple[Live, Store]]:
+    """A database, and the same on a replica."""
+    async with fresh_database(primary.url) as url:
+        with replicating(primary) as standby:
+            async with (
+                live(url, project, up=UP) as it,
+                opened(make_url(url).set(port=standby.port).render_as_string(hide_password=False)) as replica,
+            ):
+                yield it, replica
+
+
+async def test_a_step_waits_until_no_replica_is_behind(private_postgres: Server, project: Project) -> None:
+    patience = Patience(lag_seconds=0.1)
+    async with replicated(private_postgres, project) as (it, replica):
+        with pytest.raises(Refused, match="This PostgreSQL is a standby, which cannot be changed: migrate on its prim"):
+            await asyncio.to_thread(commands.upgrade, replica.url)
+        await fall_behind(it, replica)
+        before = await it.catalog()
+        given_up = rf"0002_change: could not add the column t\.c in 0\.5 seconds; {BEHIND} Run it again\."
+        with pytest.raises(Refused) as refused:
+            await asyncio.to_thread(commands.upgrade, it.url, patience=Patience(lag_seconds=0.1, deadline_seconds=0.5))
+        assert re.fullmatch(given_up, str(refused.value))
+        assert await it.catalog() == before
+        migrator = Migrator.start(commands.upgrade, it.url, patience=patience)
+        told = await migrator.tells("replicas that are behind")
+        assert re.fullmatch(rf"0002_change: waits to add the column t\.c; {BEHIND}", told)
+        assert await it.catalog() == before
+        await replica.execute("SELECT pg_wal_replay_resume()")
+        assert await migrator.done() == ["0002_change"]
+        assert await audit(it.store, "step", "outcome", "attempts", revision="0002_change") == [
+            {"step": "look at t", "outcome": "done", "attempts": 1},
+            {"step": "add the column t.c", "outcome": "failed", "attempts": 0},
+            {"step": "add the column t.c", "outcome": "done", "attempts": 1},
+        ]
