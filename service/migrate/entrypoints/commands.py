@@ -20,10 +20,11 @@ from service.db.urls import parse_url
 from service.migrate.errors import Refused, Unknown, told, two_heads
 from service.migrate.operations.step import Move
 from service.migrate.plan import offline
-from service.migrate.plan.applied import adopt_applied, applied_scripts, plans
 from service.migrate.plan.config import configuration, scripts
 from service.migrate.plan.plan import Plan, plan
+from service.migrate.plan.revisions import applied_scripts, plans
 from service.migrate.run import pending
+from service.migrate.run.baseline import adopt_applied
 from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.run.phases import Verbs

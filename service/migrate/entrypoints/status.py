@@ -11,9 +11,9 @@ from service.db.urls import parse_url, shown, sqlite_file
 from service.migrate.entrypoints import commands
 from service.migrate.errors import told
 from service.migrate.plan import checksum, revisions
-from service.migrate.plan.applied import plans
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Phase, Plan
+from service.migrate.plan.revisions import plans
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash

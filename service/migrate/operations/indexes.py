@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, Table
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.step import Check, Lock, Place, Step, words_in
@@ -48,7 +48,7 @@ class CreateIndex(Operation):
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             alone=not place.is_sqlite,
-            done=ddl.has_index(place.dialect, self.name),
+            done=predicates.has_index(place.dialect, self.name),
             statements=(create,)
             if place.is_sqlite
             else (f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(self.name)}", create),
@@ -110,10 +110,12 @@ def _value(column: str) -> str:
 
 def dropped_concurrently(place: Place, name: str, table: str) -> Step:
     concurrently = "" if place.is_sqlite else "CONCURRENTLY "
-    gone = ddl.negated(ddl.has_index(place.dialect, name))
+    gone = predicates.negated(predicates.has_index(place.dialect, name))
     if not place.is_sqlite:
-        gone = ddl.negated(
-            ddl.either(ddl.has_index(place.dialect, name), ddl.has_index(place.dialect, name, valid=False))
+        gone = predicates.negated(
+            predicates.either(
+                predicates.has_index(place.dialect, name), predicates.has_index(place.dialect, name, valid=False)
+            )
         )
     return Step(
         title=f"drop the index {name} of {table}",

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select
 
-from service.migrate.dialects.sqlite.definition import Definition
+from service.migrate.dialects.sqlite.edit import Edit
 
 
 class Lock(StrEnum):
@@ -26,15 +26,6 @@ class Lock(StrEnum):
     @property
     def keeps_requests_waiting(self) -> bool:
         return self in (Lock.SHARE_ROW_EXCLUSIVE, Lock.ACCESS_EXCLUSIVE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """A change of a table's definition, which on SQLite is a rebuild; `losing` is the column that goes with it."""
-
-    table: str
-    change: Callable[[Definition], Definition]
-    losing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,19 @@
 """The revisions there are, and which of them a database has."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.script import Script
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
+from sqlalchemy import Connection
 
+from service.migrate.errors import Refused
 from service.migrate.plan.config import scripts
-from service.migrate.plan.plan import is_plain
+from service.migrate.plan.plan import Plan, is_plain, plan
 
 _DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
 
@@ -47,6 +51,33 @@ def ancestors(heads: tuple[str, ...]) -> set[str]:
     except (CommandError, RevisionError):
         # A database ahead of this code has all that this code knows.
         return {script.revision for script in walk()}
+
+
+def applied_scripts(connection: Connection) -> list[Script]:
+    """The scripts of the revisions that are applied, the oldest first; raises Refused as `below` does."""
+    return below(MigrationContext.configure(connection).get_current_heads(), scripts())
+
+
+def below(heads: Iterable[str], directory: ScriptDirectory) -> list[Script]:
+    """The scripts of the revisions that a database at these heads has, the oldest first.
+
+    Raises:
+        Refused: one of them is none of ours: the database is ahead of this code.
+    """
+    for head in heads:
+        try:
+            directory.get_revision(head)
+        except (CommandError, RevisionError) as unknown:
+            raise Refused(
+                f"The database is at revision {head}, which this code does not know: newer code upgraded it. "
+                "Run this with that code."
+            ) from unknown
+    return list(reversed(list(directory.iterate_revisions(tuple(heads), "base")))) if heads else []
+
+
+def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:
+    """The plans of those that are written in safe steps."""
+    return [found for script in revisions if (found := plan(script, dialect)) is not None]
 
 
 def _revision(script: Script, applied: bool | None) -> Revision:  # noqa: FBT001 - a fact, not a switch

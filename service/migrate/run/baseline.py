@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from alembic.script import Script
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.operations.step import Fill, Step
-from service.migrate.plan.plan import Phase, Plan
+from service.migrate.plan import checksum
+from service.migrate.plan.plan import Phase, Plan, plan
 from service.migrate.run.backfill.batches import Batches
 from service.migrate.run.retry import write_down
 from service.migrate.run.session import Turn
@@ -13,7 +15,17 @@ from service.migrate.state import ledger
 from service.migrate.state.backfills import FillState, Run
 
 
-def adopt(turn: Turn, plan: Plan, content: str) -> None:
+def adopt_applied(turn: Turn, applied: Sequence[Script]) -> None:
+    """Write down of these revisions, where the ledger does not know of them, how far they have come."""
+    with turn.reading():
+        known = ledger.known(turn.connection)
+    for script in applied:
+        found = None if script.revision in known else plan(script, turn.dialect)
+        if found is not None:
+            _adopt(turn, found, checksum.content(script))
+
+
+def _adopt(turn: Turn, plan: Plan, content: str) -> None:
     """Write down how far an applied revision has come; `content` is the digest of its file.
 
     Its expand is done, or it would not be applied. Of settle and contract the catalog tells.

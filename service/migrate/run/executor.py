@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import sqlstate
-from service.migrate.dialects import ddl
+from service.migrate.dialects import predicates
 from service.migrate.dialects.sqlite.edit import edit
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
@@ -201,7 +201,7 @@ def grouped(steps: Sequence[tuple[Step, T]], *, together: bool) -> Iterator[list
 def _are_opposite(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return False
-    return one == ddl.negated(other) or other == ddl.negated(one)
+    return one == predicates.negated(other) or other == predicates.negated(one)
 
 
 def _edited(step: Step) -> str | None:

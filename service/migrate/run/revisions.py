@@ -19,8 +19,9 @@ from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.rebuild import refuse_dangling
 from service.migrate.errors import Refused, reason
 from service.migrate.plan import checksum
-from service.migrate.plan.applied import adopt_applied, below, plans
 from service.migrate.plan.plan import Plan, plan
+from service.migrate.plan.revisions import below, plans
+from service.migrate.run.baseline import adopt_applied
 from service.migrate.run.locking.waiting import pause
 from service.migrate.run.phases import Verbs
 from service.migrate.run.retry import write_down

@@ -4,8 +4,8 @@ import re
 from itertools import accumulate
 
 from service.migrate.dialects.sqlite.clauses import Column, column
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.dialects.sqlite.tokens import meaningful, quoted, tokenize
-from service.migrate.operations.step import Edit
 
 
 def edit_or_statement(table: str, text: str) -> tuple[Edit | None, tuple[str, ...]]:

@@ -1,14 +1,24 @@
 """Edits of tables: as many of one table as come together are one rebuild."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 from sqlalchemy import Connection
 
 from service.migrate.dialects.sqlite import catalog
+from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.rebuild import rebuild
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Edit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A change of a table's definition, which on SQLite is a rebuild; `losing` is the column that goes with it."""
+
+    table: str
+    change: Callable[[Definition], Definition]
+    losing: str | None = None
 
 
 def edit(connection: Connection, edits: Iterable[Edit]) -> None:

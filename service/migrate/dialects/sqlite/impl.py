@@ -10,10 +10,9 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from service.migrate.dialects.sqlite import add_column, catalog, clauses
 from service.migrate.dialects.sqlite.definition import Definition
-from service.migrate.dialects.sqlite.edit import edit
+from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.sqlite.rebuild import require_loose_foreign_keys
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Edit
 
 
 class LosslessSQLite(SQLiteImpl):

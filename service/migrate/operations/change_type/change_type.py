@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.types import has_type, is_noted_only, longest
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
@@ -98,7 +99,7 @@ class ChangeType(Operation):
         if self._is_at_once(place):
             return []
         # Once it has taken over there is no column beside any more.
-        taken_over = ddl.negated(ddl.has_column(place.dialect, self.table, self._beside.name))
+        taken_over = predicates.negated(predicates.has_column(place.dialect, self.table, self._beside.name))
         return [replace(self._conversion.fill(self._beside), unless=taken_over)]
 
     def settle(self, place: Place) -> list[Step]:
@@ -157,12 +158,12 @@ class ChangeType(Operation):
             title=f"change the type of {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.both(has_type(self.table, self.column), ddl.negated(is_beside(self._conversion))),
+            done=predicates.both(has_type(self.table, self.column), predicates.negated(is_beside(self._conversion))),
             made=lambda connection: without_beside(connection, place, self._conversion),
             statements=(
                 f"{alter} TYPE {kind}",
                 *conversion.default_changed(self.table, self.was, self.column),
-                ddl.touch_triggers(self.table),
+                blocks.touch_triggers(self.table),
             ),
         )
 
@@ -181,19 +182,19 @@ class ChangeType(Operation):
         if not self.was.nullable:
             relax = optional(place, self.table, self._name, undoable=False).statements
             need = required(place, self.table, self._name)
-        there = ddl.has_column(place.dialect, self.table, aside)
+        there = predicates.has_column(place.dialect, self.table, aside)
         back = Step(
             title=f"let {self.table}.{self._name} be of its old type",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(there),
+            done=predicates.negated(there),
             statements=(
                 *mirrored(after).statements,
                 rename_column(self.table, self._name, beside),
                 rename_column(self.table, aside, self._name),
-                ddl.name_not_null(self.table, beside),
+                blocks.name_not_null(self.table, beside),
                 *before.statements,
-                ddl.touch_triggers(self.table),
+                blocks.touch_triggers(self.table),
             ),
         )
         return Step(
@@ -206,9 +207,9 @@ class ChangeType(Operation):
                 *relax,
                 rename_column(self.table, self._name, aside),
                 rename_column(self.table, beside, self._name),
-                ddl.name_not_null(self.table, self._name),
+                blocks.name_not_null(self.table, self._name),
                 *after.statements,
-                ddl.touch_triggers(self.table),
+                blocks.touch_triggers(self.table),
             ),
             undo=(back, *need),
         )

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Column, Connection
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
-from service.migrate.dialects.sqlite.edit import edit
+from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.step import Edit, Fill, Lock, Place, Step
+from service.migrate.operations.step import Fill, Lock, Place, Step
 from service.migrate.operations.triggers.sync import converted, differ
 from service.migrate.operations.triggers.trigger import row_trigger
 
@@ -117,7 +117,7 @@ def on_sqlite(place: Place, conversion: Conversion) -> Step:
         undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=back)
         return Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=forth, undo=(undo,))
     aside = ddl.trash_name(place.revision, name)
-    column, old, there = ddl.quoted(name), ddl.quoted(aside), ddl.has_column("sqlite", table, aside)
+    column, old, there = ddl.quoted(name), ddl.quoted(aside), predicates.has_column("sqlite", table, aside)
     add = f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {old} {ddl.type_text(conversion.was, 'sqlite')}"
     using, back_value = converted(conversion.using, old), converted(conversion.back, column)
     update = f"UPDATE {ddl.quoted(table)} SET"

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.postgresql.attached import has_more
 from service.migrate.dialects.types import has_type
 from service.migrate.operations.change_type.conversion import Conversion, default_changed
@@ -42,20 +43,20 @@ def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
             rename_column(table, name, gone),
             rename_column(table, beside.name, name),
             f"{alter} DROP COLUMN {ddl.quoted(gone)}",
-            ddl.name_not_null(table, name),
-            ddl.touch_triggers(table),
+            blocks.name_not_null(table, name),
+            blocks.touch_triggers(table),
         ),
     )
     in_place = Step(
         title=f"write {table}.{name} again in its old type",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.either(is_back, ddl.negated(has_more(table, name))),
+        done=predicates.either(is_back, predicates.negated(has_more(table, name))),
         made=lambda connection: without_beside(connection, place, conversion),
         statements=(
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
             *default_changed(table, back.was, back.column),
-            ddl.touch_triggers(table),
+            blocks.touch_triggers(table),
         ),
         scripted=False,
     )
@@ -80,10 +81,10 @@ def without_beside(connection: Connection, place: Place, conversion: Conversion)
 
 def is_beside(conversion: Conversion) -> str:
     """Ask whether a way back was begun and not ended."""
-    return ddl.has_column("postgresql", conversion.table, conversion.reversed.beside.name)
+    return predicates.has_column("postgresql", conversion.table, conversion.reversed.beside.name)
 
 
 def _unless(done: str, move: Move) -> Move:
     if isinstance(move, Fill):
         return replace(move, unless=done)
-    return replace(move, done=done if move.done is None else ddl.either(done, move.done))
+    return replace(move, done=done if move.done is None else predicates.either(done, move.done))

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql.attached import Thing, comment, count, keyed, things
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
@@ -33,7 +33,7 @@ class Carried:
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             alone=True,
-            done=ddl.negated(self._has("index")),
+            done=predicates.negated(self._has("index")),
             made=self._built,
             scripted=False,
         )
@@ -47,7 +47,7 @@ class Carried:
             title=f"hold new rows to the checks of {both}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(self._has("check")),
+            done=predicates.negated(self._has("check")),
             made=partial(self._added, kind="check"),
             scripted=False,
         )
@@ -55,7 +55,7 @@ class Carried:
             title=f"hold new rows to the foreign keys of {both}",
             lock=Lock.SHARE_ROW_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(self._has("key")),
+            done=predicates.negated(self._has("key")),
             made=partial(self._added, kind="key"),
             scripted=False,
         )
@@ -63,7 +63,7 @@ class Carried:
             title=f"hold all rows to the constraints of {both}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(ddl.either(self._has("check"), self._has("key"))),
+            done=predicates.negated(predicates.either(self._has("check"), self._has("key"))),
             made=self._validated,
             scripted=False,
         )

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Column, Computed, Connection, Enum, Identity, MetaData, Table, inspect
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import add_column
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.columns.not_null import optional, primary_key
-from service.migrate.operations.step import Check, Edit, Lock, Place, Step
+from service.migrate.operations.step import Check, Lock, Place, Step
 
 # Every row would have a value of its own, so PostgreSQL would write the whole table again under its strongest lock.
 _VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
@@ -48,12 +49,12 @@ class AddColumn(Operation):
 
     def _put_aside(self, place: Place, aside: str) -> Step:
         """Kept only if there is a row: an empty table's column holds nothing."""
-        there = ddl.has_column(place.dialect, self.table, self.column.name)
+        there = predicates.has_column(place.dialect, self.table, self.column.name)
         return Step(
             title=f"keep {self.table}.{self.column.name} aside",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.either(ddl.negated(there), ddl.negated(ddl.has_rows(self.table))),
+            done=predicates.either(predicates.negated(there), predicates.negated(predicates.has_rows(self.table))),
             statements=(rename_column(self.table, self.column.name, aside),),
         )
 
@@ -81,7 +82,7 @@ class DropColumn(Operation):
 
         def find(connection: Connection) -> str:
             # Under its own name it is when a way back was begun and not ended.
-            asked = {each: ddl.has_column(place.dialect, self.table, each) for each in (aside, name)}
+            asked = {each: predicates.has_column(place.dialect, self.table, each) for each in (aside, name)}
             there = [each for each, question in asked.items() if connection.exec_driver_sql(question).scalar()]
             only = f" WHERE {ddl.quoted(there[0])} IS NULL" if there else ""
             key = primary_key(connection, self.table)
@@ -106,7 +107,7 @@ def set_aside(place: Place, table: str, column: Column[Any]) -> list[Step]:
         title=f"keep {table}.{column.name} aside",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.negated(ddl.has_column(place.dialect, table, column.name)),
+        done=predicates.negated(predicates.has_column(place.dialect, table, column.name)),
         statements=(rename_column(table, column.name, aside),),
         undo=(
             again(place, table, column, aside),
@@ -118,11 +119,11 @@ def set_aside(place: Place, table: str, column: Column[Any]) -> list[Step]:
 
 def again(place: Place, table: str, column: Column[Any], aside: str) -> Step:
     """The column made anew, where none is kept aside."""
-    kept = ddl.has_column(place.dialect, table, aside)
-    there = ddl.has_column(place.dialect, table, column.name)
+    kept = predicates.has_column(place.dialect, table, aside)
+    there = predicates.has_column(place.dialect, table, column.name)
     nullable = column._copy()  # noqa: SLF001 - as service.migrate.sql does
     nullable.nullable = column.nullable or column.server_default is None
-    return replace(addition(place, table, nullable, done=ddl.either(there, kept)), scripted=False)
+    return replace(addition(place, table, nullable, done=predicates.either(there, kept)), scripted=False)
 
 
 def brought_back(place: Place, table: str, name: str, aside: str, *, scripted: bool = True) -> Step:
@@ -130,7 +131,7 @@ def brought_back(place: Place, table: str, name: str, aside: str, *, scripted: b
         title=f"bring {table}.{name} back",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.negated(ddl.has_column(place.dialect, table, aside)),
+        done=predicates.negated(predicates.has_column(place.dialect, table, aside)),
         statements=(rename_column(table, aside, name),),
         scripted=scripted,
     )
@@ -141,7 +142,7 @@ def addition(
 ) -> Step:
     """ALTER TABLE ADD COLUMN; undone by `undo` and then by dropping whatever is still there."""
     text = ddl.column_text(column, place.dialect)
-    there = ddl.has_column(place.dialect, table, column.name)
+    there = predicates.has_column(place.dialect, table, column.name)
     edit = None
     statements: tuple[str, ...] = (f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {text}",)
     if place.is_sqlite:
@@ -178,7 +179,7 @@ def removal(place: Place, table: str, name: str) -> Step:
         title=f"drop the column {table}.{name}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.negated(ddl.has_column(place.dialect, table, name)),
+        done=predicates.negated(predicates.has_column(place.dialect, table, name)),
         statements=() if place.is_sqlite else (native,),
         edit=edit if place.is_sqlite else None,
     )

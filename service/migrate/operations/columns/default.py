@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.add_column import parenthesised
 from service.migrate.dialects.sqlite.clauses import Column
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Edit, Lock, Place, Step
+from service.migrate.operations.step import Lock, Place, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

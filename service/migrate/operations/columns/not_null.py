@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite.clauses import Column
 from service.migrate.dialects.sqlite.definition import Definition
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Check, Edit, Fill, Lock, Place, Step, mirrored
+from service.migrate.operations.step import Check, Fill, Lock, Place, Step, mirrored
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -102,7 +103,7 @@ def required(place: Place, table: str, column: str) -> list[Step]:
 
     https://www.postgresql.org/docs/current/sql-altertable.html: SET NOT NULL skips its scan for a valid check.
     """
-    holds = ddl.refuses_null(place.dialect, table, column)
+    holds = predicates.refuses_null(place.dialect, table, column)
     if place.is_sqlite:
         return [
             Step(
@@ -117,13 +118,13 @@ def required(place: Place, table: str, column: str) -> list[Step]:
     check = ddl.inner_name(f"ck_{table}_{column}_not_null")
     alter = f"ALTER TABLE {ddl.quoted(table)}"
     drop = f"{alter} DROP CONSTRAINT IF EXISTS {ddl.quoted(check)}"
-    there = ddl.has_constraint(place.dialect, table, check)
+    there = predicates.has_constraint(place.dialect, table, check)
     return [
         Step(
             title=f"check that new rows have {table}.{column}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(table,),
-            done=ddl.either(there, holds),
+            done=predicates.either(there, holds),
             statements=(
                 f"{alter} ADD CONSTRAINT {ddl.quoted(check)} CHECK ({ddl.quoted(column)} IS NOT NULL) NOT VALID",
             ),
@@ -132,7 +133,7 @@ def required(place: Place, table: str, column: str) -> list[Step]:
                     title=f"check no more that new rows have {table}.{column}",
                     lock=Lock.ACCESS_EXCLUSIVE,
                     tables=(table,),
-                    done=ddl.negated(there),
+                    done=predicates.negated(there),
                     statements=(drop,),
                 ),
             ),
@@ -141,14 +142,14 @@ def required(place: Place, table: str, column: str) -> list[Step]:
             title=f"check that all rows have {table}.{column}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(table,),
-            done=ddl.either(ddl.has_constraint(place.dialect, table, check, valid=True), holds),
+            done=predicates.either(predicates.has_constraint(place.dialect, table, check, valid=True), holds),
             statements=(f"{alter} VALIDATE CONSTRAINT {ddl.quoted(check)}",),
         ),
         Step(
             title=f"let {table}.{column} be NULL no more",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(table,),
-            done=ddl.both(holds, ddl.negated(there)),
+            done=predicates.both(holds, predicates.negated(there)),
             statements=(f"{alter} ALTER COLUMN {ddl.quoted(column)} SET NOT NULL", drop),
             undo=(optional(place, table, column, undoable=False),),
         ),
@@ -162,7 +163,7 @@ def optional(place: Place, table: str, column: str, *, undoable: bool = True) ->
         title=f"let {table}.{column} be NULL",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.negated(ddl.refuses_null(place.dialect, table, column)),
+        done=predicates.negated(predicates.refuses_null(place.dialect, table, column)),
         statements=() if place.is_sqlite else (native,),
         edit=Edit(table=table, change=_without_not_null(column)) if place.is_sqlite else None,
         undo=tuple(required(place, table, column)) if undoable else (),

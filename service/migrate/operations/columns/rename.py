@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.columns.add_drop import (
@@ -89,7 +89,7 @@ class RenameColumn(Operation):
             title=f"keep {self.table}.{self.old.name} aside",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(ddl.has_column(place.dialect, self.table, self.old.name)),
+            done=predicates.negated(predicates.has_column(place.dialect, self.table, self.old.name)),
             statements=(rename_column(self.table, self.old.name, aside),),
             undo=(
                 again(place, self.table, self.old, aside),

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import CheckConstraint, Column, Connection, Constraint, MetaData, Table, UniqueConstraint
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.columns.not_null import primary_key
 from service.migrate.operations.indexes import dropped_concurrently
-from service.migrate.operations.step import Check, Edit, Lock, Place, Step, words_in
+from service.migrate.operations.step import Check, Lock, Place, Step, words_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,14 @@ class AddUnique(Operation):
         if place.is_sqlite:
             return [_at_once(place, self.table, self.constraint)]
         name, table = ddl.quoted(self.name), ddl.quoted(self.table)
-        holds = ddl.has_constraint(place.dialect, self.table, self.name)
+        holds = predicates.has_constraint(place.dialect, self.table, self.name)
         return [
             Step(
                 title=f"build the unique index {self.name} of {self.table}",
                 lock=Lock.SHARE_UPDATE_EXCLUSIVE,
                 tables=(self.table,),
                 alone=True,
-                done=ddl.has_index(place.dialect, self.name),
+                done=predicates.has_index(place.dialect, self.name),
                 statements=(
                     f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
                     f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({ddl.listed(self.columns)})",
@@ -101,7 +102,7 @@ def in_two_parts(place: Place, table: str, constraint: Constraint, *, referred: 
             title=f"hold new rows of {table} to {name}",
             lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
             tables=_both(table, referred),
-            done=ddl.has_constraint(place.dialect, table, name),
+            done=predicates.has_constraint(place.dialect, table, name),
             statements=(f"{ddl.add_constraint(constraint, place.dialect)} NOT VALID",),
             undo=(dropped(place, table, name, referred=referred),),
         ),
@@ -109,7 +110,7 @@ def in_two_parts(place: Place, table: str, constraint: Constraint, *, referred: 
             title=f"hold all rows of {table} to {name}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(table,),
-            done=ddl.has_constraint(place.dialect, table, name, valid=True),
+            done=predicates.has_constraint(place.dialect, table, name, valid=True),
             statements=(f"ALTER TABLE {ddl.quoted(table)} VALIDATE CONSTRAINT {ddl.quoted(name)}",),
         ),
     ]
@@ -124,7 +125,7 @@ def _at_once(place: Place, table: str, constraint: Constraint) -> Step:
         title=f"add {name} to {table}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=ddl.has_constraint(place.dialect, table, name),
+        done=predicates.has_constraint(place.dialect, table, name),
         edit=Edit(table=table, change=lambda definition: definition.add_constraint(text)),
         undo=(dropped(place, table, name),),
     )
@@ -148,7 +149,7 @@ def dropped(place: Place, table: str, name: str, *, referred: str | None = None)
         title=f"drop {name} of {table}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=_both(table, referred),
-        done=ddl.negated(ddl.has_constraint(place.dialect, table, name)),
+        done=predicates.negated(predicates.has_constraint(place.dialect, table, name)),
         statements=() if place.is_sqlite else (native,),
         edit=edit if place.is_sqlite else None,
     )

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
 
+from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique, dropped
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
-from service.migrate.operations.step import Check, Edit, Lock, Place, Step
+from service.migrate.operations.step import Check, Lock, Place, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.constraints.check_unique import in_two_parts
 from service.migrate.operations.step import Check, Place, Step
@@ -79,7 +79,7 @@ def kept_orphans(key: AddForeignKey, place: Place) -> Check:
 
     def find(connection: Connection) -> list[tuple[Any, ...]] | str:
         def has(table: str, column: str) -> bool:
-            return bool(connection.exec_driver_sql(ddl.has_column(place.dialect, table, column)).scalar())
+            return bool(connection.exec_driver_sql(predicates.has_column(place.dialect, table, column)).scalar())
 
         if has(table_aside, key.columns[0]):
             return key.orphans(table_aside, {name: name for name in key.columns})

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy import Connection, Table
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.columns.add_drop import refuse_enum
@@ -52,7 +52,7 @@ class CreateTable(Operation):
             create_undo = (_kept_if_it_has_rows(place, name, aside), dropped(place, name))
         create = Step(
             title=f"create the table {name}",
-            done=ddl.has_table(place.dialect, name),
+            done=predicates.has_table(place.dialect, name),
             statements=_made(self.table, place),
             undo=create_undo,
         )
@@ -89,19 +89,19 @@ class DropTable(Operation):
     def expand(self, place: Place) -> list[Step]:
         name = self.table.name
         aside = ddl.trash_name(place.revision, name)
-        there = ddl.has_table(place.dialect, name)
+        there = predicates.has_table(place.dialect, name)
         # A key of a table nobody sees would still keep its parents from being deleted, or its rows with them.
         keys = [step for key in reversed(_keys(self.table)) for step in DropConstraint(added=key).expand(place)]
         away = Step(
             title=f"keep the table {name} aside",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(name,),
-            done=ddl.negated(there),
+            done=predicates.negated(there),
             statements=(rename_table(name, aside),),
             undo=(
                 Step(
                     title=f"create the table {name}",
-                    done=ddl.either(there, ddl.has_table(place.dialect, aside)),
+                    done=predicates.either(there, predicates.has_table(place.dialect, aside)),
                     statements=_made(self.table, place),
                     scripted=False,
                 ),
@@ -135,14 +135,14 @@ def _kept_if_it_has_rows(place: Place, name: str, aside: str) -> Step:
     rename = rename_table(name, aside)
 
     def renamed_if_it_has_rows(connection: Connection) -> Iterable[str]:
-        return [rename] if connection.exec_driver_sql(ddl.has_rows(name)).scalar() else []
+        return [rename] if connection.exec_driver_sql(predicates.has_rows(name)).scalar() else []
 
-    block = f"DO $$ BEGIN IF ({ddl.has_rows(name)}) THEN {rename}; END IF; END $$"
+    block = f"DO $$ BEGIN IF ({predicates.has_rows(name)}) THEN {rename}; END IF; END $$"
     return Step(
         title=f"keep the table {name} aside",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
-        done=ddl.negated(ddl.has_table(place.dialect, name)),
+        done=predicates.negated(predicates.has_table(place.dialect, name)),
         statements=() if place.is_sqlite else (block,),
         made=renamed_if_it_has_rows if place.is_sqlite else None,
     )
@@ -153,7 +153,7 @@ def _brought_back(place: Place, name: str, aside: str) -> Step:
         title=f"bring the table {name} back",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(aside,),
-        done=ddl.negated(ddl.has_table(place.dialect, aside)),
+        done=predicates.negated(predicates.has_table(place.dialect, aside)),
         statements=(rename_table(aside, name),),
     )
 
@@ -163,6 +163,6 @@ def dropped(place: Place, name: str) -> Step:
         title=f"drop the table {name}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
-        done=ddl.negated(ddl.has_table(place.dialect, name)),
+        done=predicates.negated(predicates.has_table(place.dialect, name)),
         statements=(f"DROP TABLE IF EXISTS {ddl.quoted(name)}",),
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.step import Check, Lock, Place, Step, mirrored
@@ -53,21 +54,24 @@ class RenameTable(Operation):
             title=f"rename {self.to} to {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to, self.table),
-            done=ddl.has_table("postgresql", self.table),
+            done=predicates.has_table("postgresql", self.table),
             statements=(
                 f"DROP VIEW IF EXISTS {ddl.quoted(self.table)}",
                 rename_table(self.to, self.table),
-                ddl.name_not_null(self.table, *self.columns),
+                blocks.name_not_null(self.table, *self.columns),
             ),
         )
         return Step(
             title=f"rename {self.table} to {self.to}, and keep the old name as a view",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.both(ddl.has_table("postgresql", self.to), ddl.negated(ddl.has_table("postgresql", self.table))),
+            done=predicates.both(
+                predicates.has_table("postgresql", self.to),
+                predicates.negated(predicates.has_table("postgresql", self.table)),
+            ),
             statements=(
                 rename_table(self.table, self.to),
-                ddl.name_not_null(self.to, *self.columns),
+                blocks.name_not_null(self.to, *self.columns),
                 *self._view().statements,
             ),
             undo=(back,),
@@ -75,12 +79,12 @@ class RenameTable(Operation):
 
     def _view(self) -> Step:
         view, columns, table = ddl.quoted(self.table), ddl.listed(self.columns), ddl.quoted(self.to)
-        there = ddl.has_view("postgresql", self.table)
+        there = predicates.has_view("postgresql", self.table)
         drop = Step(
             title=f"drop the view {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(there),
+            done=predicates.negated(there),
             statements=(f"DROP VIEW {view}",),
         )
         return Step(
@@ -89,18 +93,18 @@ class RenameTable(Operation):
             statements=(
                 # Whoever may not read the table may not read it through the view either, and whoever may still may.
                 f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",
-                ddl.grant_as(self.to, self.table),
+                blocks.grant_as(self.to, self.table),
             ),
             undo=(drop,),
         )
 
     def _twin(self) -> Step:
-        there = ddl.has_trigger("sqlite", self.table, mirror_table.trigger_name(self.table, "insert"))
+        there = predicates.has_trigger("sqlite", self.table, mirror_table.trigger_name(self.table, "insert"))
         drop = Step(
             title=f"drop {self.to}, the twin of {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(there),
+            done=predicates.negated(there),
             statements=mirror_table.without_twin(self.table, self.to),
         )
         return Step(
@@ -120,14 +124,14 @@ class RenameTable(Operation):
             title=f"rename {self.to} to {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to,),
-            done=ddl.has_table("sqlite", self.table),
+            done=predicates.has_table("sqlite", self.table),
             statements=(rename_table(self.to, self.table),),
         )
         return Step(
             title=f"give {self.table} the name of its twin {self.to}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=ddl.negated(ddl.has_table("sqlite", self.table)),
+            done=predicates.negated(predicates.has_table("sqlite", self.table)),
             statements=(*mirror_table.without_twin(self.table, self.to), rename_table(self.table, self.to)),
             undo=(back, replace(self._twin(), undo=())),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation
 from service.migrate.operations.step import Lock, Place, Step, mirrored
@@ -25,7 +25,7 @@ class Trigger(Operation):
         text = self.sqlite if place.is_sqlite else self.postgresql
         if text is None:
             return []
-        there = ddl.has_trigger(place.dialect, self.table, self.name)
+        there = predicates.has_trigger(place.dialect, self.table, self.name)
         on = "" if place.is_sqlite else f" ON {ddl.quoted(self.table)}"
         return [
             Step(
@@ -39,7 +39,7 @@ class Trigger(Operation):
                         title=f"drop the trigger {self.name} of {self.table}",
                         lock=Lock.ACCESS_EXCLUSIVE,
                         tables=(self.table,),
-                        done=ddl.negated(there),
+                        done=predicates.negated(there),
                         statements=(f"DROP TRIGGER {ddl.quoted(self.name)}{on}",),
                     ),
                 ),
@@ -68,10 +68,10 @@ class Function(Operation):
     def expand(self, place: Place) -> list[Step]:
         if place.is_sqlite:
             return []
-        there = ddl.has_function(self.name)
+        there = predicates.has_function(self.name)
         drop = Step(
             title=f"drop the function {self.name}",
-            done=ddl.negated(there),
+            done=predicates.negated(there),
             statements=(f"DROP FUNCTION {ddl.quoted(self.name)}()",),
         )
         title = f"create the function {self.name}"
@@ -112,7 +112,7 @@ def row_trigger(
             name: f"CREATE TRIGGER {ddl.quoted(name)} BEFORE INSERT OR UPDATE ON {ddl.quoted(table)} "
             f"FOR EACH ROW EXECUTE FUNCTION {ddl.quoted(name)}()"
         }
-    there = ddl.both(*(ddl.has_trigger(place.dialect, table, each) for each in triggers))
+    there = predicates.both(*(predicates.has_trigger(place.dialect, table, each) for each in triggers))
     on = "" if place.is_sqlite else f" ON {ddl.quoted(table)}"
     drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}{on}" for each in triggers)
     function: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def row_trigger(
                     title=f"drop the trigger {name} of {table}",
                     lock=Lock.ACCESS_EXCLUSIVE,
                     tables=(table,),
-                    done=ddl.negated(there),
+                    done=predicates.negated(there),
                     statements=drops,
                 ),
             ),

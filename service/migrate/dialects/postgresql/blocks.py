@@ -1,0 +1,64 @@
+"""PL/pgSQL DO blocks, for changes whose statements depend on the catalog."""
+
+from service.migrate.dialects.ddl import LONGEST_NAME, literal, regclass
+
+
+def name_not_null(table: str, *columns: str) -> str:
+    """Name each column's NOT NULL after it, where a rename left another name: PostgreSQL 18 keeps one."""
+    names = ", ".join(f"({literal(column)}, {literal(_not_null_name(table, column))})" for column in columns)
+    return f"""DO $name$
+DECLARE
+  given record;
+BEGIN
+  FOR given IN
+    SELECT conname, wanted FROM (VALUES {names}) AS named (attname, wanted) JOIN pg_attribute USING (attname)
+    JOIN pg_constraint ON conrelid = attrelid AND conkey = ARRAY[attnum]
+    WHERE attrelid = {regclass(table)} AND contype = 'n' AND conname <> wanted
+  LOOP
+    EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(table)}, given.conname, given.wanted);
+  END LOOP;
+END $name$"""
+
+
+def _not_null_name(table: str, column: str) -> str:
+    """The name that PostgreSQL gives: the longer of the two is cut until it fits."""
+    label = "_not_null"
+    one, two = table.encode(), column.encode()
+    while len(one) + len(two) + 1 + len(label) > LONGEST_NAME:
+        one, two = (one[:-1], two) if len(one) > len(two) else (one, two[:-1])
+    return f"{one.decode(errors='ignore')}_{two.decode(errors='ignore')}{label}"
+
+
+def touch_triggers(table: str) -> str:
+    """Let every session read the functions of a table's triggers anew.
+
+    A function that a session has run keeps the type each column had then, and fails for every row after a change.
+    """
+    return f"""DO $touch$
+DECLARE
+  used record;
+BEGIN
+  FOR used IN
+    SELECT DISTINCT pg_proc.oid FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+    JOIN pg_language ON pg_language.oid = prolang
+    WHERE tgrelid = {regclass(table)} AND NOT tgisinternal AND lanname = 'plpgsql' AND pg_has_role(proowner, 'USAGE')
+  LOOP
+    EXECUTE pg_get_functiondef(used.oid);
+  END LOOP;
+END $touch$"""
+
+
+def grant_as(table: str, view: str) -> str:
+    """Let everyone do with the view what they may do with the table."""
+    return f"""DO $grant$
+DECLARE
+  given record;
+BEGIN
+  FOR given IN
+    SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom
+    FROM pg_class, aclexplode(relacl) WHERE oid = {regclass(table)} AND grantee <> relowner
+    AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+  LOOP
+    EXECUTE format('GRANT %s ON %I TO %s', given.privilege_type, {literal(view)}, given.whom);
+  END LOOP;
+END $grant$"""
