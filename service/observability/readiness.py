@@ -4,16 +4,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.errors import Unavailable
 from service.migrate.state import compatibility
+from service.migrate.state.compatibility import Place
 
 _RETRY_SECONDS = 5
 _NOT_READY = {
-    compatibility.Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
-    compatibility.Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
-    compatibility.Place.SPLIT: "The schema is at two revisions at once: run `roster db current` and `roster db upgrade`.",
+    Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
+    Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
+    Place.SPLIT: "The schema is at two revisions at once: run `roster db current` and `roster db upgrade`.",
 }
 
 
-async def check(engine: AsyncEngine) -> tuple[str, compatibility.Place]:
+async def check(engine: AsyncEngine) -> tuple[str, Place]:
     """The database's revision, and its place seen from this code.
 
     Raises:
