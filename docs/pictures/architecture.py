@@ -27,6 +27,10 @@ ROWS: list[dict[str, str]] = [
 ]
 WIDTH, HEIGHT, GAP, LEFT = 250, 46, 30, 20
 COLUMNS = tuple(LEFT + at * (WIDTH + 60) for at in range(3))
+_HEAD = (
+    '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>'
+)
 _MIDDLE = ("migrate", "observability")
 _RIGHT = ("alembic", "migrate.ops")
 
@@ -95,8 +99,7 @@ def draw() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
         "<title>The packages of service/ and what they import</title>",
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>',
+        _HEAD,
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         *(_arrow(places[source], places[target], set(places.values())) for source, target in shown(arrows)),
         *(_box(name, about, places[name]) for row in ROWS for name, about in row.items()),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from service.cli.db_alembic import alembic_command
 from service.cli.db_options import as_json, as_sql, database, patience, patient, print_json, resolved, watched
 from service.cli.db_phases import backfill, contract, purge
 from service.cli.db_status import read_status, status, what_is_left
@@ -152,3 +153,4 @@ db.add_command(status)
 db.add_command(backfill)
 db.add_command(contract)
 db.add_command(purge)
+db.add_command(alembic_command)

@@ -16,13 +16,13 @@ START_SECONDS = 30.0
 
 @contextmanager
 def serving(
-    database_url: str, log: Path, *options: str, **settings: str
+    database_url: str, log: Path, *options: str, executable: Path | str = sys.executable, **settings: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The base URL and the process of a running server; its output goes to `log`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "service", "serve", f"--port={port}", *options]
+    command = [executable, "-m", "service", "serve", f"--port={port}", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment(database_url, **settings), stderr=output, stdout=output)
     base = f"http://127.0.0.1:{port}"

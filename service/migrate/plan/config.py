@@ -20,7 +20,7 @@ def configuration(**attributes: Any) -> Config:
     backfill, `lock_wait_seconds` bounds the wait for another migrator, `patience` (`patience.Patience`) those for locks
     of tables, and the ids of revisions done are appended to `done`.
     """
-    return Config(_file(), attributes=attributes)
+    return Config(configuration_file(), attributes=attributes)
 
 
 @cache
@@ -30,11 +30,17 @@ def scripts() -> ScriptDirectory:
 
 
 def folders() -> list[Path]:
-    """Where alembic.ini may be: beside the package, as in a checkout or an image, else in the working folder."""
-    return [Path(service.__file__).parents[1], Path.cwd()]
+    """Where alembic.ini may be: beside the package in a checkout, inside it in a wheel, or the working folder."""
+    package = Path(service.__file__).parent
+    return [package.parent, package, Path.cwd()]
 
 
-def _file() -> Path:
+def configuration_file() -> Path:
+    """The alembic.ini of this installation.
+
+    Raises:
+        Refused: there is none.
+    """
     for folder in folders():
         if (folder / _FILE).exists():
             return folder / _FILE

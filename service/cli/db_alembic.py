@@ -1,0 +1,26 @@
+"""`roster db alembic`: Alembic's own command with the revisions that are installed."""
+
+import click
+
+from service.cli.db_options import database
+
+
+@click.command(
+    "alembic",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@database
+@click.pass_obj
+def alembic_command(url: str | None, /, arguments: tuple[str, ...]) -> None:
+    """Run Alembic: `roster db alembic history --verbose`, `roster db alembic check`.
+
+    It is `alembic -c FILE`, with the alembic.ini of this installation, on the database of `roster db`.
+    """
+    from alembic.config import CommandLine
+
+    from service.migrate.plan.config import configuration_file
+
+    at = ["-x", f"url={url}"] if url else []
+    CommandLine(prog="roster db alembic").main([f"--config={configuration_file()}", *at, *arguments])

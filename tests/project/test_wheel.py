@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.servers import serving
+from tests.project.files import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an environment with the wheel in it; what it requires is lent by the environment of the tests."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=True)
+    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run(pip, check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    lent = [each for each in sys.path if each.endswith("site-packages")]
+    # Not by a .pth line: that of the editable installation would be read along.
+    (site / "sitecustomize.py").write_text(f"import sys\nsys.path += {lent!r}\n")
+    return folder / "bin"
+
+
+def run(command: Path, *words: str, folder: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROSTER_", "PYTHON"))}
+    done = subprocess.run([command, *words], cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_holds_every_revision_below_the_package(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    revisions = {f"service/{each.relative_to(ROOT)}" for each in (ROOT / "alembic").rglob("*.py")}
+    assert revisions | {"service/alembic.ini", "service/alembic/script.py.mako"} <= held
+    assert {name.partition("/")[0] for name in held} == {"service", "roster-0.1.0.dist-info"}
+
+
+def test_an_installed_wheel_upgrades_and_serves_a_database_without_a_checkout(installed: Path, tmp_path: Path) -> None:
+    assert "The database is at" in run(installed / "roster", "db", "upgrade", folder=tmp_path)
+    assert "(head)" in run(installed / "roster", "db", "alembic", "current", folder=tmp_path)
+    assert "No new upgrade" in run(installed / "roster", "db", "alembic", "check", folder=tmp_path)
+    where = "import service; print(service.__file__)"
+    assert Path(run(installed / "python", "-c", where, folder=tmp_path).strip()).is_relative_to(installed.parent)
+    database = f"sqlite:///{tmp_path}/roster.db"
+    with serving(database, tmp_path / "log", executable=installed / "python") as (base, _):
+        assert httpx.get(f"{base}/readyz").json()["status"] == "ready"
+        assert httpx.get(f"{base}/docs").status_code == 200
