@@ -32,6 +32,7 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
     """
     import uvicorn
 
+    from service.http.server.options import http_options
     from service.observability import logs
 
     if database:
@@ -55,10 +56,8 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
             workers=workers,
             access_log=False,
             log_config=None,
-            server_header=False,
-            # Nothing here asks where a request came from.
-            proxy_headers=False,
             timeout_graceful_shutdown=settings.drain_seconds,
+            **http_options(settings),
         )
 
 
