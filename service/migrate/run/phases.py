@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
+from service.errors import counted
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
@@ -204,9 +205,10 @@ class Verbs:
 
     def _refuse_left(self, revision: str, fill: Fill) -> None:
         if left := self.filler.left(fill):
+            were = "was" if left == 1 else "were"
             raise Refused(
-                f"{revision} cannot be contracted: {left:,} rows of {fill.table} were written since without what "
-                f"{fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
+                f"{revision} cannot be contracted: {counted(left, 'row')} of {fill.table} {were} written since without "
+                f"what {fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
             )
 
     def refuse_purged(self, plan: Plan) -> None:
