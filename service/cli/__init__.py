@@ -11,6 +11,7 @@ from service.cli.serve import serve
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Misconfigured, RosterError
+from service.observability.escapes import escaped
 
 
 class _Commands(click.Group):
@@ -20,7 +21,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except RosterError as failure:
-            click.echo(f"Error: {failure}", err=True)
+            # The failure may quote a file or a database, whose text must not steer the terminal.
+            click.echo("Error: " + escaped(str(failure), keep="\n"), err=True)
             context.exit(2 if isinstance(failure, Misconfigured) else 1)
 
 
@@ -30,7 +32,7 @@ def main() -> None:
     """Roster, a directory of people, recordings and departments.
 
     The database is the one that ROSTER_DATABASE_URL names, else DATABASE_URL, else the SQLite file roster.db in the
-    current directory; --database goes before all of them. Begin with:
+    working folder. Begin with:
 
     \b
       roster db upgrade              make or update the schema

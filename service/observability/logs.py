@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from textwrap import indent
 from typing import Any
 
 import msgspec
 import structlog
 from structlog.typing import EventDict
+
+from service.observability.escapes import escaped, escaped_in_json
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -18,15 +21,16 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 def configure(level: str, format: str) -> None:
     """Send every log line to stderr, as JSON or, where a person watches, as text."""
     as_text = format == "text" or (format == "auto" and sys.stderr.isatty())
+    text = _text_renderer()
     structlog.configure(
-        processors=[_finish, _as_text] if as_text else [_finish, _as_json],
+        processors=[_finish, text] if as_text else [_finish, _as_json],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if as_text
         else structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    _adopt_libraries(_LEVELS[level], _as_text if as_text else lambda *event: _as_json(*event).decode())
+    _adopt_libraries(_LEVELS[level], text if as_text else lambda *event: _as_json(*event).decode())
 
 
 def requests() -> Callable[[str, str, str, int, float], None]:
@@ -83,8 +87,50 @@ def _finish(_logger: Any, method: str, event: EventDict) -> EventDict:
     return event
 
 
-_as_text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-_encode = msgspec.json.Encoder(enc_hook=repr).encode
+def _text_renderer() -> Callable[[Any, str, EventDict], str]:
+    render = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return lambda logger, method, event: str(render(logger, method, _readable(event)))
+
+
+def _readable(event: EventDict) -> EventDict:
+    """Return the event with nothing in it that could move a cursor, hide, or look like another line."""
+    return {escaped(str(name)): _readable_value(name, value) for name, value in event.items()}
+
+
+def _readable_value(name: str, value: Any) -> Any:
+    if name in _MULTILINE and isinstance(value, str):
+        # Indented: no line of a traceback can be taken for an event, whatever stands in the message of its error.
+        return indent(escaped(value, keep="\n"), "    ")
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return escaped(value if isinstance(value, str) else repr(value))
+
+
+_MULTILINE = ("exception", "stack")
+_encode_strictly = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def _encode(event: Any) -> bytes:
+    try:
+        line = _encode_strictly(event)
+    except Exception:  # noqa: BLE001 - a lone surrogate, a number without bounds: a line is written whatever it holds
+        line = _encode_strictly(_encodable(msgspec.to_builtins(event, enc_hook=repr)))
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return escaped_in_json(line.decode()).encode()
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, dict):
+        return {escaped(str(name)): _encodable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(each) for each in value]
+    fits = not isinstance(value, int) or -(2**63) <= value < 2**63
+    return value if fits else str(value)
 
 
 def _as_json(_logger: Any, _method: str, event: EventDict) -> bytes:
