@@ -1,6 +1,7 @@
+# docker build -t roster . && docker run -p 127.0.0.1:8000:8000 -v roster-data:/data roster
 ARG PYTHON=3.13
 
-FROM python:${PYTHON}-slim AS build
+FROM python:${PYTHON}-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 COPY requirements.lock requirements-build.lock ./
@@ -15,20 +16,26 @@ COPY service/__init__.py service/
 RUN /build/bin/python -c "from hatchling.build import build_editable; build_editable('/wheel')" \
  && /venv/bin/pip install --no-deps /wheel/*.whl
 
-FROM python:${PYTHON}-slim
+FROM python:${PYTHON}-slim-trixie
+# A new named volume takes over the owner of the folder that it is mounted on.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin roster \
- && install --directory --owner=roster /data
+ && install --directory --owner=roster --mode=700 /data
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY alembic.ini ./
 COPY alembic ./alembic
 COPY service ./service
 RUN /venv/bin/python -m compileall -q service alembic
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 ROSTER_DATABASE_URL=sqlite:////data/roster.db
-USER roster
-VOLUME /data
+# The container's network is private until a port is published: publish it on 127.0.0.1, or behind authentication.
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    ROSTER_DATABASE_URL=sqlite:////data/roster.db \
+    ROSTER_TRUSTED_NETWORK=true
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=20s --retries=3 \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["roster"]
-CMD ["serve"]
+CMD ["serve", "--host=0.0.0.0", "--upgrade"]

@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 
 PYTHON ?= python3
+PORT ?= 8000
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -15,8 +16,8 @@ help:
 install: .venv/.project ## make the environment in .venv (again when the lock file changed)
 
 .PHONY: serve
-serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1:8000
-	@$(BIN)/roster db upgrade && $(BIN)/roster db backfill && exec $(BIN)/roster serve
+serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1: make serve PORT=8001
+	@exec $(BIN)/roster serve --upgrade --port=$(PORT)
 
 .PHONY: test
 test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage

@@ -3,84 +3,72 @@
 import os
 import signal
 import sys
-import tempfile
-from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from service.cli.options import database_option
 from service.errors import Misconfigured
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.app import Roster
+    import socket
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="The number of processes.")
-@database_option
-def serve(host: str, port: int, workers: int, database: str | None) -> None:
-    """Serve the HTTP API.
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--upgrade", is_flag=True, help="First upgrade the schema and backfill: on a laptop, in one container.")
+@click.option("--database", help="The database's URL, instead of ROSTER_DATABASE_URL.")
+def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | None) -> None:
+    """Answer HTTP requests until told to stop.
 
-    SIGTERM and Ctrl-C let running requests finish, for ROSTER_DRAIN_SECONDS at most, and then stop the server. There is
-    no authentication yet, so only addresses of this machine are bound; behind a network of your own set
-    ROSTER_TRUSTED_NETWORK=true.
+    SIGTERM and Ctrl-C let running requests finish (ROSTER_DRAIN_SECONDS at most) and then end the server; a second
+    signal ends it at once. With several workers SIGHUP replaces them one by one. There is no authentication yet, so
+    only addresses of this machine are bound; behind a network of your own set ROSTER_TRUSTED_NETWORK=true.
     """
-    import uvicorn
-
-    from service.http.server.options import http_options
+    from service.cli.serving.database import check_file, warnings
+    from service.cli.serving.server import serve_alone
+    from service.cli.serving.sockets import listen
+    from service.cli.serving.supervisor import supervise
     from service.observability import logs
+    from service.observability.escapes import escaped
 
+    signal.signal(signal.SIGTERM, _end_well)
     if database:
         os.environ["ROSTER_DATABASE_URL"] = database
     settings = Settings.from_env()
     _require_loopback(host, settings)
     logs.configure(settings.log_level, settings.log_format)
-    _announce(host, port, workers, settings)
-    # Once drained, uvicorn raises the signal again for whoever listened before: being told to stop is no failure.
-    signal.signal(signal.SIGTERM, _end_well)
-    with ExitStack() as stack:
-        if workers > 1:
-            # Each process counts for itself; whichever is asked adds up the files of all.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="roster-metrics-"))
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(
-            "service.cli.serve:application",
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=settings.drain_seconds,
-            **http_options(settings),
-        )
+    check_file(settings)
+    sockets = listen(host.strip("[]"), port)
+    if upgrade:
+        _upgrade()
+    for line in warnings(settings):
+        click.echo(f"Warning:   {escaped(line)}", err=True)
+    started = partial(_announce, host, sockets, workers, settings)
+    if workers == 1:
+        serve_alone(settings, sockets, started)
+    else:
+        sys.exit(supervise(settings, sockets, workers, started))
 
 
 def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Before the server listens to signals itself: being told to stop is no failure.
     sys.exit(0)
 
 
-def application() -> "Roster":
-    """Return the service as one process runs it."""
-    import gc
+def _upgrade() -> None:
+    from service.cli.db_options import resolved, watched
+    from service.migrate.entrypoints import commands
 
-    from service.app import create_app
-    from service.observability import logs
-
-    settings = Settings.from_env()
-    logs.configure(settings.log_level, settings.log_format)
-    app = create_app(settings)
-    # What is there now stays for good: collecting it again and again is what slow requests would wait for.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    return app
+    url = resolved(None)
+    with watched(as_json=False) as how:
+        commands.upgrade(url, **how)
+        commands.backfill(url, **how)
 
 
 def _require_loopback(host: str, settings: Settings) -> None:
@@ -97,12 +85,15 @@ def _require_loopback(host: str, settings: Settings) -> None:
     )
 
 
-def _announce(host: str, port: int, workers: int, settings: Settings) -> None:
+def _announce(host: str, sockets: "list[socket.socket]", workers: int, settings: Settings) -> None:
+    from service.cli.serving.sockets import port_of
     from service.db.urls import parse_url, shown, sqlite_file
 
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    # Every address includes loopback, which is the one that a browser on this machine can open.
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 - it is compared
+    base = f"http://{f'[{name}]' if ':' in name else name}:{port_of(sockets)}"
     url = parse_url(settings.database_url)
     data = sqlite_file(url).absolute() if url.get_backend_name() == "sqlite" else shown(settings.database_url)
     lines = {"API": f"{base}/v1", "API docs": f"{base}/docs", "Data": data, "Processes": workers}
-    for name, value in lines.items():
-        click.echo(f"{name + ':':<11}{value}", err=True)
+    for title, value in lines.items():
+        click.echo(f"{title + ':':<11}{value}", err=True)

@@ -12,8 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from service.cli.options import database_option
-from service.errors import Fault, Invalid, RosterError, counted
+from service.errors import Fault, Invalid, RosterError
 
 if TYPE_CHECKING:
     from service.db.database import Database
@@ -28,25 +27,20 @@ _BY_SUFFIX = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
 _noun = click.argument("noun", metavar="NOUN", type=click.Choice(NOUNS))
 _format = click.option(
-    "--format", type=click.Choice(["csv", "ndjson"]), help="The format, where the name of FILE does not end in it."
+    "--format", type=click.Choice(["csv", "ndjson"]), help="Needed if the name of FILE says neither."
 )
+_database = click.option("--database", help="The database's URL, instead of ROSTER_DATABASE_URL.")
 
 
 @click.command("import")
 @_noun
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option(
-    "--mode",
-    type=click.Choice(["create", "upsert"]),
-    default="create",
-    show_default=True,
-    help="Whether a line may change an existing NOUN.",
-)
-@click.option("--dry-run", is_flag=True, help="Store nothing; report what would happen.")
-@click.option("--atomic", is_flag=True, help="Store every line, or nothing if one fails.")
+@click.option("--mode", type=click.Choice(["create", "upsert"]), default="create", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Store nothing, and report what would happen.")
+@click.option("--atomic", is_flag=True, help="Store every line or, if one fails, nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document, for programs.")
 @_format
-@database_option
+@_database
 @click.pass_context
 def import_command(
     context: click.Context,
@@ -59,21 +53,16 @@ def import_command(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Import FILE, CSV or NDJSON with one NOUN a line.
+    """Import FILE, CSV or NDJSON, one NOUN a line; - reads standard input.
 
     \b
-    NOUN is one of: users, records, departments, employees,
-    department-employees. FILE may be -, standard input.
-
-    \b
-      roster import users people.csv                  create each line's user
-      roster import users people.csv --mode upsert    create or update users
-      roster import users people.csv --dry-run        store nothing
+      roster import users people.csv                  new users; one who is there already is a line that fails
+      roster import users people.csv --mode upsert    change those who are there, known by external_id or email
+      roster import users people.csv --dry-run        tell what would happen
       generate | roster import records - --format csv
 
-    A thousand lines are one transaction, and importing a file again does no harm. With --mode upsert a line updates the
-    NOUN that has its external_id or, for users, its email. An error is printed to standard error as
-    file:line: field: what is wrong; the exit status is then 1.
+    Lines are stored a thousand at a time, and importing a file again does no harm. A line that fails is told of on
+    standard error, as file:line: field: what is wrong; the exit status is 1 then.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.http.transfer.runs import Parameters
 
@@ -91,28 +80,17 @@ def import_command(
 
 @click.command("export")
 @_noun
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False),
-    default="-",
-    help="The file to write, instead of standard output.",
-)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), default="-", help="FILE; else standard output.")
 @_format
-@database_option
+@_database
 def export_command(noun: str, output: str, format: str | None, database: str | None) -> None:
-    """Export all of NOUN, ordered by id, as CSV or NDJSON.
-
-    \b
-    NOUN is one of: users, records, departments, employees,
-    department-employees.
+    """Export all of NOUN, by id, as CSV or NDJSON: as the name of the file says, NDJSON to standard output.
 
     \b
       roster export users -o users.csv
       roster export records | gzip > records.ndjson.gz
 
-    The name of the file decides the format; standard output gets NDJSON. An export can be imported again. FILE is
-    replaced when the export is complete: a failure leaves the previous one.
+    What is exported can be imported again. The file is there when all of it is: a failure leaves the one before.
     """  # noqa: D301 - click's mark for lines that stay as they are
     if output == "-":
         target = sys.stdout.buffer
@@ -196,11 +174,11 @@ def _tell_report(noun: str, name: str, report: "Report", *, as_json: bool) -> No
         return
     _tell_errors(name, report.faults())
     if report.errors_omitted:
-        click.echo(f"{name}: {counted(report.errors_omitted, 'more error')}", err=True)
+        click.echo(f"{name}: {report.errors_omitted:,} more errors", err=True)
     if report.skipped_columns:
         click.echo(f"Not read, because the service gives them itself: {', '.join(report.skipped_columns)}.")
     counts = ", ".join(f"{getattr(report, each):,} {each}" for each in ("created", "updated", "unchanged", "failed"))
-    click.echo(f"{noun}: {counted(report.lines, 'line')}: {counts}.")
+    click.echo(f"{noun}: {report.lines:,} {'line' if report.lines == 1 else 'lines'}: {counts}.")
     if report.dry_run:
         click.echo("This was a dry run: nothing was stored.")
     elif report.atomic and report.failed:

@@ -8,6 +8,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from service.observability import shared_metrics
+
 MEDIA_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -49,15 +51,20 @@ class Metrics:
         """Report the pool of an engine from now on."""
         self._engines[purpose] = engine
 
-    def render(self) -> bytes:
-        """Return everything in Prometheus' text format."""
+    def sample(self) -> None:
+        """Note how busy the pools are now; each process shares only what it has noted itself."""
         for purpose, engine in self._engines.items():
             pool = engine.pool
             if isinstance(pool, AsyncAdaptedQueuePool):
                 self._connections.labels(purpose, "busy").set(pool.checkedout())
                 self._connections.labels(purpose, "idle").set(pool.checkedin())
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        self.sample()
+        if shared_metrics.VARIABLE in os.environ:
             shared = CollectorRegistry()
             MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
-            return generate_latest(shared)
+            with shared_metrics.unchanged():
+                return generate_latest(shared)
         return generate_latest(self._registry)

@@ -122,7 +122,7 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     await asyncio.to_thread(scripts)
     heads = await compatibility.heads(database.reading)
-    phases = await _asked(database, lambda connection: status.read_phases(connection, heads), status.Remaining())
+    phases = await _asked(database, lambda connection: status.read_phases(connection, heads), status.Phases())
     place = compatibility.place(heads)
     document = Schema(
         revisions=list(heads),

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -46,8 +47,30 @@ def test_the_same_password_is_given_to_both_sides() -> None:
 
 
 def test_the_image_is_built_from_this_folder() -> None:
-    assert {SERVICES[name]["build"] for name in OURS} == {"."}
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["migrate"]
+    assert SERVICES["migrate"]["build"] == "."
+    assert {SERVICES[name]["image"] for name in OURS} == {"roster"}
+    # Without this, Compose asks a registry for the image before `migrate` has built it.
+    assert {SERVICES[name]["pull_policy"] for name in OURS if name != "migrate"} == {"never"}
     assert (ROOT / "Dockerfile").is_file()
+
+
+def test_every_volume_has_a_name() -> None:
+    mounted = {each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])}
+    assert mounted == COMPOSE["volumes"].keys()
+    # Where PostgreSQL's image from version 18 on declares its volume: elsewhere an anonymous one is made too.
+    assert SERVICES["postgres"]["volumes"] == ["data:/var/lib/postgresql"]
+
+
+def test_the_version_of_postgresql_is_pinned() -> None:
+    assert re.fullmatch(r"postgres:\d+\.\d+-[a-z]+", SERVICES["postgres"]["image"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_container_can_write_nowhere_but_in_tmp_and_may_do_nothing_more(name: str) -> None:
+    service = SERVICES[name]
+    assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])  # noqa: S108 - its own
+    assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,6 +1,13 @@
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
+
+import httpx
+import pytest
 
 from service.settings import Settings
 from tests.project.files import ROOT, SETTINGS, read, read_yaml, roster_refusal
@@ -50,11 +57,12 @@ def test_the_image_holds_a_python_the_project_supports() -> None:
     default = next(rest for name, rest in INSTRUCTIONS if name == "ARG").removeprefix("PYTHON=")
     classifiers = tomllib.loads(read("pyproject.toml"))["project"]["classifiers"]
     assert f"Programming Language :: Python :: {default}" in classifiers
-    assert [rest.split()[0] for name, rest in INSTRUCTIONS if name == "FROM"] == ["python:${PYTHON}-slim"] * 2
+    assert [rest.split()[0] for name, rest in INSTRUCTIONS if name == "FROM"] == ["python:${PYTHON}-slim-trixie"] * 2
 
 
 def test_the_container_runs_as_an_ordinary_user() -> None:
-    assert arguments("USER") == ["roster"]
+    # A number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+    assert arguments("USER") == ["10001"]
     names = [name for name, _ in FINAL]
     assert names.index("USER") < names.index("ENTRYPOINT")
 
@@ -77,10 +85,36 @@ def test_the_entry_point_exists() -> None:
 
 def test_every_setting_in_the_image_exists() -> None:
     named = set(re.findall(r"\bROSTER_[A-Z_]+", " ".join(arguments("ENV"))))
-    assert named == {"ROSTER_DATABASE_URL"}
+    assert named == {"ROSTER_DATABASE_URL", "ROSTER_TRUSTED_NETWORK"}
     assert named <= SETTINGS
 
 
 def test_a_stopping_service_is_given_time_to_finish() -> None:
     grace = read_yaml("compose.yaml")["services"]["service"]["stop_grace_period"]
     assert int(grace.removesuffix("s")) > Settings().drain_seconds
+
+
+def test_no_anonymous_volume_is_made() -> None:
+    assert arguments("VOLUME") == []
+
+
+@pytest.mark.slow
+def test_the_command_serves_on_a_new_volume_and_again_on_an_old_one(tmp_path: Path) -> None:
+    volume, temporary = tmp_path / "data", tmp_path / "tmp"
+    volume.mkdir()
+    temporary.mkdir()
+    set_there = dict(re.findall(r"(ROSTER_[A-Z_]+)=(\S+)", " ".join(arguments("ENV"))))
+    set_there["ROSTER_DATABASE_URL"] = set_there["ROSTER_DATABASE_URL"].replace("/data", str(volume))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROSTER_")}
+    environ = kept | set_there | {"TMPDIR": str(temporary)}
+    (command,) = arguments("CMD")
+    for _ in ("new", "old"):
+        started = [sys.executable, "-m", "service", *json.loads(command), "--port=0"]
+        with subprocess.Popen(started, env=environ, stderr=subprocess.PIPE, text=True) as server:
+            assert server.stderr is not None
+            base = next(line.split()[1] for line in server.stderr if line.startswith("API:")).removesuffix("/v1")
+            assert httpx.get(f"{base}/readyz").status_code == 200
+            assert httpx.get(f"{base}/v1/users").status_code == 200
+            server.terminate()
+            server.stderr.read()
+        assert server.returncode == 0

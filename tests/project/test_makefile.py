@@ -43,3 +43,8 @@ def test_a_revision_without_a_name_is_refused_with_an_example() -> None:
     refused = make("migration")
     assert refused.returncode == 2
     assert 'make migration m="add age"' in refused.stderr
+
+
+def test_the_port_of_the_local_server_can_be_chosen() -> None:
+    assert "roster serve --upgrade --port=8000" in make("serve", "--dry-run").stdout
+    assert "roster serve --upgrade --port=8001" in make("serve", "--dry-run", "PORT=8001").stdout

@@ -1,0 +1,167 @@
+"""One process that answers requests: uvicorn, with signals and an end of the drain that are Roster's own."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from service.app import Roster, create_app
+from service.observability import logs, shared_metrics
+from service.settings import Settings
+
+# What a process may take beyond the drain, to cancel requests and to close its connections.
+FAREWELL_SECONDS = 5.0
+_TICKS_A_SECOND = 10
+
+log = structlog.get_logger()
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+class Server(uvicorn.Server):
+    """Serves one application on open sockets; `stop` drains, and ends the process when the drain does not end."""
+
+    def __init__(self, app: Roster, *, started: Callable[[], None], beat: Callable[[], None] | None = None) -> None:
+        self._app = app
+        self._started = started
+        self._beat = beat
+        self._handlers: Mapping[signal.Signals, Handler] = {}
+        super().__init__(_configuration(app))
+
+    def serve_on(self, sockets: list[socket.socket], handlers: Mapping[signal.Signals, Handler]) -> None:
+        """Return when the server has been stopped; until then these handlers receive the signals."""
+        self._handlers = handlers
+        self.run(sockets)
+
+    def stop(self) -> None:
+        """Take no new connections, let running requests finish, and end."""
+        if self.should_exit:
+            return
+        self.should_exit = True
+        limit = threading.Timer(self._app.settings.drain_seconds + FAREWELL_SECONDS, _give_up)
+        limit.daemon = True
+        limit.start()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0:
+            self._app.metrics.sample()
+            if self._beat:
+                self._beat()
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # uvicorn's own handlers ignore a second SIGTERM and raise the signal once more after the drain.
+        before = {number: signal.signal(number, handler) for number, handler in self._handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _configuration(app: Roster) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Nothing here asks where a request came from.
+        proxy_headers=False,
+        timeout_graceful_shutdown=app.settings.drain_seconds,
+    )
+
+
+def application(settings: Settings) -> Roster:
+    """Return the service as one process runs it."""
+    app = create_app(settings)
+    # What is there now stays for good: collecting it again and again is what slow requests would wait for.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    return app
+
+
+def serve_alone(settings: Settings, sockets: list[socket.socket], started: Callable[[], None]) -> None:
+    """Serve from this process until SIGTERM or SIGINT; a second one ends it at once, with status 128 + its number."""
+    server = Server(application(settings), started=started)
+    hangs_up = watch_terminal()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if server.should_exit:
+            os._exit(128 + number)
+        server.stop()
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        if hangs_up():
+            server.stop()
+        else:
+            log.info("SIGHUP ignored", reason="there is one process; restart the server to load new code")
+
+    server.serve_on(sockets, {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hang_up})
+
+
+def work(settings: Settings, sockets: list[socket.socket], channel: socket.socket) -> None:
+    """Serve as one of several processes, until SIGTERM or until the supervisor at the channel's other end is gone."""
+    ignored = {signal.SIGINT, signal.SIGHUP}
+    for number in ignored:
+        # A terminal sends these to the supervisor too, which decides what they mean.
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ignored)
+    logs.configure(settings.log_level, settings.log_format)
+    channel.settimeout(0)
+    shared_metrics.join()
+
+    def beat() -> None:
+        try:
+            channel.send(b".")
+        except (BlockingIOError, BrokenPipeError):
+            # The supervisor is stopped for a while, or gone; the reader below notices the latter.
+            return
+
+    def start() -> None:
+        asyncio.get_running_loop().add_reader(channel, lose_supervisor)
+        beat()
+
+    def lose_supervisor() -> None:
+        asyncio.get_running_loop().remove_reader(channel)
+        log.error("supervisor is gone", pid=os.getpid(), then="this worker finishes its requests and ends")
+        server.stop()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # systemd signals every process and so does the supervisor: a second SIGTERM changes nothing.
+        server.stop()
+
+    server = Server(application(settings), started=start, beat=beat)
+    server.serve_on(sockets, {signal.SIGTERM: stop})
+
+
+def watch_terminal() -> Callable[[], bool]:
+    """Return a function that tells whether the terminal that the server was started from has been closed."""
+    had_terminal = _has_terminal()
+    return lambda: had_terminal and not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def _give_up() -> None:
+    log.error("the drain did not end", pid=os.getpid(), then="requests that still run are lost with the process")
+    os._exit(1)

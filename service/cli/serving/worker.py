@@ -1,0 +1,93 @@
+"""One worker process, as its supervisor sees it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from signal import Signals
+
+from service.cli.serving.server import work
+from service.settings import Settings
+
+_spawn = get_context("spawn")
+_CHUNK = 4096
+
+
+class Worker:
+    """A process that was just started; `settled` is set when it serves or has ended, `ended` when it has ended.
+
+    `ticks` counts the calls of `tick` since the worker was last heard of.
+    """
+
+    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
+        self.serves = False
+        self.stopping = False
+        self.settled = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.ticks = 0
+        self._channel, theirs = socket.socketpair()
+        self._channel.settimeout(0)
+        self._process = _spawn.Process(target=work, args=(settings, sockets, theirs), name="roster-worker")
+        with _blocked(signal.SIGINT, signal.SIGHUP):
+            self._process.start()
+        theirs.close()
+        self.pid = self._process.pid or 0
+        self._loop = asyncio.get_running_loop()
+        self.started_at = self._loop.time()
+        self._loop.add_reader(self._channel, self._hear)
+        self._loop.add_reader(self._process.sentinel, self._end)
+
+    @property
+    def seconds(self) -> float:
+        """The time since the process was started."""
+        return self._loop.time() - self.started_at
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        status = self._process.exitcode or 0
+        return f"killed by {Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+    def stop(self) -> None:
+        """Let the worker finish its requests and end."""
+        self.stopping = True
+        if not self.ended.is_set():
+            self._process.terminate()
+
+    def kill(self) -> None:
+        if not self.ended.is_set():
+            self._process.kill()
+
+    def _hear(self) -> None:
+        try:
+            heard = self._channel.recv(_CHUNK)
+        except OSError:
+            heard = b""
+        if not heard:
+            self._loop.remove_reader(self._channel)
+            return
+        self.ticks = 0
+        self.serves = not self.stopping
+        self.settled.set()
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._process.sentinel)
+        self._loop.remove_reader(self._channel)
+        self._channel.close()
+        # Its end of the sentinel is closed, so this waits for the kernel only.
+        self._process.join()
+        self.serves = False
+        self.settled.set()
+        self.ended.set()
+
+
+@contextmanager
+def _blocked(*signals: Signals) -> Iterator[None]:
+    """A process started in here inherits the mask, and so ends by none of these before it can ignore them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
