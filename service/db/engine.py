@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import URL, Connection, ExceptionContext, event
@@ -12,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from service.db import commits, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
+from service.db.sqlite_connection import BEGIN_IMMEDIATE
+from service.db.sqlite_file import SqliteFile
 from service.db.url_parameters import connect_arguments, leads_through_pooler
 from service.db.urls import parse_url, sqlite_file
 from service.errors import Misconfigured
@@ -61,14 +62,13 @@ def create_engine(
     return build(parsed, purpose, limits, pooler=pooler)
 
 
-def _engine(url: URL, limits: Limits, *, pool_size: int, connect_args: dict[str, Any], **more: Any) -> AsyncEngine:
+def _engine(url: URL, limits: Limits, *, pool_size: int, **more: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
         poolclass=Pool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=limits.pool_wait_seconds,
-        connect_args=connect_args,
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
         **more,
@@ -132,20 +132,19 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
         message = "ROSTER_POOLER is set, but the database is SQLite, which has no pooler."
         raise Misconfigured(message)
     reads = purpose is Purpose.READ
-    if reads:
-        file = quote(str(sqlite_file(url).absolute()))
-        url = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
-    engine = _engine(
-        url,
-        limits,
-        pool_size=min(limits.pool_size, 4) if reads else 1,
-        connect_args={"isolation_level": None, "timeout": limits.busy_seconds},
-        pool_reset_on_return=None,
-    )
     pragmas = {"foreign_keys": "OFF" if purpose is Purpose.MIGRATE else "ON", "query_only": "ON" if reads else "OFF"}
-    sqlite.prepare(engine.sync_engine, pragmas if reads else {"journal_mode": "WAL"} | pragmas)
+    opened = sqlite.opener(
+        SqliteFile.of(str(sqlite_file(url))),
+        pragmas if reads else {"journal_mode": "WAL"} | pragmas,
+        writes=not reads,
+        creates=purpose in (Purpose.MIGRATE, Purpose.BACKFILL),
+        busy_seconds=limits.busy_seconds,
+    )
+    pool_size = min(limits.pool_size, 4) if reads else 1
+    engine = _engine(url, limits, pool_size=pool_size, async_creator=opened, pool_reset_on_return=None)
+    sqlite.prepare(engine.sync_engine)
     # A writer waits for the lock here, at the start, instead of failing halfway through.
-    _on_begin(engine, "BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
+    _on_begin(engine, "BEGIN DEFERRED" if reads else BEGIN_IMMEDIATE)
     return engine
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import re
+import sqlite3
 from collections.abc import Iterator
 from enum import Enum, auto
 from time import monotonic
@@ -10,6 +12,7 @@ import asyncpg
 from sqlalchemy import exc as sa
 from sqlalchemy.orm.exc import StaleDataError
 
+from service.db.sqlite_file import FileReplaced, FileUnusable
 from service.errors import Unavailable
 
 _FIRST_PAUSE_SECONDS = 0.01
@@ -40,6 +43,10 @@ _BY_SQLSTATE = {
     "28000": Cure.LATER,  # invalid_authorization_specification
     "28P01": Cure.LATER,  # invalid_password
     "3D000": Cure.LATER,  # invalid_catalog_name
+    "3F000": Cure.LATER,  # invalid_schema_name
+    "42P01": Cure.LATER,  # undefined_table
+    "42703": Cure.LATER,  # undefined_column
+    "42501": Cure.LATER,  # insufficient_privilege
     "57014": Cure.LATER,  # query_canceled, by statement_timeout
     "53100": Cure.LATER,  # disk_full
     "53200": Cure.LATER,  # out_of_memory
@@ -51,9 +58,13 @@ _BY_SQLITE_CODE = {
     17: Cure.AGAIN,  # SQLITE_SCHEMA
     8: Cure.LATER,  # SQLITE_READONLY
     10: Cure.LATER,  # SQLITE_IOERR
+    11: Cure.LATER,  # SQLITE_CORRUPT
     13: Cure.LATER,  # SQLITE_FULL
     14: Cure.LATER,  # SQLITE_CANTOPEN
+    26: Cure.LATER,  # SQLITE_NOTADB
 }
+_SQLITE_ERROR = 1
+_NO_SUCH_THING = re.compile(r"no such (table|column)|table .* has no column named")
 _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, asyncio.InvalidStateError)
 _STALE_PLANS = ("cached statement plan is invalid", "cached plan must not change result type", "cache lookup failed")
 
@@ -88,6 +99,10 @@ def _cure_of_one(failure: BaseException) -> Cure | None:
         return Cure.RECONNECT
     if state := getattr(failure, "sqlstate", None):
         return _cure_by_sqlstate(state, str(failure))
+    if isinstance(failure, FileReplaced):
+        return Cure.RECONNECT
+    if isinstance(failure, FileUnusable) or _lacks_schema_on_sqlite(failure):
+        return Cure.LATER
     if code := getattr(failure, "sqlite_errorcode", None):
         return _BY_SQLITE_CODE.get(code & 0xFF)
     # asyncpg's DataError is an InterfaceError too: an argument that will not fit a second time either.
@@ -120,15 +135,61 @@ class Patience:
         if found is None:
             raise failure
         if found is Cure.LATER or monotonic() + self._pause > self._deadline:
-            raise Unavailable(_sentence(failure)) from failure
+            raise unavailable(failure) from failure
         await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
         self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
         return found
 
 
-def _sentence(failure: Exception) -> str:
+_CANNOT_ANSWER = "The database cannot answer now."
+_SCHEMA = (
+    "The schema of the database lacks a table or column that this version needs: run `roster db upgrade` "
+    "(`roster db status` tells where it stands)."
+)
+_REFUSED = "The database refuses the user or the password of its URL."
+_SENTENCES: dict[object, str] = {
+    "57014": "The database took too long over this.",
+    "3D000": "The database that the URL names does not exist: create it and run `roster db upgrade`.",
+    "28000": _REFUSED,
+    "28P01": _REFUSED,
+    "3F000": _SCHEMA,
+    "42P01": _SCHEMA,
+    "42703": _SCHEMA,
+    "42501": "The database user may not do this: it lacks a privilege.",
+    "53100": "The disk of the database is full.",
+    sqlite3.SQLITE_READONLY: "The database file may not be written by the account that runs this.",
+    sqlite3.SQLITE_CORRUPT: "The database file is damaged: restore it from a backup.",
+    sqlite3.SQLITE_FULL: "The disk of the database is full.",
+    sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
+}
+
+
+def unavailable(failure: BaseException) -> Unavailable:
+    """Return what a caller is told of a failure that this work cannot cure: the reason, and what would help."""
     if isinstance(failure, sa.TimeoutError):
-        return "All connections to the database are busy."
-    if sqlstate(failure) == "57014":
-        return "The database took too long over this."
-    return "The database cannot answer now."
+        return Unavailable("All connections to the database are busy.")
+    for each in causes(failure):
+        if sentence := _reason(each):
+            return Unavailable(sentence)
+    return Unavailable(_CANNOT_ANSWER)
+
+
+def _reason(failure: BaseException) -> str | None:
+    if isinstance(failure, FileUnusable):
+        return failure.detail
+    if isinstance(failure, FileReplaced):
+        return "The database file was deleted or replaced."
+    if is_schema_missing(failure):
+        return _SCHEMA
+    code = getattr(failure, "sqlite_errorcode", None)
+    return _SENTENCES.get(getattr(failure, "sqlstate", None) or (code and code & 0xFF))
+
+
+def is_schema_missing(failure: BaseException) -> bool:
+    """Whether this very failure, not one of its causes, is a table or a column that is not there."""
+    return getattr(failure, "sqlstate", None) in ("3F000", "42P01", "42703") or _lacks_schema_on_sqlite(failure)
+
+
+def _lacks_schema_on_sqlite(failure: BaseException) -> bool:
+    code = getattr(failure, "sqlite_errorcode", 0)
+    return code == _SQLITE_ERROR and _NO_SUCH_THING.match(str(failure)) is not None

@@ -1,20 +1,41 @@
-"""What aiosqlite needs beside SQLAlchemy: pragmas, and a ROLLBACK wherever a connection is let go."""
+"""What aiosqlite needs beside SQLAlchemy: a connection that knows its file, and a ROLLBACK where one is let go."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Connection, Engine, ExceptionContext, ForeignKeyConstraint, event, select, true
 
+from service.db.sqlite_connection import FileConnection
+from service.db.sqlite_file import SqliteFile
 
-def prepare(engine: Engine, pragmas: dict[str, str]) -> None:
-    """Set the pragmas on each new connection and leave no transaction open on one that is given back or given up."""
+# aiosqlite's own default: rows that one hop to its thread brings when a cursor is iterated.
+_CHUNK_ROWS = 64
 
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for name, value in pragmas.items():
-            cursor.execute(f"PRAGMA {name} = {value}")
-        cursor.close()
+
+def opener(
+    file: SqliteFile, pragmas: dict[str, str], *, writes: bool, creates: bool, busy_seconds: float
+) -> Callable[[], Awaitable[Any]]:
+    """Return what makes the connections of an engine; only one that `creates` makes a file that is not there."""
+
+    def connect() -> FileConnection:
+        if creates:
+            file.create()
+        return FileConnection.open(file, pragmas, writes=writes, busy_seconds=busy_seconds)
+
+    async def open_connection() -> Any:
+        connection = aiosqlite.Connection(connect, _CHUNK_ROWS)
+        # aiosqlite before 0.22 is a thread; since then it has one.
+        thread: Any = getattr(connection, "_thread", connection)
+        thread.daemon = True
+        return await connection
+
+    return open_connection
+
+
+def prepare(engine: Engine) -> None:
+    """Leave no transaction open on a connection that is given back or given up."""
 
     @event.listens_for(engine, "reset")
     def roll_back(connection: Any, _record: Any, state: Any) -> None:

@@ -121,7 +121,9 @@ def describe(failure: Exception, request_id: str | None) -> Answer:
         if isinstance(failure, known):
             return _from_directory(failure, status, slug, request_id)
     if failures.cure(failure) is not None:
-        return _from_directory(Unavailable("The database cannot answer now."), 503, "unavailable", request_id)
+        told = failures.unavailable(failure)
+        told.__cause__ = failure
+        return _from_directory(told, 503, "unavailable", request_id)
     log.error("request failed", request_id=request_id, exc_info=failure)
     return problem(500, "internal", "The service made a mistake; it has been written down.", request_id=request_id)
 

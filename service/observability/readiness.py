@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from service.db import failures
 from service.errors import Unavailable
 from service.migrate.state import compatibility
 from service.migrate.state.compatibility import Place
@@ -20,11 +21,33 @@ async def check(engine: AsyncEngine) -> tuple[str, Place]:
     Raises:
         Unavailable: this code cannot serve from it; the message names the command that helps.
     """
-    revisions = await compatibility.heads(engine)
+    revisions = await _heads(engine)
     place = compatibility.place(revisions)
     if not place.works:
-        raise Unavailable(_NOT_READY[place], retry_after_seconds=_RETRY_SECONDS)
+        raise _unready(place)
     if unfilled := await compatibility.unfilled(engine):
         message = f"Rows are still to be filled for {', '.join(unfilled)}: run `roster db backfill`."
         raise Unavailable(message, retry_after_seconds=_RETRY_SECONDS)
     return revisions[0], place
+
+
+async def migrated_heads(engine: AsyncEngine) -> tuple[str, ...]:
+    """The rows of alembic_version; raises Unavailable where nothing was ever migrated."""
+    revisions = await _heads(engine)
+    if not revisions:
+        raise _unready(Place.EMPTY)
+    return revisions
+
+
+async def _heads(engine: AsyncEngine) -> tuple[str, ...]:
+    """The rows of alembic_version; a connection that was lost since the last question is opened anew, once."""
+    try:
+        return await compatibility.heads(engine)
+    except Exception as failure:
+        if failures.cure(failure) is not failures.Cure.RECONNECT:
+            raise
+    return await compatibility.heads(engine)
+
+
+def _unready(place: Place) -> Unavailable:
+    return Unavailable(_NOT_READY[place], retry_after_seconds=_RETRY_SECONDS)

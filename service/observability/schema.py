@@ -2,16 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from litestar import Request, Router, get
 from litestar.types import ASGIApp
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from service.db.database import Database
 from service.http.answers import Answer
@@ -22,8 +19,7 @@ from service.migrate.entrypoints import status
 from service.migrate.plan import revisions
 from service.migrate.plan.config import scripts
 from service.migrate.state import compatibility, ledger
-
-T = TypeVar("T")
+from service.observability.readiness import migrated_heads
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s"(:])+'
 # On PostgreSQL the kind is followed by the statement that makes the object, on SQLite by its name.
@@ -121,8 +117,9 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     await asyncio.to_thread(scripts)
-    heads = await compatibility.heads(database.reading)
-    phases = await _asked(database, lambda connection: status.read_phases(connection, heads), status.Phases())
+    heads = await migrated_heads(database.reading)
+    async with database.reading.connect() as connection:
+        phases = await connection.run_sync(status.read_phases, heads)
     place = compatibility.place(heads)
     document = Schema(
         revisions=list(heads),
@@ -148,9 +145,9 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
     await asyncio.to_thread(scripts)
-    heads = await compatibility.heads(database.reading)
-    unwritten: list[Any] = []
-    entries = await _asked(database, ledger.entries, unwritten)
+    heads = await migrated_heads(database.reading)
+    async with database.reading.connect() as connection:
+        entries = await connection.run_sync(ledger.entries)
     steps: dict[str, list[SchemaStep]] = {}
     for entry in entries:
         steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
@@ -171,17 +168,6 @@ def name_of_change(line: str) -> str:
     """Return the sign, the kind and the name in a line of `fingerprint.drift`."""
     found = _CHANGED.match(line)
     return found.group().rstrip(" :(") if found else line[:2] + "an object"
-
-
-async def _asked(database: Database, question: Callable[[Connection], T], unmade: T) -> T:
-    """The answer; or `unmade` where there is no database yet, as on SQLite before the first migration."""
-    try:
-        async with database.reading.connect() as connection:
-            return await connection.run_sync(question)
-    except DBAPIError as error:
-        if compatibility.is_not_there_yet(error):
-            return unmade
-        raise
 
 
 router = Router("/v1/schema", route_handlers=[get_schema, get_schema_history])

@@ -129,7 +129,7 @@ async def test_a_storm_of_waiters_that_leave_loses_no_place(engine: AsyncEngine,
 async def test_a_connection_that_cannot_be_opened_leaves_its_place_to_the_next(engine: AsyncEngine, way: str) -> None:
     failures = iter([True] * CONNECTIONS + [False] * 100)
 
-    @event.listens_for(engine.sync_engine, "do_connect")
+    @event.listens_for(engine.sync_engine, "connect")
     def refuse(*_: Any) -> None:
         if next(failures):
             raise OSError("refused")

@@ -164,11 +164,13 @@ async def test_tells_of_a_database_at_head(client: httpx.AsyncClient) -> None:
     assert all(each["applied"] and each["steps"] for each in history["items"])
 
 
-async def test_tells_of_a_database_with_nothing_in_it(empty_url: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_database_with_nothing_in_it_is_unavailable_and_names_the_command(empty_url: str, path: str) -> None:
     async with service_on(empty_url) as client:
-        history = (await told(client, "/v1/schema/history"))["items"]
-        assert {(each["applied"], len(each["steps"])) for each in history} == {(False, 0)}
-        assert await told(client) == NOTHING | {"pending": [each["id"] for each in reversed(history)]}
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:roster:problem:unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "`roster db upgrade`" in answer.json()["detail"]
 
 
 async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, project: Project) -> None:

@@ -7,6 +7,8 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from service.db.failures import causes, is_schema_missing
+
 OLDEST = "0016_widen_record_titles"
 NEWEST = "0016_widen_record_titles"
 # This code reads what these revisions fill in rows that were there before them.
@@ -84,11 +86,5 @@ async def check(engine: AsyncEngine) -> Place:
 
 
 def is_not_there_yet(error: DBAPIError) -> bool:
-    """Whether a reader met no table, or no file, since nothing was ever migrated."""
-    told = str(error.orig)
-    # The last is SQLite's for a reader of a file that nobody has made.
-    return (
-        getattr(error.orig, "sqlstate", None) == "42P01"
-        or "no such table" in told
-        or "unable to open database file" in told
-    )
+    """Whether a reader met no table, since nothing was ever migrated."""
+    return any(is_schema_missing(each) for each in causes(error))

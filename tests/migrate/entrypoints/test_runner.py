@@ -97,6 +97,7 @@ async def test_a_connection_handed_in_is_used_and_each_revision_committed(empty_
 
 
 async def test_a_connection_that_enforced_foreign_keys_does_so_again(tmp_path: Path) -> None:
+    (tmp_path / "roster.db").touch()
     engine = create_engine(f"sqlite:///{tmp_path / 'roster.db'}", Purpose.SERVE)
     async with engine.connect() as connection:
         await connection.run_sync(lambda sync: command.upgrade(configuration(connection=sync), "0003"))
@@ -132,6 +133,7 @@ async def test_without_a_url_the_settings_say_where(empty_url: str, monkeypatch:
 
 
 async def test_a_transaction_that_enforces_foreign_keys_is_refused_before_a_row_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "roster.db").touch()
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     engine = create_engine(url, Purpose.SERVE)
     with pytest.raises(Refused, match="enforces foreign keys"):

@@ -167,7 +167,7 @@ def lock_file(url: URL) -> Path | None:
 
 def lock(file: Path) -> int | None:
     """The descriptor that holds the lock until it is closed, by us or by our death; `None` if another has it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The one before us may have removed the file after we opened it: then this lock keeps nobody out.
