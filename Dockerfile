@@ -10,10 +10,10 @@ RUN python -m venv /venv \
 # The build backend stays out of the image that runs.
 RUN python -m venv /build \
  && /build/bin/pip install --require-hashes --requirement requirements-build.lock
-COPY pyproject.toml LICENSE ./
-COPY service/__init__.py service/
-# Editable, so that the service finds alembic/ beside itself in /app.
-RUN /build/bin/python -c "from hatchling.build import build_editable; build_editable('/wheel')" \
+COPY pyproject.toml hatch_build.py LICENSE alembic.ini ./
+COPY alembic ./alembic
+COPY service ./service
+RUN /build/bin/python -c "from hatchling.build import build_wheel; build_wheel('/wheel')" \
  && /venv/bin/pip install --no-deps /wheel/*.whl
 
 FROM python:${PYTHON}-slim-trixie
@@ -21,11 +21,7 @@ FROM python:${PYTHON}-slim-trixie
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin roster \
  && install --directory --owner=roster --mode=700 /data
 COPY --from=build /venv /venv
-WORKDIR /app
-COPY alembic.ini ./
-COPY alembic ./alembic
-COPY service ./service
-RUN /venv/bin/python -m compileall -q service alembic
+WORKDIR /data
 # The container's network is private until a port is published: publish it on 127.0.0.1, or behind authentication.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

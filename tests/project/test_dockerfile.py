@@ -1,10 +1,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -42,7 +44,28 @@ def test_everything_copied_is_in_the_repository_and_let_through() -> None:
 
 
 def test_everything_the_service_needs_is_copied() -> None:
-    assert copied_paths() >= {"alembic", "alembic.ini", "pyproject.toml", "requirements.lock", "service"}
+    assert copied_paths() >= {
+        "alembic",
+        "alembic.ini",
+        "hatch_build.py",
+        "pyproject.toml",
+        "requirements.lock",
+        "service",
+    }
+
+
+def test_the_wheel_can_be_built_from_what_is_copied(tmp_path: Path) -> None:
+    for path in copied_paths():
+        copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copy
+        copy(ROOT / path, tmp_path / path)
+    (build,) = re.findall(
+        r'/build/bin/python -c "(.+?)"', " ".join(rest for name, rest in INSTRUCTIONS if name == "RUN")
+    )
+    code = build.replace("/wheel", str(tmp_path / "wheel"))
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheel").iterdir()
+    names = ZipFile(wheel).namelist()
+    assert {"service/alembic.ini", "service/alembic/env.py", "service/cli/serve.py"} <= set(names)
 
 
 def test_nothing_is_installed_without_its_hash() -> None:
