@@ -1,34 +1,26 @@
 """Departments."""
 
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped, relationship, validates
+from sqlalchemy.orm import Mapped, relationship
 
 from service.db import words
-from service.db.folding import fold
-from service.models.base import Base, Entity
+from service.models.base import IDS_ARE_NOT_REUSED, Base, Entity, External, Searchable
 from service.models.department_employee import DepartmentEmployee
 
 
-class Department(Entity, Base):
+class Department(Searchable, External, Entity, Base):
     """One department; its name is its own, however it is written."""
 
     __tablename__ = "departments"
     __table_args__ = (
         UniqueConstraint("name_key", info={"field": "name"}),
-        UniqueConstraint("external_id"),
-        {"sqlite_autoincrement": True},
+        IDS_ARE_NOT_REUSED,
     )
 
     name: Mapped[words.LongName]
-    external_id: Mapped[words.ExternalId | None]
     description: Mapped[words.Description | None]
     name_key: Mapped[words.Folded]
 
     members: Mapped[list[DepartmentEmployee]] = relationship(
         back_populates="department", lazy="raise", passive_deletes="all"
     )
-
-    @validates("name")
-    def _fold(self, _field: str, value: str) -> str:
-        self.name_key = fold(value)
-        return value

@@ -1,27 +1,24 @@
 """Employees."""
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.db import words
-from service.db.folding import fold
-from service.models.base import Base, Entity
+from service.models.base import IDS_ARE_NOT_REUSED, Base, Entity, External, Searchable
 from service.models.department_employee import DepartmentEmployee
 
 
-class Employee(Entity, Base):
+class Employee(Searchable, External, Entity, Base):
     """One employee, in any number of departments, who may also be a user."""
 
     __tablename__ = "employees"
     __table_args__ = (
-        UniqueConstraint("external_id"),
         UniqueConstraint("user_id"),
         Index(None, "name_key", "id"),
-        {"sqlite_autoincrement": True},
+        IDS_ARE_NOT_REUSED,
     )
 
     name: Mapped[words.LongName]
-    external_id: Mapped[words.ExternalId | None]
     user_id: Mapped[words.Ref | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     job_title: Mapped[words.LongName | None]
     hired_on: Mapped[words.Day | None]
@@ -30,8 +27,3 @@ class Employee(Entity, Base):
     memberships: Mapped[list[DepartmentEmployee]] = relationship(
         back_populates="employee", lazy="raise", passive_deletes="all"
     )
-
-    @validates("name")
-    def _fold(self, _field: str, value: str) -> str:
-        self.name_key = fold(value)
-        return value
