@@ -151,7 +151,7 @@ async def _import(
     from service.http.transfer.files import chunks, spooled
     from service.http.transfer.runs import Job
 
-    declared = import_module(f"service.{noun.replace('-', '_')}.actions").IMPORT
+    declared = import_module(f"service.{noun.replace('-', '_')}.transfer").IMPORT
     size = file.seek(0, os.SEEK_END) if file.seekable() else None
     with watching(name, size) as watcher:
         if file.seekable() or not parameters.atomic:
@@ -161,7 +161,7 @@ async def _import(
 
 
 async def _export(database: "Database", noun: str, target: IO[bytes], format: str) -> None:
-    export = import_module(f"service.{noun.replace('-', '_')}.queries").EXPORT
+    export = import_module(f"service.{noun.replace('-', '_')}.transfer").EXPORT
     async for piece in export.pieces(database.reader, format):
         await asyncio.to_thread(target.write, piece)
 

@@ -20,7 +20,9 @@ _COPY_SECONDS = 60.0
 _STALE_ENCODERS = (asyncpg.InvalidBinaryRepresentationError, asyncpg.BadCopyFileFormatError)
 
 
-async def insert(session: AsyncSession, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+async def insert_many(
+    session: AsyncSession, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
     """Insert rows whose values are already what the driver takes, in the session's own transaction.
 
     Raises what the driver raises; `Units.run` knows what to do with it.
@@ -55,7 +57,7 @@ def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
 
 
-async def change(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+async def update_many(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Give rows the values in `rows`, which all name the same columns: the primary key, `version` and what changes.
 
     The rows are locked as an UPDATE that changes no key does, in one statement.

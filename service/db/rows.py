@@ -17,7 +17,7 @@ M = TypeVar("M", bound=DeclarativeBase)
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-async def load(session: AsyncSession, model: type[M], id: int, *, to_delete: bool = False) -> M:
+async def get_for_update(session: AsyncSession, model: type[M], id: int, *, to_delete: bool = False) -> M:
     """Return the row, locked until the unit ends.
 
     A row to be changed is locked without its key (FOR NO KEY UPDATE), so that rows which refer to it can be inserted
@@ -32,7 +32,7 @@ async def load(session: AsyncSession, model: type[M], id: int, *, to_delete: boo
     return row
 
 
-async def store(session: AsyncSession, row: DeclarativeBase, struct: type[S]) -> S:
+async def insert_one(session: AsyncSession, row: DeclarativeBase, struct: type[S]) -> S:
     """Insert a new row and return what the wire shows of it, by one INSERT … RETURNING.
 
     This is half the cost of a flush (docs/decisions/0006); the row itself stays out of the session.
@@ -41,7 +41,7 @@ async def store(session: AsyncSession, row: DeclarativeBase, struct: type[S]) ->
     return struct(*stored.one())
 
 
-async def lock(session: AsyncSession, model: type[DeclarativeBase], id: int, struct: type[S]) -> S:
+async def read_for_update(session: AsyncSession, model: type[DeclarativeBase], id: int, struct: type[S]) -> S:
     """Return what the wire shows of a row, locked as by `load`; raises as `load`."""
     found = (await session.execute(_locking(model, struct), {"id": id})).one_or_none()
     if found is None:
@@ -49,7 +49,7 @@ async def lock(session: AsyncSession, model: type[DeclarativeBase], id: int, str
     return struct(*found)
 
 
-async def change(session: AsyncSession, model: type[DeclarativeBase], row: S, fields: Mapping[str, Any]) -> S:
+async def update_one(session: AsyncSession, model: type[DeclarativeBase], row: S, fields: Mapping[str, Any]) -> S:
     """Give a row that is locked these fields and return what the wire shows of it then; equal values change nothing.
 
     Raises:

@@ -16,10 +16,21 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 # None is SQL's NULL, which a column may refuse, and never the JSON text null.
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
+# asyncpg takes Python's first and last moment for PostgreSQL's infinities, so their days are left out.
+_FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
 
 def folded(length: int) -> TypeEngine[str]:
     """Text that both databases order and compare by its bytes; it holds what `service.db.folding.fold` returns."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; raises ValueError for one that PostgreSQL and Python do not both hold."""
+    if not _FIRST_MOMENT <= moment < _END_OF_TIME:
+        raise ValueError("Expected a time from 0001-01-02 to 9999-12-30, in UTC")
+    return moment.astimezone(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

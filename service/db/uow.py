@@ -34,8 +34,8 @@ class Units:
         if engine.dialect.name == "postgresql":
             self._store = _mark_and_commit
 
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, keep: Callable[[T], bool] = _always) -> T:
-        """Run the work in one transaction, commit if its answer is one to keep, and return the answer.
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, commit_if: Callable[[T], bool] = _always) -> T:
+        """Run the work in one transaction, commit if `commit_if` holds for its answer, and return the answer.
 
         The work runs again, in a new transaction, when a second try cures what it met: it must have no effect but
         on its session. A connection lost at COMMIT is settled by asking PostgreSQL what became of the transaction.
@@ -48,7 +48,7 @@ class Units:
         patience: Patience | None = None
         while True:
             try:
-                return await self._once(work, keep)
+                return await self._once(work, commit_if)
             except RosterError:
                 # An answer, whatever it was made of.
                 raise
@@ -58,13 +58,13 @@ class Units:
                 patience = patience or Patience(self._deadline_seconds)
                 await patience.wait_for_cure(failure)
 
-    async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], keep: Callable[[T], bool]) -> T:
+    async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool]) -> T:
         session = self._sessions()
         marks: list[commits.Mark] = []
         try:
             answer = await work(session)
-            if keep(answer):
-                # Whoever is cancelled may still go here; once COMMIT is near it is seen through.
+            if commit_if(answer):
+                # Cancelling during the flush rolls back; the COMMIT below is shielded and always completes.
                 if session.new or session.dirty or session.deleted:
                     await session.flush()
                 await _to_its_end(session.run_sync(self._store, marks))

@@ -12,7 +12,6 @@ from service.db.upserts import insert_into
 from service.department_employees import schemas
 from service.errors import Fault, Invalid, NotFound
 from service.http.etags import Conditions
-from service.http.transfer.declarations import Import
 from service.http.unit import Placed
 from service.http.wire import WRONG, sent
 from service.models import Department, DepartmentEmployee, Employee
@@ -52,17 +51,6 @@ def misdated(link: Mapping[str, Any]) -> list[Fault]:
     if begins and ends and ends < begins:
         return [Fault(detail="It is before from_date.", pointer="/to_date")]
     return []
-
-
-IMPORT = Import(
-    DepartmentEmployee,
-    title="who is in which department",
-    create=schemas.DepartmentEmployeeCreate,
-    view=schemas.DepartmentEmployeeExport,
-    match=("department_id",),
-    taken="This employee is in this department already.",
-    check=misdated,
-)
 
 
 async def remove(session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions) -> None:

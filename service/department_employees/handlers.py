@@ -1,29 +1,27 @@
 """Links between departments and employees over HTTP, from both ends."""
 
-from litestar import Router, delete, get, put
+from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
-from service.department_employees import actions, queries, schemas
+from service.department_employees import actions, queries, schemas, transfer
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
 from service.http.unit import Placed, Shown, reads, writes
 
-_FROM_DEPARTMENT = "/v1/departments/{department_id:str}/employees/{employee_id:str}"
-_FROM_EMPLOYEE = "/v1/employees/{employee_id:str}/departments/{department_id:str}"
+_FROM_DEPARTMENT = "/v1/departments/{department_id}/employees/{employee_id}"
+_FROM_EMPLOYEE = "/v1/employees/{employee_id}/departments/{department_id}"
 
 
-@get(_FROM_DEPARTMENT)
-@reads(summary="Read when an employee is in a department", result=schemas.DepartmentEmployee)
+@reads(_FROM_DEPARTMENT, summary="Read when an employee is in a department", result=schemas.DepartmentEmployee)
 async def get_department_employee(reader: Reader, department_id: int, employee_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 
-@put(_FROM_DEPARTMENT)
-@writes(summary="Put an employee into a department", result=schemas.DepartmentEmployee)
+@writes("PUT", _FROM_DEPARTMENT, summary="Put an employee into a department", result=schemas.DepartmentEmployee)
 async def put_department_employee(
     session: AsyncSession,
     department_id: int,
@@ -34,24 +32,23 @@ async def put_department_employee(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@delete(_FROM_DEPARTMENT, status_code=200)  # the answer says 204 itself
-@writes(summary="Take an employee out of a department", status=204)
+@writes("DELETE", _FROM_DEPARTMENT, summary="Take an employee out of a department", status=204)
 async def delete_department_employee(
     session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions
 ) -> None:
     await actions.remove(session, department_id, employee_id, conditions)
 
 
-@get(_FROM_EMPLOYEE)
-@reads(summary="Read when an employee is in one of their departments", result=schemas.DepartmentEmployee)
+@reads(
+    _FROM_EMPLOYEE, summary="Read when an employee is in one of their departments", result=schemas.DepartmentEmployee
+)
 async def get_employee_department(reader: Reader, employee_id: int, department_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 
-@put(_FROM_EMPLOYEE)
-@writes(summary="Put an employee into one more department", result=schemas.DepartmentEmployee)
+@writes("PUT", _FROM_EMPLOYEE, summary="Put an employee into one more department", result=schemas.DepartmentEmployee)
 async def put_employee_department(
     session: AsyncSession,
     employee_id: int,
@@ -62,15 +59,14 @@ async def put_employee_department(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@delete(_FROM_EMPLOYEE, status_code=200)  # the answer says 204 itself
-@writes(summary="Take an employee out of one of their departments", status=204)
+@writes("DELETE", _FROM_EMPLOYEE, summary="Take an employee out of one of their departments", status=204)
 async def delete_employee_department(
     session: AsyncSession, employee_id: int, department_id: int, conditions: Conditions
 ) -> None:
     await actions.remove(session, department_id, employee_id, conditions)
 
 
-_files = Router("/v1/department-employees", route_handlers=[importing(actions.IMPORT), exporting(queries.EXPORT)])
+_files = Router("/v1/department-employees", route_handlers=[importing(transfer.IMPORT), exporting(transfer.EXPORT)])
 
 router = Router(
     "/",

@@ -2,11 +2,10 @@
 
 from sqlalchemy import bindparam, select
 
+from service.db.listing import Filter, Listing
 from service.db.reader import Query
 from service.db.rows import columns
 from service.department_employees import schemas
-from service.http.pages import Filter, Listing
-from service.http.transfer.exports import Export
 from service.models import Department, DepartmentEmployee, Employee
 
 LINK = Query(
@@ -39,12 +38,4 @@ LINKS = Listing(
         "department_id": Filter(lambda value: DepartmentEmployee.department_id == value),
         "employee_id": Filter(lambda value: DepartmentEmployee.employee_id == value),
     },
-)
-
-EXPORT = Export(
-    "department-employees",
-    LINKS,
-    schemas.DepartmentEmployeeExport,
-    schemas.DepartmentEmployeeParameters,
-    title="who is in which department",
 )

@@ -1,53 +1,48 @@
 """Departments over HTTP."""
 
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import change, load, lock, store
-from service.departments import actions, queries, schemas
+from service.db.rows import get_for_update, insert_one, read_for_update, update_one
+from service.departments import queries, schemas, transfer
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import Department
 
 
-@get("/")
-@reads(summary="List departments", result=schemas.DepartmentPage)
+@reads("/", summary="List departments", result=schemas.DepartmentPage)
 async def list_departments(reader: Reader, query: schemas.DepartmentParameters) -> Page[schemas.Department]:
     return await queries.DEPARTMENTS.page(reader, query)
 
 
-@post("/")
-@writes(summary="Create a department", status=201, idempotent=True)
+@writes("POST", "/", summary="Create a department", status=201, idempotent=True)
 async def create_department(session: AsyncSession, body: schemas.DepartmentCreate) -> schemas.Department:
-    return await store(session, Department(**sent(body)), schemas.Department)
+    return await insert_one(session, Department(**sent(body)), schemas.Department)
 
 
-@get("/{department_id:str}")
-@reads(summary="Read a department")
+@reads("/{department_id}", summary="Read a department")
 async def get_department(reader: Reader, department_id: int) -> schemas.Department:
     if department := await reader.first(queries.DEPARTMENT, id=department_id):
         return department
     raise NotFound(f"There is no department {department_id}.")
 
 
-@patch("/{department_id:str}")
-@writes(summary="Change a department")
+@writes("PATCH", "/{department_id}", summary="Change a department")
 async def update_department(
     session: AsyncSession, department_id: int, conditions: Conditions, body: schemas.DepartmentUpdate
 ) -> schemas.Department:
-    department = await lock(session, Department, department_id, schemas.Department)
+    department = await read_for_update(session, Department, department_id, schemas.Department)
     conditions.match(department.version)
-    return await change(session, Department, department, sent(body))
+    return await update_one(session, Department, department, sent(body))
 
 
-@get("/{department_id:str}/employees")
-@reads(summary="List a department's employees", result=schemas.DepartmentMemberPage)
+@reads("/{department_id}/employees", summary="List a department's employees", result=schemas.DepartmentMemberPage)
 async def list_department_employees(
     reader: Reader, department_id: int, query: schemas.DepartmentMemberParameters
 ) -> Page[schemas.DepartmentMember]:
@@ -57,10 +52,9 @@ async def list_department_employees(
     return page
 
 
-@delete("/{department_id:str}", status_code=200)  # the answer says 204 itself
-@writes(summary="Delete a department", status=204)
+@writes("DELETE", "/{department_id}", summary="Delete a department", status=204)
 async def delete_department(session: AsyncSession, department_id: int, conditions: Conditions) -> None:
-    department = await load(session, Department, department_id, to_delete=True)
+    department = await get_for_update(session, Department, department_id, to_delete=True)
     conditions.match(department.version)
     await session.delete(department)
 
@@ -74,7 +68,7 @@ router = Router(
         update_department,
         delete_department,
         list_department_employees,
-        importing(actions.IMPORT),
-        exporting(queries.EXPORT),
+        importing(transfer.IMPORT),
+        exporting(transfer.EXPORT),
     ],
 )

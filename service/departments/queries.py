@@ -2,11 +2,10 @@
 
 from sqlalchemy import bindparam, select
 
+from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query
 from service.db.rows import columns
 from service.departments import schemas
-from service.http.pages import Filter, Listing, contains
-from service.http.transfer.exports import Export
 from service.models import Department, DepartmentEmployee, Employee
 
 _SELECT = columns(Department, schemas.Department)
@@ -24,7 +23,6 @@ DEPARTMENTS = Listing(
     },
 )
 
-EXPORT = Export("departments", DEPARTMENTS, schemas.Department, schemas.DepartmentParameters, title="departments")
 
 MEMBERS = Listing(
     schemas.DepartmentMember,

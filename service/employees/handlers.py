@@ -1,36 +1,33 @@
 """Employees over HTTP."""
 
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import change, load, lock, store
-from service.employees import actions, queries, schemas
+from service.db.rows import get_for_update, insert_one, read_for_update, update_one
+from service.employees import queries, schemas, transfer
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.pages import Page
 from service.http.unit import Shown, reads, writes
 from service.http.wire import sent
 from service.models import Employee
 
 
-@get("/")
-@reads(summary="List employees", result=schemas.EmployeePage)
+@reads("/", summary="List employees", result=schemas.EmployeePage)
 async def list_employees(reader: Reader, query: schemas.EmployeeParameters) -> Page[schemas.Employee]:
     return await queries.EMPLOYEES.page(reader, query)
 
 
-@post("/")
-@writes(summary="Create an employee", status=201, idempotent=True)
+@writes("POST", "/", summary="Create an employee", status=201, idempotent=True)
 async def create_employee(session: AsyncSession, body: schemas.EmployeeCreate) -> schemas.Employee:
-    return await store(session, Employee(**sent(body)), schemas.Employee)
+    return await insert_one(session, Employee(**sent(body)), schemas.Employee)
 
 
-@get("/{employee_id:str}")
-@reads(summary="Read an employee", result=schemas.EmployeeShown)
+@reads("/{employee_id}", summary="Read an employee", result=schemas.EmployeeShown)
 async def get_employee(reader: Reader, employee_id: int, query: schemas.Include) -> schemas.EmployeeShown | Shown:
     if query.include is UNSET:
         if employee := await reader.first(queries.EMPLOYEE, id=employee_id):
@@ -40,18 +37,16 @@ async def get_employee(reader: Reader, employee_id: int, query: schemas.Include)
     raise NotFound(f"There is no employee {employee_id}.")
 
 
-@patch("/{employee_id:str}")
-@writes(summary="Change an employee")
+@writes("PATCH", "/{employee_id}", summary="Change an employee")
 async def update_employee(
     session: AsyncSession, employee_id: int, conditions: Conditions, body: schemas.EmployeeUpdate
 ) -> schemas.Employee:
-    employee = await lock(session, Employee, employee_id, schemas.Employee)
+    employee = await read_for_update(session, Employee, employee_id, schemas.Employee)
     conditions.match(employee.version)
-    return await change(session, Employee, employee, sent(body))
+    return await update_one(session, Employee, employee, sent(body))
 
 
-@get("/{employee_id:str}/departments")
-@reads(summary="List an employee's departments", result=schemas.EmployeeDepartmentPage)
+@reads("/{employee_id}/departments", summary="List an employee's departments", result=schemas.EmployeeDepartmentPage)
 async def list_employee_departments(
     reader: Reader, employee_id: int, query: schemas.EmployeeDepartmentParameters
 ) -> Page[schemas.EmployeeDepartment]:
@@ -61,10 +56,9 @@ async def list_employee_departments(
     return page
 
 
-@delete("/{employee_id:str}", status_code=200)  # the answer says 204 itself
-@writes(summary="Delete an employee", status=204)
+@writes("DELETE", "/{employee_id}", summary="Delete an employee", status=204)
 async def delete_employee(session: AsyncSession, employee_id: int, conditions: Conditions) -> None:
-    employee = await load(session, Employee, employee_id, to_delete=True)
+    employee = await get_for_update(session, Employee, employee_id, to_delete=True)
     conditions.match(employee.version)
     await session.delete(employee)
 
@@ -78,7 +72,7 @@ router = Router(
         update_employee,
         delete_employee,
         list_employee_departments,
-        importing(actions.IMPORT),
-        exporting(queries.EXPORT),
+        importing(transfer.IMPORT),
+        exporting(transfer.EXPORT),
     ],
 )

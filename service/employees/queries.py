@@ -5,11 +5,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query, Reader
 from service.db.rows import columns
 from service.employees import schemas
-from service.http.pages import Filter, Listing, contains
-from service.http.transfer.exports import Export
 from service.models import Department, DepartmentEmployee, Employee
 
 _SELECT = columns(Employee, schemas.Employee)
@@ -44,7 +43,6 @@ EMPLOYEES = Listing(
     },
 )
 
-EXPORT = Export("employees", EMPLOYEES, schemas.Employee, schemas.EmployeeParameters, title="employees")
 
 DEPARTMENTS = Listing(
     schemas.EmployeeDepartment,

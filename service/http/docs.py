@@ -131,8 +131,14 @@ async def _prepared() -> dict[str, Asset]:
     return await asyncio.to_thread(_assets)
 
 
-@get("/openapi.json")
-@serves(summary="Read this description of the API", result=dict[str, Any], tagged=True, problems=(400, 412))
+@serves(
+    "GET",
+    "/openapi.json",
+    summary="Read this description of the API",
+    result=dict[str, Any],
+    tagged=True,
+    problems=(400, 412),
+)
 async def get_openapi(request: Request[Any, Any, Any]) -> ASGIApp:
     state = request.app.state
     if "openapi" not in state:

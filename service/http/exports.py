@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import Request, get
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Send
 from msgspec import UNSET
@@ -36,13 +36,15 @@ def exporting(export: Export) -> HTTPRouteHandler:
 
     endpoint.__name__ = f"export_{export.noun.replace('-', '_')}"
     declare = serves(
+        "GET",
+        "/export",
         summary=f"Export {export.title}",
         query=export.parameters,
         gives=tuple(MEDIA.values()),
         lines=export.row,
         problems=(400, 406, 422, 503),
     )
-    return get("/export")(declare(endpoint))
+    return declare(endpoint)
 
 
 class Download:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, post
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from msgspec import UNSET, UnsetType
@@ -71,6 +71,8 @@ def importing(declared: Import) -> HTTPRouteHandler:
 
     endpoint.__name__ = f"import_{declared.table.name}"
     declare = serves(
+        "POST",
+        "/import",
         summary=f"Import {declared.title}",
         result=Report,
         query=ImportParameters,
@@ -79,7 +81,7 @@ def importing(declared: Import) -> HTTPRouteHandler:
         writes=True,
         problems=(400, 409, 413, 415, 422, 503),
     )
-    return post("/import", status_code=200)(declare(endpoint))
+    return declare(endpoint)
 
 
 def _format(scope: Any, asked: str | UnsetType) -> str:

@@ -1,27 +1,14 @@
-"""Keyset pages: each begins where the one before ended, at whatever depth."""
+"""Lists on the wire: what every list takes, and a page with the link to the next one."""
 
-import base64
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
-from zlib import crc32
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, literal_column, or_, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
 
-from service.db.folding import fold
-from service.db.reader import AnySelect, Query, Reader
-from service.db.words import BLANKABLE_LINE, LARGEST_KEY, LINE
-from service.errors import Malformed
+from service.db.listing import Page
+from service.db.words import LINE
 from service.http.answers import Answer
-from service.http.wire import in_utc
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many items at most.")]
 Cursor = Annotated[
@@ -36,22 +23,10 @@ Search = Annotated[
     ),
 ]
 
-# What a cursor may hold: anyone can write one.
-_Key = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_KEY)]
-_KINDS: dict[type, Any] = {
-    int: _Key,
-    str: Annotated[str, msgspec.Meta(pattern=BLANKABLE_LINE)],
-    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
-}
-
 _CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
-# PostgreSQL plans a bound LIMIT anew each time, for it may be any; one that is written out it plans once. Only these
-# are, so that not too many statements are kept.
-_USUAL = frozenset({10, 20, 25, 50, 100, 200})
 _NEEDS_NO_ENCODING = re.compile(r"[\w.~=&-]*", re.ASCII)
 
 _encode = msgspec.json.Encoder().encode
-_decode_cursor = msgspec.json.Decoder(tuple[int, Any, _Key]).decode
 
 
 class ListParameters(msgspec.Struct, kw_only=True, frozen=True):
@@ -61,46 +36,14 @@ class ListParameters(msgspec.Struct, kw_only=True, frozen=True):
     cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A condition on the bound value `:name`, and what makes that value of what the caller wrote."""
-
-    condition: Callable[[Any], ColumnElement[bool]]
-    prepare: Callable[[Any], Any] = lambda value: value
-
-
-def contains(*columns: InstrumentedAttribute[str]) -> Filter:
-    """A filter that finds text anywhere in folded columns."""
-
-    def condition(value: Any) -> ColumnElement[bool]:
-        return or_(*(column.like(value, escape="\\") for column in columns))
-
-    return Filter(condition, _pattern)
-
-
-def _pattern(text: str) -> str:
-    folded = fold(text)
-    for special in ("\\", "%", "_"):
-        folded = folded.replace(special, f"\\{special}")
-    return f"%{folded}%"
-
-
-class Page(Generic[T]):
-    """Some of a list, and the way to the rest."""
-
-    __slots__ = ("items", "next_cursor")
-
-    def __init__(self, items: list[T], next_cursor: str | None) -> None:
-        self.items = items
-        self.next_cursor = next_cursor
-
-    def answer(self, scope: Any) -> Answer:
-        document = {"items": self.items, "next_cursor": self.next_cursor}
-        if self.next_cursor is None:
-            return Answer(_encode(document))
-        query = _with_cursor(scope["query_string"].decode("ascii"), self.next_cursor)
-        link = f'<{scope["path"]}?{query}>; rel="next"'
-        return Answer(_encode(document), headers=((b"link", link.encode()),))
+def render(page: Page[Any], scope: Any) -> Answer:
+    """Return the page as a document, with a Link header that leads to the next one."""
+    document = {"items": page.items, "next_cursor": page.next_cursor}
+    if page.next_cursor is None:
+        return Answer(_encode(document))
+    query = _with_cursor(scope["query_string"].decode("ascii"), page.next_cursor)
+    link = f'<{scope["path"]}?{query}>; rel="next"'
+    return Answer(_encode(document), headers=((b"link", link.encode()),))
 
 
 def _with_cursor(query: str, cursor: str) -> str:
@@ -109,103 +52,3 @@ def _with_cursor(query: str, cursor: str) -> str:
         return f"{_CURSOR.sub('', query)}&cursor={cursor}".lstrip("&")
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     return urlencode(parameters | {"cursor": cursor})
-
-
-class Listing(Generic[T]):
-    """A list that can be sorted and filtered; each combination is compiled once and kept.
-
-    `select` holds the columns of `row`, in order, the key first; `sorts` names the columns, none of them NULL, that
-    `sort` may say.
-    """
-
-    def __init__(
-        self,
-        row: type[T],
-        select: AnySelect,
-        *,
-        key: InstrumentedAttribute[int],
-        sorts: Mapping[str, InstrumentedAttribute[Any]],
-        filters: Mapping[str, Filter],
-    ) -> None:
-        self._row = row
-        self._select = select
-        self._key = key
-        self._name = str(key)
-        self._id = msgspec.structs.fields(row)[0].name
-        self._sorts = sorts
-        self._kinds = {name: _KINDS[column.type.python_type] for name, column in sorts.items()}
-        self._filters = filters
-        self._query = cache(self._build)
-
-    async def page(
-        self, reader: Reader, parameters: ListParameters, *, fixed: Mapping[str, Any] | None = None
-    ) -> Page[T]:
-        """Return one page; `fixed` are filters that the path sets.
-
-        Raises:
-            Malformed: the cursor belongs to another sort or other filters, or is none.
-        """
-        sort: str = getattr(parameters, "sort", "id")
-        filters = self._values(parameters, fixed or {})
-        bound = {name: self._filters[name].prepare(value) for name, value in filters.items()}
-        mark = crc32(_encode([self._name, sort, sorted(filters.items())]))
-        after = parameters.cursor is not msgspec.UNSET
-        if after:
-            bound["after_sort"], bound["after_id"] = self._read_cursor(str(parameters.cursor), sort, mark)
-        query = self._query(sort, frozenset(filters), after, parameters.limit if parameters.limit in _USUAL else None)
-        rows = await reader.all(query, most=parameters.limit + 1, **bound)
-        more = len(rows) > parameters.limit
-        if more:
-            rows.pop()
-        by_key = self._sorts[sort.removeprefix("-")] is self._key
-        items = rows if by_key else [item for item, _ in rows]
-        if not more:
-            return Page(items, None)
-        key = getattr(items[-1], self._id)
-        return Page(items, _write_cursor(mark, key if by_key else rows[-1][1], key))
-
-    def _values(self, parameters: ListParameters, fixed: Mapping[str, Any]) -> dict[str, Any]:
-        values = {**fixed}
-        for name in self._filters:
-            if (value := getattr(parameters, name, msgspec.UNSET)) is not msgspec.UNSET:
-                values[name] = value
-        return values
-
-    def _build(self, sort: str, filters: frozenset[str], after: bool, limit: int | None) -> Query[Any]:  # noqa: FBT001
-        column, descending = self._sorts[sort.removeprefix("-")], sort.startswith("-")
-        statement = self._select
-        for name in sorted(filters):
-            statement = statement.where(self._filters[name].condition(bindparam(name)))
-        here: Any = self._key
-        there: Any = bindparam("after_id", type_=self._key.type)
-        order = [self._key]
-        if column is not self._key:
-            here = tuple_(column, self._key)
-            there = tuple_(bindparam("after_sort", type_=column.type), there)
-            order = [column, self._key]
-        if after:
-            statement = statement.where(here < there if descending else here > there)
-        statement = statement.order_by(*(each.desc() if descending else each for each in order))
-        statement = statement.limit(bindparam("most") if limit is None else literal_column(str(limit + 1)))
-        row: Callable[..., T] = self._row
-        if column is self._key:
-            return Query(row, statement)
-        return Query(lambda *values: (row(*values[:-1]), values[-1]), statement.add_columns(column))
-
-    def _read_cursor(self, cursor: str, sort: str, mark: int) -> tuple[Any, int]:
-        kind = self._kinds[sort.removeprefix("-")]
-        try:
-            padded = cursor + "=" * (-len(cursor) % 4)
-            made_for, value, key = _decode_cursor(base64.b64decode(padded, altchars=b"-_", validate=True))
-            if made_for != mark:
-                raise Malformed("The cursor belongs to another sort or other filters; begin at the first page.")
-            value = msgspec.convert(value, kind)
-            if isinstance(value, datetime):
-                value = in_utc(value)
-        except (ValueError, RecursionError):  # base64's and msgspec's errors are ValueErrors too
-            raise Malformed("The cursor is not one that a page gave.") from None
-        return value, key
-
-
-def _write_cursor(mark: int, value: Any, key: int) -> str:
-    return base64.urlsafe_b64encode(_encode([mark, value, key])).rstrip(b"=").decode()

@@ -1,28 +1,33 @@
 """One request is one unit: the handler runs in a transaction, its answer is encoded there, then stored, then sent."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from litestar import Request
+from litestar import HttpMethod, Request, route
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
+from service.db.listing import Page
 from service.http.answers import Answer
 from service.http.binding import Binding
 from service.http.etags import etag, is_known
 from service.http.idempotency import Once
-from service.http.pages import Page
+from service.http.pages import render
 from service.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
 Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Answer(status=204)
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +73,12 @@ class Placed:
         self.created = created
 
 
-def reads(*, summary: str, result: Any = None, problems: tuple[int, ...] = ()) -> Callable[[Handler], Endpoint]:
-    """Make an endpoint of a handler that takes `reader: Reader` and only reads."""
+def reads(
+    path: str, *, summary: str, result: Any = None, problems: tuple[int, ...] = ()
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a GET route of a handler that takes `reader: Reader` and only reads."""
 
-    def decorate(handler: Handler) -> Endpoint:
+    def decorate(handler: Handler) -> HTTPRouteHandler:
         operation, binding = _declare(handler, summary, 200, problems, result=result)
 
         async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -79,22 +86,24 @@ def reads(*, summary: str, result: Any = None, problems: tuple[int, ...] = ()) -
             reader = _database(request).reader
             return _render(await handler(reader=reader, **values), 200, request.scope)
 
-        return _named(endpoint, handler, operation)
+        return _route("GET", path, endpoint, handler, operation)
 
     return decorate
 
 
 def writes(
+    method: Method,
+    path: str,
     *,
     summary: str,
     status: int = 200,
     result: Any = None,
     problems: tuple[int, ...] = (),
     idempotent: bool = False,
-) -> Callable[[Handler], Endpoint]:
-    """Make an endpoint of a handler that takes `session: AsyncSession`; what it answers is true when it is sent."""
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a route of a handler that takes `session: AsyncSession`; the answer is sent after COMMIT."""
 
-    def decorate(handler: Handler) -> Endpoint:
+    def decorate(handler: Handler) -> HTTPRouteHandler:
         operation, binding = _declare(
             handler, summary, status, problems, result=result, writes=True, idempotent=idempotent
         )
@@ -115,22 +124,22 @@ def writes(
                     await once.keep(session, answer)
                 return answer
 
-            return await _database(request).units.run(work, keep=_is_success)
+            return await _database(request).units.run(work, commit_if=_is_success)
 
-        return _named(endpoint, handler, operation)
+        return _route(method, path, endpoint, handler, operation)
 
     return decorate
 
 
 def serves(
-    *, summary: str, result: Any = None, problems: tuple[int, ...] = (), **more: Any
-) -> Callable[[Endpoint], Endpoint]:
-    """Declare an endpoint that reads its request, and does what it does, by itself; `more` is as in `Operation`."""
+    method: Method, path: str, *, summary: str, result: Any = None, problems: tuple[int, ...] = (), **more: Any
+) -> Callable[[Endpoint], HTTPRouteHandler]:
+    """Make a route of an endpoint that reads its request and answers by itself; `more` is as in `Operation`."""
 
-    def decorate(endpoint: Endpoint) -> Endpoint:
+    def decorate(endpoint: Endpoint) -> HTTPRouteHandler:
         name, statuses = endpoint.__name__, tuple(sorted({500, *problems}))
         operation = Operation(name=name, summary=summary, status=200, result=result, problems=statuses, **more)
-        return _named(endpoint, endpoint, operation)
+        return _route(method, path, endpoint, endpoint, operation)
 
     return decorate
 
@@ -144,11 +153,14 @@ def _database(request: Request[Any, Any, Any]) -> Database:
     return database
 
 
-def _named(endpoint: Endpoint, handler: Callable[..., Any], operation: Operation) -> Endpoint:
+def _route(
+    method: Method, path: str, endpoint: Endpoint, handler: Callable[..., Any], operation: Operation
+) -> HTTPRouteHandler:
+    """Return Litestar's handler; it learns nothing of arguments and statuses, which the endpoint sees to."""
     endpoint.__name__ = handler.__name__
     endpoint.__doc__ = handler.__doc__
     endpoint.operation = operation  # type: ignore[attr-defined]
-    return endpoint
+    return route(_PARAMETER.sub(r"{\1:str}", path), http_method=HttpMethod(method), status_code=200)(endpoint)
 
 
 def _declare(
@@ -185,7 +197,7 @@ def _render(result: Any, status: int, scope: Any) -> Answer:
     if isinstance(result, Page):
         # A page has no ETag: If-Match holds with `*` alone, and nothing is 304.
         is_known(scope, None)
-        return result.answer(scope)
+        return render(result, scope)
     if isinstance(result, Shown):
         body = _encode(result.document)
         return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from service.db.types import in_utc
 from service.errors import Fault, Invalid, Malformed
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -21,9 +22,6 @@ _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 # A megabyte of faults is no use to anyone.
 _MOST_FAULTS = 100
-# asyncpg takes Python's first and last moment for PostgreSQL's infinities, so their days are left out.
-_FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 # Names alone matter: numbers stay text, whatever their length.
 _NAMES = json.JSONDecoder(object_pairs_hook=lambda pairs: [name for name, _ in pairs], parse_int=str, parse_float=str)
 
@@ -135,13 +133,6 @@ def _integral(document: Any) -> Any:
 def sent(patch: msgspec.Struct) -> dict[str, Any]:
     """Return the fields that a merge patch names (RFC 7396)."""
     return {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not msgspec.UNSET}
-
-
-def in_utc(moment: datetime) -> datetime:
-    """Return an aware moment in UTC; raises ValueError for one that PostgreSQL and Python do not both hold."""
-    if not _FIRST_MOMENT <= moment < _END_OF_TIME:
-        raise ValueError("Expected a time from 0001-01-02 to 9999-12-30, in UTC")
-    return moment.astimezone(UTC)
 
 
 def _named_twice(raw: bytes) -> list[str]:

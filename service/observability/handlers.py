@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Router, get
+from litestar import Request, Router
 from litestar.types import ASGIApp
 
 from service import __version__
@@ -39,15 +39,13 @@ class Version(msgspec.Struct, frozen=True):
     version: str
 
 
-@get("/livez")
-@serves(summary="Tell whether the process is alive", result=Liveness)
+@serves("GET", "/livez", summary="Tell whether the process is alive", result=Liveness)
 async def get_liveness(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """This process runs its loop; a database that is away is no reason to restart it."""
     return Answer(_encode(Liveness("alive")))
 
 
-@get("/readyz")
-@serves(summary="Tell whether requests can be served", result=Readiness, problems=(503,))
+@serves("GET", "/readyz", summary="Tell whether requests can be served", result=Readiness, problems=(503,))
 async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     """The database answers, and its schema lies in the range that this code works with."""
     database: Database = request.app.state["database"]
@@ -59,15 +57,13 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(msgspec.json.encode({"status": "ready", "revision": revision, "schema": place}))
 
 
-@get("/version")
-@serves(summary="Read the version", result=Version)
+@serves("GET", "/version", summary="Read the version", result=Version)
 async def get_version(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """The version of the code."""
     return Answer(_encode(Version("roster", __version__)))
 
 
-@get("/metrics")
-@serves(summary="Read the figures", gives=(MEDIA_TYPE.decode(),))
+@serves("GET", "/metrics", summary="Read the figures", gives=(MEDIA_TYPE.decode(),))
 async def get_metrics(request: Request[Any, Any, Any]) -> ASGIApp:
     """Figures for Prometheus."""
     return Answer(request.app.state["metrics"].render(), media_type=MEDIA_TYPE)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Router, get
+from litestar import Request, Router
 from litestar.types import ASGIApp
 
 from service.db.database import Database
@@ -109,8 +109,7 @@ class SchemaHistory(msgspec.Struct, frozen=True):
     next_cursor: None = None
 
 
-@get("/")
-@serves(summary="Tell where the schema stands", result=Schema, problems=(400, 422, 503))
+@serves("GET", "/", summary="Tell where the schema stands", result=Schema, problems=(400, 422, 503))
 async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     """The revision of the database, what is left to do of its phases, and how far a backfill is."""
     _nothing.read(request.scope["query_string"])
@@ -138,8 +137,7 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(_encode(document))
 
 
-@get("/history")
-@serves(summary="List what was done to the schema", result=SchemaHistory, problems=(400, 422, 503))
+@serves("GET", "/history", summary="List what was done to the schema", result=SchemaHistory, problems=(400, 422, 503))
 async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     """Every revision, the newest first, with the steps that were done of it."""
     _nothing.read(request.scope["query_string"])

@@ -1,55 +1,50 @@
 """Recordings over HTTP."""
 
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import change, load, lock, store
+from service.db.rows import get_for_update, insert_one, read_for_update, update_one
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import Record
-from service.records import actions, queries, schemas
+from service.records import queries, schemas, transfer
 
 
-@get("/")
-@reads(summary="List recordings", result=schemas.RecordPage)
+@reads("/", summary="List recordings", result=schemas.RecordPage)
 async def list_records(reader: Reader, query: schemas.RecordParameters) -> Page[schemas.Record]:
     return await queries.RECORDS.page(reader, query)
 
 
-@post("/")
-@writes(summary="Create a recording", status=201, idempotent=True)
+@writes("POST", "/", summary="Create a recording", status=201, idempotent=True)
 async def create_record(session: AsyncSession, body: schemas.RecordCreate) -> schemas.Record:
-    return await store(session, Record(**sent(body)), schemas.Record)
+    return await insert_one(session, Record(**sent(body)), schemas.Record)
 
 
-@get("/{record_id:str}")
-@reads(summary="Read a recording")
+@reads("/{record_id}", summary="Read a recording")
 async def get_record(reader: Reader, record_id: int) -> schemas.Record:
     if record := await reader.first(queries.RECORD, id=record_id):
         return record
     raise NotFound(f"There is no record {record_id}.")
 
 
-@patch("/{record_id:str}")
-@writes(summary="Change a recording")
+@writes("PATCH", "/{record_id}", summary="Change a recording")
 async def update_record(
     session: AsyncSession, record_id: int, conditions: Conditions, body: schemas.RecordUpdate
 ) -> schemas.Record:
-    record = await lock(session, Record, record_id, schemas.Record)
+    record = await read_for_update(session, Record, record_id, schemas.Record)
     conditions.match(record.version)
-    return await change(session, Record, record, sent(body))
+    return await update_one(session, Record, record, sent(body))
 
 
-@delete("/{record_id:str}", status_code=200)  # the answer says 204 itself
-@writes(summary="Delete a recording", status=204)
+@writes("DELETE", "/{record_id}", summary="Delete a recording", status=204)
 async def delete_record(session: AsyncSession, record_id: int, conditions: Conditions) -> None:
-    record = await load(session, Record, record_id, to_delete=True)
+    record = await get_for_update(session, Record, record_id, to_delete=True)
     conditions.match(record.version)
     await session.delete(record)
 
@@ -62,7 +57,7 @@ router = Router(
         get_record,
         update_record,
         delete_record,
-        importing(actions.IMPORT),
-        exporting(queries.EXPORT),
+        importing(transfer.IMPORT),
+        exporting(transfer.EXPORT),
     ],
 )

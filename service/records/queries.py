@@ -2,11 +2,10 @@
 
 from sqlalchemy import bindparam
 
+from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query
 from service.db.rows import columns
 from service.db.types import holds
-from service.http.pages import Filter, Listing, contains
-from service.http.transfer.exports import Export
 from service.models import Record
 from service.records import schemas
 
@@ -26,5 +25,3 @@ RECORDS = Listing(
         "tag": Filter(lambda value: holds(Record.tags, value)),
     },
 )
-
-EXPORT = Export("records", RECORDS, schemas.Record, schemas.RecordParameters, title="recordings")

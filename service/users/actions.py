@@ -3,17 +3,7 @@
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.http.transfer.declarations import Import
-from service.models import Employee, Record, User
-from service.users import schemas
-
-IMPORT = Import(
-    User,
-    title="users",
-    create=schemas.UserCreate,
-    view=schemas.User,
-    match=("external_id", "email"),
-)
+from service.models import Employee, Record
 
 
 async def let_go(session: AsyncSession, user_id: int) -> None:

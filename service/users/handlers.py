@@ -1,55 +1,50 @@
 """Users over HTTP."""
 
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import change, load, lock, store
+from service.db.rows import get_for_update, insert_one, read_for_update, update_one
 from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.pages import Page
 from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import User
-from service.users import actions, queries, schemas
+from service.users import actions, queries, schemas, transfer
 
 
-@get("/")
-@reads(summary="List users", result=schemas.UserPage)
+@reads("/", summary="List users", result=schemas.UserPage)
 async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[schemas.User]:
     return await queries.USERS.page(reader, query)
 
 
-@post("/")
-@writes(summary="Create a user", status=201, idempotent=True)
+@writes("POST", "/", summary="Create a user", status=201, idempotent=True)
 async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
-    return await store(session, User(**sent(body)), schemas.User)
+    return await insert_one(session, User(**sent(body)), schemas.User)
 
 
-@get("/{user_id:str}")
-@reads(summary="Read a user")
+@reads("/{user_id}", summary="Read a user")
 async def get_user(reader: Reader, user_id: int) -> schemas.User:
     if user := await reader.first(queries.USER, id=user_id):
         return user
     raise NotFound(f"There is no user {user_id}.")
 
 
-@patch("/{user_id:str}")
-@writes(summary="Change a user")
+@writes("PATCH", "/{user_id}", summary="Change a user")
 async def update_user(
     session: AsyncSession, user_id: int, conditions: Conditions, body: schemas.UserUpdate
 ) -> schemas.User:
-    user = await lock(session, User, user_id, schemas.User)
+    user = await read_for_update(session, User, user_id, schemas.User)
     conditions.match(user.version)
-    return await change(session, User, user, sent(body))
+    return await update_one(session, User, user, sent(body))
 
 
-@delete("/{user_id:str}", status_code=200)  # the answer says 204 itself
-@writes(summary="Delete a user", status=204)
+@writes("DELETE", "/{user_id}", summary="Delete a user", status=204)
 async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
-    user = await load(session, User, user_id, to_delete=True)
+    user = await get_for_update(session, User, user_id, to_delete=True)
     conditions.match(user.version)
     await actions.let_go(session, user_id)
     await session.delete(user)
@@ -63,7 +58,7 @@ router = Router(
         get_user,
         update_user,
         delete_user,
-        importing(actions.IMPORT),
-        exporting(queries.EXPORT),
+        importing(transfer.IMPORT),
+        exporting(transfer.EXPORT),
     ],
 )

@@ -3,10 +3,9 @@
 from sqlalchemy import bindparam
 
 from service.db.folding import fold
+from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query
 from service.db.rows import columns
-from service.http.pages import Filter, Listing, contains
-from service.http.transfer.exports import Export
 from service.models import User
 from service.users import schemas
 
@@ -26,5 +25,3 @@ USERS = Listing(
         "active": Filter(lambda value: User.active == value),
     },
 )
-
-EXPORT = Export("users", USERS, schemas.User, schemas.UserParameters, title="users")

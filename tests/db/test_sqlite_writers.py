@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
-from service.db.rows import load
+from service.db.rows import get_for_update
 from service.db.uow import Units
 from tests.db.conftest import engine_on
 from tests.db.tables import Counter, Tables
@@ -37,7 +37,7 @@ async def count_up(url: str, *, writers: int, seconds: float) -> dict[str, Any]:
             at = writer % COUNTERS
 
             async def add(session: AsyncSession) -> None:
-                counter = await load(session, Counter, at + 1)
+                counter = await get_for_update(session, Counter, at + 1)
                 value = counter.value
                 await asyncio.sleep(0)
                 counter.value = value + 1
@@ -85,7 +85,7 @@ async def test_readers_do_not_wait_for_writers(small_sqlite_url: str) -> None:
         seen: list[int | None] = []
 
         async def write_and_look(session: AsyncSession) -> None:
-            (await load(session, Counter, 1)).value = 7
+            (await get_for_update(session, Counter, 1)).value = 7
             await session.flush()
             async with asyncio.timeout(1):
                 seen.append(await Reader(reading).first(VALUE, id=1))

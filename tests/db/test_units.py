@@ -8,7 +8,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from service.db.rows import load
+from service.db.rows import get_for_update
 from service.db.uow import Units
 from service.errors import Conflict, NotFound, Stale, Unavailable
 from tests.db.conftest import checked_out, engine_on
@@ -56,7 +56,7 @@ async def test_stores_nothing_when_the_work_fails(units: Units, writing: AsyncEn
 
 
 async def test_stores_nothing_when_the_answer_is_not_one_to_keep(units: Units, writing: AsyncEngine) -> None:
-    assert await units.run(mark("lost"), keep=lambda _: False) == "lost"
+    assert await units.run(mark("lost"), commit_if=lambda _: False) == "lost"
     assert await marks(writing) == []
 
 
@@ -127,7 +127,7 @@ async def test_two_units_that_lock_rows_in_opposite_order_both_end_well(units: U
             nonlocal calls
             calls += 1
             for id in (first, second):
-                (await load(session, Counter, id)).value += 1
+                (await get_for_update(session, Counter, id)).value += 1
                 await session.flush()
                 await asyncio.sleep(0.05)
 
@@ -160,7 +160,7 @@ async def test_a_lock_that_takes_too_long_is_waited_for_again(small_postgres_url
         async def add(session: AsyncSession) -> None:
             nonlocal calls
             calls += 1
-            (await load(session, Counter, 1)).value += 1
+            (await get_for_update(session, Counter, 1)).value += 1
 
         async with writing.begin() as other:
             await other.execute(update(Counter).values(value=10))
@@ -176,7 +176,7 @@ async def test_a_lock_that_never_comes_free_ends_in_unavailable(small_postgres_u
         await start(writing, counters=1)
 
         async def add(session: AsyncSession) -> None:
-            await load(session, Counter, 1)
+            await get_for_update(session, Counter, 1)
 
         async with writing.begin() as other:
             await other.execute(update(Counter).values(value=10))

@@ -17,7 +17,7 @@ from service.http.transfer.batches import BATCH_LINES
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.runs import Job, Parameters, Watcher
 from service.settings import Settings
-from service.users.actions import IMPORT
+from service.users.transfer import IMPORT
 from tests.conftest import client_of
 from tests.db.conftest import checked_out
 from tests.files import errors, imported, people, report, send

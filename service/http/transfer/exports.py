@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType, inspect
 
+from service.db.listing import Listing
 from service.db.reader import Reader
-from service.http.pages import Listing, ListParameters
+from service.http.pages import ListParameters
 from service.http.transfer import csvs
 from service.http.transfer.documents import CSV
 

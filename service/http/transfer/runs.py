@@ -95,7 +95,7 @@ class Job:
             if self.report.failed:
                 break
             try:
-                await self._database.units.run(self._whole, keep=lambda report: not report.failed)
+                await self._database.units.run(self._whole, commit_if=lambda report: not report.failed)
             except Conflict:
                 # Another writer came between the check and the change.
                 self._begin()

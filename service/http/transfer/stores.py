@@ -67,7 +67,7 @@ class Store:
                 outcome.fail(on(line, faults))
         rows = [line.row for line in lines if line.number not in missing]
         if rows:
-            await bulk.insert(session, self._declared.table, self._declared.columns, rows)
+            await bulk.insert_many(session, self._declared.table, self._declared.columns, rows)
         outcome.created = len(rows)
         return outcome
 
@@ -77,9 +77,9 @@ class Store:
         await plan.make(session, lines)
         # An insert may need a key that a change sets free; never the other way round.
         if plan.changes:
-            await bulk.change(session, self._declared.table, plan.changes)
+            await bulk.update_many(session, self._declared.table, plan.changes)
         if plan.inserts:
-            await bulk.insert(session, self._declared.table, self._declared.columns, plan.inserts)
+            await bulk.insert_many(session, self._declared.table, self._declared.columns, plan.inserts)
         return plan.outcome
 
     async def simulate(self, lines: Sequence[Line], ledger: Ledger) -> Outcome:
@@ -90,7 +90,7 @@ class Store:
             await plan.make(session, lines)
             return plan.outcome
 
-        outcome = await self._database.lookups.run(work, keep=lambda _outcome: False)
+        outcome = await self._database.lookups.run(work, commit_if=lambda _outcome: False)
         await ledger.write(outcome.keys)
         return outcome
 
