@@ -32,7 +32,7 @@ def main() -> None:
     """Roster, a directory of people, recordings and departments.
 
     The database is the one that ROSTER_DATABASE_URL names, else DATABASE_URL, else the SQLite file roster.db in the
-    working folder. Begin with:
+    current directory; --database goes before all of them. Begin with:
 
     \b
       roster db upgrade              make or update the schema

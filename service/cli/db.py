@@ -6,7 +6,17 @@ from dataclasses import asdict
 import click
 
 from service.cli.db_alembic import alembic_command
-from service.cli.db_options import as_json, as_sql, database, patience, patient, print_json, resolved, watched
+from service.cli.db_options import (
+    as_json,
+    as_sql,
+    database,
+    patience,
+    patient,
+    print_json,
+    print_sql,
+    resolved,
+    watched,
+)
 from service.cli.db_phases import backfill, contract, purge
 from service.cli.db_status import read_status, status, what_is_left
 
@@ -14,19 +24,19 @@ from service.cli.db_status import read_status, status, what_is_left
 @click.group()
 @database
 def db() -> None:
-    """The schema of the database: make it, change it, ask where it stands.
+    """The schema of the database: upgrade, downgrade, status.
 
     \b
-      roster db status            what a tired person needs first
-      roster db upgrade           to the newest revision, beside the code that runs; on several machines at once
-      roster db backfill          fill the rows that are there, in batches
-      roster db contract          when no old code runs: put aside what only it used
-      roster db purge             drop for good what was put aside
-      roster db downgrade -1      one revision back, from whichever of these, with every value
-      roster db revision -m "add colour to users"     after a change in service/models/
+      roster db status           revision, pending phases, drift
+      roster db upgrade          expand: safe beside old and new code
+      roster db backfill         fill existing rows, in batches
+      roster db contract         remove what only old code used
+      roster db purge            empty the trash
+      roster db downgrade -1     one revision back, with every value
+      roster db revision -m "add colour to users"    draft a revision
 
-    A revision is named by its id (0008_fold_users), by its number (0008), or by steps from here (+1, -2). Alembic's own
-    command works as well: `alembic upgrade head`, `alembic history`, `alembic check`.
+    A revision is named by its id (0008_fold_users), its number (0008), or steps from the current one (+1, -2).
+    Alembic's own commands work too: `alembic upgrade head`, `alembic history`, `alembic check`.
     """  # noqa: D301 - click's mark for lines that stay as they are
 
 
@@ -38,13 +48,13 @@ def db() -> None:
 @database
 @click.pass_obj
 def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, **waits: float) -> None:
-    """Upgrade to REVISION, by default the newest: what the code before and the code after can both live with.
+    """Upgrade to REVISION, by default the newest.
 
-    Each revision is a list of small steps, each a short transaction that gives way to requests. A run that is killed is
-    simply run again. Another migrator at work is waited for, up to five minutes; if it has done everything by then, all
-    is well. A database with nothing in it is made whole at once.
+    Only the expand phase of each revision runs: old and new code both work with the result. Each step is a short
+    transaction that gives up its lock request in favour of running requests. A killed upgrade is run again. Another
+    migrator is waited for, for up to five minutes.
 
-    With --sql the span from nothing to REVISION is printed, or that of FROM:TO.
+    With --sql, REVISION may be a span FROM:TO; otherwise the span begins at nothing.
     """
     _migrate(url, revision, down=False, as_sql=as_sql, as_json=as_json, waits=waits)
 
@@ -57,11 +67,13 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, *
 @database
 @click.pass_obj
 def downgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, **waits: float) -> None:
-    """Downgrade to REVISION: an id, a number, `-1` for one step, or `base` for nothing at all.
+    """Downgrade to REVISION, with every value.
 
-    A contract is taken back first, then a backfill, then the rest. Columns and tables that the older schema does not
-    have are put aside with what is in them, and come back with the next upgrade; `roster db purge` drops them. What was
-    purged cannot be taken back, and that is said before anything is touched. With --sql give the span FROM:TO.
+    REVISION is an id, a number, -1 for one step, or base for an empty database.
+
+    A contract is undone first, then a backfill, then the expand phase. Columns and tables that the older schema does
+    not have go to the trash with their values and come back with the next upgrade; `roster db purge` empties it. What
+    was purged cannot come back: the downgrade is refused before anything changes. With --sql give a span FROM:TO.
     """
     _migrate(url, revision, down=True, as_sql=as_sql, as_json=as_json, waits=waits)
 
@@ -71,7 +83,7 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool,
 @database
 @click.pass_obj
 def current(url: str | None, *, as_json: bool) -> None:
-    """Print the revision the database is at."""
+    """Print the database's revision."""
     found = read_status(url)
     if as_json:
         print_json({"current": found.current, "head": found.head, "up_to_date": found.up_to_date})
@@ -84,9 +96,9 @@ def current(url: str | None, *, as_json: bool) -> None:
 @database
 @click.pass_obj
 def history(url: str | None, *, as_json: bool) -> None:
-    """List the revisions, newest first; a star marks those the database has.
+    """List the revisions, newest first, with a star at applied ones.
 
-    The list is there without a database too, and then without stars.
+    Without a database the list has no stars.
     """
     from service.migrate.errors import Refused
     from service.migrate.plan.revisions import history
@@ -106,16 +118,16 @@ def history(url: str | None, *, as_json: bool) -> None:
 
 
 @db.command()
-@click.option("-m", "--message", required=True, help="What changes, in a few words: add colour to users.")
-@click.option("--empty", is_flag=True, help="Write an empty one, without looking at the models and the database.")
+@click.option("-m", "--message", required=True, help="What changes: add colour to users.")
+@click.option("--empty", is_flag=True, help="Write an empty revision; no database is needed.")
 @as_json
 @database
 @click.pass_obj
 def revision(url: str | None, message: str, *, empty: bool, as_json: bool) -> None:
-    """Draft a revision of what the models have and the database has not.
+    """Draft a revision from what the models have changed.
 
-    The database must be at the newest revision. Read the draft before you run it: a new name looks like a column
-    dropped and another added.
+    The database must be at the newest revision. Read the draft before you run it: autogenerate writes a renamed column
+    as one dropped and one added.
     """
     from service.migrate.entrypoints import commands
 
@@ -133,7 +145,7 @@ def _migrate(
 
     target = resolved(url)
     if as_sql:
-        click.echo(commands.script(target, revision, down=down), nl=False)
+        print_sql(commands.script(target, revision, down=down), as_json=as_json)
         return
     began = time.monotonic()
     with watched(as_json=as_json) as how:

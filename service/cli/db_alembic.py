@@ -14,7 +14,9 @@ from service.cli.db_options import database
 @database
 @click.pass_obj
 def alembic_command(url: str | None, /, arguments: tuple[str, ...]) -> None:
-    """Run Alembic: `roster db alembic history --verbose`, `roster db alembic check`.
+    """Run Alembic's own command on these revisions.
+
+    Examples: `roster db alembic history --verbose`, `roster db alembic check`.
 
     It is `alembic -c FILE`, with the alembic.ini of this installation, on the database of `roster db`.
     """

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from service.errors import counted
+
 if TYPE_CHECKING:
     from service.migrate.run.backfill.runner import Progress
 
@@ -26,20 +28,21 @@ _remembered: dict[str, Any] = {"expose_value": False, "callback": _remember}
 _database = click.option(
     "--database",
     metavar="URL",
-    help="The database, instead of the one that ROSTER_MIGRATE_URL, ROSTER_DATABASE_URL or DATABASE_URL names.",
+    help="The database, instead of the one that ROSTER_MIGRATE_URL or ROSTER_DATABASE_URL names.",
     **_remembered,
 )
 # The name that this option had at first.
 _url = click.option("--url", hidden=True, **_remembered)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
-as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead of running it (PostgreSQL).")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL for PostgreSQL; run nothing.")
 _lock_wait = click.option(
     "--lock-wait",
     "lock_wait_seconds",
     default=0.05,
     show_default=True,
     type=click.FloatRange(0.001, 0.9),
-    help="Seconds to wait for a lock before giving way: requests behind it wait no longer.",
+    metavar="SECONDS",
+    help="Seconds to wait for one lock (lock_timeout); requests queued behind it wait as long.",
 )
 _deadline = click.option(
     "--deadline",
@@ -47,7 +50,8 @@ _deadline = click.option(
     default=600.0,
     show_default=True,
     type=click.FloatRange(min=1),
-    help="Seconds until a step that others keep waiting is given up.",
+    metavar="SECONDS",
+    help="Seconds until a step that cannot get its lock fails.",
 )
 
 
@@ -73,6 +77,14 @@ def resolved(url: str | None) -> str:
     from service.settings import Settings
 
     return url or direct_url(Settings.from_env())
+
+
+def print_sql(text: str, *, as_json: bool) -> None:
+    """Print a script; with --json as the field `sql` of a document."""
+    if as_json:
+        print_json({"sql": text})
+    else:
+        click.echo(text, nl=False)
 
 
 def print_json(document: Any) -> None:
@@ -102,24 +114,24 @@ class _Lines:
         if time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
             share = min(100 * progress.seen // max(progress.total, 1), 100)
-            told = f"{share} %, {progress.filled:,} rows filled, {progress.per_second:,.0f} rows a second"
+            told = f"{share} %, {counted(progress.filled, 'row')} filled, {progress.per_second:,.0f} rows a second"
             click.echo(f"{progress.name}: {told}", err=True)
 
 
 @contextmanager
 def _bar() -> Iterator[Callable[["Progress"], None]]:
-    from rich.console import Console
-    from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    with Bars(console=Console(stderr=True), transient=True) as bars:
+    from service.cli import progress
+
+    with progress.bars() as bars:
         tasks: dict[str, TaskID] = {}
 
-        def watch(progress: "Progress") -> None:
-            if progress.name not in tasks:
-                tasks[progress.name] = bars.add_task(progress.name, total=max(progress.total, 1))
-            told = f"{progress.name}: {progress.filled:,} filled, {progress.per_second:,.0f}/s"
-            bars.update(tasks[progress.name], completed=progress.seen, description=told)
+        def watch(state: "Progress") -> None:
+            if state.name not in tasks:
+                tasks[state.name] = bars.add_task(state.name, total=max(state.total, 1), figures="")
+            figures = f"{counted(state.filled, 'row')}, {state.per_second:,.0f}/s"
+            bars.update(tasks[state.name], completed=state.seen, figures=figures)
 
         yield watch
 

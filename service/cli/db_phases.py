@@ -5,16 +5,26 @@ from collections.abc import Callable
 
 import click
 
-from service.cli.db_options import as_json, as_sql, database, patience, patient, print_json, resolved, watched
+from service.cli.db_options import (
+    as_json,
+    as_sql,
+    database,
+    patience,
+    patient,
+    print_json,
+    print_sql,
+    resolved,
+    watched,
+)
 from service.errors import Misconfigured
 
 
 @click.command()
 @click.argument("revision", required=False)
-@click.option("--pause", "wanted", flag_value="paused", help="Tell the one that runs to stop after its batch.")
-@click.option("--cancel", "wanted", flag_value="cancelled", help="The same, and the next run begins anew.")
-@click.option("--resume", "resume", is_flag=True, help="Go on where it was paused.")
-@click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of REVISION instead of running it (PostgreSQL).")
+@click.option("--pause", "wanted", flag_value="paused", help="Stop the running backfill after its batch.")
+@click.option("--cancel", "wanted", flag_value="cancelled", help="Stop it, and let the next run start over.")
+@click.option("--resume", "resume", is_flag=True, help="Continue a paused backfill.")
+@click.option("--sql", "as_sql", is_flag=True, help="Print REVISION's SQL for PostgreSQL; run nothing.")
 @patience
 @as_json
 @database
@@ -30,18 +40,18 @@ def backfill(
     as_json: bool,
     **waits: float,
 ) -> None:
-    """Fill what revisions that are applied left to fill, in small batches beside the traffic.
+    """Fill existing rows for applied revisions, in batches.
 
-    A batch takes about 50 ms and is followed by as long a rest; a replica that falls behind is waited for. When no row
-    is left, what needed them all is done: a column that may not be NULL any more, a type that takes over. Run again, it
-    goes on where it stopped; `roster db status` shows how far it is.
+    A batch takes about 50 ms, followed by a pause of the same length; a backfill also waits for replicas that lag. When
+    every row is filled, what depends on it is done: SET NOT NULL, the switch to a new type. Run it again to continue
+    where it stopped; `roster db status` shows the progress.
     """
     from service.migrate.entrypoints import commands
     from service.migrate.state.backfills import FillState
 
     target = resolved(url)
     if as_sql:
-        click.echo(commands.phase_script(target, "backfill", _named(revision)), nl=False)
+        print_sql(commands.phase_script(target, "backfill", _named(revision)), as_json=as_json)
         return
     if wanted is not None:
         told = commands.command_fills(target, FillState(wanted))
@@ -59,23 +69,23 @@ def backfill(
 
 @click.command()
 @click.argument("revision", default="head")
-@click.option("--undo", is_flag=True, help="Bring back what the contracts of REVISION and later took away.")
+@click.option("--undo", is_flag=True, help="Restore what the contracts of REVISION and later removed.")
 @patience
 @as_sql
 @as_json
 @database
 @click.pass_obj
 def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_json: bool, **waits: float) -> None:
-    """Put aside what only code before the applied revisions used, up to REVISION, when none of it runs any more.
+    """Remove what only old code used, up to REVISION.
 
-    Nothing is dropped: columns and tables get names that no code knows, and come back with `--undo` or a downgrade. It
-    is refused while a backfill is not over.
+    Run it when no old code runs any more. Columns and tables go to the trash, from which --undo or a downgrade restores
+    them. It is refused while a backfill is unfinished.
     """
     from service.migrate.entrypoints import commands
 
     target = resolved(url)
     if as_sql:
-        click.echo(commands.phase_script(target, "contract", _named(revision)), nl=False)
+        print_sql(commands.phase_script(target, "contract", _named(revision)), as_json=as_json)
         return
     _run(
         lambda **how: commands.contract(target, revision, undo=undo, **how),
@@ -87,20 +97,23 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
 
 @click.command()
 @click.argument("revision", required=False)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @patience
 @as_sql
 @as_json
 @database
 @click.pass_obj
 def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, as_json: bool, **waits: float) -> None:
-    """Drop for good what contracts and downgrades put aside. There is no way back from here."""
+    """Empty the trash, for good.
+
+    Columns and tables that contracts and downgrades removed are dropped with all their values.
+    """
     from service.cli.db_status import read_status
     from service.migrate.entrypoints import commands
 
     target = resolved(url)
     if as_sql:
-        click.echo(commands.phase_script(target, "purge", _named(revision)), nl=False)
+        print_sql(commands.phase_script(target, "purge", _named(revision)), as_json=as_json)
         return
     kept = read_status(url).phases.kept_aside
     if kept and not yes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.db_options import as_json, database, print_json, resolved
+from service.errors import counted
 
 if TYPE_CHECKING:
     from service.migrate.entrypoints.status import Backfill, Status
@@ -26,10 +27,10 @@ _EXPLAINED = {
 @database
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Tell where the database stands, what is left to do, and whether anything is wrong.
+    """Show the revision, what is pending, and drift.
 
-    The exit status is 0 when it is at the newest revision and nothing is half done, edited or changed by other means,
-    else 1. A backfill or a contract that is still to come is no fault.
+    The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited or changed by other
+    means, else 1. A pending backfill or contract does not count.
     """
     found = read_status(context.obj)
     if as_json:
@@ -78,7 +79,8 @@ def _lines(found: "Status") -> Iterator[str]:
     for revision in phases.edited:
         yield f"{revision} was edited since it was applied."
     if phases.drift:
-        yield f"{len(phases.drift)} changes were made by other means than migrations:"
+        were = "was" if len(phases.drift) == 1 else "were"
+        yield f"{counted(len(phases.drift), 'change')} {were} made by other means than migrations:"
         yield from (f"  {each}" for each in phases.drift[:_MOST_LINES])
         if len(phases.drift) > _MOST_LINES:
             yield f"  and {len(phases.drift) - _MOST_LINES} more (--json has all)"
@@ -97,6 +99,6 @@ def _whole_path(database: str) -> str:
 def _progress(fill: "Backfill") -> str:
     share = min(100 * fill.seen // max(fill.total, 1), 100)
     left = f", about {fill.seconds_left:,.0f} s left" if fill.seconds_left is not None else ""
-    told = f"Backfill {fill.name} of {fill.revision} ({fill.state}): {share} %, {fill.filled:,} rows filled"
+    told = f"Backfill {fill.name} of {fill.revision} ({fill.state}): {share} %, {counted(fill.filled, 'row')} filled"
     rate = f", {fill.rows_per_second:,.0f} rows a second{left}"
     return f"{told}{rate}. {f'It stopped: {fill.problem}.' if fill.problem else ''}".rstrip()

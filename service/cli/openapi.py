@@ -8,13 +8,16 @@ import click
 
 @click.command("openapi")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="The file to write, instead of standard output.",
 )
 def openapi_command(output: Path | None) -> None:
-    """Print the OpenAPI 3.1 description of the API, as /openapi.json serves it.
+    """Print the OpenAPI 3.1 description of the API.
 
-    It needs no database and no running server: give it to a generator of clients, or compare it with the one of the
-    version before.
+    It is the one that /openapi.json serves; neither a database nor a running server is needed. Give it to a generator
+    of clients, or compare it with the previous version's.
     """
     from service.app import create_app
     from service.http.openapi import describe_api

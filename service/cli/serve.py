@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from service.cli.options import database_option
 from service.errors import Misconfigured
 from service.settings import Settings
 
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--upgrade", is_flag=True, help="First upgrade the schema and backfill: on a laptop, in one container.")
-@click.option("--database", help="The database's URL, instead of ROSTER_DATABASE_URL.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="The number of processes.")
+@click.option("--upgrade", is_flag=True, help="Upgrade the schema and backfill first.")
+@database_option
 def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | None) -> None:
-    """Answer HTTP requests until told to stop.
+    """Serve the HTTP API.
 
-    SIGTERM and Ctrl-C let running requests finish (ROSTER_DRAIN_SECONDS at most) and then end the server; a second
+    SIGTERM and Ctrl-C let running requests finish, for ROSTER_DRAIN_SECONDS at most, and then stop the server; a second
     signal ends it at once. With several workers SIGHUP replaces them one by one. There is no authentication yet, so
     only addresses of this machine are bound; behind a network of your own set ROSTER_TRUSTED_NETWORK=true.
     """

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from service.errors import Fault, Invalid, RosterError
+from service.cli.options import database_option
+from service.errors import Fault, Invalid, RosterError, counted
 
 if TYPE_CHECKING:
     from service.db.database import Database
@@ -27,20 +28,25 @@ _BY_SUFFIX = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
 _noun = click.argument("noun", metavar="NOUN", type=click.Choice(NOUNS))
 _format = click.option(
-    "--format", type=click.Choice(["csv", "ndjson"]), help="Needed if the name of FILE says neither."
+    "--format", type=click.Choice(["csv", "ndjson"]), help="The format, where the name of FILE does not end in it."
 )
-_database = click.option("--database", help="The database's URL, instead of ROSTER_DATABASE_URL.")
 
 
 @click.command("import")
 @_noun
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--mode", type=click.Choice(["create", "upsert"]), default="create", show_default=True)
-@click.option("--dry-run", is_flag=True, help="Store nothing, and report what would happen.")
-@click.option("--atomic", is_flag=True, help="Store every line or, if one fails, nothing.")
+@click.option(
+    "--mode",
+    type=click.Choice(["create", "upsert"]),
+    default="create",
+    show_default=True,
+    help="Whether a line may change an existing NOUN.",
+)
+@click.option("--dry-run", is_flag=True, help="Store nothing; report what would happen.")
+@click.option("--atomic", is_flag=True, help="Store every line, or nothing if one fails.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document, for programs.")
 @_format
-@_database
+@database_option
 @click.pass_context
 def import_command(
     context: click.Context,
@@ -53,16 +59,21 @@ def import_command(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Import FILE, CSV or NDJSON, one NOUN a line; - reads standard input.
+    """Import FILE, CSV or NDJSON with one NOUN a line.
 
     \b
-      roster import users people.csv                  new users; one who is there already is a line that fails
-      roster import users people.csv --mode upsert    change those who are there, known by external_id or email
-      roster import users people.csv --dry-run        tell what would happen
+    NOUN is one of: users, records, departments, employees,
+    department-employees. FILE may be -, standard input.
+
+    \b
+      roster import users people.csv                  create each line's user
+      roster import users people.csv --mode upsert    create or update users
+      roster import users people.csv --dry-run        store nothing
       generate | roster import records - --format csv
 
-    Lines are stored a thousand at a time, and importing a file again does no harm. A line that fails is told of on
-    standard error, as file:line: field: what is wrong; the exit status is 1 then.
+    A thousand lines are one transaction, and importing a file again does no harm. With --mode upsert a line updates the
+    NOUN that has its external_id or, for users, its email. An error is printed to standard error as
+    file:line: field: what is wrong; the exit status is then 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.http.transfer.runs import Parameters
 
@@ -80,17 +91,28 @@ def import_command(
 
 @click.command("export")
 @_noun
-@click.option("-o", "--output", type=click.Path(dir_okay=False), default="-", help="FILE; else standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    default="-",
+    help="The file to write, instead of standard output.",
+)
 @_format
-@_database
+@database_option
 def export_command(noun: str, output: str, format: str | None, database: str | None) -> None:
-    """Export all of NOUN, by id, as CSV or NDJSON: as the name of the file says, NDJSON to standard output.
+    """Export all of NOUN, ordered by id, as CSV or NDJSON.
+
+    \b
+    NOUN is one of: users, records, departments, employees,
+    department-employees.
 
     \b
       roster export users -o users.csv
       roster export records | gzip > records.ndjson.gz
 
-    What is exported can be imported again. The file is there when all of it is: a failure leaves the one before.
+    The name of the file decides the format; standard output gets NDJSON. An export can be imported again. FILE is
+    replaced when the export is complete: a failure leaves the previous one.
     """  # noqa: D301 - click's mark for lines that stay as they are
     if output == "-":
         target = sys.stdout.buffer
@@ -174,11 +196,11 @@ def _tell_report(noun: str, name: str, report: "Report", *, as_json: bool) -> No
         return
     _tell_errors(name, report.faults())
     if report.errors_omitted:
-        click.echo(f"{name}: {report.errors_omitted:,} more errors", err=True)
+        click.echo(f"{name}: {counted(report.errors_omitted, 'more error')}", err=True)
     if report.skipped_columns:
         click.echo(f"Not read, because the service gives them itself: {', '.join(report.skipped_columns)}.")
     counts = ", ".join(f"{getattr(report, each):,} {each}" for each in ("created", "updated", "unchanged", "failed"))
-    click.echo(f"{noun}: {report.lines:,} {'line' if report.lines == 1 else 'lines'}: {counts}.")
+    click.echo(f"{noun}: {counted(report.lines, 'line')}: {counts}.")
     if report.dry_run:
         click.echo("This was a dry run: nothing was stored.")
     elif report.atomic and report.failed:

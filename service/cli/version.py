@@ -9,7 +9,7 @@ from service import __version__
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def version(*, as_json: bool) -> None:
     """Print the version of Roster."""
     if as_json:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL
 
 from service.db import url_hints, url_parameters
-from service.errors import Misconfigured
+from service.errors import Misconfigured, counted
 
 _DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 _URL = re.compile(r"(?P<backend>[a-z][a-z0-9.-]*)(?P<driver>\+\w+)?://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -112,7 +112,9 @@ def _hosts(authority: str, given: dict[str, str]) -> list[tuple[str, str]]:
         if len(ports) == 1:
             ports *= len(hosts)
         if len(ports) != len(hosts):
-            raise Misconfigured(f"The database URL has {len(hosts)} hosts and {len(ports)} ports.")
+            raise Misconfigured(
+                f"The database URL has {counted(len(hosts), 'host')} and {counted(len(ports), 'port')}."
+            )
         hosts = [(host, port) for (host, _), port in zip(hosts, ports, strict=True)]
     if any(port and not (port.isdecimal() and 0 < int(port) <= _LARGEST_PORT) for _, port in hosts):
         # What stands here may be a password with nothing behind it: it is not repeated.

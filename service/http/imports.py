@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 from msgspec import UNSET, UnsetType
 
 from service.db.database import Database
-from service.errors import Fault, Invalid, Malformed, Unavailable
+from service.errors import Fault, Invalid, Malformed, Unavailable, counted
 from service.http.answers import Answer, header
 from service.http.parameters import Parameters as Query
 from service.http.problems import TooLarge, UnsupportedMedia
@@ -66,7 +66,9 @@ def importing(declared: Import) -> HTTPRouteHandler:
             return _answer(await job.run())
         except (TooLarge, Unavailable) as failure:
             if job.stored:
-                failure.args = (f"{failure} {job.stored:,} lines were stored before; importing again does no harm.",)
+                were = "was" if job.stored == 1 else "were"
+                told = f"{counted(job.stored, 'line')} {were} stored before; importing again does no harm."
+                failure.args = (f"{failure} {told}",)
             raise
 
     endpoint.__name__ = f"import_{declared.table.name}"

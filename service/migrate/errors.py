@@ -64,7 +64,3 @@ def reason(error: BaseException) -> str:
     """What the driver said, in one line without a full stop."""
     last = list(causes(error))[-1]
     return (str(last) or type(last).__name__).splitlines()[0].rstrip(".")
-
-
-def counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

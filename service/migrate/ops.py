@@ -26,7 +26,7 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from service.migrate.dialects.ddl import Expression
 from service.migrate.dialects.now import now
-from service.migrate.operations import base, indexes
+from service.migrate.operations import indexes
 from service.migrate.operations.change_type.change_type import ChangeType
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.columns.default import SetDefault
@@ -35,7 +35,8 @@ from service.migrate.operations.columns.rename import RenameColumn
 from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table, replacement
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
-from service.migrate.operations.preconditions import duplicates
+from service.migrate.operations.downgrade import Refill, Undo
+from service.migrate.operations.preconditions import Refuse, duplicates
 from service.migrate.operations.raw_sql import Execute
 from service.migrate.operations.step import Check, Fill, Lock, Rows
 from service.migrate.operations.tables.create_drop import CreateTable, DropTable
@@ -281,7 +282,7 @@ def execute(
 
 def refuse_if_any(rows: Rows, why: str) -> None:
     """Stop before anything is changed if the query finds rows; `why` is told with their number and some of them."""
-    note(base.Refuse(check=Check(why=why, rows=rows)))
+    note(Refuse(check=Check(why=why, rows=rows)))
 
 
 def refill(fill: Fill) -> None:
@@ -289,9 +290,9 @@ def refill(fill: Fill) -> None:
 
     It goes before the operations whose way back it needs: those are taken back first.
     """
-    note(base.Refill(fill=fill))
+    note(Refill(fill=fill))
 
 
 def undo() -> None:
     """Take back, in reverse, all that the revision has done: the whole of a `downgrade()`."""
-    note(base.Undo())
+    note(Undo())

@@ -217,7 +217,7 @@ async def exported(roster: Roster, gone: asyncio.Event | None = None) -> AsyncIt
         await sent.join()
 
     path = "/v1/users/export"
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [(b"host", b"localhost")]}
     answering = asyncio.ensure_future(roster(scope, receive, send))
     while not answering.done():
         getting = asyncio.ensure_future(sent.get())

@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from service.app import Roster, create_app
+from service.http.server.options import http_options
 from service.observability import logs, shared_metrics
 from service.settings import Settings
 
@@ -77,10 +78,8 @@ def _configuration(app: Roster) -> uvicorn.Config:
         app,
         access_log=False,
         log_config=None,
-        server_header=False,
-        # Nothing here asks where a request came from.
-        proxy_headers=False,
         timeout_graceful_shutdown=app.settings.drain_seconds,
+        **http_options(app.settings),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec import UNSET, inspect
 
-from service.errors import Fault, Invalid, Malformed
+from service.errors import Fault, Invalid, Malformed, counted
 from service.http.transfer.csvs import NOT_UTF8, Record, Records
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.lines import TOO_LONG, Block
@@ -128,7 +128,7 @@ class CsvDocuments:
             elif fault is not None:
                 yield Faulty([Fault(line=line, detail=fault)])
             elif len(cells) != self._width:
-                detail = f"Expected {self._width} cells, as in the header, got {len(cells)}."
+                detail = f"Expected {counted(self._width, 'cell')}, as in the header, got {len(cells)}."
                 yield Faulty([Fault(line=line, detail=detail)])
             else:
                 yield self._document(line, cells, self._columns)

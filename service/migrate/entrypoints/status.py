@@ -38,7 +38,7 @@ class Backfill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phases:
+class Remaining:
     """What is left of the revisions that are applied: whose backfill, whose contract; and what is kept aside.
 
     `begun` are revisions that an upgrade or a downgrade began and did not end, `edited` those whose file was changed
@@ -67,7 +67,7 @@ class Status:
     current: tuple[str, ...]
     head: str
     pending: tuple[str, ...]
-    phases: Phases
+    phases: Remaining
     migrator: str | None
     blocked_by: str | None
 
@@ -86,7 +86,7 @@ async def status(url: str) -> Status:
     """Ask the database once; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     heads: tuple[str, ...] = ()
-    phases = Phases()
+    phases = Remaining()
     migrator = lock.file_holder(parsed)
     blocked_by = None
     if not is_missing_file(parsed):
@@ -120,11 +120,11 @@ async def current(url: str) -> tuple[str, ...]:
             return await compatibility.heads(engine)
 
 
-def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
+def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
     """What is left of the revisions below these heads; nothing where no runner ever was."""
     kept = tuple(each.described for each in trash.kept(connection))
     if not ledger.exists(connection):
-        return Phases(kept_aside=kept)
+        return Remaining(kept_aside=kept)
     applied = revisions.ancestors(heads)
     known = ledger.known(connection)
     if not applied.issuperset(heads):
@@ -136,7 +136,7 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Phases:
         [script for script in revisions.walk() if script.revision in applied & known], connection.dialect.name
     )
     found.reverse()
-    return Phases(
+    return Remaining(
         unended=ledger.unended(connection),
         begun=tuple(sorted((known - applied) | ledger.taken_back(connection, applied))),
         backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),

@@ -1,95 +1,96 @@
-"""What every operation answers: the steps it comes to in each phase, and the rows it could not do with."""
+"""What every operation answers: what it does in each phase of a revision, on one database."""
 
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from typing import Any, TypeAlias
 
-from service.migrate.operations.step import Check, Fill, Move, Place, Step
+from service.migrate.operations.step import Check, Fill, Step, Target
 
 # A table, and some of its columns.
 Columns: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One change of the schema; every list is empty unless the operation says otherwise.
+class Phases:
+    """What one operation does, or several in a row, in the order in which it happens; nothing by default.
 
-    An operation in `upgrade()` has its `expand` steps run by `alembic upgrade`, its `fills` by `roster db backfill`,
-    which ends with `settle` when nothing is left to fill, and its `contract` steps by `roster db contract`. One in
-    `contract()` has its `expand` steps run there.
+    An operation in `upgrade()` has its `expand` steps run by `alembic upgrade`, its `backfill` by `roster db backfill`,
+    which ends with `settle`, its `contract` steps by `roster db contract`, and its `purge` steps by `roster db purge`.
+    An operation in `contract()` has its `expand` steps run there. A step carries its own undo.
     """
 
-    # What the code before this revision may still use goes; so it belongs in contract().
-    removes: ClassVar[bool] = False
+    # Tables and columns that must exist before; tables that exist only after; columns that exist only after.
+    requires: tuple[Columns, ...] = ()
+    creates: frozenset[str] = frozenset()
+    provides: tuple[Columns, ...] = ()
+    # Rows that stop the operation, asked before the first step of its phase.
+    preconditions: tuple[Check, ...] = ()
+    expand: tuple[Step, ...] = ()
+    backfill: tuple[Fill, ...] = ()
+    settle: tuple[Step, ...] = ()
+    contract_preconditions: tuple[Check, ...] = ()
+    contract: tuple[Step, ...] = ()
+    purge: tuple[Step, ...] = ()
+    # Rows that stop the downgrade, and rows that stop undoing the contract.
+    undo_preconditions: tuple[Check, ...] = ()
+    undo_contract_preconditions: tuple[Check, ...] = ()
+    # Backfills that the downgrade runs before it brings back what the rows then need.
+    refills: tuple[Fill, ...] = ()
+    # Dependents (in the words of `dependents`) that are gone after, so that later preconditions need not name them.
+    frees: frozenset[str] = frozenset()
+    # Whether the version before may still use what goes: such an operation belongs in contract().
+    removes: bool = False
 
-    def needs(self) -> list[Columns]:
-        """The tables, and columns of them, that must be there before."""
-        return []
+    def then(self, after: "Phases") -> "Phases":
+        """Both in a row: `after` requires and checks nothing that this one makes."""
+        asked = replace(after, requires=self._still_required(after), preconditions=self._still_checked(after))
+        return Phases(
+            **{each.name: _joined(getattr(self, each.name), getattr(asked, each.name)) for each in fields(self)}
+        )
 
-    def gives(self) -> list[Columns]:
-        """The tables, and columns of them, that are there after."""
-        return []
+    def without_refilled(self, checks: Iterable[Check]) -> tuple[Check, ...]:
+        """The checks of columns that no refill of these phases writes."""
+        written = {(fill.table, name) for fill in self.refills for name in (*(fill.assign or ()), *fill.write)}
+        return tuple(check for check in checks if written.isdisjoint((check.table, name) for name in check.needs))
 
-    def frees(self) -> list[str]:
-        """What is not in the way any more after, in the words of `uses`."""
-        return []
+    def excused(self, checks: Iterable[Check]) -> tuple[Check, ...]:
+        """The checks, which ignore the dependents that these phases drop."""
+        return tuple(replace(check, besides=check.besides | {each.lower() for each in self.frees}) for check in checks)
 
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002 - for those that ask rows first
-        """Rows that stop it, asked before the first step of the phase that it is in."""
-        return []
+    def _still_required(self, after: "Phases") -> tuple[Columns, ...]:
+        return tuple(
+            (table, tuple(name for name in columns if name not in self._provided(table)))
+            for table, columns in after.requires
+            if table not in self.creates
+        )
 
-    def contract_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        """Rows that stop its contract."""
-        return []
+    def _still_checked(self, after: "Phases") -> tuple[Check, ...]:
+        """A table or column that the revision itself makes has no rows to check."""
+        return self.excused(
+            check
+            for check in after.preconditions
+            if check.table not in self.creates and self._provided(check.table).isdisjoint(check.needs)
+        )
 
-    def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        """Rows that stop the way back."""
-        return []
+    def _provided(self, table: str) -> set[str]:
+        return {name for other, columns in self.provides if other == table for name in columns}
 
-    def contract_undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        """Rows that stop the way back from its contract."""
-        return []
 
-    def expand(self, place: Place) -> list[Step]:  # noqa: ARG002
-        return []
+def _joined(one: Any, other: Any) -> Any:
+    return one + other if isinstance(one, tuple) else one | other
 
-    def fills(self, place: Place) -> list[Fill]:  # noqa: ARG002
-        return []
 
-    def settle(self, place: Place) -> list[Step]:  # noqa: ARG002
-        return []
-
-    def contract(self, place: Place) -> list[Step]:  # noqa: ARG002
-        return []
-
-    def purge(self, place: Place) -> list[Step]:  # noqa: ARG002
-        """What drops for good what is kept aside when the revision is contracted."""
-        return []
+def merged(phases: Iterable[Phases]) -> Phases:
+    """One value for operations that follow one another."""
+    return reduce(Phases.then, phases, Phases())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse(Operation):
-    """Rows that this revision could not carry over, in either direction, stop it before it begins."""
+class Operation(ABC):
+    """One change of the schema, as a revision asks for it."""
 
-    check: Check
-
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        return [self.check]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo(Operation):
-    """All that the revision did, taken back in reverse."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refill(Operation):
-    """Nothing on the way up; on the way back, rows get the values that they would have had."""
-
-    fill: Fill
-
-    def needs(self) -> list[Columns]:
-        return [(self.fill.table, self.fill.key)]
-
-    def expand(self, place: Place) -> list[Step]:  # noqa: ARG002
-        undo: tuple[Move, ...] = (self.fill,)
-        return [Step(title=f"leave {self.fill.name} to the way back", undo=undo)]
+    @abstractmethod
+    def phases(self, target: Target, /) -> Phases:
+        """What it does on the target's database; raises Refused if it cannot be done there safely."""

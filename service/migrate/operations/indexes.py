@@ -8,8 +8,8 @@ from sqlalchemy import Column, Index, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Check, Lock, Place, Step, words_in
+from service.migrate.operations.base import Columns, Operation, Phases
+from service.migrate.operations.step import Check, Lock, Step, Target, words_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +23,20 @@ class CreateIndex(Operation):
     where: str | None = None
     using: str | None = None
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, tuple(filter(str.isidentifier, self.columns)))]
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(
+            requires=self._required,
+            preconditions=self._none_twice(),
+            expand=self._built(target),
+        )
 
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+    @property
+    def _required(self) -> tuple[Columns, ...]:
+        return ((self.table, tuple(filter(str.isidentifier, self.columns))),)
+
+    def _none_twice(self) -> tuple[Check, ...]:
         if not self.unique:
-            return []
+            return ()
         values = [_value(each) for each in self.columns]
         conditions = [f"{value} IS NOT NULL" for value in values]
         if self.where:
@@ -39,23 +47,23 @@ class CreateIndex(Operation):
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
         why = f"Several rows of {self.table} have one {' and '.join(values)}"
-        return [Check(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values))))]
+        return (Check(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
 
-    def expand(self, place: Place) -> list[Step]:
-        create = ddl.index_text(self._index, place.dialect)
+    def _built(self, target: Target) -> tuple[Step, ...]:
+        create = ddl.index_text(self._index, target.dialect)
         build = Step(
             title=f"build the index {self.name} of {self.table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
-            alone=not place.is_sqlite,
-            done=predicates.has_index(place.dialect, self.name),
+            alone=not target.is_sqlite,
+            done=predicates.has_index(target.dialect, self.name),
             statements=(create,)
-            if place.is_sqlite
+            if target.is_sqlite
             else (f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(self.name)}", create),
-            undo=(dropped_concurrently(place, self.name, self.table),),
+            undo=(dropped_concurrently(target, self.name, self.table),),
         )
-        if place.is_sqlite:
-            return [build]
+        if target.is_sqlite:
+            return (build,)
         # Until then the planner knows nothing of an expression's values.
         analyze = Step(
             title=f"look at what {self.table} holds, for {self.name}",
@@ -63,7 +71,7 @@ class CreateIndex(Operation):
             tables=(self.table,),
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),
         )
-        return [build, analyze]
+        return (build, analyze)
 
     @property
     def _index(self) -> Index:
@@ -86,18 +94,14 @@ class CreateIndex(Operation):
 class DropIndex(CreateIndex):
     """An index that nobody needs any more; how it was made is for the way back."""
 
-    def frees(self) -> list[str]:
-        return [dependents.index(self.name)]
-
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        return []
-
-    def undo_checks(self, place: Place) -> list[Check]:
-        return CreateIndex.checks(self, place)
-
-    def expand(self, place: Place) -> list[Step]:
-        undo = tuple(CreateIndex.expand(self, place))
-        return [replace(dropped_concurrently(place, self.name, self.table), undo=undo)]
+    def phases(self, target: Target, /) -> Phases:
+        drop = dropped_concurrently(target, self.name, self.table)
+        return Phases(
+            requires=self._required,
+            expand=(replace(drop, undo=self._built(target)),),
+            undo_preconditions=self._none_twice(),
+            frees=frozenset({dependents.index(self.name)}),
+        )
 
 
 def _value(column: str) -> str:
@@ -108,20 +112,20 @@ def _value(column: str) -> str:
     return parts[1] if parts else column
 
 
-def dropped_concurrently(place: Place, name: str, table: str) -> Step:
-    concurrently = "" if place.is_sqlite else "CONCURRENTLY "
-    gone = predicates.negated(predicates.has_index(place.dialect, name))
-    if not place.is_sqlite:
+def dropped_concurrently(target: Target, name: str, table: str) -> Step:
+    concurrently = "" if target.is_sqlite else "CONCURRENTLY "
+    gone = predicates.negated(predicates.has_index(target.dialect, name))
+    if not target.is_sqlite:
         gone = predicates.negated(
             predicates.either(
-                predicates.has_index(place.dialect, name), predicates.has_index(place.dialect, name, valid=False)
+                predicates.has_index(target.dialect, name), predicates.has_index(target.dialect, name, valid=False)
             )
         )
     return Step(
         title=f"drop the index {name} of {table}",
         lock=Lock.SHARE_UPDATE_EXCLUSIVE,
         tables=(table,),
-        alone=not place.is_sqlite,
+        alone=not target.is_sqlite,
         done=gone,
         statements=(f"DROP INDEX {concurrently}IF EXISTS {ddl.quoted(name)}",),
     )

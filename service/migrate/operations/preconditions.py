@@ -3,19 +3,31 @@
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.tokens import lowered, tokenize
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Check
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Check, Target
 
 _SAMPLE_ROWS = 5
 _BATCH_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse(Operation):
+    """Rows that this revision could not carry over, in either direction, stop it before it begins."""
+
+    check: Check
+
+    def phases(self, _target: Target, /) -> Phases:
+        return Phases(preconditions=(self.check,))
 
 
 def refuse_rows(connection: Connection, check: Check) -> None:
@@ -45,6 +57,11 @@ def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
     asked = "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c WHERE s.type = 'table'"
     known = {lowered(name) for row in connection.exec_driver_sql(asked) for name in row}
     return any(token.kind == "quoted" and token.name not in known for token in tokenize(statement))
+
+
+def primary_key(connection: Connection, table: str) -> str:
+    """The columns of the key, to be selected; 1 where there is none."""
+    return ddl.listed(inspect(connection).get_pk_constraint(table)["constrained_columns"]) or "1"
 
 
 def duplicates(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from service.migrate.operations.base import Operation
-from service.migrate.operations.step import Lock, Place, Step
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Lock, Step, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +17,10 @@ class Execute(Operation):
     lock: Lock = Lock.ACCESS_EXCLUSIVE
     tables: tuple[str, ...] = ()
 
-    def expand(self, place: Place) -> list[Step]:
-        up, down = self.up[place.is_sqlite], self.down[place.is_sqlite]
+    def phases(self, target: Target, /) -> Phases:
+        up, down = self.up[target.is_sqlite], self.down[target.is_sqlite]
         if not up and not down:
-            return []
+            return Phases()
         back = Step(title=f"take back: {self.reason}", lock=self.lock, tables=self.tables, statements=down)
-        return [
-            Step(title=self.reason, lock=self.lock, tables=self.tables, statements=up, undo=(back,) if down else ())
-        ]
+        undo = (back,) if down else ()
+        return Phases(expand=(Step(title=self.reason, lock=self.lock, tables=self.tables, statements=up, undo=undo),))

@@ -105,7 +105,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Target:
     """Where an operation's steps are to run: the database's kind, and the revision that they belong to."""
 
     dialect: str
@@ -119,3 +119,18 @@ class Place:
 def words_in(*texts: str) -> set[str]:
     """The words of SQL that may be columns."""
     return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+
+
+def altered(
+    target: Target, title: str, native: str, edit: Edit, *, done: str | None = None, undo: tuple[Step, ...] = ()
+) -> Step:
+    """A change of one table's definition: by a statement on PostgreSQL, on SQLite by an edit."""
+    return Step(
+        title=title,
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(edit.table,),
+        done=done,
+        statements=() if target.is_sqlite else (native,),
+        edit=edit if target.is_sqlite else None,
+        undo=undo,
+    )

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic import op
 from alembic.script import Script
 
 from service.migrate.errors import Refused
-from service.migrate.operations.base import Columns, Operation, Refill, Refuse, Undo
+from service.migrate.operations.base import Columns, Operation, merged
 from service.migrate.operations.columns.add_drop import AddColumn
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
-from service.migrate.operations.step import Check, Fill, Place, Step
+from service.migrate.operations.downgrade import Undo
+from service.migrate.operations.preconditions import Refuse
+from service.migrate.operations.step import Check, Fill, Step, Target
 from service.migrate.plan.recorder import recorded, written_for
 
 
@@ -74,41 +76,62 @@ def plan(script: Script, dialect: str) -> Plan | None:
     module: Any = script.module
     if is_plain(module):
         return None
-    place = Place(dialect=dialect, revision=script.revision)
+    target = Target(dialect=dialect, revision=script.revision)
     with written_for(dialect):
-        expand = _with_returning_keys(recorded(module.upgrade))
+        upgrade = _with_returning_keys(recorded(module.upgrade))
         contract = recorded(module.contract) if hasattr(module, "contract") else []
         downgrade = recorded(module.downgrade)
         declared = _declared(script.revision, module)
-    _refuse_misplaced(script.revision, expand, contract)
-    undone = any(isinstance(each, Undo) for each in downgrade)
-    if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
-        raise Refused(f"{script.revision}: downgrade() undoes everything or says what to do, not both.")
-    found = Plan(
-        revision=script.revision,
-        title=script.doc,
-        needs=_needs(expand),
-        checks=_checks(expand, place),
-        expand=tuple(step for each in expand for step in each.expand(place)),
-        fills=(*declared, *(fill for each in expand for fill in each.fills(place))),
-        settle=tuple(step for each in expand for step in each.settle(place)),
-        contract_needs=_needs(contract),
-        contract_checks=_checks(contract, place, expand),
-        contract=_contract(expand, contract, place),
-        purge=tuple(step for each in (*contract, *expand) for step in each.purge(place)),
-        undo_checks=_unless_refilled((check for each in expand for check in each.undo_checks(place)), expand),
-        contract_undo_checks=_unless_refilled(
-            (
-                *(check for each in contract for check in each.undo_checks(place)),
-                *(check for each in expand for check in each.contract_undo_checks(place)),
-            ),
-            contract,
-        ),
-        downgrade_checks=_checks(downgrade, place),
-        downgrade=None if undone else tuple(step for each in downgrade for step in each.expand(place)),
-    )
+    _refuse_misplaced(script.revision, upgrade, contract)
+    found = _planned(script, target, declared, _Functions(upgrade, contract, downgrade))
     _refuse_doubles(found)
     return found
+
+
+class _Functions(NamedTuple):
+    """What the functions of a revision's file call, in order."""
+
+    upgrade: list[Operation]
+    contract: list[Operation]
+    downgrade: list[Operation]
+
+
+def _planned(script: Script, target: Target, declared: tuple[Fill, ...], functions: _Functions) -> Plan:
+    upgrade, downgrade = (
+        merged(each.phases(target) for each in called) for called in (functions.upgrade, functions.downgrade)
+    )
+    called = [each.phases(target) for each in functions.contract]
+    contract = merged(called)
+    # What upgrade() leaves to the contract comes before the first removal: its triggers may read what is removed.
+    first = next((at for at, each in enumerate(called) if each.removes), len(called))
+    before, after = merged(called[:first]), merged(called[first:])
+    return Plan(
+        revision=script.revision,
+        title=script.doc,
+        needs=tuple(dict.fromkeys(upgrade.requires)),
+        checks=upgrade.preconditions,
+        expand=upgrade.expand,
+        fills=(*declared, *upgrade.backfill),
+        settle=upgrade.settle,
+        contract_needs=tuple(dict.fromkeys(contract.requires)),
+        contract_checks=(*contract.preconditions, *contract.excused(upgrade.contract_preconditions)),
+        contract=(*before.expand, *upgrade.contract, *after.expand),
+        purge=(*contract.purge, *upgrade.purge),
+        undo_checks=upgrade.without_refilled(upgrade.undo_preconditions),
+        contract_undo_checks=contract.without_refilled(
+            (*contract.undo_preconditions, *upgrade.undo_contract_preconditions)
+        ),
+        downgrade_checks=downgrade.preconditions,
+        downgrade=None if _is_undo(script.revision, functions.downgrade) else downgrade.expand,
+    )
+
+
+def _is_undo(revision: str, downgrade: list[Operation]) -> bool:
+    """Whether the way back is to undo all of the revision."""
+    undone = any(isinstance(each, Undo) for each in downgrade)
+    if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
+        raise Refused(f"{revision}: downgrade() undoes everything or says what to do, not both.")
+    return undone
 
 
 def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
@@ -122,64 +145,6 @@ def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
     ]
 
 
-def _contract(expand: list[Operation], contract: list[Operation], place: Place) -> tuple[Step, ...]:
-    """What follows from upgrade() comes before anything is taken away: its triggers may read that."""
-    at = next((at for at, each in enumerate(contract) if each.removes), len(contract))
-    before = (step for each in contract[:at] for step in each.expand(place))
-    own = (step for each in expand for step in each.contract(place))
-    return (*before, *own, *(step for each in contract[at:] for step in each.expand(place)))
-
-
-def _needs(operations: list[Operation]) -> tuple[Columns, ...]:
-    """What must be there before, without what the operations before give."""
-    given: dict[str, set[str]] = {}
-    made: set[str] = set()
-    needed: list[Columns] = []
-    for each in operations:
-        for table, columns in each.needs():
-            if table not in made:
-                needed.append((table, tuple(name for name in columns if name not in given.get(table, ()))))
-        _give(each, given, made)
-    return tuple(dict.fromkeys(needed))
-
-
-def _checks(operations: list[Operation], place: Place, expand: Iterable[Operation] = ()) -> tuple[Check, ...]:
-    """The checks of rows that are there; what the operations before give holds nothing yet.
-
-    With those of the contract come the ones that what was called in upgrade(), `expand`, has for it.
-    """
-    given: dict[str, set[str]] = {}
-    made: set[str] = set()
-    freed: set[str] = set()
-    checks: list[Check] = []
-    for each in operations:
-        asked = [check for check in each.checks(place) if _is_asked(check, given, made)]
-        checks += [replace(check, besides=check.besides | freed) for check in asked]
-        freed.update(map(str.lower, each.frees()))
-        _give(each, given, made)
-    own = (check for each in expand for check in each.contract_checks(place))
-    return (*checks, *(replace(check, besides=check.besides | freed) for check in own))
-
-
-def _unless_refilled(checks: Iterable[Check], operations: list[Operation]) -> tuple[Check, ...]:
-    """The checks whose columns get no other values on the way back."""
-    fills = [each.fill for each in operations if isinstance(each, Refill)]
-    written = {(fill.table, name) for fill in fills for name in (*(fill.assign or ()), *fill.write)}
-    return tuple(check for check in checks if written.isdisjoint((check.table, name) for name in check.needs))
-
-
-def _is_asked(check: Check, given: dict[str, set[str]], made: set[str]) -> bool:
-    return check.table not in made and given.get(check.table, set()).isdisjoint(check.needs)
-
-
-def _give(operation: Operation, given: dict[str, set[str]], made: set[str]) -> None:
-    known = {table for table, _ in operation.needs()}
-    for table, columns in operation.gives():
-        given.setdefault(table, set()).update(columns)
-        if table not in known:
-            made.add(table)
-
-
 def _declared(revision: str, module: Any) -> tuple[Fill, ...]:
     backfill: Any = getattr(module, "backfill", ())
     declared: Fill | Iterable[Fill] = backfill() if callable(backfill) else backfill
@@ -189,16 +154,18 @@ def _declared(revision: str, module: Any) -> tuple[Fill, ...]:
     return fills
 
 
-def _refuse_misplaced(revision: str, expand: list[Operation], contract: list[Operation]) -> None:
-    place = Place(dialect="postgresql", revision=revision)
-    for each in expand:
-        if each.removes:
+def _refuse_misplaced(revision: str, upgrade: list[Operation], contract: list[Operation]) -> None:
+    # Asked of PostgreSQL, where more operations have a backfill: a file is right or wrong on both databases.
+    target = Target(dialect="postgresql", revision=revision)
+    for each in upgrade:
+        if each.phases(target).removes:
             raise Refused(
                 f"{revision}: {type(each).__name__} in upgrade() would take from the code before what it still uses. "
                 "Call it in contract()."
             )
     for each in contract:
-        if each.fills(place) or each.settle(place) or each.contract(place):
+        phases = each.phases(target)
+        if phases.backfill or phases.settle or phases.contract:
             raise Refused(
                 f"{revision}: {type(each).__name__} has a backfill or a contract of its own: call it in upgrade()."
             )

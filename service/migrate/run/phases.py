@@ -8,12 +8,13 @@ from functools import partial
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
+from service.errors import counted
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
-from service.migrate.operations.columns.add_drop import removal
+from service.migrate.operations.columns.actions import removal
 from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
-from service.migrate.operations.step import Check, Fill, Place
-from service.migrate.operations.tables.create_drop import dropped
+from service.migrate.operations.step import Check, Fill, Target
+from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import Filler
 from service.migrate.run.executor import Executor
@@ -186,8 +187,8 @@ class Verbs:
         return set(titles)
 
     def _purge_one(self, revision: str, one: trash.Kept) -> None:
-        place = Place(dialect=self.turn.dialect, revision=revision)
-        step = dropped(place, one.table) if one.column is None else removal(place, one.table, one.column)
+        target = Target(dialect=self.turn.dialect, revision=revision)
+        step = dropped(target, one.table) if one.column is None else removal(target, one.table, one.column)
         with self.turn.reading():
             lost = trash.size(self._connection, one)
         record = partial(ledger.purge, self._connection, revision, one.described, lost)
@@ -204,9 +205,10 @@ class Verbs:
 
     def _refuse_left(self, revision: str, fill: Fill) -> None:
         if left := self.filler.left(fill):
+            were = "was" if left == 1 else "were"
             raise Refused(
-                f"{revision} cannot be contracted: {left:,} rows of {fill.table} were written since without what "
-                f"{fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
+                f"{revision} cannot be contracted: {counted(left, 'row')} of {fill.table} {were} written since without "
+                f"what {fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
             )
 
     def refuse_purged(self, plan: Plan) -> None:

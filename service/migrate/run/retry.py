@@ -5,7 +5,8 @@ from collections.abc import Callable
 from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import Cure, cure
-from service.migrate.errors import Refused, counted, reason
+from service.errors import counted
+from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Step
 from service.migrate.run.locking import blockers
 from service.migrate.run.locking.blockers import Session
@@ -98,7 +99,7 @@ def wait_for_replicas(turn: Turn, tries: Tries) -> None:
 
 def _given_up(tries: Tries) -> str:
     tried = f", {counted(tries.attempts, 'try', 'tries')}" if tries.attempts else ""
-    return f"{tries.revision}: could not {tries.title} in {tries.deadline_seconds:g} seconds{tried}"
+    return f"{tries.revision}: could not {tries.title} in {counted(tries.deadline_seconds, 'second')}{tried}"
 
 
 def _found(turn: Turn, find: Callable[[], list[Session]]) -> list[Session]:

@@ -220,7 +220,7 @@ async def test_who_watches_a_backfill_sees_a_bar_and_a_program_nothing(tmp_path:
         printed, drawn, status = await asyncio.to_thread(on_a_terminal, url, "backfill")
         assert status == 0
         assert printed.splitlines()[0] == "Backfill of 0008_fold_users: done."
-        assert re.search(r"users\.keys: [\d,]+ filled, [\d,]+/s .*━.*\d+%", drawn)
+        assert re.search(r"users\.keys .*━.*\d+%.* [\d,]+ rows, [\d,]+/s", drawn)
         assert "100%" in drawn
         await store.execute("UPDATE users SET name = 'Û', name_key = NULL WHERE id = 7")
     printed, drawn, status = await asyncio.to_thread(on_a_terminal, url, "backfill", "--json")

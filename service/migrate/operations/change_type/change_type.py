@@ -10,20 +10,21 @@ from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.types import has_type, is_noted_only, longest
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
+from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.change_type import conversion
 from service.migrate.operations.change_type.conversion import Conversion
 from service.migrate.operations.change_type.narrow import is_beside, narrowed, without_beside
-from service.migrate.operations.columns.add_drop import (
+from service.migrate.operations.columns.actions import (
     addition,
-    as_told,
-    refuse_own_constraints,
+    optional,
     removal,
     rename_column,
+    required,
     unfilled,
 )
-from service.migrate.operations.columns.not_null import optional, primary_key, required
-from service.migrate.operations.step import Check, Fill, Lock, Place, Step, mirrored
+from service.migrate.operations.columns.requirements import as_told, refuse_own_constraints
+from service.migrate.operations.preconditions import primary_key
+from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,38 +42,92 @@ class ChangeType(Operation):
     back: str = "{}"
     key: tuple[str, ...] = ("id",)
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, (self._name, *self.key))]
+    def phases(self, target: Target, /) -> Phases:
+        self._refuse_other_changes()
+        common = Phases(
+            requires=((self.table, (self._name, *self.key)),),
+            preconditions=(as_told(self.table, self.was),),
+        )
+        if target.is_sqlite:
+            return common.then(self._rebuilt(target))
+        return common.then(self._noted(target) if self._is_noted_only else self._replaced(target))
 
-    def checks(self, place: Place) -> list[Check]:
-        told = as_told(self.table, self.was)
-        if place.is_sqlite:
-            return [told]
+    def _refuse_other_changes(self) -> None:
+        if self.was.nullable != self.column.nullable:
+            raise Refused(
+                f"{self.table}.{self._name} may be NULL in one of its two definitions and not in the other: "
+                "ops.change_type changes the type alone; call ops.set_not_null or ops.drop_not_null."
+            )
+        refuse_own_constraints(self.table, self.column)
+
+    def _rebuilt(self, target: Target) -> Phases:
+        """On SQLite: one rebuild."""
+        expand = (conversion.on_sqlite(target, self._conversion),)
+        if not self._conversion.keeps_old_values:
+            return Phases(expand=expand, undo_preconditions=self._none_longer())
+        return Phases(
+            expand=expand,
+            contract=(Step(title=f"leave {self.table}.{self._name} as it was to the way back"),),
+            purge=(removal(target, self.table, self._aside(target).name),),
+            undo_preconditions=self._none_longer(),
+        )
+
+    def _noted(self, target: Target) -> Phases:
+        """Where PostgreSQL changes its catalog alone: one statement, and a backfill on the way back."""
         what = f"{self.table}.{self._name} cannot change its type"
-        if not self._is_noted_only:
-            why = f"{what}: the new column would not have what uses it; drop that first"
-            return [told, dependents.of_column(self.table, self._name, why)]
+        why = f"{what} while something uses it; drop that first"
+        keeps = ("the index ", "the constraint ")
+        change = replace(self._in_place(target), undo=narrowed(target, self._conversion))
+        return Phases(
+            preconditions=(
+                self._no_check(
+                    f"{what}. A check is on it, and every row would be looked at under a lock: drop it first"
+                ),
+                dependents.of_column(self.table, self._name, why, keeps=keeps),
+            ),
+            expand=(change,),
+            undo_preconditions=self._none_longer(),
+        )
+
+    def _replaced(self, target: Target) -> Phases:
+        """Elsewhere on PostgreSQL: a column beside is filled, and takes over the name."""
+        what = f"{self.table}.{self._name} cannot change its type"
+        why = f"{what}: the new column would not have what uses it; drop that first"
+        # Once it has taken over there is no column beside any more.
+        taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._beside.name))
+        need = () if self.column.nullable else required(target, self.table, self._beside.name)
+        aside = self._aside(target)
+        resync = self._conversion.fill_back(aside)
+        there = replace(addition(target, self.table, aside), undo=(), scripted=False)
+        return Phases(
+            preconditions=(dependents.of_column(self.table, self._name, why),),
+            expand=(unfilled(target, self.table, self._beside), self._before(target)),
+            backfill=(replace(self._conversion.fill(self._beside), unless=taken_over),),
+            settle=(*need, self._swapped(target)),
+            contract=(
+                Step(title=f"leave {resync.name} to the way back", undo=(resync,)),
+                mirrored(self._after(target)),
+                Step(title=f"leave the column {self.table}.{aside.name} to the way back", undo=(there,)),
+            ),
+            purge=(removal(target, self.table, aside.name),),
+        )
+
+    def _no_check(self, why: str) -> Check:
+        """No check constraint is on the column."""
         attribute = (
             f"(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = {ddl.literal(self._name)})"
         )
         rows = (
-            f"SELECT conname FROM pg_constraint WHERE conrelid = to_regclass({ddl.literal(ddl.quoted(self.table))}) "
+            f"SELECT conname FROM pg_constraint WHERE conrelid = {ddl.regclass(self.table)} "
             f"AND contype = 'c' AND conkey @> ARRAY[{attribute}] ORDER BY conname"
         )
-        why = f"{what}. A check is on it, and every row would be looked at under a lock: drop it first"
-        keeps = ("the index ", "the constraint ")
-        return [
-            told,
-            Check(why=why, rows=rows, table=self.table, needs=(self._name,)),
-            dependents.of_column(
-                self.table, self._name, f"{what} while something uses it; drop that first", keeps=keeps
-            ),
-        ]
+        return Check(why=why, rows=rows, table=self.table, needs=(self._name,))
 
-    def undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+    def _none_longer(self) -> tuple[Check, ...]:
+        """No value has become too long for the old type."""
         limit = longest(self.was)
         if limit is None or not self._is_noted_only:
-            return []
+            return ()
         value = ddl.applied(self.back, ddl.quoted(self._name))
 
         def find(connection: Connection) -> str:
@@ -80,52 +135,7 @@ class ChangeType(Operation):
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE length({value}) > {limit} ORDER BY {key}"
 
         why = f"{self.table}.{self._name} had at most {limit} characters, and some rows have more"
-        return [Check(why=why, rows=find, table=self.table, needs=(self._name,))]
-
-    def expand(self, place: Place) -> list[Step]:
-        if self.was.nullable != self.column.nullable:
-            raise Refused(
-                f"{self.table}.{self._name} may be NULL in one of its two definitions and not in the other: "
-                "ops.change_type changes the type alone; call ops.set_not_null or ops.drop_not_null."
-            )
-        refuse_own_constraints(self.table, self.column)
-        if place.is_sqlite:
-            return [conversion.on_sqlite(place, self._conversion)]
-        if self._is_noted_only:
-            return [replace(self._noted(place), undo=narrowed(place, self._conversion))]
-        return [unfilled(place, self.table, self._beside), self._before(place)]
-
-    def fills(self, place: Place) -> list[Fill]:
-        if self._is_at_once(place):
-            return []
-        # Once it has taken over there is no column beside any more.
-        taken_over = predicates.negated(predicates.has_column(place.dialect, self.table, self._beside.name))
-        return [replace(self._conversion.fill(self._beside), unless=taken_over)]
-
-    def settle(self, place: Place) -> list[Step]:
-        if self._is_at_once(place):
-            return []
-        need = [] if self.column.nullable else required(place, self.table, self._beside.name)
-        return [*need, self._swapped(place)]
-
-    def contract(self, place: Place) -> list[Step]:
-        if place.is_sqlite and self._conversion.keeps_old_values:
-            return [Step(title=f"leave {self.table}.{self._name} as it was to the way back")]
-        if self._is_at_once(place):
-            return []
-        aside = self._aside(place)
-        resync = self._conversion.fill_back(aside)
-        leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
-        there = Step(
-            title=f"leave the column {self.table}.{aside.name} to the way back",
-            undo=(replace(addition(place, self.table, aside), undo=(), scripted=False),),
-        )
-        return [leave, mirrored(self._after(place)), there]
-
-    def purge(self, place: Place) -> list[Step]:
-        if self._is_at_once(place) and not (place.is_sqlite and self._conversion.keeps_old_values):
-            return []
-        return [removal(place, self.table, self._aside(place).name)]
+        return (Check(why=why, rows=find, table=self.table, needs=(self._name,)),)
 
     @property
     def _name(self) -> str:
@@ -145,13 +155,10 @@ class ChangeType(Operation):
     def _is_noted_only(self) -> bool:
         return self.using == "{}" and is_noted_only(self.was, self.column)
 
-    def _is_at_once(self, place: Place) -> bool:
-        return place.is_sqlite or self._is_noted_only
+    def _aside(self, target: Target) -> Column[Any]:
+        return conversion.renamed(self.was, ddl.trash_name(target.revision, self._name))
 
-    def _aside(self, place: Place) -> Column[Any]:
-        return conversion.renamed(self.was, ddl.trash_name(place.revision, self._name))
-
-    def _noted(self, place: Place) -> Step:
+    def _in_place(self, target: Target) -> Step:
         alter = f"ALTER TABLE {ddl.quoted(self.table)} ALTER COLUMN {ddl.quoted(self._name)}"
         kind = ddl.type_text(self.column, "postgresql")
         return Step(
@@ -159,7 +166,7 @@ class ChangeType(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.both(has_type(self.table, self.column), predicates.negated(is_beside(self._conversion))),
-            made=lambda connection: without_beside(connection, place, self._conversion),
+            made=lambda connection: without_beside(connection, target, self._conversion),
             statements=(
                 f"{alter} TYPE {kind}",
                 *conversion.default_changed(self.table, self.was, self.column),
@@ -167,22 +174,22 @@ class ChangeType(Operation):
             ),
         )
 
-    def _before(self, place: Place) -> Step:
-        return self._conversion.trigger(place, self._beside.name)
+    def _before(self, target: Target) -> Step:
+        return self._conversion.trigger(target, self._beside.name)
 
-    def _after(self, place: Place) -> Step:
-        return self._conversion.trigger_back(place, self._aside(place).name)
+    def _after(self, target: Target) -> Step:
+        return self._conversion.trigger_back(target, self._aside(target).name)
 
-    def _swapped(self, place: Place) -> Step:
+    def _swapped(self, target: Target) -> Step:
         """The column beside takes over the name; the old one is kept aside, in agreement until the contract."""
-        aside, beside = self._aside(place).name, self._beside.name
-        before, after = self._before(place), self._after(place)
+        aside, beside = self._aside(target).name, self._beside.name
+        before, after = self._before(target), self._after(target)
         relax: tuple[str, ...] = ()
-        need: list[Step] = []
+        need: tuple[Step, ...] = ()
         if not self.was.nullable:
-            relax = optional(place, self.table, self._name, undoable=False).statements
-            need = required(place, self.table, self._name)
-        there = predicates.has_column(place.dialect, self.table, aside)
+            relax = optional(target, self.table, self._name, undoable=False).statements
+            need = required(target, self.table, self._name)
+        there = predicates.has_column(target.dialect, self.table, aside)
         back = Step(
             title=f"let {self.table}.{self._name} be of its old type",
             lock=Lock.ACCESS_EXCLUSIVE,

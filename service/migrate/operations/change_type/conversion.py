@@ -11,7 +11,7 @@ from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.step import Fill, Lock, Place, Step
+from service.migrate.operations.step import Fill, Lock, Step, Target
 from service.migrate.operations.triggers.sync import converted, differ
 from service.migrate.operations.triggers.trigger import row_trigger
 
@@ -72,22 +72,21 @@ class Conversion:
             assign={aside.name: from_new},
         )
 
-    def trigger(self, place: Place, beside: str) -> Step:
+    def trigger(self, target: Target, beside: str) -> Step:
         """Let the column beside, which nobody else writes, follow."""
         follow = f"NEW.{ddl.quoted(beside)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
-        return self._trigger(place, beside, follow)
+        return self._trigger(target, beside, follow)
 
-    def trigger_back(self, place: Place, aside: str) -> Step:
+    def trigger_back(self, target: Target, aside: str) -> Step:
         """Let the old column, which nobody else writes, follow where it does not say the same."""
         new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(aside)}"
         differs = differ("postgresql", self.column, new, converted(self.using, old))
-        return self._trigger(place, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
+        return self._trigger(target, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
 
-    def _trigger(self, place: Place, name: str, body: str) -> Step:
-        (step,) = row_trigger(
-            place, self.table, f"roster_type_{self.table}_{name}", key=self.key, postgresql=body, sqlite={}
+    def _trigger(self, target: Target, name: str, body: str) -> Step:
+        return row_trigger(
+            target, self.table, f"roster_type_{self.table}_{name}", key=self.key, postgresql=body, sqlite={}
         )
-        return step
 
 
 def renamed(column: Column[Any], name: str) -> Column[Any]:
@@ -107,7 +106,7 @@ def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str
     return (f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN {ddl.quoted(now.name)} {action}",)
 
 
-def on_sqlite(place: Place, conversion: Conversion) -> Step:
+def on_sqlite(target: Target, conversion: Conversion) -> Step:
     """The column changed in its place, in one transaction; its values are kept aside where the new ones lose them."""
     table, name = conversion.table, conversion.name
     title = f"change the type of {table}.{name}"
@@ -116,7 +115,7 @@ def on_sqlite(place: Place, conversion: Conversion) -> Step:
         back = Edit(table=table, change=_with_type(conversion.was))
         undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=back)
         return Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=forth, undo=(undo,))
-    aside = ddl.trash_name(place.revision, name)
+    aside = ddl.trash_name(target.revision, name)
     column, old, there = ddl.quoted(name), ddl.quoted(aside), predicates.has_column("sqlite", table, aside)
     add = f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {old} {ddl.type_text(conversion.was, 'sqlite')}"
     using, back_value = converted(conversion.using, old), converted(conversion.back, column)

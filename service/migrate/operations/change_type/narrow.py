@@ -11,13 +11,12 @@ from service.migrate.dialects.postgresql.attached import has_more
 from service.migrate.dialects.types import has_type
 from service.migrate.operations.change_type.conversion import Conversion, default_changed
 from service.migrate.operations.change_type.recreate import Carried
-from service.migrate.operations.columns.add_drop import rename_column, unfilled
-from service.migrate.operations.columns.not_null import required
-from service.migrate.operations.step import Fill, Lock, Move, Place, Step, mirrored
+from service.migrate.operations.columns.actions import rename_column, required, unfilled
+from service.migrate.operations.step import Fill, Lock, Move, Step, Target, mirrored
 from service.migrate.operations.triggers.sync import converted
 
 
-def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
+def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
     """A column of the old type is filled beside the wide one, gets what is on that, and takes over.
 
     One that has more on it than can be made beside is written again in its place, under the lock.
@@ -25,8 +24,8 @@ def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
     back = conversion.reversed
     table, name, beside = back.table, back.name, back.beside
     alter = f"ALTER TABLE {ddl.quoted(table)}"
-    trigger = back.trigger(place, beside.name)
-    need = [] if back.column.nullable else required(place, table, beside.name)
+    trigger = back.trigger(target, beside.name)
+    need = () if back.column.nullable else required(target, table, beside.name)
     is_back = has_type(table, back.column)
     gone = ddl.fitting(f"_last_{name}")
     kind = ddl.type_text(back.column, "postgresql")
@@ -52,7 +51,7 @@ def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.either(is_back, predicates.negated(has_more(table, name))),
-        made=lambda connection: without_beside(connection, place, conversion),
+        made=lambda connection: without_beside(connection, target, conversion),
         statements=(
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
             *default_changed(table, back.was, back.column),
@@ -61,7 +60,7 @@ def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
         scripted=False,
     )
     moves: tuple[Move, ...] = (
-        replace(unfilled(place, table, beside), undo=()),
+        replace(unfilled(target, table, beside), undo=()),
         replace(trigger, undo=()),
         back.fill(beside),
         *(replace(step, undo=()) for step in need),
@@ -71,11 +70,11 @@ def narrowed(place: Place, conversion: Conversion) -> tuple[Move, ...]:
     return (in_place, *(_unless(is_back, move) for move in moves), swap)
 
 
-def without_beside(connection: Connection, place: Place, conversion: Conversion) -> Iterator[str]:
+def without_beside(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
     """Take away what a way back that was not ended has left: the column beside, and what is on it."""
     back = conversion.reversed
     if connection.exec_driver_sql(is_beside(conversion)).scalar():
-        yield from mirrored(back.trigger(place, back.beside.name)).statements
+        yield from mirrored(back.trigger(target, back.beside.name)).statements
         yield f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.beside.name)}"
 
 

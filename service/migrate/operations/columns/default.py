@@ -7,8 +7,8 @@ from service.migrate.dialects.sqlite.add_column import parenthesised
 from service.migrate.dialects.sqlite.clauses import Column
 from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Lock, Place, Step
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Step, Target, altered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +20,15 @@ class SetDefault(Operation):
     default: ddl.Expression | None
     was: ddl.Expression | None
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, (self.column,))]
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(
+            requires=((self.table, (self.column,)),),
+            expand=(replace(self._set(target, self.default), undo=(self._set(target, self.was),)),),
+            frees=frozenset({dependents.has_no_default(f"{self.table}.{self.column}")}),
+        )
 
-    def frees(self) -> list[str]:
-        return [dependents.has_no_default(f"{self.table}.{self.column}")]
-
-    def expand(self, place: Place) -> list[Step]:
-        return [replace(self._set(place, self.default), undo=(self._set(place, self.was),))]
-
-    def _set(self, place: Place, value: ddl.Expression | None) -> Step:
-        column = ddl.quoted(self.column)
-        default = None if value is None else ddl.expression_text(value, place.dialect)
+    def _set(self, target: Target, value: ddl.Expression | None) -> Step:
+        default = None if value is None else ddl.expression_text(value, target.dialect)
         action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
 
         def change(was: Column) -> Column:
@@ -39,12 +36,9 @@ class SetDefault(Operation):
                 was = was.without(clause)
             return was if default is None else parenthesised(was.with_clause(f"DEFAULT {default}"))
 
-        edit = Edit(table=self.table, change=lambda definition: definition.change_column(self.column, change))
-        native = f"ALTER TABLE {ddl.quoted(self.table)} ALTER COLUMN {column} {action}"
-        return Step(
-            title=f"{'drop' if default is None else 'set'} the default of {self.table}.{self.column}",
-            lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.table,),
-            statements=() if place.is_sqlite else (native,),
-            edit=edit if place.is_sqlite else None,
+        return altered(
+            target,
+            f"{'drop' if default is None else 'set'} the default of {self.table}.{self.column}",
+            f"ALTER TABLE {ddl.quoted(self.table)} ALTER COLUMN {ddl.quoted(self.column)} {action}",
+            Edit(table=self.table, change=lambda definition: definition.change_column(self.column, change)),
         )

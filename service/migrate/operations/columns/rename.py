@@ -5,21 +5,13 @@ from typing import Any
 
 from sqlalchemy import Column, Connection
 
-from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects import ddl
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.columns.add_drop import (
-    again,
-    as_told,
-    brought_back,
-    refuse_own_constraints,
-    refuse_own_values,
-    removal,
-    rename_column,
-    unfilled,
-)
-from service.migrate.operations.columns.not_null import optional, primary_key, required
-from service.migrate.operations.step import Check, Fill, Lock, Place, Step, mirrored
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.columns.actions import optional, put_aside, removal, required, unfilled
+from service.migrate.operations.columns.requirements import as_told, refuse_own_constraints, refuse_own_values
+from service.migrate.operations.preconditions import primary_key
+from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
 from service.migrate.operations.triggers.sync import Sync, converted
 
 
@@ -37,92 +29,85 @@ class RenameColumn(Operation):
     up: str = "{}"
     down: str = "{}"
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, (self.old.name, *self.key))]
-
-    def gives(self) -> list[Columns]:
-        return [(self.table, (self.new.name,))]
-
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        return [as_told(self.table, self.old)]
-
-    def expand(self, place: Place) -> list[Step]:
+    def phases(self, target: Target, /) -> Phases:
         refuse_own_constraints(self.table, self.new)
         refuse_own_values(self.table, self.new)
-        add = unfilled(place, self.table, self.new)
-        trigger = self._sync.trigger(place)
-        if not place.is_sqlite:
-            return [add, trigger]
-        relax = [replace(each, undo=tuple(required(place, self.table, self.old.name))) for each in self._relaxed(place)]
-        new, old = ddl.quoted(self.new.name), ddl.quoted(self.old.name)
-        value = converted(self.up, old)
-        fill = Step(
+        old = f"{self.table}.{self.old.name}"
+        why = f"{old} cannot give way to {self.new.name} while something uses it; drop that in contract()"
+        common = Phases(
+            requires=((self.table, (self.old.name, *self.key)),),
+            provides=((self.table, (self.new.name,)),),
+            preconditions=(as_told(self.table, self.old),),
+            contract_preconditions=(dependents.of_column(self.table, self.old.name, why),),
+            purge=(removal(target, self.table, ddl.trash_name(target.revision, self.old.name)),),
+            undo_contract_preconditions=() if self.old.nullable else (self._none_missing(),),
+        )
+        return self._on_sqlite(target, common) if target.is_sqlite else self._on_postgresql(target, common)
+
+    def _on_postgresql(self, target: Target, common: Phases) -> Phases:
+        sync = self._sync
+        trigger = sync.trigger(target)
+        relax, need = self._relaxed(target), self._required(target)
+        relax = tuple(replace(each, undo=required(target, self.table, self.old.name)) for each in relax)
+        return replace(
+            common,
+            expand=(unfilled(target, self.table, self.new), trigger),
+            backfill=(sync.fill(target),),
+            settle=need,
+            contract=(*relax, *self._old_put_aside(target, trigger)),
+        )
+
+    def _on_sqlite(self, target: Target, common: Phases) -> Phases:
+        """A trigger runs after NOT NULL was checked: the old column is relaxed first, the new one held to it last."""
+        trigger = self._sync.trigger(target)
+        relax, need = self._relaxed(target), self._required(target)
+        return replace(
+            common,
+            expand=(
+                *(replace(each, undo=required(target, self.table, self.old.name)) for each in relax),
+                unfilled(target, self.table, self.new),
+                trigger,
+                self._filled_at_once(),
+            ),
+            contract=(*need, *relax, *self._old_put_aside(target, trigger)),
+            undo_preconditions=common.undo_contract_preconditions,
+        )
+
+    def _old_put_aside(self, target: Target, trigger: Step) -> tuple[Step, ...]:
+        """The old column goes last: until then whatever is written has a value for it."""
+        resync = self._sync.fill_back(target)
+        leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
+        return (leave, mirrored(trigger), put_aside(target, self.table, self.old))
+
+    def _filled_at_once(self) -> Step:
+        new = ddl.quoted(self.new.name)
+        value = converted(self.up, ddl.quoted(self.old.name))
+        return Step(
             title=f"fill {self.table}.{self.new.name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"UPDATE {ddl.quoted(self.table)} SET {new} = {value} WHERE {new} IS NOT {value}",),
         )
-        return [*relax, add, trigger, fill]
 
-    def fills(self, place: Place) -> list[Fill]:
-        return [] if place.is_sqlite else [self._sync.fill(place)]
-
-    def settle(self, place: Place) -> list[Step]:
-        # On SQLite a trigger runs after NOT NULL was checked: old code must be gone first.
-        return [] if self.new.nullable or place.is_sqlite else required(place, self.table, self.new.name)
-
-    def contract_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        what = f"{self.table}.{self.old.name}"
-        why = f"{what} cannot give way to {self.new.name} while something uses it; drop that in contract()"
-        return [dependents.of_column(self.table, self.old.name, why)]
-
-    def contract(self, place: Place) -> list[Step]:
-        """The old column goes last: until then whatever is written has a value for it."""
-        aside = ddl.trash_name(place.revision, self.old.name)
-        need = required(place, self.table, self.new.name) if place.is_sqlite and not self.new.nullable else []
-        relax = self._relaxed(place)
-        if not place.is_sqlite:
-            relax = [replace(each, undo=tuple(required(place, self.table, self.old.name))) for each in relax]
-        resync = self._sync.fill_back(place)
-        leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
-        away = Step(
-            title=f"keep {self.table}.{self.old.name} aside",
-            lock=Lock.ACCESS_EXCLUSIVE,
-            tables=(self.table,),
-            done=predicates.negated(predicates.has_column(place.dialect, self.table, self.old.name)),
-            statements=(rename_column(self.table, self.old.name, aside),),
-            undo=(
-                again(place, self.table, self.old, aside),
-                brought_back(place, self.table, self.old.name, aside),
-            ),
-        )
-        return [*need, *relax, leave, mirrored(self._sync.trigger(place)), away]
-
-    def undo_checks(self, place: Place) -> list[Check]:
-        # There the old column may be NULL from the beginning.
-        return self.contract_undo_checks(place) if place.is_sqlite else []
-
-    def contract_undo_checks(self, place: Place) -> list[Check]:  # noqa: ARG002
-        if self.old.nullable:
-            return []
-        new, what = ddl.quoted(self.new.name), f"{self.table}.{self.old.name}"
+    def _none_missing(self) -> Check:
+        """Every row has a new value of which an old one can be made."""
 
         def find(connection: Connection) -> str:
             key = primary_key(connection, self.table)
-            value = converted(self.down, new)
+            value = converted(self.down, ddl.quoted(self.new.name))
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE {value} IS NULL ORDER BY {key}"
 
-        why = f"{what} may not be NULL, and some rows have no {self.new.name} to make one of"
-        return [Check(why=why, rows=find, table=self.table, needs=(self.new.name,))]
+        why = f"{self.table}.{self.old.name} may not be NULL, and some rows have no {self.new.name} to make one of"
+        return Check(why=why, rows=find, table=self.table, needs=(self.new.name,))
 
-    def purge(self, place: Place) -> list[Step]:
-        return [removal(place, self.table, ddl.trash_name(place.revision, self.old.name))]
+    def _relaxed(self, target: Target) -> tuple[Step, ...]:
+        if self.old.nullable or self.old.server_default is not None:
+            return ()
+        return (optional(target, self.table, self.old.name, undoable=False),)
+
+    def _required(self, target: Target) -> tuple[Step, ...]:
+        return () if self.new.nullable else required(target, self.table, self.new.name)
 
     @property
     def _sync(self) -> Sync:
         return Sync(table=self.table, old=self.old, new=self.new, up=self.up, down=self.down, key=self.key)
-
-    def _relaxed(self, place: Place) -> list[Step]:
-        if self.old.nullable or self.old.server_default is not None:
-            return []
-        return [optional(place, self.table, self.old.name, undoable=False)]

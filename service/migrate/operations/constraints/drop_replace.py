@@ -7,10 +7,11 @@ from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, Unique
 from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique, dropped
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.constraints.actions import dropped
+from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
-from service.migrate.operations.step import Check, Lock, Place, Step
+from service.migrate.operations.step import Lock, Step, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,19 +20,18 @@ class DropConstraint(Operation):
 
     added: AddCheck | AddForeignKey | AddUnique
 
-    def needs(self) -> list[Columns]:
-        return [(self.added.table, ())]
+    def phases(self, target: Target, /) -> Phases:
+        added = self.added.phases(target)
+        return Phases(
+            requires=((self.added.table, ()),),
+            expand=(replace(self._dropped(target), undo=added.expand),),
+            undo_preconditions=added.preconditions,
+            frees=frozenset({dependents.constraint(self.added.table, self.added.name)}),
+        )
 
-    def frees(self) -> list[str]:
-        return [dependents.constraint(self.added.table, self.added.name)]
-
-    def undo_checks(self, place: Place) -> list[Check]:
-        return self.added.checks(place)
-
-    def expand(self, place: Place) -> list[Step]:
-        table, name = self.added.table, self.added.name
+    def _dropped(self, target: Target) -> Step:
         referred = self.added.referred if isinstance(self.added, AddForeignKey) else None
-        return [replace(dropped(place, table, name, referred=referred), undo=tuple(self.added.expand(place)))]
+        return dropped(target, self.added.table, self.added.name, referred=referred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +41,16 @@ class ReplaceConstraint(Operation):
     was: AddCheck | AddForeignKey
     now: AddCheck | AddForeignKey
 
-    def needs(self) -> list[Columns]:
-        return self.now.needs()
-
-    def frees(self) -> list[str]:
-        return [dependents.constraint(self.was.table, self.was.name)]
-
-    def checks(self, place: Place) -> list[Check]:
-        return self.now.checks(place)
-
-    def undo_checks(self, place: Place) -> list[Check]:
-        return self.was.checks(place)
-
-    def expand(self, place: Place) -> list[Step]:
-        back = (_swapped(place, self.now, self.was), *self.was.expand(place)[1:])
-        return [replace(_swapped(place, self.was, self.now), undo=back), *self.now.expand(place)[1:]]
+    def phases(self, target: Target, /) -> Phases:
+        was, now = self.was.phases(target), self.now.phases(target)
+        back = _swapped(target, self.now, self.was)
+        return Phases(
+            requires=now.requires,
+            preconditions=now.preconditions,
+            expand=(replace(_swapped(target, self.was, self.now), undo=(back, *was.expand[1:])), *now.expand[1:]),
+            undo_preconditions=was.preconditions,
+            frees=frozenset({dependents.constraint(self.was.table, self.was.name)}),
+        )
 
 
 def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
@@ -93,10 +88,10 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
     raise Refused(f"{constraint.name} of {table} is a {type(constraint).__name__}, which cannot be altered here.")
 
 
-def _swapped(place: Place, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:
+def _swapped(target: Target, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:
     """New rows are held to the new one from the moment on that the old one is gone."""
-    drop = DropConstraint(added=old).expand(place)[0]
-    add = new.expand(place)[0]
+    drop = DropConstraint(added=old).phases(target).expand[0]
+    add = new.phases(target).expand[0]
     both = Step(
         title=f"replace {old.name} of {new.table}{'' if old.name == new.name else f' by {new.name}'}",
         lock=Lock.ACCESS_EXCLUSIVE,

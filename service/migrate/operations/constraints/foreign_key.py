@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.constraints.check_unique import in_two_parts
-from service.migrate.operations.step import Check, Place, Step
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.constraints.actions import in_two_parts
+from service.migrate.operations.step import Check, Step, Target
 
 # Keys that do not keep a row from being deleted.
 LETTING_GO = ("CASCADE", "SET NULL")
@@ -29,20 +29,18 @@ class AddForeignKey(Operation):
     # The columns come in the same revision, and may bring the values from before they were last taken back.
     returning: bool = False
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, self.columns), (self.referred, self.referred_columns)]
+    def phases(self, target: Target, /) -> Phases:
+        steps = in_two_parts(target, self.table, self.constraint, referred=self.referred)
+        lets_go = self.ondelete in LETTING_GO
+        return Phases(
+            requires=((self.table, self.columns), (self.referred, self.referred_columns)),
+            preconditions=(kept_orphans(self, target) if self.returning and not lets_go else self._no_orphans(),),
+            expand=with_orphans_let_go(steps, self) if self.returning and lets_go else steps,
+        )
 
-    def checks(self, place: Place) -> list[Check]:
-        if self.returning and self.ondelete not in LETTING_GO:
-            return [kept_orphans(self, place)]
+    def _no_orphans(self) -> Check:
         columns = {name: name for name in self.columns}
-        return [Check(why=self.why, rows=self.orphans(self.table, columns), table=self.table, needs=self.columns)]
-
-    def expand(self, place: Place) -> list[Step]:
-        steps = in_two_parts(place, self.table, self.constraint, referred=self.referred)
-        if self.returning and self.ondelete in LETTING_GO:
-            return with_orphans_let_go(steps, self)
-        return steps
+        return Check(why=self.why, rows=self.orphans(self.table, columns), table=self.table, needs=self.columns)
 
     @property
     def why(self) -> str:
@@ -72,14 +70,14 @@ class AddForeignKey(Operation):
         return key
 
 
-def kept_orphans(key: AddForeignKey, place: Place) -> Check:
+def kept_orphans(key: AddForeignKey, target: Target) -> Check:
     """What a table or columns that are kept aside refer to was deleted meanwhile, though the key would not allow it."""
-    table_aside = ddl.trash_name(place.revision, key.table)
-    asides = {name: ddl.trash_name(place.revision, name) for name in key.columns}
+    table_aside = ddl.trash_name(target.revision, key.table)
+    asides = {name: ddl.trash_name(target.revision, name) for name in key.columns}
 
     def find(connection: Connection) -> list[tuple[Any, ...]] | str:
         def has(table: str, column: str) -> bool:
-            return bool(connection.exec_driver_sql(predicates.has_column(place.dialect, table, column)).scalar())
+            return bool(connection.exec_driver_sql(predicates.has_column(target.dialect, table, column)).scalar())
 
         if has(table_aside, key.columns[0]):
             return key.orphans(table_aside, {name: name for name in key.columns})
@@ -90,7 +88,7 @@ def kept_orphans(key: AddForeignKey, place: Place) -> Check:
     return Check(why=f"{key.why}, since that was deleted while they were kept aside", rows=find)
 
 
-def with_orphans_let_go(steps: list[Step], key: AddForeignKey, *, rows: bool = False) -> list[Step]:
+def with_orphans_let_go(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:
     """The steps of a key, with what it would have done to rows whose parent was deleted while nobody saw them.
 
     They are deleted with it if they are `rows` that came with the key, and else refer to nothing from now on.
@@ -106,4 +104,4 @@ def with_orphans_let_go(steps: list[Step], key: AddForeignKey, *, rows: bool = F
         scripted=False,
     )
     # Once new rows are held to the key nobody can add to them.
-    return [*steps[:-1], follow, steps[-1]]
+    return (*steps[:-1], follow, steps[-1])

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, inspect
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Check, Lock, Place, Step, mirrored
-from service.migrate.operations.tables.create_drop import rename_table
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
+from service.migrate.operations.tables.actions import rename_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +29,24 @@ class RenameTable(Operation):
     columns: tuple[str, ...]
     key: tuple[str, ...] = ("id",)
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, (*self.columns, *self.key))]
+    def phases(self, target: Target, /) -> Phases:
+        on_sqlite = target.is_sqlite
+        return Phases(
+            requires=((self.table, (*self.columns, *self.key)),),
+            creates=frozenset({self.to}),
+            provides=((self.to, self.columns),),
+            preconditions=(self._all_told(),),
+            expand=(self._twin() if on_sqlite else self._renamed(),),
+            contract=(self._twin_replaced() if on_sqlite else mirrored(self._view()),),
+        )
 
-    def gives(self) -> list[Columns]:
-        return [(self.to, self.columns)]
-
-    def checks(self, place: Place) -> list[Check]:  # noqa: ARG002
+    def _all_told(self) -> Check:
         def find(connection: Connection) -> list[tuple[Any, ...]]:
             names = [column["name"] for column in inspect(connection).get_columns(self.table)]
             return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
 
         why = f"{self.table} has columns that the code before would not see under the old name; tell them all"
-        return [Check(why=why, rows=find, table=self.table)]
-
-    def expand(self, place: Place) -> list[Step]:
-        return [self._twin() if place.is_sqlite else self._renamed()]
-
-    def contract(self, place: Place) -> list[Step]:
-        return [self._twin_replaced() if place.is_sqlite else mirrored(self._view())]
+        return Check(why=why, rows=find, table=self.table)
 
     def _renamed(self) -> Step:
         back = Step(

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from service.migrate.dialects import ddl
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Place, Step, mirrored
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Step, Target, mirrored
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -22,13 +22,18 @@ class Follow(Operation):
     sqlite: str
     key: tuple[str, ...] = ("id",)
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, (self.column, self.source, *self.key))]
+    def phases(self, target: Target, /) -> Phases:
+        trigger = self._trigger(target)
+        return Phases(
+            requires=((self.table, (self.column, self.source, *self.key)),),
+            expand=(trigger,),
+            contract=(mirrored(trigger),),
+        )
 
-    def expand(self, place: Place) -> list[Step]:
+    def _trigger(self, target: Target) -> Step:
         column, source = ddl.quoted(self.column), ddl.quoted(self.source)
         return row_trigger(
-            place,
+            target,
             self.table,
             f"roster_follow_{self.table}_{self.column}",
             key=self.key,
@@ -47,6 +52,3 @@ class Follow(Operation):
                 ),
             },
         )
-
-    def contract(self, place: Place) -> list[Step]:
-        return [mirrored(step) for step in self.expand(place)]

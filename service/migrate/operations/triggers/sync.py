@@ -8,7 +8,7 @@ from sqlalchemy import Column
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.step import Fill, Place, Step
+from service.migrate.operations.step import Fill, Step, Target
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -29,10 +29,10 @@ class Sync:
     up: str = "{}"
     down: str = "{}"
 
-    def trigger(self, place: Place) -> Step:
+    def trigger(self, target: Target) -> Step:
         """On PostgreSQL the row is completed before it is stored, on SQLite right after."""
-        (step,) = row_trigger(
-            place,
+        return row_trigger(
+            target,
             self.table,
             f"roster_sync_{self.table}_{self.new.name}",
             key=self.key,
@@ -43,19 +43,18 @@ class Sync:
                 f"AFTER UPDATE OF {ddl.quoted(self.new.name)}": self._after_update(self.new, self.old),
             },
         )
-        return step
 
-    def fill(self, place: Place) -> Fill:
+    def fill(self, target: Target) -> Fill:
         """The new column filled where it has no value that agrees; who wrote it already is left alone."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
-        left = self._disagree(place.dialect, old, new, or_new_is_null=True)
+        left = self._disagree(target.dialect, old, new, or_new_is_null=True)
         assign = {self.new.name: ddl.applied(self.up, old)}
         return Fill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
 
-    def fill_back(self, place: Place) -> Fill:
+    def fill_back(self, target: Target) -> Fill:
         """The old column filled where it does not agree with the new one, which alone was written meanwhile."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
-        left = self._disagree(place.dialect, old, new)
+        left = self._disagree(target.dialect, old, new)
         assign = {self.old.name: ddl.applied(self.down, new)}
         return Fill(name=f"{self.table}.{self.old.name}", table=self.table, key=self.key, left=left, assign=assign)
 

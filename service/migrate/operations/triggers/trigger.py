@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation
-from service.migrate.operations.step import Lock, Place, Step, mirrored
+from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.step import Lock, Step, Target, mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,44 +18,43 @@ class Trigger(Operation):
     postgresql: str | None = None
     sqlite: str | None = None
 
-    def needs(self) -> list[Columns]:
-        return [(self.table, ())]
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(requires=((self.table, ()),), expand=self._created(target))
 
-    def expand(self, place: Place) -> list[Step]:
-        text = self.sqlite if place.is_sqlite else self.postgresql
+    def _created(self, target: Target) -> tuple[Step, ...]:
+        text = self.sqlite if target.is_sqlite else self.postgresql
         if text is None:
-            return []
-        there = predicates.has_trigger(place.dialect, self.table, self.name)
-        on = "" if place.is_sqlite else f" ON {ddl.quoted(self.table)}"
-        return [
-            Step(
-                title=f"create the trigger {self.name} of {self.table}",
-                lock=Lock.SHARE_ROW_EXCLUSIVE,
-                tables=(self.table,),
-                done=there,
-                statements=(text.strip(),),
-                undo=(
-                    Step(
-                        title=f"drop the trigger {self.name} of {self.table}",
-                        lock=Lock.ACCESS_EXCLUSIVE,
-                        tables=(self.table,),
-                        done=predicates.negated(there),
-                        statements=(f"DROP TRIGGER {ddl.quoted(self.name)}{on}",),
-                    ),
-                ),
-            )
-        ]
+            return ()
+        there = predicates.has_trigger(target.dialect, self.table, self.name)
+        on = "" if target.is_sqlite else f" ON {ddl.quoted(self.table)}"
+        drop = Step(
+            title=f"drop the trigger {self.name} of {self.table}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=predicates.negated(there),
+            statements=(f"DROP TRIGGER {ddl.quoted(self.name)}{on}",),
+        )
+        create = Step(
+            title=f"create the trigger {self.name} of {self.table}",
+            lock=Lock.SHARE_ROW_EXCLUSIVE,
+            tables=(self.table,),
+            done=there,
+            statements=(text.strip(),),
+            undo=(drop,),
+        )
+        return (create,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropTrigger(Trigger):
     """A trigger that is needed no more; its text is for the way back."""
 
-    def frees(self) -> list[str]:
-        return [dependents.trigger(self.name)]
-
-    def expand(self, place: Place) -> list[Step]:
-        return [mirrored(step) for step in Trigger.expand(self, place)]
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(
+            requires=((self.table, ()),),
+            expand=tuple(mirrored(step) for step in self._created(target)),
+            frees=frozenset({dependents.trigger(self.name)}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +64,10 @@ class Function(Operation):
     name: str
     postgresql: str
 
-    def expand(self, place: Place) -> list[Step]:
-        if place.is_sqlite:
-            return []
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(expand=() if target.is_sqlite else (self._created(),))
+
+    def _created(self) -> Step:
         there = predicates.has_function(self.name)
         drop = Step(
             title=f"drop the function {self.name}",
@@ -75,33 +75,33 @@ class Function(Operation):
             statements=(f"DROP FUNCTION {ddl.quoted(self.name)}()",),
         )
         title = f"create the function {self.name}"
-        return [Step(title=title, done=there, statements=(self.postgresql.strip(),), undo=(drop,))]
+        return Step(title=title, done=there, statements=(self.postgresql.strip(),), undo=(drop,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropFunction(Function):
     """A function that is needed no more; its text is for the way back."""
 
-    def expand(self, place: Place) -> list[Step]:
-        return [mirrored(step) for step in Function.expand(self, place)]
+    def phases(self, target: Target, /) -> Phases:
+        return Phases(expand=() if target.is_sqlite else (mirrored(self._created()),))
 
 
 def row_trigger(
-    place: Place,
+    target: Target,
     table: str,
     name: str,
     *,
     key: tuple[str, ...],
     postgresql: str,
     sqlite: Mapping[str, tuple[str, str]],
-) -> list[Step]:
+) -> Step:
     """A trigger on every row of a table that is written.
 
     On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On
     SQLite there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the row.
     """
     name = ddl.inner_name(name)
-    if place.is_sqlite:
+    if target.is_sqlite:
         texts = {
             f"{name}_{number}": (event, condition, settings)
             for number, (event, (condition, settings)) in enumerate(sqlite.items(), start=1)
@@ -112,32 +112,30 @@ def row_trigger(
             name: f"CREATE TRIGGER {ddl.quoted(name)} BEFORE INSERT OR UPDATE ON {ddl.quoted(table)} "
             f"FOR EACH ROW EXECUTE FUNCTION {ddl.quoted(name)}()"
         }
-    there = predicates.both(*(predicates.has_trigger(place.dialect, table, each) for each in triggers))
-    on = "" if place.is_sqlite else f" ON {ddl.quoted(table)}"
+    there = predicates.both(*(predicates.has_trigger(target.dialect, table, each) for each in triggers))
+    on = "" if target.is_sqlite else f" ON {ddl.quoted(table)}"
     drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}{on}" for each in triggers)
     function: tuple[str, ...] = ()
-    if not place.is_sqlite:
+    if not target.is_sqlite:
         head = f"CREATE OR REPLACE FUNCTION {ddl.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
         function = (f"{head}$$ BEGIN {postgresql} RETURN NEW; END $$",)
         drops = (*drops, f"DROP FUNCTION IF EXISTS {ddl.quoted(name)}()")
-    return [
-        Step(
-            title=f"create the trigger {name} of {table}",
-            lock=Lock.SHARE_ROW_EXCLUSIVE,
-            tables=(table,),
-            done=there,
-            statements=(*function, *triggers.values()),
-            undo=(
-                Step(
-                    title=f"drop the trigger {name} of {table}",
-                    lock=Lock.ACCESS_EXCLUSIVE,
-                    tables=(table,),
-                    done=predicates.negated(there),
-                    statements=drops,
-                ),
+    return Step(
+        title=f"create the trigger {name} of {table}",
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        tables=(table,),
+        done=there,
+        statements=(*function, *triggers.values()),
+        undo=(
+            Step(
+                title=f"drop the trigger {name} of {table}",
+                lock=Lock.ACCESS_EXCLUSIVE,
+                tables=(table,),
+                done=predicates.negated(there),
+                statements=drops,
             ),
-        )
-    ]
+        ),
+    )
 
 
 def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, condition: str, settings: str) -> str:

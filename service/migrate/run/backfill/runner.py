@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from service.migrate.errors import Refused, counted
+from service.errors import counted
+from service.migrate.errors import Refused
 from service.migrate.operations.step import Fill
 from service.migrate.run.backfill.batches import Batches
 from service.migrate.run.executor import Executor

@@ -92,7 +92,7 @@ async def test_a_backfill_waits_for_a_replica_that_falls_behind(
                 await replayed(it, replica)
                 await execute(replica, "SELECT pg_wal_replay_pause()")
                 behind = r"replicas that are behind: walreceiver \(\d+\.\d s\)\."
-                with pytest.raises(Refused, match=rf"0002_change: could not fill t\.b in 1 seconds.*; {behind}"):
+                with pytest.raises(Refused, match=rf"0002_change: could not fill t\.b in 1 second.*; {behind}"):
                     await watched(it.url, patience=Patience(deadline_seconds=1, lag_seconds=0.001))
                 assert await it.value("SELECT count(*) FROM t WHERE b IS NULL") > 0
                 told = await Told.of(it, patience=Patience(lag_seconds=0.001))

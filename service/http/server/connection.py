@@ -1,0 +1,253 @@
+"""One connection of a client: its requests in turn, its time limits and its end."""
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from service.http.edge import REFUSAL
+from service.http.problems import TooSlow
+from service.http.server.cycle import Cycle
+from service.http.server.limits import Limits
+from service.http.server.watch import Progress, Watch
+
+# After an answer that closes the connection, what the client still sends is read, so that it can read the answer: a
+# socket that is closed with bytes unread is reset.
+_LINGER_SECONDS = 5.0
+# So much of a body that nobody read is taken, to keep the connection.
+_MOST_SKIPPED_BYTES = 1_048_576
+_MOST_SHOWN = 200
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Connection(HttpToolsProtocol):
+    """Uvicorn's connection with time limits; what it refuses goes to the application, to be answered and logged there.
+
+    It stands between its requests and the transport, to decide how the connection ends.
+    """
+
+    cycle: Any
+    scope: Any
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.limits = limits
+        self.watch = Watch.of(server_state, limits, self.loop)
+        # Since when the client is waited for, if it is.
+        self.since = self.loop.time()
+        self.url = b""
+        self.headers = []
+        self.in_head = False
+        self.body_bytes = 0
+        # What a client sent ahead waits here until the requests before are answered.
+        self.unparsed = b""
+        # Nothing is parsed any more.
+        self.deaf = False
+        self._running: Cycle | None = None
+        self._skipped_until = 0
+        self._lingering = False
+        self._half_closed = False
+        self._receiving = Progress()
+        self._sending = Progress()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no request of the client is being answered."""
+        return self._running is None or self._running.response_complete or self._lingering
+
+    # What follows is called by the transport.
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.write = transport.write
+        self.watch.admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.deaf = True
+        self.unparsed = b""
+        self.pipeline.clear()
+        self._tell_running()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        # A client that has sent all it has to may close its half and still read.
+        self._half_closed = not (self.is_waiting or self.deaf or self.cycle.more_body)
+        return self._half_closed
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._sending.restart()
+
+    # What follows is called by the requests, as if this were the transport.
+
+    def is_closing(self) -> bool:
+        return self._lingering or self.transport.is_closing()
+
+    def close(self) -> None:
+        if self.deaf or self.unparsed or self.pipeline or self.cycle.more_body:
+            self.linger()
+        else:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """End the connection so that the client gets an error, not the end of a file."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def linger(self) -> None:
+        """Send what is written, then close when the client has; what it still sends is thrown away."""
+        if self._lingering or self.transport.is_closing():
+            return
+        self.deaf = self._lingering = True
+        self.since = self.loop.time()
+        self.unparsed = b""
+        self.pipeline.clear()
+        self._tell_running()
+        if self._half_closed:
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+            self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.is_closing():
+            return
+        self.since = self.loop.time()
+        self._skipped_until = self.body_bytes + _MOST_SKIPPED_BYTES
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if self.unparsed and not self.pipeline:
+            data, self.unparsed = self.unparsed, b""
+            self.parse(data)
+        if not self.unparsed and not self.pipeline:
+            self.flow.resume_reading()
+            if self._half_closed and self.is_waiting:
+                self.transport.close()
+
+    def _tell_running(self) -> None:
+        # Uvicorn tells only the newest request of the connection, which may not be the one that is answered.
+        if self._running is not None:
+            self._running.disconnected = not self._running.response_complete
+            self._running.message_event.set()
+
+    # What follows is called by the parser.
+
+    def parse(self, data: bytes) -> None:
+        """Make requests of the data."""
+        raise NotImplementedError
+
+    def add_request(self, scope: Any, *, keep_alive: bool, expect_100_continue: bool = False) -> None:
+        """Serve a request now, or after those before it."""
+        queued = self.cycle is not None and not self.cycle.response_complete
+        self._receiving.restart()
+        self.cycle = Cycle(
+            scope=scope,
+            transport=self,  # type: ignore[arg-type]
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=expect_100_continue,
+            keep_alive=keep_alive and not self.watch.is_stopping,
+            on_response=self.on_response_complete,
+        )
+        if queued:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        else:
+            self._start_asgi_task(self.cycle, self.app)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def skip_body(self) -> None:
+        """Throw away a body whose request is answered already; too much of it ends the connection."""
+        if self.body_bytes > self._skipped_until:
+            self.linger()
+
+    def refuse(self, failure: Exception) -> None:
+        """Answer what the connection cannot go on after, when the requests before it are answered, and close."""
+        if self.is_closing() or self.deaf:
+            return
+        self.deaf = True
+        if self.in_head or self.cycle is None or not self.cycle.more_body:
+            self.add_request(self._scope_of_refused(failure), keep_alive=False)
+        elif self.cycle.response_started:
+            self.linger()
+        else:
+            self.cycle.fail(failure)
+
+    def _scope_of_refused(self, failure: Exception) -> dict[str, Any]:
+        known = bool(self.url)
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": self.parser.get_method().decode("ascii") if known else "-",
+            "path": self.url[:_MOST_SHOWN].partition(b"?")[0].decode("ascii", "backslashreplace") if known else "-",
+            "raw_path": b"",
+            "query_string": b"",
+            "root_path": "",
+            "headers": self.headers,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "state": self.app_state.copy(),
+            "extensions": {REFUSAL: failure},
+        }
+
+    # What follows is called by the server and by the watch.
+
+    def shutdown(self) -> None:
+        """Finish the requests that are here, a half received one included, and close."""
+        self.watch.is_stopping = True
+        if not self.is_waiting:
+            self.cycle.keep_alive = False
+        elif not self.in_head:
+            self.transport.close()
+
+    def check_time(self, now: float) -> None:
+        """End the connection if its client takes too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and (self.flow.write_paused or self.is_closing()):
+            self.since = now
+            if self._sending.is_slow(now, -unsent, self.limits.send_seconds):
+                self.transport.abort()
+        elif self._lingering:
+            if now - self.since > _LINGER_SECONDS:
+                self.transport.abort()
+        elif not self.is_waiting:
+            self._check_body(now)
+        elif not self.deaf:
+            self._check_silence(now - self.since)
+
+    def _check_body(self, now: float) -> None:
+        seconds = self.limits.body_seconds
+        cycle = self.cycle
+        if not cycle.more_body or cycle.waiting_for_100_continue or self.flow.read_paused:
+            self._receiving.restart()
+        elif self._receiving.is_slow(now, self.body_bytes, seconds):
+            self.refuse(TooSlow(f"Less than 1 KiB of the body arrived in {seconds:g} seconds."))
+
+    def _check_silence(self, waited: float) -> None:
+        if self.in_head or self.cycle is None:
+            if waited > self.limits.head_seconds:
+                self.refuse(TooSlow(f"The request did not arrive within {self.limits.head_seconds:g} seconds."))
+        elif waited > (self.limits.body_seconds if self.cycle.more_body else self.limits.keep_alive_seconds):
+            self.transport.close()

@@ -1,0 +1,181 @@
+"""Steps that several operations on columns share."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Column
+
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.sqlite import add_column, clauses
+from service.migrate.dialects.sqlite.definition import Definition
+from service.migrate.dialects.sqlite.edit import Edit
+from service.migrate.operations.step import Lock, Step, Target, altered
+
+
+def addition(
+    target: Target, table: str, column: Column[Any], *, done: str | None = None, undo: tuple[Step, ...] = ()
+) -> Step:
+    """ALTER TABLE ADD COLUMN; undone by `undo` and then by dropping whatever is still there."""
+    text = ddl.column_text(column, target.dialect)
+    there = predicates.has_column(target.dialect, table, column.name)
+    edit = None
+    statements: tuple[str, ...] = (f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {text}",)
+    if target.is_sqlite:
+        edit, statements = add_column.edit_or_statement(table, text)
+    return Step(
+        title=f"add the column {table}.{column.name}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=done or there,
+        statements=statements,
+        edit=edit,
+        undo=(*undo, replace(removal(target, table, column.name), scripted=not undo)),
+    )
+
+
+def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
+    """The column added for a backfill: NULL in the rows that are there, whatever its default."""
+    nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
+    nullable.nullable = True
+    default = ddl.default_text(column, target.dialect)
+    if target.is_sqlite or default is None:
+        return addition(target, table, nullable)
+    nullable.server_default = None
+    add = addition(target, table, nullable)
+    (statement,) = add.statements
+    return replace(add, statements=(f"{statement}, ALTER COLUMN {ddl.quoted(column.name)} SET DEFAULT {default}",))
+
+
+def removal(target: Target, table: str, name: str) -> Step:
+    """The column gone for good: on PostgreSQL a matter of the catalog alone."""
+    return altered(
+        target,
+        f"drop the column {table}.{name}",
+        f"ALTER TABLE {ddl.quoted(table)} DROP COLUMN {ddl.quoted(name)}",
+        Edit(table=table, change=lambda definition: definition.drop_column(name), losing=name),
+        done=predicates.negated(predicates.has_column(target.dialect, table, name)),
+    )
+
+
+def put_aside(target: Target, table: str, column: Column[Any]) -> Step:
+    """The column moved to the trash; undone by bringing it back, or making it anew where the trash was emptied."""
+    aside = ddl.trash_name(target.revision, column.name)
+    return Step(
+        title=f"keep {table}.{column.name} aside",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=predicates.negated(predicates.has_column(target.dialect, table, column.name)),
+        statements=(rename_column(table, column.name, aside),),
+        undo=(_again(target, table, column, aside), brought_back(target, table, column.name, aside)),
+    )
+
+
+def brought_back(target: Target, table: str, name: str, aside: str, *, scripted: bool = True) -> Step:
+    """The column taken out of the trash, if it is there."""
+    return Step(
+        title=f"bring {table}.{name} back",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=predicates.negated(predicates.has_column(target.dialect, table, aside)),
+        statements=(rename_column(table, aside, name),),
+        scripted=scripted,
+    )
+
+
+def _again(target: Target, table: str, column: Column[Any], aside: str) -> Step:
+    """The column made anew, where none is kept aside."""
+    kept = predicates.has_column(target.dialect, table, aside)
+    there = predicates.has_column(target.dialect, table, column.name)
+    nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
+    nullable.nullable = column.nullable or column.server_default is None
+    return replace(addition(target, table, nullable, done=predicates.either(there, kept)), scripted=False)
+
+
+def rename_column(table: str, name: str, to: str) -> str:
+    return f"ALTER TABLE {ddl.quoted(table)} RENAME COLUMN {ddl.quoted(name)} TO {ddl.quoted(to)}"
+
+
+def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
+    """NOT NULL without a scan under a lock: a check that is not valid yet, validated, then taken over.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html: SET NOT NULL skips its scan for a valid check.
+    """
+    holds = predicates.refuses_null(target.dialect, table, column)
+    if target.is_sqlite:
+        return (
+            Step(
+                title=f"let {table}.{column} be NULL no more",
+                lock=Lock.ACCESS_EXCLUSIVE,
+                tables=(table,),
+                done=holds,
+                edit=Edit(table=table, change=_with_not_null(column)),
+                undo=(optional(target, table, column, undoable=False),),
+            ),
+        )
+    check = ddl.inner_name(f"ck_{table}_{column}_not_null")
+    alter = f"ALTER TABLE {ddl.quoted(table)}"
+    drop = f"{alter} DROP CONSTRAINT IF EXISTS {ddl.quoted(check)}"
+    there = predicates.has_constraint(target.dialect, table, check)
+    return (
+        Step(
+            title=f"check that new rows have {table}.{column}",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(table,),
+            done=predicates.either(there, holds),
+            statements=(
+                f"{alter} ADD CONSTRAINT {ddl.quoted(check)} CHECK ({ddl.quoted(column)} IS NOT NULL) NOT VALID",
+            ),
+            undo=(
+                Step(
+                    title=f"check no more that new rows have {table}.{column}",
+                    lock=Lock.ACCESS_EXCLUSIVE,
+                    tables=(table,),
+                    done=predicates.negated(there),
+                    statements=(drop,),
+                ),
+            ),
+        ),
+        Step(
+            title=f"check that all rows have {table}.{column}",
+            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+            tables=(table,),
+            done=predicates.either(predicates.has_constraint(target.dialect, table, check, valid=True), holds),
+            statements=(f"{alter} VALIDATE CONSTRAINT {ddl.quoted(check)}",),
+        ),
+        Step(
+            title=f"let {table}.{column} be NULL no more",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(table,),
+            done=predicates.both(holds, predicates.negated(there)),
+            statements=(f"{alter} ALTER COLUMN {ddl.quoted(column)} SET NOT NULL", drop),
+            undo=(optional(target, table, column, undoable=False),),
+        ),
+    )
+
+
+def optional(target: Target, table: str, column: str, *, undoable: bool = True) -> Step:
+    """A column that may be NULL: a matter of the catalog alone; `undoable` says how to take that back."""
+    return altered(
+        target,
+        f"let {table}.{column} be NULL",
+        f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN {ddl.quoted(column)} DROP NOT NULL",
+        Edit(table=table, change=_without_not_null(column)),
+        done=predicates.negated(predicates.refuses_null(target.dialect, table, column)),
+        undo=required(target, table, column) if undoable else (),
+    )
+
+
+def _with_not_null(column: str) -> Callable[[Definition], Definition]:
+    return lambda definition: definition.change_column(column, lambda was: _nullable(was).with_clause("NOT NULL"))
+
+
+def _without_not_null(column: str) -> Callable[[Definition], Definition]:
+    return lambda definition: definition.change_column(column, _nullable)
+
+
+def _nullable(column: clauses.Column) -> clauses.Column:
+    for kind in ("NOT NULL", "NULL"):
+        if clause := column.clause(kind):
+            column = column.without(clause)
+    return column

@@ -1,0 +1,74 @@
+"""Steps that several operations on constraints share."""
+
+from dataclasses import replace
+
+from sqlalchemy import Constraint, MetaData, Table
+
+from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.sqlite.edit import Edit
+from service.migrate.operations.step import Lock, Step, Target, altered
+
+
+def in_two_parts(
+    target: Target, table: str, constraint: Constraint, *, referred: str | None = None
+) -> tuple[Step, ...]:
+    """New rows are held to it from the first step on, a moment's lock; the second reads the others beside traffic."""
+    if target.is_sqlite:
+        return (at_once(target, table, constraint),)
+    name = str(constraint.name)
+    _attach(constraint, table)
+    return (
+        Step(
+            title=f"hold new rows of {table} to {name}",
+            lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
+            tables=_both(table, referred),
+            done=predicates.has_constraint(target.dialect, table, name),
+            statements=(f"{ddl.add_constraint(constraint, target.dialect)} NOT VALID",),
+            undo=(dropped(target, table, name, referred=referred),),
+        ),
+        Step(
+            title=f"hold all rows of {table} to {name}",
+            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+            tables=(table,),
+            done=predicates.has_constraint(target.dialect, table, name, valid=True),
+            statements=(f"ALTER TABLE {ddl.quoted(table)} VALIDATE CONSTRAINT {ddl.quoted(name)}",),
+        ),
+    )
+
+
+def at_once(target: Target, table: str, constraint: Constraint) -> Step:
+    """On SQLite: one rebuild, in which every row is looked at."""
+    name = str(constraint.name)
+    _attach(constraint, table)
+    text = ddl.constraint_text(constraint, target.dialect)
+    return Step(
+        title=f"add {name} to {table}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(table,),
+        done=predicates.has_constraint(target.dialect, table, name),
+        edit=Edit(table=table, change=lambda definition: definition.add_constraint(text)),
+        undo=(dropped(target, table, name),),
+    )
+
+
+def _attach(constraint: Constraint, table: str) -> None:
+    """Give a constraint that has none a table, without which it cannot be written down."""
+    if getattr(constraint, "parent", None) is None:
+        Table(table, MetaData(), constraint)
+
+
+def _both(table: str, referred: str | None) -> tuple[str, ...]:
+    """The tables that a constraint's step locks: one, where a foreign key refers to its own."""
+    return tuple(dict.fromkeys(filter(None, (table, referred))))
+
+
+def dropped(target: Target, table: str, name: str, *, referred: str | None = None) -> Step:
+    """The constraint gone; for a foreign key the table that it refers to is locked too."""
+    drop = altered(
+        target,
+        f"drop {name} of {table}",
+        f"ALTER TABLE {ddl.quoted(table)} DROP CONSTRAINT {ddl.quoted(name)}",
+        Edit(table=table, change=lambda definition: definition.drop_constraint(name)),
+        done=predicates.negated(predicates.has_constraint(target.dialect, table, name)),
+    )
+    return replace(drop, tables=_both(table, referred))
