@@ -44,18 +44,7 @@ async def provide_session(state: State) -> AsyncGenerator[AsyncSession, None]:
 
 
 def shown(user: User) -> users.User:
-    return users.User(
-        id=user.id,
-        external_id=user.external_id,
-        name=user.name,
-        email=user.email,
-        age=user.age,
-        address=user.address,
-        active=user.active,
-        version=user.version,
-        created_at=user.created_at,
-        updated_at=user.updated_at,
-    )
+    return users.User(**{name: getattr(user, name) for name in users.User.__struct_fields__})
 
 
 @get("/v1/users")

@@ -10,24 +10,24 @@ Change = Callable[[Operations], object]
 
 # What the changes need, made before anything is measured; the service knows nothing of it.
 SETUP = """
-ops.add_column("users", sa.Column("nickname", sa.String(50)))
+ops.add_column("users", sa.Column("sample_nickname", sa.String(50)))
 ops.add_column("users", sa.Column("score", sa.Text()))
 ops.add_column("users", sa.Column("kind", sa.Integer(), server_default=sa.text("1"), nullable=False))
 ops.add_column("users", sa.Column("rank", sa.Integer(), server_default=sa.text("1")))
 ops.add_column("users", sa.Column("manager_id", sa.BigInteger()))
 ops.create_table("notes", sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
                  sa.Column("body", sa.Text()), sa.PrimaryKeyConstraint("id", name="pk_notes"))
-ops.create_index("ix_users_nickname", "users", ["nickname"])
+ops.create_index("ix_users_sample_nickname", "users", ["sample_nickname"])
 ops.add_check("users", "ck_users_kind", "kind > 0")
 """
-# Every tenth has no nickname.
+# Every tenth has no sample_nickname.
 FILL = """
-UPDATE users SET nickname = CASE WHEN id % 10 > 0 THEN 'nick' || id END, score = (id % 1000)::text
+UPDATE users SET sample_nickname = CASE WHEN id % 10 > 0 THEN 'nick' || id END, score = (id % 1000)::text
 """
 
 _USERS = (
     "id name email age address external_id active name_key email_key version created_at updated_at "
-    "nickname score kind rank manager_id"
+    "sample_nickname score kind rank manager_id"
 )
 
 
@@ -46,9 +46,9 @@ class Scenario:
     backfill: str = ""
 
 
-def _fill_nickname(op: Operations) -> None:
-    op.execute("UPDATE users SET nickname = 'nick' || id WHERE nickname IS NULL")
-    op.alter_column("users", "nickname", nullable=False)
+def _fill_sample_nickname(op: Operations) -> None:
+    op.execute("UPDATE users SET sample_nickname = 'nick' || id WHERE sample_nickname IS NULL")
+    op.alter_column("users", "sample_nickname", nullable=False)
 
 
 def _score_to_integer(op: Operations) -> None:
@@ -61,7 +61,7 @@ def _score_to_text(op: Operations) -> None:
 
 def _follow(op: Operations) -> None:
     op.add_column("users", sa.Column("nick_key", sa.String(50)))
-    op.execute("UPDATE users SET nick_key = lower(nickname)")
+    op.execute("UPDATE users SET nick_key = lower(sample_nickname)")
 
 
 def _stay(op: Operations) -> None:
@@ -151,9 +151,9 @@ ops.change_type("users", sa.Column("score", sa.Text()), sa.Column("score", sa.In
     ),
     Scenario(
         name="set_not_null, filled",
-        upgrade="""ops.set_not_null("users", "nickname", fill="'nick' || id")""",
-        plain_up=_fill_nickname,
-        plain_down=lambda op: op.alter_column("users", "nickname", nullable=True),
+        upgrade="""ops.set_not_null("users", "sample_nickname", fill="'nick' || id")""",
+        plain_up=_fill_sample_nickname,
+        plain_down=lambda op: op.alter_column("users", "sample_nickname", nullable=True),
     ),
     Scenario(
         name="set_not_null",
@@ -182,9 +182,9 @@ ops.change_type("users", sa.Column("score", sa.Text()), sa.Column("score", sa.In
     ),
     Scenario(
         name="add_unique",
-        upgrade='ops.add_unique("users", "uq_users_nickname", ["nickname"])',
-        plain_up=lambda op: op.create_unique_constraint("uq_users_nickname", "users", ["nickname"]),
-        plain_down=lambda op: op.drop_constraint("uq_users_nickname", "users"),
+        upgrade='ops.add_unique("users", "uq_users_sample_nickname", ["sample_nickname"])',
+        plain_up=lambda op: op.create_unique_constraint("uq_users_sample_nickname", "users", ["sample_nickname"]),
+        plain_down=lambda op: op.drop_constraint("uq_users_sample_nickname", "users"),
     ),
     Scenario(
         name="add_foreign_key",
@@ -208,22 +208,22 @@ ops.change_type("users", sa.Column("score", sa.Text()), sa.Column("score", sa.In
     ),
     Scenario(
         name="drop_index",
-        upgrade='ops.drop_index("ix_users_nickname", "users", ["nickname"])',
-        plain_up=lambda op: op.drop_index("ix_users_nickname"),
-        plain_down=lambda op: op.create_index("ix_users_nickname", "users", ["nickname"]),
+        upgrade='ops.drop_index("ix_users_sample_nickname", "users", ["sample_nickname"])',
+        plain_up=lambda op: op.drop_index("ix_users_sample_nickname"),
+        plain_down=lambda op: op.create_index("ix_users_sample_nickname", "users", ["sample_nickname"]),
     ),
     Scenario(
         name="follow",
         upgrade="""
 ops.add_column("users", sa.Column("nick_key", sa.String(50)), derived=True)
-ops.follow("users", "nick_key", "nickname", postgresql="lower(nickname)", sqlite="lower(nickname)")
+ops.follow("users", "nick_key", "sample_nickname", postgresql="lower(sample_nickname)", sqlite="lower(sample_nickname)")
 """,
         backfill="""
 ops.Fill(
     name="users.nick_key",
     table="users",
-    left="nick_key IS NULL AND nickname IS NOT NULL",
-    assign={"nick_key": "lower(nickname)"},
+    left="nick_key IS NULL AND sample_nickname IS NOT NULL",
+    assign={"nick_key": "lower(sample_nickname)"},
 )
 """,
         contract="pass",

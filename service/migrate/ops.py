@@ -3,7 +3,7 @@
 A revision that changes a schema in use imports this module and not Alembic's `op`:
 
     def upgrade() -> None:        # expand: safe for the code before this revision and the code after it, together
-        ops.add_column("users", sa.Column("nickname", sa.String(50)))
+        ops.add_column("users", sa.Column("sample_nickname", sa.String(50)))
 
     backfill = ops.Fill(...)      # what rows that are there get, in batches (optional)
 

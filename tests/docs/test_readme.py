@@ -1,25 +1,86 @@
+"""The README, followed from top to bottom in one session, in a clean copy of the repository."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.servers import serving
-from tests.docs.consoles import Session, section, steps
+import httpx
+import pytest
+
+from tests.docs.clones import clone, terminal
+from tests.docs.consoles import steps
 from tests.project.files import ROOT, read
 
+README = read("README.md")
+START_SECONDS = 60.0
 
-def test_every_answer_that_the_readme_shows_is_given(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/roster.db"
-    Session(tmp_path).run("roster db upgrade")
-    with serving(url, tmp_path / "log") as (base, _):
-        session = Session(tmp_path)
-        shown = list(steps(section(read("README.md"), "Try it").replace("http://127.0.0.1:8000", base)))
-        assert len(shown) == 4
+
+@contextmanager
+def left_running(command: str, folder: Path, url: str) -> Iterator[None]:
+    """The first terminal, in which a command keeps running."""
+    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
+    log = folder / "first-terminal.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command], cwd=folder, env=clean, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait_for(url, process, log)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(START_SECONDS)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            httpx.get(f"{url}/readyz").raise_for_status()
+        except httpx.HTTPError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(log.read_text()) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.mark.slow
+def test_the_page_works_from_top_to_bottom_in_one_session(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    (first,) = re.findall(r"^```sh\n(make serve)\b", README, re.MULTILINE)
+    folder = clone(tmp_path / "roster")
+    with left_running(f"{first} PORT={port}", folder, url), terminal(folder) as second:
+        shown = list(steps(README.replace("http://127.0.0.1:8000", url)))
+        assert len(shown) == 14
         for step in shown:
-            output = session.run(step.command)
-            assert step.is_met_by(output), f"$ {step.command}\n{output}"
+            output, status = second.run(step.command)
+            assert step.is_met_by(output), f"README.md:{step.line}: $ {step.command}\n{output}"
+            assert status == ("Error: " in output), f"README.md:{step.line}: $ {step.command}\n{output}"
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
 def test_every_page_that_the_readme_names_is_there() -> None:
-    named = {target for target in _links(read("README.md")) if not target.startswith("http")}
+    named = {target for target in _links(README) if not target.startswith("http")}
     assert {target for target in named if not (ROOT / target).exists()} == set()
+
+
+def test_every_figure_that_the_readme_gives_is_measured() -> None:
+    figures = set(re.findall(r"\d{1,3}(?:,\d{3})+", README.partition("## Try it")[0]))
+    assert {each for each in figures if each not in read("docs/performance.md")} == set()
 
 
 def _links(page: str) -> list[str]:

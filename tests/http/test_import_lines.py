@@ -114,7 +114,7 @@ async def test_ndjson_lines_fail_each_by_itself(client: httpx.AsyncClient) -> No
     lines = [
         b'{"name": "Ann", "email": "a@b.c"}',
         b"",
-        b'{"name": "Bob", "email": "b@b.c", "nickname": "B", "age": "3"}',
+        b'{"name": "Bob", "email": "b@b.c", "sample_nickname": "B", "age": "3"}',
         b"[1]",
         b"{",
         b'{"name": "Jos\xe9", "email": "j@b.c"}',
@@ -126,7 +126,7 @@ async def test_ndjson_lines_fail_each_by_itself(client: httpx.AsyncClient) -> No
     found = await imported(client, "users", b"\n".join(lines), format="ndjson")
     assert (found["created"], found["failed"], found["lines"]) == (2, 7, 9)
     assert [(each["line"], each["field"]) for each in found["errors"]] == [
-        (3, "nickname"),
+        (3, "sample_nickname"),
         (3, "age"),
         (4, None),
         (5, None),

@@ -174,11 +174,12 @@ async def test_a_database_with_nothing_in_it_is_unavailable_and_names_the_comman
 
 
 async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, project: Project) -> None:
-    project.add("0017_newer", after=head_revision())
+    newer = f"{int(head_revision()[:4]) + 1:04}_newer"
+    project.add(newer, after=head_revision())
     await aio.upgrade(store.url)
     file = next(project.versions.glob("*_add_age_to_users.py"))
     file.write_text(file.read_text() + "\nEDITED = True\n")
-    project.remove("0017_newer")
+    project.remove(newer)
     await store.execute("CREATE INDEX ix_by_hand ON users (age)")
     async with service_on(store.url) as client:
         found = await told(client)
@@ -186,7 +187,7 @@ async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, proj
     (drift,) = found.pop("drift")
     assert "ix_by_hand" in drift
     assert {**found, "drift": []} == NOTHING | {
-        "revisions": ["0017_newer"],
+        "revisions": [newer],
         "place": "ahead",
         "works": True,
         "edited": ["0002_add_age_to_users"],

@@ -81,7 +81,7 @@ with op.batch_alter_table("users") as users:
     users.alter_column("address", existing_type=sa.String(100), type_=sa.String(90))
     users.drop_constraint("uq_users_external_id", type_="unique")
     users.create_unique_constraint("uq_users_email", ["email"])
-    users.add_column(sa.Column("nickname", sa.String(10)))
+    users.add_column(sa.Column("sample_nickname", sa.String(10)))
 op.drop_index("ix_users_name_key_id", table_name="users")
 op.create_index("ix_users_age", "users", ["age"])
 with op.batch_alter_table("records") as records:

@@ -40,7 +40,7 @@ ops.add_unique("users", "uq_users_email_key_name_key", ["email_key", "name_key"]
 ops.create_index("ix_users_address_id", "users", ["address", "id"])
 ops.add_check("users", "ck_users_version", "version > 0")
 """
-CONTRACT = 'ops.drop_column("users", sa.Column("nickname", sa.String(50), server_default="nick"))'
+CONTRACT = 'ops.drop_column("users", sa.Column("sample_nickname", sa.String(50), server_default="nick"))'
 RENAME = 'ops.rename_column("users", sa.Column("address", sa.String(100)), sa.Column("street", sa.String(100)))'
 
 
@@ -135,7 +135,7 @@ async def test_its_own_revisions_go_down_and_up_under_it(store: Store) -> None:
 
 
 async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, project: Project) -> None:
-    setup = 'ops.add_column("users", sa.Column("nickname", sa.String(50), server_default="nick"))\n'
+    setup = 'ops.add_column("users", sa.Column("sample_nickname", sa.String(50), server_default="nick"))\n'
     setup += 'ops.add_column("users", sa.Column("score", sa.Integer(), server_default="5"))'
     project.add_safe("0017_setup", after=head_revision(), up=setup)
     project.add_safe("0018_change", after="0017_setup", up=CHANGE, contract=CONTRACT)
@@ -144,7 +144,7 @@ async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, proj
     await store.execute(SEED)
     schema = await catalog(store)
     differs = "IS NOT" if store.backend == "sqlite" else "IS DISTINCT FROM"
-    seeded = "SELECT id, name, email, address, nickname, score FROM users WHERE email LIKE '%@seed' ORDER BY id"
+    seeded = "SELECT id, name, email, address, sample_nickname, score FROM users WHERE email LIKE '%@seed' ORDER BY id"
     rows = await store.execute(seeded)
     async with traffic_on(store.url) as traffic:
         await aio.upgrade(store.url)

@@ -1,0 +1,80 @@
+"""A clean copy of the repository, with an environment of its own, in which a page is followed literally."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.project.files import ROOT
+
+_SCRIPTS = ("alembic", "roster")
+_PROGRAMS = ("ruff",)
+_MARKER = "-- done:"
+
+
+def clone(folder: Path) -> Path:
+    """What a clone of the work tree holds, in this folder; `make install` finds nothing left to do there."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    _environment(folder)
+    return folder
+
+
+def _environment(folder: Path) -> None:
+    """A .venv that finds the copy first, and then the libraries that these tests run with."""
+    venv = folder / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    programs = venv / "bin"
+    packages = next(venv.glob("lib/python*/site-packages"))
+    (packages / "copy.pth").write_text(f"{folder}\n{sysconfig.get_path('purelib')}\n")
+    ours = Path(sysconfig.get_path("scripts"))
+    for name in _SCRIPTS:
+        script = (ours / name).read_text().replace(str(ours / "python"), str(programs / "python"))
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    for name in _PROGRAMS:
+        (programs / name).symlink_to(ours / name)
+    for mark in (".locked", ".project"):
+        (venv / mark).touch()
+
+
+class Terminal:
+    """One shell for a whole page: variables, functions and the environment that was activated stay."""
+
+    def __init__(self, shell: subprocess.Popen[str]) -> None:
+        self._shell = shell
+
+    def run(self, command: str) -> tuple[str, int]:
+        """What a command writes to its terminal, and its exit status."""
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(f"{command}\nprintf '\\n{_MARKER} %s\\n' $?\n")
+        self._shell.stdin.flush()
+        lines: list[str] = []
+        for line in self._shell.stdout:
+            if line.startswith(_MARKER):
+                written = "".join(lines).rstrip("\n")
+                return f"{written}\n" if written else "", int(line.removeprefix(_MARKER))
+            lines.append(line)
+        raise AssertionError(f"The shell ended at: {command}")
+
+
+@contextmanager
+def terminal(folder: Path, **environment: str) -> Iterator[Terminal]:
+    """A new terminal in a folder, with nothing on its PATH but what a machine has."""
+    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"} | environment
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    shell = subprocess.Popen(["/bin/sh"], cwd=folder, env=clean, text=True, **streams)  # type: ignore[call-overload]
+    try:
+        yield Terminal(shell)
+    finally:
+        shell.stdin.close()
+        shell.wait(10)
+        shell.stdout.close()
