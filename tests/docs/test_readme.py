@@ -15,7 +15,7 @@ import pytest
 
 from tests.docs.clones import clone, terminal
 from tests.docs.consoles import steps
-from tests.project.files import ROOT, read
+from tests.project.files import read
 
 README = read("README.md")
 START_SECONDS = 60.0
@@ -73,15 +73,6 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
-def test_every_page_that_the_readme_names_is_there() -> None:
-    named = {target for target in _links(README) if not target.startswith("http")}
-    assert {target for target in named if not (ROOT / target).exists()} == set()
-
-
 def test_every_figure_that_the_readme_gives_is_measured() -> None:
     figures = set(re.findall(r"\d{1,3}(?:,\d{3})+", README.partition("## Try it")[0]))
     assert {each for each in figures if each not in read("docs/performance.md")} == set()
-
-
-def _links(page: str) -> list[str]:
-    return [part.partition(")")[0] for part in page.split("](")[1:]]

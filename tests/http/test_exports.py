@@ -182,7 +182,7 @@ async def test_a_failure_before_the_first_row_is_told_by_the_status(fresh_url: s
         await connection.execute(text("ALTER TABLE users RENAME TO people"))
     async with client_of(roster) as client:
         answer = await client.get("/v1/users/export", params={"format": format})
-    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     await roster.database.close()
 
 

@@ -33,7 +33,7 @@ def in_process() -> Iterator[None]:
 async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     await upgrade(url)
-    app = create_app(Settings(database_url=url))
+    app = create_app(Settings(database_url=url, allowed_hosts=("testserver",)))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config(examples=EXAMPLES))
     judge(examine(schema), schema)
 
