@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Send
 
-from service.errors import NotFound, Unavailable
+from service.errors import NotFound, Unavailable, Unsettled
 from service.http.answers import Answer
 from service.http.hosts import Hosts
 from service.http.problems import describe
@@ -19,9 +19,8 @@ from service.http.problems import describe
 REFUSAL = "roster.refusal"
 IS_STOPPING = "roster.is_stopping"
 
-_CUT_OFF = "The server is stopping and did not finish the request."
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 # Told of every request: method, route template, status (0 when the caller went away) and seconds.
@@ -67,7 +66,7 @@ class Edge:
         except asyncio.CancelledError:
             if sender.status or not _is_stopping(scope):
                 raise
-            await describe(Unavailable(_CUT_OFF), scope["request_id"])(scope, receive, sender.send)
+            await describe(_cut_off(method), scope["request_id"])(scope, receive, sender.send)
         finally:
             seconds = perf_counter() - started
             route = scope.get("path_template", "")
@@ -116,6 +115,13 @@ class _Sender:
         elif self._method == "HEAD":
             message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
         await self._send(message)
+
+
+def _cut_off(method: str) -> Unavailable:
+    if method in _SAFE:
+        return Unavailable("The server stopped before the request was finished.")
+    # A COMMIT that had begun is seen through.
+    return Unsettled("The server stopped before the request was finished; whether it was stored is not known.")
 
 
 def _is_stopping(scope: Any) -> bool:

@@ -1,6 +1,7 @@
 """Clients that are slow, silent or many, and the end of a server."""
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.errors import Unavailable, Unsettled
+from service.http.edge import _cut_off
 from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import environment, serving
 from tests.http.sockets import Line, ask, request
@@ -156,37 +159,48 @@ def test_few_descriptors_are_enough(url: str, tmp_path: Path) -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == own
 
 
-def test_the_end_of_the_drain_is_told_by_a_problem_document(url: str, tmp_path: Path) -> None:
+def test_the_end_of_the_drain_is_told_by_a_problem_document(served: object, url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with serving(url, log, ROSTER_DRAIN_SECONDS="1") as (base, process):
+    with serving(url, log, ROSTER_DRAIN_SECONDS="1") as (base, process), ExitStack() as stack:
         port = int(base.rpartition(":")[2])
-        with Line(port) as running, Line(port) as half, Line(port) as idle:
-            running.send(RECORD[:-5])
-            half.send(b"GET /livez HTTP/1.1\r\n")
-            idle.send(request("/livez"))
-            assert idle.hear().status == 200
-            process.send_signal(signal.SIGTERM)
-            assert idle.hear_end() == b""
-            # What was sent before the server stopped is still finished.
-            half.send(b"Host: localhost\r\n\r\n")
-            finished = half.hear()
-            assert (finished.status, finished.headers["connection"]) == (200, "close")
-            cut_off = running.hear()
-        assert cut_off.problem["detail"] == "The server is stopping and did not finish the request."
+        running, half, idle, file, old = (stack.enter_context(Line(port)) for _ in range(5))
+        running.send(RECORD[:-5])
+        half.send(b"GET /livez HTTP/1.1\r\n")
+        file.send(request("/v1/records/export"))
+        old.send(request("/v1/records/export", version="1.0"))
+        idle.send(request("/livez"))
+        assert idle.hear().status == 200
+        process.send_signal(signal.SIGTERM)
+        assert idle.hear_end() == b""
+        # What was sent before the server stopped is still finished.
+        half.send(b"Host: localhost\r\n\r\n")
+        finished = half.hear()
+        assert (finished.status, finished.headers["connection"]) == (200, "close")
+        cut_off = running.hear()
+        assert cut_off.problem["type"] == "urn:roster:problem:unsettled"
         assert (cut_off.status, cut_off.headers["retry-after"]) == (503, "1")
+        # No part of a file is taken for the whole.
+        assert not file.hear_end().endswith(b"0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            old.hear_end()
         assert process.wait(20) == 0
     told = log.read_text()
     assert "Traceback" not in told
     logged = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
-    assert [each["status"] for each in logged if each["event"] == "request"] == [503]
+    assert sorted(each["status"] for each in logged if each["event"] == "request") == [200, 200, 503]
+
+
+def test_a_read_that_is_cut_off_can_be_tried_again() -> None:
+    failure = _cut_off("GET")
+    assert type(failure) is Unavailable
+    assert type(_cut_off("DELETE")) is Unsettled
 
 
 def _port_of(log: Path) -> int:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        for line in log.read_text().splitlines():
-            if "running on http" in line:
-                return int(line.split("http://127.0.0.1:")[1].split()[0])
+        if found := re.search(r"API: +http://127\.0\.0\.1:(\d+)/v1", log.read_text()):
+            return int(found[1])
         time.sleep(0.05)
     raise AssertionError(log.read_text())
 
