@@ -38,7 +38,7 @@ from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Refill, Undo
 from service.migrate.operations.preconditions import Refuse, duplicates
 from service.migrate.operations.raw_sql import Execute
-from service.migrate.operations.step import Check, Fill, Lock, Rows
+from service.migrate.operations.step import Fill, Lock, Precondition, Rows
 from service.migrate.operations.tables.create_drop import CreateTable, DropTable
 from service.migrate.operations.tables.rename import RenameTable
 from service.migrate.operations.triggers.follow import Follow
@@ -282,7 +282,7 @@ def execute(
 
 def refuse_if_any(rows: Rows, why: str) -> None:
     """Stop before anything is changed if the query finds rows; `why` is told with their number and some of them."""
-    note(Refuse(check=Check(why=why, rows=rows)))
+    note(Refuse(check=Precondition(why=why, rows=rows)))
 
 
 def refill(fill: Fill) -> None:

@@ -23,7 +23,7 @@ class _Number(NamedTuple):
     scale: int
 
 
-def is_noted_only(was: Column[Any], now: Column[Any]) -> bool:
+def is_catalog_only(was: Column[Any], now: Column[Any]) -> bool:
     """Whether PostgreSQL neither writes nor reads a row for it: a longer text, a more precise number.
 
     https://www.postgresql.org/docs/current/sql-altertable.html

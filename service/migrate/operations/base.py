@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any, TypeAlias
 
-from service.migrate.operations.step import Check, Fill, Step, Target
+from service.migrate.operations.step import Fill, Precondition, Step, Target
 
 # A table, and some of its columns.
 Columns: TypeAlias = tuple[str, tuple[str, ...]]
@@ -26,16 +26,16 @@ class Phases:
     creates: frozenset[str] = frozenset()
     provides: tuple[Columns, ...] = ()
     # Rows that stop the operation, asked before the first step of its phase.
-    preconditions: tuple[Check, ...] = ()
+    preconditions: tuple[Precondition, ...] = ()
     expand: tuple[Step, ...] = ()
     backfill: tuple[Fill, ...] = ()
     settle: tuple[Step, ...] = ()
-    contract_preconditions: tuple[Check, ...] = ()
+    contract_preconditions: tuple[Precondition, ...] = ()
     contract: tuple[Step, ...] = ()
     purge: tuple[Step, ...] = ()
     # Rows that stop the downgrade, and rows that stop undoing the contract.
-    undo_preconditions: tuple[Check, ...] = ()
-    undo_contract_preconditions: tuple[Check, ...] = ()
+    undo_preconditions: tuple[Precondition, ...] = ()
+    undo_contract_preconditions: tuple[Precondition, ...] = ()
     # Backfills that the downgrade runs before it brings back what the rows then need.
     refills: tuple[Fill, ...] = ()
     # Dependents (in the words of `dependents`) that are gone after, so that later preconditions need not name them.
@@ -50,14 +50,16 @@ class Phases:
             **{each.name: _joined(getattr(self, each.name), getattr(asked, each.name)) for each in fields(self)}
         )
 
-    def without_refilled(self, checks: Iterable[Check]) -> tuple[Check, ...]:
+    def without_refilled(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
         """The checks of columns that no refill of these phases writes."""
         written = {(fill.table, name) for fill in self.refills for name in (*(fill.assign or ()), *fill.write)}
         return tuple(check for check in checks if written.isdisjoint((check.table, name) for name in check.needs))
 
-    def excused(self, checks: Iterable[Check]) -> tuple[Check, ...]:
+    def excused(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
         """The checks, which ignore the dependents that these phases drop."""
-        return tuple(replace(check, besides=check.besides | {each.lower() for each in self.frees}) for check in checks)
+        return tuple(
+            replace(check, ignoring=check.ignoring | {each.lower() for each in self.frees}) for check in checks
+        )
 
     def _still_required(self, after: "Phases") -> tuple[Columns, ...]:
         return tuple(
@@ -66,7 +68,7 @@ class Phases:
             if table not in self.creates
         )
 
-    def _still_checked(self, after: "Phases") -> tuple[Check, ...]:
+    def _still_checked(self, after: "Phases") -> tuple[Precondition, ...]:
         """A table or column that the revision itself makes has no rows to check."""
         return self.excused(
             check

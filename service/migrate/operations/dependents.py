@@ -12,7 +12,7 @@ from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
 from service.migrate.dialects.sqlite.tokens import join, lowered
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Check
+from service.migrate.operations.step import Precondition
 
 Uses = Callable[[Connection], list[tuple[Any, ...]]]
 
@@ -56,7 +56,7 @@ _OF_TABLE = """
 """
 
 
-def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Check:
+def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Precondition:
     """What would stay on a column that is kept aside: constraints, indexes, triggers, views, other columns.
 
     Where something else is done to the column, `keeps` are the first words of what does not mind that.
@@ -70,10 +70,10 @@ def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ())
             found = _asked(connection, _DESCRIBED.format(condition=_OF_COLUMN.format(**names), **names))
         return [(each,) for each in found if not each.startswith(keeps)]
 
-    return Check(why=why, rows=find, table=table, needs=(column,))
+    return Precondition(why=why, rows=find, table=table, needs=(column,))
 
 
-def of_table(table: str, why: str) -> Check:
+def of_table(table: str, why: str) -> Precondition:
     """What would stay on a table that is kept aside, and refers to it from elsewhere."""
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
@@ -83,7 +83,7 @@ def of_table(table: str, why: str) -> Check:
             found = _asked(connection, _DESCRIBED.format(table=ddl.literal(ddl.quoted(table)), condition=_OF_TABLE))
         return [(each,) for each in found]
 
-    return Check(why=why, rows=find, table=table)
+    return Precondition(why=why, rows=find, table=table)
 
 
 def constraint(table: str, name: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Index, MetaData, Table
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation, Phases
-from service.migrate.operations.step import Check, Lock, Step, Target, words_in
+from service.migrate.operations.step import Lock, Precondition, Step, Target, words_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class CreateIndex(Operation):
     def _required(self) -> tuple[Columns, ...]:
         return ((self.table, tuple(filter(str.isidentifier, self.columns))),)
 
-    def _none_twice(self) -> tuple[Check, ...]:
+    def _none_twice(self) -> tuple[Precondition, ...]:
         if not self.unique:
             return ()
         values = [_value(each) for each in self.columns]
@@ -47,7 +47,7 @@ class CreateIndex(Operation):
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
         why = f"Several rows of {self.table} have one {' and '.join(values)}"
-        return (Check(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
+        return (Precondition(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         create = ddl.index_text(self._index, target.dialect)

@@ -14,7 +14,7 @@ from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.tokens import lowered, tokenize
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Check, Target
+from service.migrate.operations.step import Precondition, Target
 
 _SAMPLE_ROWS = 5
 _BATCH_ROWS = 2000
@@ -24,13 +24,13 @@ _BATCH_ROWS = 2000
 class Refuse(Operation):
     """Rows that this revision could not carry over, in either direction, stop it before it begins."""
 
-    check: Check
+    check: Precondition
 
     def phases(self, _target: Target, /) -> Phases:
         return Phases(preconditions=(self.check,))
 
 
-def refuse_rows(connection: Connection, check: Check) -> None:
+def refuse_rows(connection: Connection, check: Precondition) -> None:
     """Raises Refused if there are such rows; the sentence tells how many, and the first of them."""
     count, sample = _found(connection, check)
     if not count:
@@ -40,7 +40,7 @@ def refuse_rows(connection: Connection, check: Check) -> None:
     raise Refused(f"{check.why} ({count}): {shown}{more}.")
 
 
-def refuse_rows_there(connection: Connection, check: Check) -> None:
+def refuse_rows_there(connection: Connection, check: Precondition) -> None:
     """As `refuse_rows`, unless a column or table that is asked for is not there now."""
     with suppress(DBAPIError, NoSuchTableError), connection.begin_nested():
         rows = check.rows(connection) if callable(check.rows) else check.rows
@@ -99,16 +99,16 @@ def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator
         rows = connection.execute(text(f"{asked} AND {ddl.quoted(key)} > :after {order}"), {"after": rows[-1][0]}).all()
 
 
-def _found(connection: Connection, check: Check) -> tuple[int, list[tuple[Any, ...]]]:
+def _found(connection: Connection, check: Precondition) -> tuple[int, list[tuple[Any, ...]]]:
     rows = check.rows(connection) if callable(check.rows) else check.rows
     if isinstance(rows, list):
-        rows = [row for row in rows if str(row[0]).lower() not in check.besides]
+        rows = [row for row in rows if str(row[0]).lower() not in check.ignoring]
         return len(rows), rows[:_SAMPLE_ROWS]
     if isinstance(rows, str):
-        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()
-        if not counted:
+        verified = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()
+        if not verified:
             return 0, []
         found = connection.exec_driver_sql(f"{rows} LIMIT {_SAMPLE_ROWS}")
-        return counted, [tuple(row) for row in found]
-    counted = connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
-    return counted, [tuple(row) for row in connection.execute(rows.limit(_SAMPLE_ROWS))] if counted else []
+        return verified, [tuple(row) for row in found]
+    verified = connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+    return verified, [tuple(row) for row in connection.execute(rows.limit(_SAMPLE_ROWS))] if verified else []

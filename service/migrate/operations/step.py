@@ -81,7 +81,7 @@ Move: TypeAlias = Step | Fill
 Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[tuple[Any, ...]] | str]"
 
 
-def mirrored(step: Step) -> Step:
+def inverted(step: Step) -> Step:
     """The step that undoes this one, and is undone by it; for a step whose undoing is one step."""
     (back,) = step.undo
     assert isinstance(back, Step)  # noqa: S101 - the callers' own steps
@@ -89,7 +89,7 @@ def mirrored(step: Step) -> Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Precondition:
     """Rows that a change cannot do with: told with their number and the first of them before anything is changed.
 
     `rows` is a SELECT of what is told of each, or a function that finds them, or that SELECT, given a connection.
@@ -101,7 +101,7 @@ class Check:
     rows: Rows
     table: str = ""
     needs: tuple[str, ...] = ()
-    besides: frozenset[str] = frozenset()
+    ignoring: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from service.migrate.operations.columns.add_drop import AddColumn
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Undo
 from service.migrate.operations.preconditions import Refuse
-from service.migrate.operations.step import Check, Fill, Step, Target
+from service.migrate.operations.step import Fill, Precondition, Step, Target
 from service.migrate.plan.recorder import recorded, written_for
 
 
@@ -39,17 +39,17 @@ class Plan:
     revision: str
     title: str
     needs: tuple[Columns, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[Precondition, ...]
     expand: tuple[Step, ...]
     fills: tuple[Fill, ...]
     settle: tuple[Step, ...]
     contract_needs: tuple[Columns, ...]
-    contract_checks: tuple[Check, ...]
+    contract_checks: tuple[Precondition, ...]
     contract: tuple[Step, ...]
     purge: tuple[Step, ...]
-    undo_checks: tuple[Check, ...]
-    contract_undo_checks: tuple[Check, ...]
-    downgrade_checks: tuple[Check, ...]
+    undo_checks: tuple[Precondition, ...]
+    contract_undo_checks: tuple[Precondition, ...]
+    downgrade_checks: tuple[Precondition, ...]
     downgrade: tuple[Step, ...] | None
 
     def steps(self, phase: Phase) -> tuple[Step, ...]:

@@ -13,7 +13,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
 from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
-from service.migrate.operations.step import Check, Fill, Target
+from service.migrate.operations.step import Fill, Precondition, Target
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import Filler
@@ -232,7 +232,7 @@ class Verbs:
                         f"it has {', '.join(there)}."
                     )
 
-    def _refuse_rows_on_the_way_back(self, plan: Plan, phase: Phase, checks: Sequence[Check]) -> None:
+    def _refuse_rows_on_the_way_back(self, plan: Plan, phase: Phase, checks: Sequence[Precondition]) -> None:
         """Ask what can be asked now: of a column that is kept aside its own step will tell."""
         if not self._positions(plan, phase):
             return
@@ -240,7 +240,7 @@ class Verbs:
             with self.turn.reading():
                 refuse_rows_there(self._connection, check)
 
-    def _refuse_rows(self, checks: Sequence[Check]) -> None:
+    def _refuse_rows(self, checks: Sequence[Precondition]) -> None:
         for check in checks:
             with self.turn.reading():
                 refuse_rows(self._connection, check)

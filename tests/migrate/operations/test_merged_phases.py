@@ -1,14 +1,14 @@
 """The phases of operations that follow one another, as one value."""
 
 from service.migrate.operations.base import Phases, merged
-from service.migrate.operations.step import Check, Fill, Step
+from service.migrate.operations.step import Fill, Precondition, Step
 
 MAKES_TABLE = Phases(creates=frozenset({"t"}), provides=(("t", ("id", "a")),))
 MAKES_COLUMN = Phases(requires=(("u", ()),), provides=(("u", ("a",)),))
 
 
-def check(table: str, *needs: str) -> Check:
-    return Check(why=f"rows of {table}", rows="SELECT 1", table=table, needs=needs)
+def check(table: str, *needs: str) -> Precondition:
+    return Precondition(why=f"rows of {table}", rows="SELECT 1", table=table, needs=needs)
 
 
 def step(title: str) -> Step:
@@ -42,7 +42,7 @@ def test_what_was_made_before_is_not_checked() -> None:
 def test_a_later_check_ignores_what_was_dropped_before() -> None:
     drops = Phases(frees=frozenset({"the index IX"}), preconditions=(check("t"),))
     first, second = drops.then(Phases(preconditions=(check("t"),))).preconditions
-    assert (first.besides, second.besides) == (frozenset(), frozenset({"the index ix"}))
+    assert (first.ignoring, second.ignoring) == (frozenset(), frozenset({"the index ix"}))
 
 
 def test_a_refilled_column_is_not_checked_on_the_way_down() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 
 from service.migrate.dialects.sqlite.edit import edit
-from service.migrate.operations.step import Check, Fill, Move, Step
+from service.migrate.operations.step import Fill, Move, Precondition, Step
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, plan
 from tests.migrate.project import Project
@@ -72,7 +72,7 @@ def written(
     in memory: a change of a table is shown by the definition that it leaves (=).
     """
     found = planned(project, dialect, up, **parts)
-    phases: dict[str, tuple[tuple[Check, ...], tuple[Move, ...]]] = {
+    phases: dict[str, tuple[tuple[Precondition, ...], tuple[Move, ...]]] = {
         "expand": (found.checks, found.expand),
         "backfill": ((), found.fills),
         "settle": ((), found.settle),
@@ -111,7 +111,7 @@ class _Page:
     lines: list[str] = field(default_factory=list)
     _shown: set[str] = field(default_factory=set, init=False)
 
-    def write(self, name: str, checks: tuple[Check, ...], moves: tuple[Move, ...]) -> None:
+    def write(self, name: str, checks: tuple[Precondition, ...], moves: tuple[Move, ...]) -> None:
         if checks or moves:
             self.lines.append(f"{name}:")
         for check in checks:

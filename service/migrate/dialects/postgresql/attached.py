@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says is on a column: indexes, constraints, and what cannot be made on another one."""
+"""Indexes and constraints of a column, from PostgreSQL's catalog."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from service.migrate.dialects import ddl
 
 _ON_IT = """
 SELECT i.relname AS name, 'index' AS kind, indisunique AS is_unique, con.oid IS NOT NULL AS is_constraint,
-       indisvalid AS is_valid, obj_description(con.oid, 'pg_constraint') AS told_of_constraint,
-       obj_description(i.oid, 'pg_class') AS told,
+       indisvalid AS is_valid, obj_description(con.oid, 'pg_constraint') AS constraint_comment,
+       obj_description(i.oid, 'pg_class') AS comment,
        -- The schema of a temporary table has two names.
        regexp_replace(substring(pg_get_indexdef(i.oid) FROM length(format(
          'CREATE %sINDEX %I ON ', CASE WHEN indisunique THEN 'UNIQUE ' END, i.relname)) + 1),
@@ -28,17 +28,17 @@ FROM pg_constraint WHERE conrelid = to_regclass(:table) AND contype IN ('c', 'f'
   SELECT FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY(conkey) AND attname = :column)
 ORDER BY 1
 """
-# A key has its columns first; of those that it names behind, see `has_more`.
+# pg_get_constraintdef writes a foreign key's own columns first; for columns named later see `prevents_shadow`.
 _KEYED = """
 SELECT conname, 'FOREIGN KEY (' || string_agg(quote_ident(attname), ', ' ORDER BY place) || ')' AS before,
        'FOREIGN KEY (' || string_agg(quote_ident(
-         CASE attname WHEN :column THEN :beside ELSE attname::text END), ', ' ORDER BY place) || ')' AS after
+         CASE attname WHEN :column THEN :shadow ELSE attname::text END), ', ' ORDER BY place) || ')' AS after
 FROM pg_constraint, unnest(conkey) WITH ORDINALITY AS keys (number, place)
 JOIN pg_attribute ON attnum = number WHERE attrelid = conrelid AND conrelid = to_regclass(:table) AND contype = 'f'
 GROUP BY conname
 """
 _OF = "SELECT oid FROM pg_constraint WHERE contype = '{}'"
-# Where each is in the catalog, as what depends on a column.
+# The catalog that holds each kind, as pg_depend names it.
 _KINDS = {
     "index": (("pg_class", "SELECT indexrelid FROM pg_index"), ("pg_constraint", _OF.format("u"))),
     "check": (("pg_constraint", _OF.format("c")),),
@@ -46,64 +46,64 @@ _KINDS = {
 }
 
 
-class Thing(NamedTuple):
-    """An index or a constraint: `text` is what it is on, without its name."""
+class Attached(NamedTuple):
+    """An index or a constraint; `text` is its definition without its name."""
 
     name: str
     kind: str
     is_unique: bool
     is_constraint: bool
     is_valid: bool
-    told_of_constraint: str | None
-    told: str | None
+    constraint_comment: str | None
+    comment: str | None
     text: str
 
     @property
-    def beside(self) -> str:
-        """What it is called on the column beside; a check is looked at after the one whose name requests know."""
+    def shadow_name(self) -> str:
+        """Its name on the shadow column; checks run in the order of names: this one after the original."""
         return ddl.inner_name(f"{self.name}_next")
 
 
-def things(connection: Connection, table: str, column: str) -> Sequence[Thing]:
+def attached_to(connection: Connection, table: str, column: str) -> Sequence[Attached]:
     """The indexes, unique constraints, checks and foreign keys that are on a column, alone or with others."""
     given = {"table": ddl.quoted(table), "column": column}
-    return [Thing(*row) for row in connection.execute(text(_ON_IT), given)]
+    return [Attached(*row) for row in connection.execute(text(_ON_IT), given)]
 
 
-def comment(connection: Connection, table: str, column: str) -> str | None:
+def column_comment(connection: Connection, table: str, column: str) -> str | None:
     asked = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = {} AND attname = {}"
-    found: str | None = connection.exec_driver_sql(asked.format(_oid(table), ddl.literal(column))).scalar()
+    found: str | None = connection.exec_driver_sql(asked.format(ddl.regclass(table), ddl.literal(column))).scalar()
     return found
 
 
-def keyed(connection: Connection, table: str, column: str, beside: str) -> dict[str, tuple[str, str]]:
-    """How the definition of each foreign key of a table begins, and how with one column for the other."""
-    names = {"table": ddl.quoted(table), "column": column, "beside": beside}
+def keyed(connection: Connection, table: str, column: str, shadow: str) -> dict[str, tuple[str, str]]:
+    """How each foreign key's definition begins, with the column and with its shadow column."""
+    names = {"table": ddl.quoted(table), "column": column, "shadow": shadow}
     return {row.conname: (row.before, row.after) for row in connection.execute(text(_KEYED), names)}
 
 
 def count(table: str, column: str, *kinds: str) -> str:
-    """How many things of these kinds are on a column."""
+    """An SQL expression: the number of indexes and constraints of these kinds on a column."""
     these = " OR ".join(
         f"classid = '{catalog}'::regclass AND objid IN ({found})" for kind in kinds for catalog, found in _KINDS[kind]
     )
     return (
         "(SELECT count(DISTINCT (classid, objid)) FROM pg_depend "
         "JOIN pg_attribute ON (attrelid, attnum) = (refobjid, refobjsubid) "
-        f"WHERE refclassid = 'pg_class'::regclass AND refobjid = {_oid(table)} AND attname = {ddl.literal(column)} "
-        f"AND ({these}))"
+        f"WHERE refclassid = 'pg_class'::regclass AND refobjid = {ddl.regclass(table)} "
+        f"AND attname = {ddl.literal(column)} AND ({these}))"
     )
 
 
-def has_more(table: str, column: str) -> str:
-    """Ask whether something is on a column that cannot be made beside and take over while requests go on.
+def prevents_shadow(table: str, column: str) -> str:
+    """A query: whether something on a column cannot be built on a shadow column that then takes its place.
 
-    A deferrable constraint is such: until it is one, its index refuses at once what is to be allowed until the COMMIT.
-    So is a check that is not valid: a row that is not as it says cannot even be filled.
+    A deferrable unique constraint: its index alone would reject at once what the constraint allows until COMMIT.
+    A NOT VALID check: the backfill of a row that violates the check would fail.
     """
     return f"""SELECT EXISTS (
 SELECT FROM pg_class t JOIN pg_attribute a ON attrelid = t.oid AND attname = {ddl.literal(column)} AND NOT attisdropped
-WHERE t.oid = {_oid(table)} AND (
+WHERE t.oid = {ddl.regclass(table)} AND (
   relkind <> 'r' OR attacl IS NOT NULL OR NOT has_database_privilege(current_database(), 'TEMPORARY')
   OR EXISTS (SELECT FROM pg_inherits WHERE t.oid IN (inhparent, inhrelid))
   -- A whole row, which no copy of a table can have.
@@ -125,7 +125,3 @@ WHERE t.oid = {_oid(table)} AND (
                                        AND NOT indisclustered AND k.reltablespace = 0
       WHEN contype IS NOT NULL THEN conrelid = t.oid AND (contype = 'n' OR contype = 'c' AND convalidated)
       ELSE adnum = attnum END, false))))"""
-
-
-def _oid(table: str) -> str:
-    return f"to_regclass({ddl.literal(ddl.quoted(table))})"

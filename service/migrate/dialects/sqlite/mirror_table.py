@@ -12,7 +12,9 @@ from service.migrate.errors import Refused
 _EVENTS = ("insert", "update", "delete")
 
 
-def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str], key: Sequence[str]) -> Iterator[str]:
+def mirror(
+    connection: Connection, table: str, name: str, *, columns: Sequence[str], key: Sequence[str]
+) -> Iterator[str]:
     """Yield what makes the twin, fills it, and keeps both equal whichever is written to.
 
     Raises:
@@ -20,11 +22,11 @@ def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str
     """
     before = catalog.stored(connection, table)
     stored = {column.name: column for column in before.definition.columns}
-    aside = [name for name in stored if is_trash(name)]
-    if missing := {*stored} ^ {*map(lowered, columns), *aside}:
+    trash = [name for name in stored if is_trash(name)]
+    if missing := {*stored} ^ {*map(lowered, columns), *trash}:
         raise Refused(f"{table} and the columns that are told of it differ: {', '.join(sorted(missing))}.")
     # What is kept aside is carried along; what is computed is computed again.
-    written = [name for name in (*columns, *aside) if not stored[lowered(name)].clause("AS")]
+    written = [name for name in (*columns, *trash) if not stored[lowered(name)].clause("AS")]
     listed = ", ".join(map(quoted, written))
     yield _with_name(before.definition.sql, before.name, name)
     yield f"INSERT INTO {quoted(name)} ({listed}) SELECT {listed} FROM {quoted(before.name)}"
@@ -38,7 +40,7 @@ def twin(connection: Connection, table: str, name: str, *, columns: Sequence[str
         yield from _triggers(one, other, written, key)
 
 
-def without_twin(table: str, name: str) -> tuple[str, ...]:
+def without_mirror(table: str, name: str) -> tuple[str, ...]:
     """Everything that `twin` made, gone; the first table stays as it is."""
     drops = [f"DROP TRIGGER IF EXISTS {quoted(trigger_name(one, event))}" for one in (table, name) for event in _EVENTS]
     return (*drops, f"DROP TABLE IF EXISTS {quoted(name)}")

@@ -7,13 +7,13 @@ from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
-from service.migrate.dialects.types import has_type, is_noted_only, longest
+from service.migrate.dialects.types import has_type, is_catalog_only, longest
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.change_type import conversion
 from service.migrate.operations.change_type.conversion import Conversion
-from service.migrate.operations.change_type.narrow import is_beside, narrowed, without_beside
+from service.migrate.operations.change_type.narrow import has_shadow, narrowed, without_shadow
 from service.migrate.operations.columns.actions import (
     addition,
     optional,
@@ -22,9 +22,9 @@ from service.migrate.operations.columns.actions import (
     required,
     unfilled,
 )
-from service.migrate.operations.columns.requirements import as_told, refuse_own_constraints
+from service.migrate.operations.columns.requirements import matches_definition, refuse_own_constraints
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
+from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,11 @@ class ChangeType(Operation):
         self._refuse_other_changes()
         common = Phases(
             requires=((self.table, (self._name, *self.key)),),
-            preconditions=(as_told(self.table, self.was),),
+            preconditions=(matches_definition(self.table, self.was),),
         )
         if target.is_sqlite:
             return common.then(self._rebuilt(target))
-        return common.then(self._noted(target) if self._is_noted_only else self._replaced(target))
+        return common.then(self._catalog_only(target) if self._is_catalog_only else self._replaced(target))
 
     def _refuse_other_changes(self) -> None:
         if self.was.nullable != self.column.nullable:
@@ -68,11 +68,11 @@ class ChangeType(Operation):
         return Phases(
             expand=expand,
             contract=(Step(title=f"leave {self.table}.{self._name} as it was to the way back"),),
-            purge=(removal(target, self.table, self._aside(target).name),),
+            purge=(removal(target, self.table, self._trashed(target).name),),
             undo_preconditions=self._none_longer(),
         )
 
-    def _noted(self, target: Target) -> Phases:
+    def _catalog_only(self, target: Target) -> Phases:
         """Where PostgreSQL changes its catalog alone: one statement, and a backfill on the way back."""
         what = f"{self.table}.{self._name} cannot change its type"
         why = f"{what} while something uses it; drop that first"
@@ -94,25 +94,25 @@ class ChangeType(Operation):
         what = f"{self.table}.{self._name} cannot change its type"
         why = f"{what}: the new column would not have what uses it; drop that first"
         # Once it has taken over there is no column beside any more.
-        taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._beside.name))
-        need = () if self.column.nullable else required(target, self.table, self._beside.name)
-        aside = self._aside(target)
-        resync = self._conversion.fill_back(aside)
-        there = replace(addition(target, self.table, aside), undo=(), scripted=False)
+        taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._shadow.name))
+        need = () if self.column.nullable else required(target, self.table, self._shadow.name)
+        trash = self._trashed(target)
+        resync = self._conversion.fill_back(trash)
+        there = replace(addition(target, self.table, trash), undo=(), scripted=False)
         return Phases(
             preconditions=(dependents.of_column(self.table, self._name, why),),
-            expand=(unfilled(target, self.table, self._beside), self._before(target)),
-            backfill=(replace(self._conversion.fill(self._beside), unless=taken_over),),
+            expand=(unfilled(target, self.table, self._shadow), self._before(target)),
+            backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),
             settle=(*need, self._swapped(target)),
             contract=(
                 Step(title=f"leave {resync.name} to the way back", undo=(resync,)),
-                mirrored(self._after(target)),
-                Step(title=f"leave the column {self.table}.{aside.name} to the way back", undo=(there,)),
+                inverted(self._after(target)),
+                Step(title=f"leave the column {self.table}.{trash.name} to the way back", undo=(there,)),
             ),
-            purge=(removal(target, self.table, aside.name),),
+            purge=(removal(target, self.table, trash.name),),
         )
 
-    def _no_check(self, why: str) -> Check:
+    def _no_check(self, why: str) -> Precondition:
         """No check constraint is on the column."""
         attribute = (
             f"(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = {ddl.literal(self._name)})"
@@ -121,12 +121,12 @@ class ChangeType(Operation):
             f"SELECT conname FROM pg_constraint WHERE conrelid = {ddl.regclass(self.table)} "
             f"AND contype = 'c' AND conkey @> ARRAY[{attribute}] ORDER BY conname"
         )
-        return Check(why=why, rows=rows, table=self.table, needs=(self._name,))
+        return Precondition(why=why, rows=rows, table=self.table, needs=(self._name,))
 
-    def _none_longer(self) -> tuple[Check, ...]:
+    def _none_longer(self) -> tuple[Precondition, ...]:
         """No value has become too long for the old type."""
         limit = longest(self.was)
-        if limit is None or not self._is_noted_only:
+        if limit is None or not self._is_catalog_only:
             return ()
         value = ddl.applied(self.back, ddl.quoted(self._name))
 
@@ -135,7 +135,7 @@ class ChangeType(Operation):
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE length({value}) > {limit} ORDER BY {key}"
 
         why = f"{self.table}.{self._name} had at most {limit} characters, and some rows have more"
-        return (Check(why=why, rows=find, table=self.table, needs=(self._name,)),)
+        return (Precondition(why=why, rows=find, table=self.table, needs=(self._name,)),)
 
     @property
     def _name(self) -> str:
@@ -148,14 +148,14 @@ class ChangeType(Operation):
         )
 
     @property
-    def _beside(self) -> Column[Any]:
-        return self._conversion.beside
+    def _shadow(self) -> Column[Any]:
+        return self._conversion.shadow
 
     @property
-    def _is_noted_only(self) -> bool:
-        return self.using == "{}" and is_noted_only(self.was, self.column)
+    def _is_catalog_only(self) -> bool:
+        return self.using == "{}" and is_catalog_only(self.was, self.column)
 
-    def _aside(self, target: Target) -> Column[Any]:
+    def _trashed(self, target: Target) -> Column[Any]:
         return conversion.renamed(self.was, ddl.trash_name(target.revision, self._name))
 
     def _in_place(self, target: Target) -> Step:
@@ -165,8 +165,8 @@ class ChangeType(Operation):
             title=f"change the type of {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            done=predicates.both(has_type(self.table, self.column), predicates.negated(is_beside(self._conversion))),
-            made=lambda connection: without_beside(connection, target, self._conversion),
+            done=predicates.both(has_type(self.table, self.column), predicates.negated(has_shadow(self._conversion))),
+            made=lambda connection: without_shadow(connection, target, self._conversion),
             statements=(
                 f"{alter} TYPE {kind}",
                 *conversion.default_changed(self.table, self.was, self.column),
@@ -175,31 +175,31 @@ class ChangeType(Operation):
         )
 
     def _before(self, target: Target) -> Step:
-        return self._conversion.trigger(target, self._beside.name)
+        return self._conversion.trigger(target, self._shadow.name)
 
     def _after(self, target: Target) -> Step:
-        return self._conversion.trigger_back(target, self._aside(target).name)
+        return self._conversion.trigger_back(target, self._trashed(target).name)
 
     def _swapped(self, target: Target) -> Step:
         """The column beside takes over the name; the old one is kept aside, in agreement until the contract."""
-        aside, beside = self._aside(target).name, self._beside.name
+        trash, shadow = self._trashed(target).name, self._shadow.name
         before, after = self._before(target), self._after(target)
         relax: tuple[str, ...] = ()
         need: tuple[Step, ...] = ()
         if not self.was.nullable:
             relax = optional(target, self.table, self._name, undoable=False).statements
             need = required(target, self.table, self._name)
-        there = predicates.has_column(target.dialect, self.table, aside)
+        there = predicates.has_column(target.dialect, self.table, trash)
         back = Step(
             title=f"let {self.table}.{self._name} be of its old type",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
             statements=(
-                *mirrored(after).statements,
-                rename_column(self.table, self._name, beside),
-                rename_column(self.table, aside, self._name),
-                blocks.name_not_null(self.table, beside),
+                *inverted(after).statements,
+                rename_column(self.table, self._name, shadow),
+                rename_column(self.table, trash, self._name),
+                blocks.name_not_null(self.table, shadow),
                 *before.statements,
                 blocks.touch_triggers(self.table),
             ),
@@ -210,10 +210,10 @@ class ChangeType(Operation):
             tables=(self.table,),
             done=there,
             statements=(
-                *mirrored(before).statements,
+                *inverted(before).statements,
                 *relax,
-                rename_column(self.table, self._name, aside),
-                rename_column(self.table, beside, self._name),
+                rename_column(self.table, self._name, trash),
+                rename_column(self.table, shadow, self._name),
                 blocks.name_not_null(self.table, self._name),
                 *after.statements,
                 blocks.touch_triggers(self.table),

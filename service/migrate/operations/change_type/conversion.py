@@ -32,7 +32,7 @@ class Conversion:
         return self.column.name
 
     @property
-    def beside(self) -> Column[Any]:
+    def shadow(self) -> Column[Any]:
         """The column that is to take over the name."""
         return renamed(self.column, ddl.fitting(f"_next_{self.name}"))
 
@@ -48,38 +48,38 @@ class Conversion:
         same = affinity(self.was.type) == affinity(self.column.type)
         return not (self.using == self.back == "{}" and same)
 
-    def fill(self, beside: Column[Any]) -> Fill:
+    def fill(self, shadow: Column[Any]) -> Fill:
         """The column beside filled with what the column's values make."""
-        name, value = ddl.quoted(beside.name), converted(self.using, ddl.quoted(self.name))
+        name, value = ddl.quoted(shadow.name), converted(self.using, ddl.quoted(self.name))
         return Fill(
-            name=f"{self.table}.{beside.name}",
+            name=f"{self.table}.{shadow.name}",
             table=self.table,
             key=self.key,
-            left=differ("postgresql", beside, name, value),
-            assign={beside.name: value},
+            left=differ("postgresql", shadow, name, value),
+            assign={shadow.name: value},
         )
 
-    def fill_back(self, aside: Column[Any]) -> Fill:
+    def fill_back(self, trash: Column[Any]) -> Fill:
         """The old column, which nobody wrote meanwhile, filled where it does not say what the new one does."""
-        name, old = ddl.quoted(self.name), ddl.quoted(aside.name)
+        name, old = ddl.quoted(self.name), ddl.quoted(trash.name)
         from_new = converted(self.back, name)
         differs = differ("postgresql", self.column, name, converted(self.using, old))
         return Fill(
-            name=f"{self.table}.{aside.name}",
+            name=f"{self.table}.{trash.name}",
             table=self.table,
             key=self.key,
-            left=f"{differs} AND {differ('postgresql', aside, old, from_new)}",
-            assign={aside.name: from_new},
+            left=f"{differs} AND {differ('postgresql', trash, old, from_new)}",
+            assign={trash.name: from_new},
         )
 
-    def trigger(self, target: Target, beside: str) -> Step:
+    def trigger(self, target: Target, shadow: str) -> Step:
         """Let the column beside, which nobody else writes, follow."""
-        follow = f"NEW.{ddl.quoted(beside)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
-        return self._trigger(target, beside, follow)
+        follow = f"NEW.{ddl.quoted(shadow)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
+        return self._trigger(target, shadow, follow)
 
-    def trigger_back(self, target: Target, aside: str) -> Step:
+    def trigger_back(self, target: Target, trash: str) -> Step:
         """Let the old column, which nobody else writes, follow where it does not say the same."""
-        new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(aside)}"
+        new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(trash)}"
         differs = differ("postgresql", self.column, new, converted(self.using, old))
         return self._trigger(target, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
 
@@ -115,8 +115,8 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
         back = Edit(table=table, change=_with_type(conversion.was))
         undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=back)
         return Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), edit=forth, undo=(undo,))
-    aside = ddl.trash_name(target.revision, name)
-    column, old, there = ddl.quoted(name), ddl.quoted(aside), predicates.has_column("sqlite", table, aside)
+    trash = ddl.trash_name(target.revision, name)
+    column, old, there = ddl.quoted(name), ddl.quoted(trash), predicates.has_column("sqlite", table, trash)
     add = f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {old} {ddl.type_text(conversion.was, 'sqlite')}"
     using, back_value = converted(conversion.using, old), converted(conversion.back, column)
     update = f"UPDATE {ddl.quoted(table)} SET"
@@ -136,7 +136,7 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
         connection.exec_driver_sql(f"{update} {old} = {back_value}{changed}")
         edit(connection, [Edit(table=table, change=_with_type(conversion.was))])
         connection.exec_driver_sql(f"{update} {column} = {old}")
-        edit(connection, [Edit(table=table, change=lambda definition: definition.drop_column(aside), losing=aside)])
+        edit(connection, [Edit(table=table, change=lambda definition: definition.drop_column(trash), losing=trash)])
         return ()
 
     undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), made=change_back)

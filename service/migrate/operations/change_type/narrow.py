@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
-from service.migrate.dialects.postgresql.attached import has_more
+from service.migrate.dialects.postgresql.attached import prevents_shadow
 from service.migrate.dialects.types import has_type
 from service.migrate.operations.change_type.conversion import Conversion, default_changed
-from service.migrate.operations.change_type.recreate import Carried
+from service.migrate.operations.change_type.recreate import Recreated
 from service.migrate.operations.columns.actions import rename_column, required, unfilled
-from service.migrate.operations.step import Fill, Lock, Move, Step, Target, mirrored
+from service.migrate.operations.step import Fill, Lock, Move, Step, Target, inverted
 from service.migrate.operations.triggers.sync import converted
 
 
@@ -22,25 +22,25 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
     One that has more on it than can be made beside is written again in its place, under the lock.
     """
     back = conversion.reversed
-    table, name, beside = back.table, back.name, back.beside
+    table, name, shadow = back.table, back.name, back.shadow
     alter = f"ALTER TABLE {ddl.quoted(table)}"
-    trigger = back.trigger(target, beside.name)
-    need = () if back.column.nullable else required(target, table, beside.name)
+    trigger = back.trigger(target, shadow.name)
+    need = () if back.column.nullable else required(target, table, shadow.name)
     is_back = has_type(table, back.column)
     gone = ddl.fitting(f"_last_{name}")
     kind = ddl.type_text(back.column, "postgresql")
-    carried = Carried(table=table, column=name, beside=beside.name, type_text=kind)
+    recreated = Recreated(table=table, column=name, shadow=shadow.name, type_text=kind)
     swap = Step(
         title=f"let {table}.{name} be of its old type",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=is_back,
-        made=carried.named,
+        made=recreated.renamed_over,
         statements=(
-            carried.counted(),
-            *mirrored(trigger).statements,
+            recreated.verified(),
+            *inverted(trigger).statements,
             rename_column(table, name, gone),
-            rename_column(table, beside.name, name),
+            rename_column(table, shadow.name, name),
             f"{alter} DROP COLUMN {ddl.quoted(gone)}",
             blocks.name_not_null(table, name),
             blocks.touch_triggers(table),
@@ -50,8 +50,8 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         title=f"write {table}.{name} again in its old type",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=predicates.either(is_back, predicates.negated(has_more(table, name))),
-        made=lambda connection: without_beside(connection, target, conversion),
+        done=predicates.either(is_back, predicates.negated(prevents_shadow(table, name))),
+        made=lambda connection: without_shadow(connection, target, conversion),
         statements=(
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
             *default_changed(table, back.was, back.column),
@@ -60,27 +60,27 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         scripted=False,
     )
     moves: tuple[Move, ...] = (
-        replace(unfilled(target, table, beside), undo=()),
+        replace(unfilled(target, table, shadow), undo=()),
         replace(trigger, undo=()),
-        back.fill(beside),
+        back.fill(shadow),
         *(replace(step, undo=()) for step in need),
-        *carried.steps(),
+        *recreated.steps(),
     )
     # Whatever of it is in the catalog again when the type is the old one was done before a crash.
     return (in_place, *(_unless(is_back, move) for move in moves), swap)
 
 
-def without_beside(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
+def without_shadow(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
     """Take away what a way back that was not ended has left: the column beside, and what is on it."""
     back = conversion.reversed
-    if connection.exec_driver_sql(is_beside(conversion)).scalar():
-        yield from mirrored(back.trigger(target, back.beside.name)).statements
-        yield f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.beside.name)}"
+    if connection.exec_driver_sql(has_shadow(conversion)).scalar():
+        yield from inverted(back.trigger(target, back.shadow.name)).statements
+        yield f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.shadow.name)}"
 
 
-def is_beside(conversion: Conversion) -> str:
+def has_shadow(conversion: Conversion) -> str:
     """Ask whether a way back was begun and not ended."""
-    return predicates.has_column("postgresql", conversion.table, conversion.reversed.beside.name)
+    return predicates.has_column("postgresql", conversion.table, conversion.reversed.shadow.name)
 
 
 def _unless(done: str, move: Move) -> Move:

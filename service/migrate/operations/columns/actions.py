@@ -58,34 +58,34 @@ def removal(target: Target, table: str, name: str) -> Step:
     )
 
 
-def put_aside(target: Target, table: str, column: Column[Any]) -> Step:
+def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
     """The column moved to the trash; undone by bringing it back, or making it anew where the trash was emptied."""
-    aside = ddl.trash_name(target.revision, column.name)
+    trash = ddl.trash_name(target.revision, column.name)
     return Step(
         title=f"keep {table}.{column.name} aside",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.negated(predicates.has_column(target.dialect, table, column.name)),
-        statements=(rename_column(table, column.name, aside),),
-        undo=(_again(target, table, column, aside), brought_back(target, table, column.name, aside)),
+        statements=(rename_column(table, column.name, trash),),
+        undo=(_recreated(target, table, column, trash), restored(target, table, column.name, trash)),
     )
 
 
-def brought_back(target: Target, table: str, name: str, aside: str, *, scripted: bool = True) -> Step:
+def restored(target: Target, table: str, name: str, trash: str, *, scripted: bool = True) -> Step:
     """The column taken out of the trash, if it is there."""
     return Step(
         title=f"bring {table}.{name} back",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
-        done=predicates.negated(predicates.has_column(target.dialect, table, aside)),
-        statements=(rename_column(table, aside, name),),
+        done=predicates.negated(predicates.has_column(target.dialect, table, trash)),
+        statements=(rename_column(table, trash, name),),
         scripted=scripted,
     )
 
 
-def _again(target: Target, table: str, column: Column[Any], aside: str) -> Step:
+def _recreated(target: Target, table: str, column: Column[Any], trash: str) -> Step:
     """The column made anew, where none is kept aside."""
-    kept = predicates.has_column(target.dialect, table, aside)
+    kept = predicates.has_column(target.dialect, table, trash)
     there = predicates.has_column(target.dialect, table, column.name)
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
     nullable.nullable = column.nullable or column.server_default is None

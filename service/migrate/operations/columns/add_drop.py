@@ -11,15 +11,19 @@ from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import (
     addition,
-    brought_back,
+    moved_to_trash,
     optional,
-    put_aside,
     removal,
     rename_column,
+    restored,
 )
-from service.migrate.operations.columns.requirements import as_told, refuse_own_constraints, refuse_own_values
+from service.migrate.operations.columns.requirements import (
+    matches_definition,
+    refuse_own_constraints,
+    refuse_own_values,
+)
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Check, Lock, Step, Target
+from service.migrate.operations.step import Lock, Precondition, Step, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +47,13 @@ class AddColumn(Operation):
         )
 
     def _returning(self, target: Target) -> tuple[Step, ...]:
-        aside = ddl.trash_name(target.revision, self.column.name)
-        add = addition(target, self.table, self.column, undo=(self._kept(target, aside),))
+        trash = ddl.trash_name(target.revision, self.column.name)
+        add = addition(target, self.table, self.column, undo=(self._trashed_if_it_has_rows(target, trash),))
         # A run that was killed between the two leaves the column brought back and not added.
-        back = replace(brought_back(target, self.table, self.column.name, aside, scripted=False), undo=add.undo)
+        back = replace(restored(target, self.table, self.column.name, trash, scripted=False), undo=add.undo)
         return (back, add)
 
-    def _kept(self, target: Target, aside: str) -> Step:
+    def _trashed_if_it_has_rows(self, target: Target, trash: str) -> Step:
         """Kept only if there is a row: an empty table's column holds nothing."""
         there = predicates.has_column(target.dialect, self.table, self.column.name)
         return Step(
@@ -57,7 +61,7 @@ class AddColumn(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.either(predicates.negated(there), predicates.negated(predicates.has_rows(self.table))),
-            statements=(rename_column(self.table, self.column.name, aside),),
+            statements=(rename_column(self.table, self.column.name, trash),),
         )
 
 
@@ -76,8 +80,8 @@ class DropColumn(Operation):
         return Phases(
             removes=True,
             requires=((table, (name,)),),
-            preconditions=(as_told(table, self.column), dependents.of_column(table, name, why)),
-            expand=(*relax, put_aside(target, table, self.column)),
+            preconditions=(matches_definition(table, self.column), dependents.of_column(table, name, why)),
+            expand=(*relax, moved_to_trash(target, table, self.column)),
             purge=(removal(target, table, ddl.trash_name(target.revision, name)),),
             undo_preconditions=(self._none_missing(target),) if self._is_needed else (),
         )
@@ -86,21 +90,21 @@ class DropColumn(Operation):
     def _is_needed(self) -> bool:
         return not self.column.nullable and self.column.server_default is None
 
-    def _none_missing(self, target: Target) -> Check:
+    def _none_missing(self, target: Target) -> Precondition:
         """No row was written without a value meanwhile."""
         name = self.column.name
-        aside = ddl.trash_name(target.revision, name)
+        trash = ddl.trash_name(target.revision, name)
 
         def find(connection: Connection) -> str:
             # Under its own name it is when a way back was begun and not ended.
-            asked = {each: predicates.has_column(target.dialect, self.table, each) for each in (aside, name)}
+            asked = {each: predicates.has_column(target.dialect, self.table, each) for each in (trash, name)}
             there = [each for each, question in asked.items() if connection.exec_driver_sql(question).scalar()]
             only = f" WHERE {ddl.quoted(there[0])} IS NULL" if there else ""
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {ddl.quoted(self.table)}{only} ORDER BY {key}"
 
         why = f"{self.table}.{name} may not be NULL, and some rows were written without a value for it"
-        return Check(why=why, rows=find, table=self.table, needs=(name,))
+        return Precondition(why=why, rows=find, table=self.table, needs=(name,))
 
 
 def _refuse_slow(table: str, column: Column[Any]) -> None:

@@ -8,8 +8,8 @@ from service.migrate.dialects import ddl
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
-from service.migrate.operations.columns.requirements import none_empty
-from service.migrate.operations.step import Check, Fill, Step, Target, mirrored
+from service.migrate.operations.columns.requirements import no_nulls
+from service.migrate.operations.step import Fill, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -33,7 +33,7 @@ class SetNotNull(Operation):
         if self.fill is None:
             return Phases(
                 requires=((self.table, (self.column,)),),
-                preconditions=(so, none_empty(self.table, self.column)),
+                preconditions=(so, no_nulls(self.table, self.column)),
                 expand=need,
                 frees=frees,
             )
@@ -45,7 +45,7 @@ class SetNotNull(Operation):
             expand=(trigger,),
             backfill=(self._backfill(self.fill),),
             settle=() if target.is_sqlite else need,
-            contract=(*(need if target.is_sqlite else ()), mirrored(trigger)),
+            contract=(*(need if target.is_sqlite else ()), inverted(trigger)),
             frees=frees,
         )
 
@@ -82,12 +82,12 @@ class DropNotNull(Operation):
             requires=((self.table, (self.column,)),),
             preconditions=(_not_so_already(self.table, self.column, nullable=True),),
             expand=(optional(target, self.table, self.column),),
-            undo_preconditions=(none_empty(self.table, self.column),),
+            undo_preconditions=(no_nulls(self.table, self.column),),
             frees=frozenset({dependents.may_be_null(f"{self.table}.{self.column}", is_so=False)}),
         )
 
 
-def _not_so_already(table: str, column: str, *, nullable: bool) -> Check:
+def _not_so_already(table: str, column: str, *, nullable: bool) -> Precondition:
     """There is something to do, which the way back can take back."""
 
     def find(connection: Connection) -> list[tuple[str]]:
@@ -95,4 +95,4 @@ def _not_so_already(table: str, column: str, *, nullable: bool) -> Check:
         so = there.get(column) is nullable
         return [(dependents.may_be_null(f"{table}.{column}", is_so=nullable),)] if so else []
 
-    return Check(why=f"{table}.{column} needs no change", rows=find, table=table, needs=(column,))
+    return Precondition(why=f"{table}.{column} needs no change", rows=find, table=table, needs=(column,))

@@ -8,10 +8,14 @@ from sqlalchemy import Column, Connection
 from service.migrate.dialects import ddl
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.columns.actions import optional, put_aside, removal, required, unfilled
-from service.migrate.operations.columns.requirements import as_told, refuse_own_constraints, refuse_own_values
+from service.migrate.operations.columns.actions import moved_to_trash, optional, removal, required, unfilled
+from service.migrate.operations.columns.requirements import (
+    matches_definition,
+    refuse_own_constraints,
+    refuse_own_values,
+)
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
+from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers.sync import Sync, converted
 
 
@@ -37,7 +41,7 @@ class RenameColumn(Operation):
         common = Phases(
             requires=((self.table, (self.old.name, *self.key)),),
             provides=((self.table, (self.new.name,)),),
-            preconditions=(as_told(self.table, self.old),),
+            preconditions=(matches_definition(self.table, self.old),),
             contract_preconditions=(dependents.of_column(self.table, self.old.name, why),),
             purge=(removal(target, self.table, ddl.trash_name(target.revision, self.old.name)),),
             undo_contract_preconditions=() if self.old.nullable else (self._none_missing(),),
@@ -77,7 +81,7 @@ class RenameColumn(Operation):
         """The old column goes last: until then whatever is written has a value for it."""
         resync = self._sync.fill_back(target)
         leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
-        return (leave, mirrored(trigger), put_aside(target, self.table, self.old))
+        return (leave, inverted(trigger), moved_to_trash(target, self.table, self.old))
 
     def _filled_at_once(self) -> Step:
         new = ddl.quoted(self.new.name)
@@ -89,7 +93,7 @@ class RenameColumn(Operation):
             statements=(f"UPDATE {ddl.quoted(self.table)} SET {new} = {value} WHERE {new} IS NOT {value}",),
         )
 
-    def _none_missing(self) -> Check:
+    def _none_missing(self) -> Precondition:
         """Every row has a new value of which an old one can be made."""
 
         def find(connection: Connection) -> str:
@@ -98,7 +102,7 @@ class RenameColumn(Operation):
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE {value} IS NULL ORDER BY {key}"
 
         why = f"{self.table}.{self.old.name} may not be NULL, and some rows have no {self.new.name} to make one of"
-        return Check(why=why, rows=find, table=self.table, needs=(self.new.name,))
+        return Precondition(why=why, rows=find, table=self.table, needs=(self.new.name,))
 
     def _relaxed(self, target: Target) -> tuple[Step, ...]:
         if self.old.nullable or self.old.server_default is not None:

@@ -9,13 +9,13 @@ from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Check
+from service.migrate.operations.step import Precondition
 
 # Every row would have a value of its own, so PostgreSQL would write the whole table again under its strongest lock.
 _VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
 
 
-def as_told(table: str, column: Column[Any]) -> Check:
+def matches_definition(table: str, column: Column[Any]) -> Precondition:
     """A column is as its definition says: where it may not be NULL, nobody could write without it.
 
     The way back would make another column of it, too.
@@ -34,17 +34,17 @@ def as_told(table: str, column: Column[Any]) -> Check:
         return found
 
     why = f"{table}.{column.name} is not as it is told to be"
-    return Check(why=why, rows=find, table=table, needs=(column.name,))
+    return Precondition(why=why, rows=find, table=table, needs=(column.name,))
 
 
-def none_empty(table: str, column: str) -> Check:
+def no_nulls(table: str, column: str) -> Precondition:
     """No row is without a value; told by their keys."""
 
     def find(connection: Connection) -> str:
         key = primary_key(connection, table)
         return f"SELECT {key} FROM {ddl.quoted(table)} WHERE {ddl.quoted(column)} IS NULL ORDER BY {key}"
 
-    return Check(why=f"{table}.{column} has no value in some rows", rows=find, table=table, needs=(column,))
+    return Precondition(why=f"{table}.{column} has no value in some rows", rows=find, table=table, needs=(column,))
 
 
 def refuse_own_values(table: str, column: Column[Any]) -> None:

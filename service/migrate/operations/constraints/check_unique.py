@@ -9,7 +9,7 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import at_once, dropped, in_two_parts
 from service.migrate.operations.indexes import dropped_concurrently
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Check, Lock, Step, Target, words_in
+from service.migrate.operations.step import Lock, Precondition, Step, Target, words_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class AddCheck(Operation):
             expand=in_two_parts(target, self.table, constraint),
         )
 
-    def _none_against(self) -> Check:
+    def _none_against(self) -> Precondition:
         def find(connection: Connection) -> str:
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE NOT ({self.condition}) ORDER BY {key}"
 
         why = f"Some rows of {self.table} are not so that {self.condition}"
-        return Check(why=why, rows=find, table=self.table, needs=tuple(sorted(words_in(self.condition))))
+        return Precondition(why=why, rows=find, table=self.table, needs=tuple(sorted(words_in(self.condition))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class AddUnique(Operation):
             expand=(at_once(target, self.table, self.constraint),) if target.is_sqlite else self._built(target),
         )
 
-    def _none_twice(self) -> Check:
+    def _none_twice(self) -> Precondition:
         names = ddl.listed(self.columns)
         known = " AND ".join(f"{ddl.quoted(name)} IS NOT NULL" for name in self.columns)
         rows = (
@@ -60,7 +60,7 @@ class AddUnique(Operation):
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
         why = f"Several rows of {self.table} have one {' and '.join(self.columns)}"
-        return Check(why=why, rows=rows, table=self.table, needs=self.columns)
+        return Precondition(why=why, rows=rows, table=self.table, needs=self.columns)
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         name, table = ddl.quoted(self.name), ddl.quoted(self.table)

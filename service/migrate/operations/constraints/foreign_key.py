@@ -9,10 +9,10 @@ from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import in_two_parts
-from service.migrate.operations.step import Check, Step, Target
+from service.migrate.operations.step import Precondition, Step, Target
 
 # Keys that do not keep a row from being deleted.
-LETTING_GO = ("CASCADE", "SET NULL")
+RELEASING_ACTIONS = ("CASCADE", "SET NULL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,16 @@ class AddForeignKey(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         steps = in_two_parts(target, self.table, self.constraint, referred=self.referred)
-        lets_go = self.ondelete in LETTING_GO
+        releases = self.ondelete in RELEASING_ACTIONS
         return Phases(
             requires=((self.table, self.columns), (self.referred, self.referred_columns)),
-            preconditions=(kept_orphans(self, target) if self.returning and not lets_go else self._no_orphans(),),
-            expand=with_orphans_let_go(steps, self) if self.returning and lets_go else steps,
+            preconditions=(trashed_orphans(self, target) if self.returning and not releases else self._no_orphans(),),
+            expand=with_orphans_resolved(steps, self) if self.returning and releases else steps,
         )
 
-    def _no_orphans(self) -> Check:
+    def _no_orphans(self) -> Precondition:
         columns = {name: name for name in self.columns}
-        return Check(why=self.why, rows=self.orphans(self.table, columns), table=self.table, needs=self.columns)
+        return Precondition(why=self.why, rows=self.orphans(self.table, columns), table=self.table, needs=self.columns)
 
     @property
     def why(self) -> str:
@@ -70,25 +70,25 @@ class AddForeignKey(Operation):
         return key
 
 
-def kept_orphans(key: AddForeignKey, target: Target) -> Check:
+def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
     """What a table or columns that are kept aside refer to was deleted meanwhile, though the key would not allow it."""
-    table_aside = ddl.trash_name(target.revision, key.table)
-    asides = {name: ddl.trash_name(target.revision, name) for name in key.columns}
+    trash_table = ddl.trash_name(target.revision, key.table)
+    trash_columns = {name: ddl.trash_name(target.revision, name) for name in key.columns}
 
     def find(connection: Connection) -> list[tuple[Any, ...]] | str:
         def has(table: str, column: str) -> bool:
             return bool(connection.exec_driver_sql(predicates.has_column(target.dialect, table, column)).scalar())
 
-        if has(table_aside, key.columns[0]):
-            return key.orphans(table_aside, {name: name for name in key.columns})
-        if has(key.table, asides[key.columns[0]]):
-            return key.orphans(key.table, asides)
+        if has(trash_table, key.columns[0]):
+            return key.orphans(trash_table, {name: name for name in key.columns})
+        if has(key.table, trash_columns[key.columns[0]]):
+            return key.orphans(key.table, trash_columns)
         return []
 
-    return Check(why=f"{key.why}, since that was deleted while they were kept aside", rows=find)
+    return Precondition(why=f"{key.why}, since that was deleted while they were kept aside", rows=find)
 
 
-def with_orphans_let_go(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:
+def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:
     """The steps of a key, with what it would have done to rows whose parent was deleted while nobody saw them.
 
     They are deleted with it if they are `rows` that came with the key, and else refer to nothing from now on.

@@ -11,10 +11,10 @@ from service.migrate.operations.base import Operation, Phases, merged
 from service.migrate.operations.columns.requirements import refuse_enum
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table
 from service.migrate.operations.constraints.foreign_key import (
-    LETTING_GO,
+    RELEASING_ACTIONS,
     AddForeignKey,
-    kept_orphans,
-    with_orphans_let_go,
+    trashed_orphans,
+    with_orphans_resolved,
 )
 from service.migrate.operations.step import Lock, Step, Target
 from service.migrate.operations.tables.actions import dropped, rename_table
@@ -36,21 +36,21 @@ class CreateTable(Operation):
         for column in self.table.columns:
             refuse_enum(name, column)
         keys = _keys(self.table)
-        asked = [] if self.derived else [key for key in keys if key.ondelete not in LETTING_GO]
+        asked = [] if self.derived else [key for key in keys if key.ondelete not in RELEASING_ACTIONS]
         steps = (step for key in keys for step in self._key(target, key))
         return Phases(
             requires=tuple((key.referred, key.referred_columns) for key in keys if key.referred != name),
             creates=frozenset({name}),
             provides=((name, tuple(column.name for column in self.table.columns)),),
-            preconditions=tuple(kept_orphans(key, target) for key in asked),
+            preconditions=tuple(trashed_orphans(key, target) for key in asked),
             expand=(*self._created(target), *steps),
         )
 
     def _created(self, target: Target) -> tuple[Step, ...]:
         name = self.table.name
-        aside = ddl.trash_name(target.revision, name)
+        trash = ddl.trash_name(target.revision, name)
         drop = dropped(target, name)
-        undo = (drop,) if self.derived else (_kept_if_it_has_rows(target, name, aside), drop)
+        undo = (drop,) if self.derived else (_trashed_if_it_has_rows(target, name, trash), drop)
         create = Step(
             title=f"create the table {name}",
             done=predicates.has_table(target.dialect, name),
@@ -58,14 +58,14 @@ class CreateTable(Operation):
             undo=undo,
         )
         # A run that was killed between the two leaves the table brought back and not created.
-        back = replace(_brought_back(target, name, aside), scripted=False, undo=undo)
+        back = replace(_restored(target, name, trash), scripted=False, undo=undo)
         return (create,) if self.derived else (back, create)
 
     def _key(self, target: Target, key: AddForeignKey) -> tuple[Step, ...]:
         steps = key.phases(target).expand
-        if self.derived or key.ondelete not in LETTING_GO:
+        if self.derived or key.ondelete not in RELEASING_ACTIONS:
             return steps
-        return with_orphans_let_go(steps, key, rows=True)
+        return with_orphans_resolved(steps, key, rows=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +83,19 @@ class DropTable(Operation):
         return Phases(
             removes=True,
             requires=((name, ()),),
-            preconditions=(replace(dependents.of_table(name, why), besides=told),),
-            expand=(*dropped_keys.expand, self._put_aside(target)),
+            preconditions=(replace(dependents.of_table(name, why), ignoring=told),),
+            expand=(*dropped_keys.expand, self._moved_to_trash(target)),
             purge=(dropped(target, ddl.trash_name(target.revision, name)),),
             frees=dropped_keys.frees,
         )
 
-    def _put_aside(self, target: Target) -> Step:
+    def _moved_to_trash(self, target: Target) -> Step:
         name = self.table.name
-        aside = ddl.trash_name(target.revision, name)
+        trash = ddl.trash_name(target.revision, name)
         there = predicates.has_table(target.dialect, name)
-        again = Step(
+        recreated = Step(
             title=f"create the table {name}",
-            done=predicates.either(there, predicates.has_table(target.dialect, aside)),
+            done=predicates.either(there, predicates.has_table(target.dialect, trash)),
             statements=_made(self.table, target),
             scripted=False,
         )
@@ -104,8 +104,8 @@ class DropTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(name,),
             done=predicates.negated(there),
-            statements=(rename_table(name, aside),),
-            undo=(again, _brought_back(target, name, aside)),
+            statements=(rename_table(name, trash),),
+            undo=(recreated, _restored(target, name, trash)),
         )
 
 
@@ -122,8 +122,8 @@ def _made(table: Table, target: Target) -> tuple[str, ...]:
     return (ddl.table_text(table, target.dialect), *(ddl.index_text(index, target.dialect) for index in indexes))
 
 
-def _kept_if_it_has_rows(target: Target, name: str, aside: str) -> Step:
-    rename = rename_table(name, aside)
+def _trashed_if_it_has_rows(target: Target, name: str, trash: str) -> Step:
+    rename = rename_table(name, trash)
 
     def renamed_if_it_has_rows(connection: Connection) -> Iterable[str]:
         return [rename] if connection.exec_driver_sql(predicates.has_rows(name)).scalar() else []
@@ -139,11 +139,11 @@ def _kept_if_it_has_rows(target: Target, name: str, aside: str) -> Step:
     )
 
 
-def _brought_back(target: Target, name: str, aside: str) -> Step:
+def _restored(target: Target, name: str, trash: str) -> Step:
     return Step(
         title=f"bring the table {name} back",
         lock=Lock.ACCESS_EXCLUSIVE,
-        tables=(aside,),
-        done=predicates.negated(predicates.has_table(target.dialect, aside)),
-        statements=(rename_table(aside, name),),
+        tables=(trash,),
+        done=predicates.negated(predicates.has_table(target.dialect, trash)),
+        statements=(rename_table(trash, name),),
     )

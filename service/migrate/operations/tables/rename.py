@@ -10,7 +10,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Check, Lock, Step, Target, mirrored
+from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.tables.actions import rename_table
 
 
@@ -35,18 +35,18 @@ class RenameTable(Operation):
             requires=((self.table, (*self.columns, *self.key)),),
             creates=frozenset({self.to}),
             provides=((self.to, self.columns),),
-            preconditions=(self._all_told(),),
-            expand=(self._twin() if on_sqlite else self._renamed(),),
-            contract=(self._twin_replaced() if on_sqlite else mirrored(self._view()),),
+            preconditions=(self._all_listed(),),
+            expand=(self._mirror() if on_sqlite else self._renamed(),),
+            contract=(self._mirror_replaced() if on_sqlite else inverted(self._view()),),
         )
 
-    def _all_told(self) -> Check:
+    def _all_listed(self) -> Precondition:
         def find(connection: Connection) -> list[tuple[Any, ...]]:
             names = [column["name"] for column in inspect(connection).get_columns(self.table)]
             return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
 
         why = f"{self.table} has columns that the code before would not see under the old name; tell them all"
-        return Check(why=why, rows=find, table=self.table)
+        return Precondition(why=why, rows=find, table=self.table)
 
     def _renamed(self) -> Step:
         back = Step(
@@ -97,14 +97,14 @@ class RenameTable(Operation):
             undo=(drop,),
         )
 
-    def _twin(self) -> Step:
+    def _mirror(self) -> Step:
         there = predicates.has_trigger("sqlite", self.table, mirror_table.trigger_name(self.table, "insert"))
         drop = Step(
             title=f"drop {self.to}, the twin of {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
-            statements=mirror_table.without_twin(self.table, self.to),
+            statements=mirror_table.without_mirror(self.table, self.to),
         )
         return Step(
             title=f"make {self.to}, a twin of {self.table}",
@@ -116,9 +116,9 @@ class RenameTable(Operation):
         )
 
     def _made(self, connection: Connection) -> Iterable[str]:
-        return mirror_table.twin(connection, self.table, self.to, columns=self.columns, key=self.key)
+        return mirror_table.mirror(connection, self.table, self.to, columns=self.columns, key=self.key)
 
-    def _twin_replaced(self) -> Step:
+    def _mirror_replaced(self) -> Step:
         back = Step(
             title=f"rename {self.to} to {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
@@ -131,6 +131,6 @@ class RenameTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(predicates.has_table("sqlite", self.table)),
-            statements=(*mirror_table.without_twin(self.table, self.to), rename_table(self.table, self.to)),
-            undo=(back, replace(self._twin(), undo=())),
+            statements=(*mirror_table.without_mirror(self.table, self.to), rename_table(self.table, self.to)),
+            undo=(back, replace(self._mirror(), undo=())),
         )

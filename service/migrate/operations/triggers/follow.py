@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from service.migrate.dialects import ddl
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Step, Target, mirrored
+from service.migrate.operations.step import Step, Target, inverted
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -27,7 +27,7 @@ class Follow(Operation):
         return Phases(
             requires=((self.table, (self.column, self.source, *self.key)),),
             expand=(trigger,),
-            contract=(mirrored(trigger),),
+            contract=(inverted(trigger),),
         )
 
     def _trigger(self, target: Target) -> Step:

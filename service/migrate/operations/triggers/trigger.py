@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Lock, Step, Target, mirrored
+from service.migrate.operations.step import Lock, Step, Target, inverted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class DropTrigger(Trigger):
     def phases(self, target: Target, /) -> Phases:
         return Phases(
             requires=((self.table, ()),),
-            expand=tuple(mirrored(step) for step in self._created(target)),
+            expand=tuple(inverted(step) for step in self._created(target)),
             frees=frozenset({dependents.trigger(self.name)}),
         )
 
@@ -83,7 +83,7 @@ class DropFunction(Function):
     """A function that is needed no more; its text is for the way back."""
 
     def phases(self, target: Target, /) -> Phases:
-        return Phases(expand=() if target.is_sqlite else (mirrored(self._created()),))
+        return Phases(expand=() if target.is_sqlite else (inverted(self._created()),))
 
 
 def row_trigger(
