@@ -23,7 +23,7 @@ Expression: TypeAlias = str | ClauseElement
 
 @cache
 def dialect(name: str) -> Dialect:
-    # Of the driver that runs it: another's would double every percent sign.
+    # The dialect of the driver that runs the SQL: another would double percent signs.
     made: Any = sqlite.dialect if name == "sqlite" else asyncpg.dialect
     built: Dialect = made()
     return built
@@ -31,7 +31,7 @@ def dialect(name: str) -> Dialect:
 
 @cache
 def quoted(name: str) -> str:
-    """The name as both databases write it: in quotes only where one of them needs them."""
+    """The name, quoted if either database needs that."""
     written = (dialect(database).identifier_preparer.quote(name) for database in ("postgresql", "sqlite"))
     return next((each for each in written if each != name), name)
 
@@ -45,24 +45,24 @@ def literal(text: str) -> str:
 
 
 def verbatim(expression: str) -> TextClause:
-    """The expression as SQLAlchemy leaves it alone: a colon in it begins no parameter."""
+    """The expression as text() without parameters: colons are escaped."""
     return text(expression.replace(":", "\\:"))
 
 
 def applied(expression: str, value: str) -> str:
-    """The expression with the value wherever `{}` stands, in a text of its own excepted."""
+    """The expression with the value for each `{}` outside of string literals."""
     return re.sub(r"'(?:[^']|'')*'|\{\}", lambda found: value if found[0] == "{}" else found[0], expression)
 
 
 def fitting(name: str) -> str:
-    """The name, if PostgreSQL would not cut it short; else raises Refused."""
+    """The name, unless PostgreSQL would truncate it: raises Refused then."""
     if len(name.encode()) > LONGEST_NAME:
         raise Refused(f"{name} is too long a name: PostgreSQL keeps {LONGEST_NAME} bytes of it.")
     return name
 
 
 def inner_name(name: str) -> str:
-    """A name that nobody has to type: the same, or a shorter one that is as unique."""
+    """The name, or a truncated one with a hash if PostgreSQL would truncate it."""
     if len(name.encode()) <= LONGEST_NAME:
         return name
     digest = sha256(name.encode()).hexdigest()[:8]
@@ -95,7 +95,7 @@ def compiler(database: str) -> DDLCompiler:
 
 
 def column_text(column: Column[Any], database: str) -> str:
-    """The column as it stands in CREATE TABLE, its own checks and references left out."""
+    """The column specification of CREATE TABLE, without checks and references."""
     return compiler(database).get_column_specification(_owned(column))
 
 
@@ -109,7 +109,7 @@ def default_text(column: Column[Any], database: str) -> str | None:
 
 
 def expression_text(expression: Expression, database: str) -> str:
-    """An expression in SQL: as it is written, or as a database writes one of SQLAlchemy's."""
+    """The expression as SQL: a string as it is, one of SQLAlchemy's compiled with literal values."""
     if isinstance(expression, str):
         return expression
     return str(expression.compile(dialect=dialect(database), compile_kwargs={"literal_binds": True}))
@@ -121,7 +121,7 @@ def table_text(table: Table, database: str) -> str:
 
 
 def constraint_text(constraint: Constraint, database: str) -> str:
-    """The constraint as it stands in CREATE TABLE."""
+    """The constraint clause of CREATE TABLE."""
     return compiler(database).process(constraint)
 
 

@@ -1,4 +1,4 @@
-"""The present moment as a column's default, frozen in revisions."""
+"""`ops.now()`: the current time as a server default."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
-    """A server default: the present moment, on SQLite as text of the width that the service writes."""
+    """The current time; on SQLite text in the format that the service writes."""
 
     type = DateTime(timezone=True)
     inherit_cache = True

@@ -48,7 +48,7 @@ def has_constraint(database: str, table: str, name: str, *, valid: bool = False)
 
 
 def has_index(database: str, name: str, *, valid: bool = True) -> str:
-    """`valid=False` asks for one that a failed build left, which serves nobody."""
+    """`valid=False` asks for an invalid index, which a failed CREATE INDEX CONCURRENTLY leaves."""
     if database == "sqlite":
         return f"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = {literal(name)})"
     return (

@@ -1,4 +1,4 @@
-"""Types as the databases write them, and which of them PostgreSQL changes without a look at the rows."""
+"""Column types as the databases write them, and which changes PostgreSQL makes in its catalog alone."""
 
 import re
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class _Number(NamedTuple):
 
 
 def is_catalog_only(was: Column[Any], now: Column[Any]) -> bool:
-    """Whether PostgreSQL neither writes nor reads a row for it: a longer text, a more precise number.
+    """Whether PostgreSQL changes the type without reading or rewriting rows: a longer text, a more precise number.
 
     https://www.postgresql.org/docs/current/sql-altertable.html
     """
@@ -39,7 +39,7 @@ def is_catalog_only(was: Column[Any], now: Column[Any]) -> bool:
 
 
 def has_type(table: str, column: Column[Any]) -> str:
-    """Ask whether a column is of its type, which is one that can be widened."""
+    """A query: whether the column has this type, a text or a number."""
     wanted = ddl.literal(_formatted(column))
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({ddl.literal(ddl.quoted(table))}) "
@@ -48,13 +48,13 @@ def has_type(table: str, column: Column[Any]) -> str:
 
 
 def longest(column: Column[Any]) -> int | None:
-    """How many characters a text may have; `None` for any number, and for what is no text."""
+    """The length limit of a text type; `None` without a limit and for other types."""
     read = _read(column)
     return read.length if isinstance(read, _Text) else None
 
 
 def affinity(kind: TypeEngine[Any]) -> str:
-    """How SQLite keeps values of a type: https://www.sqlite.org/datatype3.html."""
+    """The column affinity of a type on SQLite: https://www.sqlite.org/datatype3.html."""
     written = ddl.dialect("sqlite").type_compiler_instance.process(kind).upper()
     affinities = {"INT": "integer", "CHAR": "text", "CLOB": "text", "TEXT": "text", "BLOB": "blob"}
     found = next((affinity for word, affinity in affinities.items() if word in written), None)
@@ -73,7 +73,7 @@ def _read(column: Column[Any]) -> _Text | _Number | None:
 
 
 def _formatted(column: Column[Any]) -> str:
-    """The type as `format_type` writes it."""
+    """The type as PostgreSQL's format_type() writes it."""
     read = _read(column)
     if isinstance(read, _Text):
         name = "text" if read.name == "TEXT" else "character varying"

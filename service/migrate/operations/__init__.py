@@ -1,1 +1,1 @@
-"""The operations that a revision is written with, each a value that knows its steps on either database."""
+"""The operations behind `ops`: each is a value that gives its phases on either database."""

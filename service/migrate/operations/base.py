@@ -1,4 +1,4 @@
-"""What every operation answers: what it does in each phase of a revision, on one database."""
+"""`Operation`, and `Phases`: what it does in each phase of a revision."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What still uses a column or a table, and so goes first, each in words that an operation which drops it says too."""
+"""Dependents of a column or a table, which must be dropped first, by the same names as `Phases.frees` has them."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from service.migrate.operations.step import Precondition
 
 Uses = Callable[[Connection], list[tuple[Any, ...]]]
 
-# Triggers of our own go with the contract of the operation that made them, before anything is kept aside.
+# Roster's own triggers are dropped by their operation's contract, before a column moves to the trash.
 _OURS = "roster_"
 _PROBE = "_roster_probe"
 
@@ -48,7 +48,7 @@ WHERE adrelid = to_regclass({table}) AND EXISTS (
   AND refobjsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = adrelid AND attname = {column})
   AND refobjsubid <> adnum)
 """
-# Its own constraints and its columns go with it and come back with it; of its indexes those that no constraint has.
+# The table's own constraints and columns move with it and are no dependents; an index without a constraint is one.
 _OF_TABLE = """
   classid <> 'pg_publication_rel'::regclass
   AND NOT (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM pg_constraint WHERE conrelid = refobjid))
@@ -57,9 +57,9 @@ _OF_TABLE = """
 
 
 def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Precondition:
-    """What would stay on a column that is kept aside: constraints, indexes, triggers, views, other columns.
+    """No constraint, index, trigger, view or generated column depends on the column.
 
-    Where something else is done to the column, `keeps` are the first words of what does not mind that.
+    Dependents that begin with one of `keeps` are allowed: the operation preserves those.
     """
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
@@ -74,7 +74,7 @@ def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ())
 
 
 def of_table(table: str, why: str) -> Precondition:
-    """What would stay on a table that is kept aside, and refers to it from elsewhere."""
+    """No index, trigger, view or foreign key of another table depends on the table."""
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
         if connection.dialect.name == "sqlite":
@@ -111,7 +111,7 @@ def _asked(connection: Connection, question: str) -> list[str]:
 
 
 def _of_column_on_sqlite(connection: Connection, table: str, column: str) -> Iterator[str]:
-    """SQLite itself tells who uses the column: whatever it writes anew when the column has another name."""
+    """SQLite rewrites every object that uses a column when the column is renamed: those are the dependents."""
     renamed = f"ALTER TABLE {ddl.quoted(table)} RENAME COLUMN {ddl.quoted(column)} TO {_PROBE}"
     for row in _rewritten(connection, renamed):
         if row.type != "table":
@@ -131,7 +131,7 @@ def _of_table_on_sqlite(connection: Connection, table: str) -> Iterator[str]:
 
 
 def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
-    """The things whose text a statement would change, tried on a copy of the schema."""
+    """The objects whose stored text a statement changes, found by running it on an empty copy of the schema."""
     asked = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY rowid"
     before = connection.exec_driver_sql(asked).all()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
@@ -146,7 +146,7 @@ def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
 
 
 def _of_definition(definition: Definition, column: str) -> Iterator[str]:
-    """The constraints of the table, and the columns of it, that use one of its columns."""
+    """The constraints and generated columns of a table that use one of its columns."""
     for item in definition.items:
         if item.is_constraint:
             if lowered(column) in item.names_used():
@@ -167,7 +167,7 @@ def _name(clause: Clause) -> str:
 
 
 def _keys_to(row: Row[Any], table: str) -> Iterator[str]:
-    """The names of the foreign keys to a table, where they have one."""
+    """The foreign keys to a table, by name or else by text."""
     for item in parse(row.sql, row.name).items:
         words = [token.keyword for token in item.tokens]
         names = [token.name for token in item.tokens]

@@ -1,4 +1,4 @@
-"""What a revision says of its downgrade."""
+"""`undo` and `refill`: what a revision declares about its downgrade."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from service.migrate.operations.step import Fill, Step, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo(Operation):
-    """All that the revision did, taken back in reverse."""
+    """The downgrade undoes all steps of the revision, the last one first."""
 
     def phases(self, _target: Target, /) -> Phases:
         return Phases()
@@ -16,7 +16,7 @@ class Undo(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refill(Operation):
-    """Nothing on the way up; on the way back, rows get the values that they would have had."""
+    """Nothing in the upgrade; the downgrade runs this backfill before it restores what the rows then need."""
 
     fill: Fill
 

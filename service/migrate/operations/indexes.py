@@ -1,4 +1,4 @@
-"""Indexes, built and dropped beside the traffic."""
+"""`create_index` and `drop_index`, CONCURRENTLY on PostgreSQL."""
 
 import re
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from service.migrate.operations.step import Lock, Precondition, Step, Target, wo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateIndex(Operation):
-    """An index; PostgreSQL builds it CONCURRENTLY, after removing what a failed build may have left."""
+    """CREATE INDEX CONCURRENTLY, after dropping the invalid index that a failed build may have left."""
 
     name: str
     table: str
@@ -64,7 +64,7 @@ class CreateIndex(Operation):
         )
         if target.is_sqlite:
             return (build,)
-        # Until then the planner knows nothing of an expression's values.
+        # An expression index has no statistics before ANALYZE.
         analyze = Step(
             title=f"look at what {self.table} holds, for {self.name}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
@@ -92,7 +92,7 @@ class CreateIndex(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropIndex(CreateIndex):
-    """An index that nobody needs any more; how it was made is for the way back."""
+    """DROP INDEX CONCURRENTLY; the definition is for the downgrade."""
 
     def phases(self, target: Target, /) -> Phases:
         drop = dropped_concurrently(target, self.name, self.table)
@@ -105,7 +105,7 @@ class DropIndex(CreateIndex):
 
 
 def _value(column: str) -> str:
-    """What an index holds of a row, without its order and its class of operators: `"name"` of `name DESC`."""
+    """The indexed expression without sort order and operator class: `"name"` of `name DESC`."""
     if column.isidentifier():
         return ddl.quoted(column)
     parts = re.match(r"""("(?:[^"]|"")+"|\w+(?!\w*\s*\()|\w*\s*\(.*\))""", column.strip(), re.DOTALL)

@@ -1,4 +1,4 @@
-"""Rows that a change cannot do with, found before anything is changed."""
+"""Preconditions: rows that make a change impossible, found before anything is changed; `refuse_if_any`."""
 
 from array import array
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ _BATCH_ROWS = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse(Operation):
-    """Rows that this revision could not carry over, in either direction, stop it before it begins."""
+    """A precondition that the revision itself declares."""
 
     check: Precondition
 
@@ -31,7 +31,7 @@ class Refuse(Operation):
 
 
 def refuse_rows(connection: Connection, check: Precondition) -> None:
-    """Raises Refused if there are such rows; the sentence tells how many, and the first of them."""
+    """Raises Refused with the number of such rows and the first five."""
     count, sample = _found(connection, check)
     if not count:
         return
@@ -41,7 +41,7 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
 
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:
-    """As `refuse_rows`, unless a column or table that is asked for is not there now."""
+    """As `refuse_rows`; nothing is raised if a table or column of the query does not exist now."""
     with suppress(DBAPIError, NoSuchTableError), connection.begin_nested():
         rows = check.rows(connection) if callable(check.rows) else check.rows
         if isinstance(rows, str) and connection.dialect.name == "sqlite" and _is_text_for_sqlite(connection, rows):
@@ -50,7 +50,7 @@ def refuse_rows_there(connection: Connection, check: Precondition) -> None:
 
 
 def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
-    """Whether something in double quotes is no name, which SQLite takes for a text instead of failing.
+    """Whether SQLite would read a double-quoted name as a string, since no column has that name.
 
     https://www.sqlite.org/quirks.html#dblquote
     """
@@ -60,16 +60,16 @@ def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
 
 
 def primary_key(connection: Connection, table: str) -> str:
-    """The columns of the key, to be selected; 1 where there is none."""
+    """The primary key's columns for a SELECT list; 1 if the table has none."""
     return ddl.listed(inspect(connection).get_pk_constraint(table)["constrained_columns"]) or "1"
 
 
 def duplicates(
     table: str, column: str, by: Callable[[Any], Any], key: str = "id"
 ) -> Callable[[Connection], list[tuple[Any, ...]]]:
-    """Find the values of a column that a function makes equal, as `refuse_if_any` wants them, those together.
+    """Return a finder, for `refuse_if_any`, of rows whose values `by` maps to the same result.
 
-    Eight bytes are held for each row.
+    The finder holds eight bytes in memory for each row.
     """
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
@@ -88,7 +88,7 @@ def duplicates(
 
 
 def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator[tuple[Any, Any]]:
-    """Yield each row's key and value, without holding all of them."""
+    """Yield each row's key and value, page by page along the key."""
     names = f"{ddl.quoted(key)}, {ddl.quoted(column)}"
     known = f"{ddl.quoted(column)} IS NOT NULL"
     asked = f"SELECT {names} FROM {ddl.quoted(table)} WHERE {known}"

@@ -1,4 +1,4 @@
-"""SQL in one's own words, for what no operation does."""
+"""`execute`: SQL of the revision's own."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from service.migrate.operations.step import Lock, Step, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execute(Operation):
-    """Statements of one short transaction, with the reason why they are safe beside traffic."""
+    """Statements of one short transaction; `reason` says why they are safe under traffic, and is the step's title."""
 
     reason: str
-    # On PostgreSQL, and on SQLite.
+    # Statements for PostgreSQL, and for SQLite.
     up: tuple[tuple[str, ...], tuple[str, ...]]
     down: tuple[tuple[str, ...], tuple[str, ...]]
     lock: Lock = Lock.ACCESS_EXCLUSIVE

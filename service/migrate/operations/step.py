@@ -1,4 +1,4 @@
-"""What an operation comes to: small steps, each a short transaction, with what it locks and how it is undone."""
+"""Steps and backfills: short transactions, each with its lock, its done-predicate and its undo."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +12,10 @@ from service.migrate.dialects.sqlite.edit import Edit
 
 
 class Lock(StrEnum):
-    """The strongest lock that a step takes on a table which is in use, from weak to strong.
+    """The strongest table lock that a step takes, from weak to strong.
 
-    https://www.postgresql.org/docs/current/explicit-locking.html: readers wait for the last one alone, writers for the
-    last two. SQLite has one lock, for whoever writes: there every step has it for its length.
+    https://www.postgresql.org/docs/current/explicit-locking.html: the last one blocks readers, the last two block
+    writers. SQLite has one write lock, which every step holds.
     """
 
     NONE = "none"
@@ -30,11 +30,11 @@ class Lock(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that is done in one transaction, or `alone` outside of any.
+    """One transaction, or, if `alone`, statements outside of a transaction.
 
-    `done` is a SELECT of one boolean: whether there is nothing (more) to do. The ledger says the same of a step that
-    was done here; `done` is asked for one that is not in it, after a crash for instance. `tables` are those it locks.
-    First comes the `edit`, then what is `made` of the database as it stands, then the `statements`.
+    `done` is a SELECT of one boolean: whether the step need not run. It decides where the ledger has no row of the
+    step, after a crash for instance. `tables` are the locked ones. The step runs its `edit`, then the statements that
+    `made` returns for the database at hand, then `statements`.
     """
 
     title: str
@@ -45,19 +45,18 @@ class Step:
     alone: bool = False
     edit: Edit | None = None
     made: Callable[[Connection], Iterable[str]] | None = None
-    # Whether a script (--sql) has it; one that only sometimes has something to do does not stand in a script.
+    # Whether --sql writes the step; one that only recovers from a crash, or restores from the trash, is left out.
     scripted: bool = True
     undo: "tuple[Move, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """Values for rows that are there, in batches along the key, each in a short transaction of its own.
+    """A backfill: values for existing rows, in batches along the key, each in a short transaction.
 
-    `left` is a condition on a row that says it is still to be filled; a fill is over when no row meets it. A batch is
-    `assign` (column to SQL expression), or `by` (a Python function of the columns `read` that returns one value for
-    each of `write`), or `statement` with `{batch}` where the condition for the batch goes, one for both databases or
-    one each.
+    `left` is the condition of a row that still needs its value; the backfill is over when no row meets it. A batch sets
+    `assign` (column to SQL expression), or runs `by` (a Python function from the columns `read` to a value for each of
+    `write`), or runs `statement` with the batch's condition for `{batch}`, one for both databases or one for each.
     """
 
     name: str
@@ -69,7 +68,7 @@ class Fill:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     statement: str | Mapping[str, str] | None = None
-    # A SELECT of one boolean: whether there is nothing to fill, since the columns are gone already.
+    # A SELECT of one boolean: whether the columns are gone already, so that there is nothing to fill.
     unless: str | None = None
 
     @property
@@ -82,7 +81,7 @@ Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[
 
 
 def inverted(step: Step) -> Step:
-    """The step that undoes this one, and is undone by it; for a step whose undoing is one step."""
+    """The undo as a step of its own, which this step undoes; for a step with exactly one undo."""
     (back,) = step.undo
     assert isinstance(back, Step)  # noqa: S101 - the callers' own steps
     return replace(back, undo=(replace(step, undo=()),))
@@ -90,11 +89,11 @@ def inverted(step: Step) -> Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precondition:
-    """Rows that a change cannot do with: told with their number and the first of them before anything is changed.
+    """Rows that make a change impossible: it is refused, with their number and the first of them.
 
-    `rows` is a SELECT of what is told of each, or a function that finds them, or that SELECT, given a connection.
-    `table` and `needs` are what it looks at: rows of a table or column that the same revision makes need not be looked
-    at. Rows of a function that begin with one of `besides`, in small letters, do not count.
+    `rows` is a SELECT of what is reported of each, or a function of a connection that returns the rows or the SELECT.
+    `table` and `needs` are the table and the columns that it reads: it is skipped if the same revision creates them. A
+    function's rows whose first value is in `ignoring` (in lower case) do not count.
     """
 
     why: str
@@ -106,7 +105,7 @@ class Precondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where an operation's steps are to run: the database's kind, and the revision that they belong to."""
+    """What steps are made for: a dialect and a revision."""
 
     dialect: str
     revision: str
@@ -117,14 +116,14 @@ class Target:
 
 
 def words_in(*texts: str) -> set[str]:
-    """The words of SQL that may be columns."""
+    """The words of SQL texts that may be names of columns."""
     return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
 
 
 def altered(
     target: Target, title: str, native: str, edit: Edit, *, done: str | None = None, undo: tuple[Step, ...] = ()
 ) -> Step:
-    """A change of one table's definition: by a statement on PostgreSQL, on SQLite by an edit."""
+    """A change of a table's definition: one statement on PostgreSQL, one edit on SQLite."""
     return Step(
         title=title,
         lock=Lock.ACCESS_EXCLUSIVE,

@@ -1,1 +1,1 @@
-"""What PostgreSQL alone needs."""
+"""SQL and catalog queries of PostgreSQL alone."""

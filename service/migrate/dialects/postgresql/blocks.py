@@ -4,7 +4,7 @@ from service.migrate.dialects.ddl import LONGEST_NAME, literal, regclass
 
 
 def name_not_null(table: str, *columns: str) -> str:
-    """Name each column's NOT NULL after it, where a rename left another name: PostgreSQL 18 keeps one."""
+    """Rename NOT NULL constraints after their columns: PostgreSQL 18 names them, and a rename keeps the old name."""
     names = ", ".join(f"({literal(column)}, {literal(_not_null_name(table, column))})" for column in columns)
     return f"""DO $name$
 DECLARE
@@ -21,7 +21,7 @@ END $name$"""
 
 
 def _not_null_name(table: str, column: str) -> str:
-    """The name that PostgreSQL gives: the longer of the two is cut until it fits."""
+    """The name that PostgreSQL gives: it truncates the longer of the two names until the whole fits."""
     label = "_not_null"
     one, two = table.encode(), column.encode()
     while len(one) + len(two) + 1 + len(label) > LONGEST_NAME:
@@ -30,9 +30,9 @@ def _not_null_name(table: str, column: str) -> str:
 
 
 def touch_triggers(table: str) -> str:
-    """Let every session read the functions of a table's triggers anew.
+    """Replace each PL/pgSQL trigger function of a table by itself, so that sessions compile it anew.
 
-    A function that a session has run keeps the type each column had then, and fails for every row after a change.
+    A session caches a function with the column types of its first run, and after a type change each row would fail.
     """
     return f"""DO $touch$
 DECLARE
@@ -49,7 +49,7 @@ END $touch$"""
 
 
 def grant_as(table: str, view: str) -> str:
-    """Let everyone do with the view what they may do with the table."""
+    """GRANT the privileges of the table on the view."""
     return f"""DO $grant$
 DECLARE
   given record;

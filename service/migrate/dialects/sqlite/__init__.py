@@ -1,1 +1,1 @@
-"""Altering tables on SQLite without losing anything they had."""
+"""Lossless ALTER TABLE for SQLite, by rebuilding the table from its edited CREATE text."""

@@ -1,4 +1,4 @@
-"""Columns added to a table: natively where SQLite can, else by a rebuild."""
+"""ADD COLUMN on SQLite: natively where SQLite can, else by a rebuild."""
 
 import re
 from itertools import accumulate
@@ -9,7 +9,7 @@ from service.migrate.dialects.sqlite.tokens import meaningful, quoted, tokenize
 
 
 def edit_or_statement(table: str, text: str) -> tuple[Edit | None, tuple[str, ...]]:
-    """Return how a column of this definition is added: an edit of the table, or a statement."""
+    """Return the edit or the statement that adds a column with this definition."""
     wanted = parenthesised(column(text))
     if is_native(wanted):
         return None, (f"ALTER TABLE {quoted(table)} ADD COLUMN {wanted.text}",)

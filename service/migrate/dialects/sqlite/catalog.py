@@ -1,4 +1,4 @@
-"""What the database file knows about its tables, indexes, triggers and views."""
+"""SQLite's catalog: tables, and the indexes, triggers and views that belong to or use them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from service.migrate.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A table, the statements that make what is attached to it, and whoever else mentions it.
+    """A table, the CREATE statements of its indexes and triggers, and its dependents.
 
-    `keyed` are the tables with foreign keys to or from it; `leaning` the views on it, `triggered` the tables and views
-    with triggers that use it; `analyzed` says whether the query planner has figures.
+    `keyed` are the tables with foreign keys to or from it, `leaning` the views on it, `triggered` the tables and views
+    with triggers that use it; `analyzed` says whether the planner has statistics of it.
     """
 
     name: str
@@ -52,17 +52,17 @@ def stored(connection: Connection, table: str) -> Stored:
 
 
 def rowid_column(connection: Connection, table: str) -> str | None:
-    """The column that is another name of the rowid, if one is."""
+    """The column that is an alias of the rowid, if there is one."""
     key = [row for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})") if row.pk]
     if len(key) != 1 or key[0].type.upper() != "INTEGER":
         return None
-    # INTEGER PRIMARY KEY DESC is a key like any other, with an index of its own.
+    # INTEGER PRIMARY KEY DESC is no alias of the rowid.
     indexes = connection.exec_driver_sql(f"PRAGMA index_list({quoted(table)})").all()
     return None if any(index.origin == "pk" for index in indexes) else lowered(key[0].name)
 
 
 def sequence(connection: Connection, table: str) -> int | None:
-    """The highest id an AUTOINCREMENT table has ever given out; `None` when it has given out none."""
+    """The highest id that AUTOINCREMENT has given out; `None` for none."""
     place = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
     found: int | None = connection.execute(place, {"table": table}).scalar()
     return found
@@ -73,7 +73,7 @@ def enforces_foreign_keys(connection: Connection) -> bool:
 
 
 def dangling_rows(connection: Connection, tables: Iterable[str] | None = None) -> Counter[str]:
-    """How many rows point at no row, by child and parent: of these tables, or of all."""
+    """The number of rows that violate a foreign key, by child and parent: of these tables, or of all."""
     scopes = [""] if tables is None else [f"({quoted(table)})" for table in tables]
     found: Counter[str] = Counter()
     for scope in scopes:
@@ -83,13 +83,13 @@ def dangling_rows(connection: Connection, tables: Iterable[str] | None = None) -
 
 
 def faults(connection: Connection, table: Stored) -> dict[str, str]:
-    """What SQLite says of each view and trigger that leans on the table and would fail if it were used now."""
+    """SQLite's error for each view and trigger on the table that fails to compile now."""
     found = {}
     trials = [(f"the view {view}", f"SELECT * FROM {quoted(view)} LIMIT 0") for view in table.leaning]
     for other in table.triggered:
         trials += [(f"a trigger of {other}", statement) for statement in _setting_off_triggers(connection, other)]
     for thing, statement in trials:
-        # Run for no rows: a cached EXPLAIN of a trigger crashes SQLite 3.40 when the schema has changed meanwhile.
+        # Run for no rows, not EXPLAINed: a cached EXPLAIN of a trigger crashes SQLite 3.40 after a schema change.
         try:
             connection.exec_driver_sql(statement).close()
         except DBAPIError as error:
@@ -111,7 +111,7 @@ def _is_keyed(row: Row[Any], table: str) -> bool:
 
 
 def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The views and triggered tables that mention the table, or a view that does."""
+    """The views and tables with triggers that use the table, directly or through a view."""
     unseen = {
         row: {token.name for token in tokenize(row.sql)} for row in rows if row.type in ("view", "trigger") and row.sql
     }
@@ -130,7 +130,7 @@ def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tup
 
 
 def _setting_off_triggers(connection: Connection, table: str) -> list[str]:
-    """Statements that compile every trigger the table can have, and change nothing."""
+    """Statements that make SQLite compile every trigger of the table, for no row."""
     name = quoted(table)
     rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").all()
     columns = [quoted(row.name) for row in rows if row.hidden not in (2, 3)]

@@ -1,4 +1,4 @@
-"""The definition of one column: its name, its type, and the clauses behind them."""
+"""A column definition: its name, its type and its constraint clauses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import pairwise
 from service.migrate.dialects.sqlite.tokens import Token, join, meaningful, tokenize
 
 # https://www.sqlite.org/syntax/column-constraint.html
-# The words that open a clause, and how many tokens from there on can open no other.
+# The keywords that open a clause, and the number of tokens before another clause can open.
 _OPENING = {
     **dict.fromkeys(("NULL", "UNIQUE", "CHECK", "AS"), 1),
     **dict.fromkeys(("PRIMARY", "NOT", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED"), 2),
@@ -17,7 +17,7 @@ _OPENING = {
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One constraint of a column: tokens `start` to `stop`, the word that says its kind, and its name if it has one."""
+    """One constraint clause: tokens `start` to `stop`, its keyword, and its name if it has one."""
 
     kind: str
     name: str
@@ -27,7 +27,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's definition, gaps and comments included; every change returns a new one."""
+    """A column's definition, white space and comments included; every change returns a new one."""
 
     tokens: tuple[Token, ...]
 
@@ -37,7 +37,7 @@ class Column:
 
     @property
     def clauses(self) -> list[Clause]:
-        """The clauses in the order they stand."""
+        """The clauses in their order."""
         solid = self._solid
         return [self._clause(solid[first:last]) for first, last in pairwise([*self._openings(), len(solid)])]
 
@@ -58,7 +58,7 @@ class Column:
         return Column(self.tokens[:start] + self.tokens[clause.stop :])
 
     def with_clause(self, text: str) -> "Column":
-        """The column with a clause more, before whatever comment trails it."""
+        """The column with the clause added, before a trailing comment."""
         end = self._solid[-1] + 1
         return Column((*self.tokens[:end], *tokenize(f" {text}"), *self.tokens[end:]))
 
@@ -81,7 +81,7 @@ class Column:
         return meaningful(list(self.tokens))
 
     def _openings(self) -> Iterator[int]:
-        """Yield the index, among the meaningful tokens, of each clause's first."""
+        """Yield the position of each clause's first token among the meaningful tokens."""
         words = [self.tokens[position].keyword for position in self._solid]
         marks = [self.tokens[position].text for position in self._solid]
         depth = 0
@@ -112,7 +112,7 @@ def column(text: str) -> Column:
 
 
 def _continues(before: str, word: str, after: list[str]) -> bool:
-    """Whether the word belongs to the clause before it: SET NULL, SET DEFAULT, ALWAYS AS, NOT DEFERRABLE."""
+    """Whether the keyword continues the clause before it: SET NULL, SET DEFAULT, ALWAYS AS, NOT DEFERRABLE."""
     return (
         (before == "SET" and word in ("NULL", "DEFAULT"))
         or (before == "ALWAYS" and word == "AS")

@@ -1,4 +1,4 @@
-"""A CREATE TABLE statement as SQLite stores it, taken apart just far enough to change one thing in it."""
+"""A stored CREATE TABLE statement, parsed just far enough to change one item of it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Item:
         return solid[1].name if solid[0].keyword == "CONSTRAINT" else ""
 
     def names_used(self) -> set[str]:
-        """The names, of columns among others, that a change of the table's columns would leave dangling."""
+        """The names that the item uses, of columns among others."""
         if self.is_constraint:
             return _names_in_parentheses(takewhile(lambda token: token.keyword != "REFERENCES", self.tokens))
         column = self.column
@@ -46,7 +46,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """The stored text of a table; `sql` gives it back to the letter, every change returns a new one."""
+    """A table's definition; `sql` is the text to the letter, and every change returns a new definition."""
 
     table: str
     head: str
@@ -82,11 +82,11 @@ class Definition:
         return self._replaced(item, replace(item, tokens=change(item.column).tokens))
 
     def add_column(self, text: str) -> "Definition":
-        """The table with a column more, behind the columns it has."""
+        """The table with the column added behind its columns."""
         return self._inserted(len(self.columns), text)
 
     def drop_column(self, name: str) -> "Definition":
-        """Raises Refused if a constraint or another column still uses it, or it is the last one."""
+        """The table without the column; raises Refused if a constraint or another column uses it, or it is the last."""
         item = self._item(name)
         for other in self.items:
             if other is not item and lowered(name) in other.names_used():
@@ -99,7 +99,7 @@ class Definition:
         return self._inserted(len(self.items), text)
 
     def drop_constraint(self, name: str) -> "Definition":
-        """The table without the constraint of that name, wherever it stands; Refused if there is none."""
+        """The table without the constraint of that name, of the table or of a column; Refused if there is none."""
         for item in self.items:
             if item.is_constraint:
                 if item.constraint_name == lowered(name):
@@ -128,7 +128,7 @@ class Definition:
         return replace(self, items=tuple(kept))
 
     def _inserted(self, index: int, text: str) -> "Definition":
-        """The new item takes over the white space that ended the one before it, so that the text stays in shape."""
+        """Insert the item with the white space of the item before it, to keep the layout of the text."""
         items = list(self.items)
         before = items[index - 1]
         leading = before.tokens[0] if before.tokens[0].text.isspace() else Token("gap", " ")
@@ -161,7 +161,7 @@ def parse(sql: str, table: str) -> Definition:
 
 
 def _split_constraints(separator: str, tokens: list[Token]) -> list[Item]:
-    """The item between two commas, or the several constraints: SQLite asks for no comma between those."""
+    """Split an item into its constraints: SQLite requires no comma between table constraints."""
     solid = meaningful(tokens)
     if tokens[solid[0]].keyword not in _TABLE_CONSTRAINTS:
         return [Item(separator, tuple(tokens))]
@@ -191,7 +191,7 @@ def _names_in_parentheses(tokens: Iterable[Token]) -> set[str]:
 
 
 def _trailing_space(tokens: tuple[Token, ...]) -> Token | None:
-    """The white space at the end; none if it ends a comment's line."""
+    """The trailing white space; none if it ends a line comment."""
     if not tokens[-1].text.isspace() or (len(tokens) > 1 and tokens[-2].text.startswith("--")):
         return None
     return tokens[-1]

@@ -1,4 +1,4 @@
-"""Edits of tables: as many of one table as come together are one rebuild."""
+"""Edits of table definitions; consecutive edits of one table are one rebuild."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from service.migrate.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """A change of a table's definition, which on SQLite is a rebuild; `losing` is the column that goes with it."""
+    """A change of a table's definition; `losing` is the column that it drops."""
 
     table: str
     change: Callable[[Definition], Definition]
@@ -25,7 +25,7 @@ def edit(connection: Connection, edits: Iterable[Edit]) -> None:
     """Change the definitions of tables, in the transaction that is open.
 
     Raises:
-        Refused: there is no such table, or something that the change would break is still there; see `rebuild`.
+        Refused: the table does not exist, an index uses the dropped column, or as `rebuild`.
     """
     for table, changes in groupby(edits, lambda each: each.table):
         before = catalog.stored(connection, table)

@@ -16,10 +16,10 @@ from service.migrate.errors import Refused
 
 
 class LosslessSQLite(SQLiteImpl):
-    """Importing this module puts it in the place of Alembic's own, which loses what it does not know."""
+    """Replaces Alembic's implementation, whose batch mode loses what it cannot reflect, once imported."""
 
     __dialect__ = "sqlite"
-    # The engine begins transactions itself, so that a failing migration leaves nothing behind.
+    # The engine emits BEGIN itself, so that DDL is transactional.
     transactional_ddl = True
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -28,7 +28,7 @@ class LosslessSQLite(SQLiteImpl):
         self._changes: list[Edit] = []
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
-        """Do the operations of `op.batch_alter_table`, in one rebuild, and leave Alembic nothing to recreate."""
+        """Run the operations of `op.batch_alter_table` in one rebuild; Alembic then has nothing to recreate."""
         operations = [*batch_op.batch]
         batch_op.batch.clear()
         self._batched = batch_op.table_name
@@ -65,7 +65,7 @@ class LosslessSQLite(SQLiteImpl):
         self._rebuild(table_name, schema, lambda definition: definition.drop_column(column.name), losing=column.name)
 
     def alter_column(self, table_name: str, column_name: str, **changes: Any) -> None:
-        """Change type, default and nullability by a rebuild, the name natively: that follows every reference."""
+        """Change type, default and nullability by a rebuild; rename natively, which updates every reference."""
         edit = self._edit(changes)
         if edit is not None:
             self._rebuild(
@@ -89,7 +89,7 @@ class LosslessSQLite(SQLiteImpl):
         prepare = self.dialect.identifier_preparer.format_constraint
         name = None if const.name is None else prepare(const, _alembic_quote=False)
         if name is None:
-            # A type's own check, of which Alembic only guesses that it is there.
+            # A type's own check: Alembic only assumes that it exists.
             if _rule(const) is not None:
                 return
             raise Refused(f"A constraint of {table.name} without a name cannot be dropped by name.")
@@ -98,7 +98,7 @@ class LosslessSQLite(SQLiteImpl):
         self._rebuild(table.name, table.schema, lambda definition: definition.drop_constraint(name))
 
     def create_index(self, index: Index, **options: Any) -> None:
-        # It may be on a column that the batch has yet to add.
+        # The index may be on a column that the batch adds.
         self._rebuild_batched()
         super().create_index(index, **options)
 
@@ -129,13 +129,13 @@ class LosslessSQLite(SQLiteImpl):
         return self.dialect.identifier_preparer.quote(name)
 
     def _exec_literally(self, sql: str) -> None:
-        # A colon in a text would begin a parameter.
+        # text() would read a colon as a parameter.
         self._exec(re.sub(r":(?=\w)", r"\\:", sql))
 
     def _rebuild(
         self, table: str, schema: str | None, change: Callable[[Definition], Definition], *, losing: str | None = None
     ) -> None:
-        """Rebuild the table with the change, or note the change for the end of the batch."""
+        """Rebuild the table with the change now, or at the end of the batch."""
         if schema not in (None, "main"):
             raise Refused(f"{schema}.{table} is in another file, which is not altered from here.")
         self._changes.append(Edit(table=table, change=change, losing=losing))
@@ -152,7 +152,7 @@ class LosslessSQLite(SQLiteImpl):
         edit(self._connected, changes)
 
     def _written(self, column: Column[Any]) -> clauses.Column:
-        """The column as the dialect writes it in CREATE TABLE, its own checks included."""
+        """The column specification of CREATE TABLE, checks of its type included."""
         parts = [self._compiler.get_column_specification(column)]
         parts += [self._compiler.process(constraint) for constraint in column.constraints]
         return add_column.parenthesised(clauses.column(" ".join(parts)))
@@ -193,7 +193,7 @@ def _replaced(was: clauses.Column, written: clauses.Column, kind: str) -> clause
 
 
 def _rule(constraint: Constraint) -> Callable[[Any], bool] | None:
-    """What says whether a type's check is wanted on a database; `None` for a constraint someone wrote."""
+    """The rule that decides whether a type's check is created; `None` for an explicit constraint."""
     rule: Callable[[Any], bool] | None = getattr(constraint, "_create_rule", None)
     return rule
 

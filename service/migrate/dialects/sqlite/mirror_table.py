@@ -1,4 +1,4 @@
-"""A second table with the rows of the first, kept equal by triggers on both: one table under two names."""
+"""Mirror tables: a copy of a table under another name, which triggers on both keep equal."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,17 +15,17 @@ _EVENTS = ("insert", "update", "delete")
 def mirror(
     connection: Connection, table: str, name: str, *, columns: Sequence[str], key: Sequence[str]
 ) -> Iterator[str]:
-    """Yield what makes the twin, fills it, and keeps both equal whichever is written to.
+    """Yield the statements that create the mirror table, copy the rows, and create the triggers on both tables.
 
     Raises:
-        Refused: there is no such table, or `columns` are not all that it has.
+        Refused: the table does not exist, or `columns` are not exactly its columns.
     """
     before = catalog.stored(connection, table)
     stored = {column.name: column for column in before.definition.columns}
     trash = [name for name in stored if is_trash(name)]
     if missing := {*stored} ^ {*map(lowered, columns), *trash}:
         raise Refused(f"{table} and the columns that are told of it differ: {', '.join(sorted(missing))}.")
-    # What is kept aside is carried along; what is computed is computed again.
+    # Columns in the trash are copied too; generated columns are computed anew.
     written = [name for name in (*columns, *trash) if not stored[lowered(name)].clause("AS")]
     listed = ", ".join(map(quoted, written))
     yield _with_name(before.definition.sql, before.name, name)
@@ -41,7 +41,7 @@ def mirror(
 
 
 def without_mirror(table: str, name: str) -> tuple[str, ...]:
-    """Everything that `twin` made, gone; the first table stays as it is."""
+    """The statements that drop the mirror table and all triggers."""
     drops = [f"DROP TRIGGER IF EXISTS {quoted(trigger_name(one, event))}" for one in (table, name) for event in _EVENTS]
     return (*drops, f"DROP TABLE IF EXISTS {quoted(name)}")
 
@@ -71,7 +71,7 @@ def trigger_name(table: str, event: str) -> str:
 
 
 def _with_name(sql: str, name: str, other: str) -> str:
-    """The statement with the first mention of a name replaced: that of what it creates, or what an index is on."""
+    """The CREATE statement with the first mention of `name` replaced by `other`."""
     tokens = tokenize(sql)
     for at, token in enumerate(tokens):
         if token.name == lowered(name):

@@ -1,4 +1,4 @@
-"""The one way a table is altered on SQLite: a new table from the edited text, and everything else as it was."""
+"""Rebuild a SQLite table from an edited definition, and restore everything attached to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ _ROWIDS = ("rowid", "_rowid_", "oid")
 def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
     """Give the table its new definition, in the transaction that is open, or in one of its own.
 
-    Rows keep their rowids, the sequence its place, and indexes, triggers and views their text. Takes the database's
-    write lock for as long as copying the rows takes: about a second for a million.
+    Rowids, the AUTOINCREMENT sequence, and the text of indexes, triggers and views stay. Holds the database's write
+    lock while rows are copied: about a second for a million.
 
     Raises:
-        Refused: foreign keys are enforced, rows break the new definition, or something that uses the table would
-            no longer work. Nothing is changed then.
+        Refused: foreign keys are enforced, rows violate the new definition, or a dependent would no longer work.
+            Nothing is changed then.
     """
     require_loose_foreign_keys(connection)
     with connection.begin_nested(), _told(f"{before.name} cannot be changed so"):
@@ -61,7 +61,7 @@ def refuse_dangling(dangling: dict[str, int]) -> None:
 def _replace(connection: Connection, before: Stored, after: Definition) -> None:
     old = f"_roster_old_{before.name}"
     connection.exec_driver_sql(f"ALTER TABLE {quoted(before.name)} RENAME TO {quoted(old)}")
-    # Their names are needed again, and triggers must not fire for rows that are only carried over.
+    # Triggers are created again under their names, and must not fire while rows are copied.
     for name in before.triggers:
         connection.exec_driver_sql(f"DROP TRIGGER {quoted(name)}")
     with _told(f"The new definition of {before.name} does not work"):
@@ -74,11 +74,11 @@ def _copy(connection: Connection, old: str, before: Stored, after: Definition) -
     readable = {column.name for column in before.definition.columns}
     columns = [column.name for column in after.columns if column.name in readable and not column.clause("AS")]
     if before.definition.has_rowid and after.has_rowid and catalog.rowid_column(connection, before.name) not in columns:
-        # A hidden rowid, under whichever of its names no column has taken.
+        # A hidden rowid is copied under the first of its names that no column has.
         taken = readable | {column.name for column in after.columns}
         columns = [*[name for name in _ROWIDS if name not in taken][:1], *columns]
     listed = ", ".join(quoted(name) for name in columns)
-    # OR ABORT: a constraint's own ON CONFLICT IGNORE or REPLACE would leave rows behind without a word.
+    # OR ABORT: a constraint's own ON CONFLICT IGNORE or REPLACE would drop rows silently.
     with _told(f"Rows of {before.name} break its new definition"):
         connection.exec_driver_sql(
             f"INSERT OR ABORT INTO {quoted(before.name)} ({listed}) SELECT {listed} FROM {quoted(old)}"
@@ -99,7 +99,7 @@ def _replay(connection: Connection, before: Stored) -> None:
 
 @contextmanager
 def _references_left_alone(connection: Connection) -> Iterator[None]:
-    """Let a table be renamed with nobody following: whoever mentions it means the one that takes its place."""
+    """Rename without updating references (legacy_alter_table), so that they mean the new table of that name."""
     legacy = connection.exec_driver_sql("PRAGMA legacy_alter_table").scalar()
     connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
     try:

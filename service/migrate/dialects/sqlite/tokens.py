@@ -1,4 +1,4 @@
-"""The words of SQLite's SQL and what stands between them, so that stored text is edited and never reinvented."""
+"""A tokenizer for SQLite's SQL that keeps white space and comments, so that stored text can be edited."""
 
 import re
 from collections.abc import Iterable
@@ -19,19 +19,19 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL; a gap is white space or a comment."""
+    """A token of SQL; a gap is white space or a comment."""
 
     kind: str
     text: str
 
     @property
     def keyword(self) -> str:
-        """The word in capitals; empty for anything that cannot be a keyword."""
+        """The keyword in upper case; empty for other tokens."""
         return self.text.upper() if self.kind == "word" else ""
 
     @property
     def name(self) -> str:
-        """The name this token stands for, as SQLite compares names; empty when it can be none."""
+        """The identifier, as SQLite compares identifiers; empty for other tokens."""
         if self.kind == "word":
             return lowered(self.text)
         if self.kind in ("mark", "gap"):
@@ -41,7 +41,7 @@ class Token:
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Return every piece of the text; joined again they are the text."""
+    """Return the tokens of the text; joined they are the text again."""
     return [Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql)]
 
 
@@ -50,7 +50,7 @@ def join(tokens: Iterable[Token]) -> str:
 
 
 def lowered(name: str) -> str:
-    """The name in the only case that matters: SQLite folds A to Z and no other letter."""
+    """The name in lower case: SQLite folds A to Z and no other letter."""
     return re.sub("[A-Z]+", lambda match: match.group().lower(), name)
 
 
@@ -59,12 +59,12 @@ def quoted(name: str) -> str:
 
 
 def meaningful(tokens: list[Token]) -> list[int]:
-    """The positions of the tokens that are no gap."""
+    """The positions of the tokens that are not gaps."""
     return [position for position, token in enumerate(tokens) if token.kind != "gap"]
 
 
 def normal_form(sql: str) -> str:
-    """The text with gaps evened out and names unquoted where they need no quotes, to compare two definitions."""
+    """The text with uniform white space and without needless quotes, to compare two definitions."""
     return " ".join(_plain(token) for token in tokenize(sql) if token.kind != "gap")
 
 

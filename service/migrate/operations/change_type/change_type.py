@@ -1,4 +1,4 @@
-"""Columns of another type: at once where PostgreSQL only notes it down, else by a column beside that takes over."""
+"""`change_type`: in the catalog alone where PostgreSQL can, else with a shadow column, a backfill and a swap."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,10 +29,10 @@ from service.migrate.operations.step import Lock, Precondition, Step, Target, in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeType(Operation):
-    """A column with its old name and another type, which the code before can live with.
+    """A column with its old name and another type, one that the old version can read and write.
 
-    `using` makes the new value of the old, `back` the old of the new: SQL expressions with `{}` where the value goes.
-    The old values are kept aside where the new ones do not tell them.
+    `using` converts an old value to a new one, `back` a new one to an old one: SQL expressions with `{}` for the value.
+    Where `back` may not restore the old values exactly, they stay in the trash until the purge.
     """
 
     table: str
@@ -61,7 +61,7 @@ class ChangeType(Operation):
         refuse_own_constraints(self.table, self.column)
 
     def _rebuilt(self, target: Target) -> Phases:
-        """On SQLite: one rebuild."""
+        """SQLite: one rebuild of the table."""
         expand = (conversion.on_sqlite(target, self._conversion),)
         if not self._conversion.keeps_old_values:
             return Phases(expand=expand, undo_preconditions=self._none_longer())
@@ -73,7 +73,7 @@ class ChangeType(Operation):
         )
 
     def _catalog_only(self, target: Target) -> Phases:
-        """Where PostgreSQL changes its catalog alone: one statement, and a backfill on the way back."""
+        """PostgreSQL, catalog only: one ALTER COLUMN TYPE; the downgrade needs a shadow column and a backfill."""
         what = f"{self.table}.{self._name} cannot change its type"
         why = f"{what} while something uses it; drop that first"
         keeps = ("the index ", "the constraint ")
@@ -90,10 +90,10 @@ class ChangeType(Operation):
         )
 
     def _replaced(self, target: Target) -> Phases:
-        """Elsewhere on PostgreSQL: a column beside is filled, and takes over the name."""
+        """PostgreSQL otherwise: shadow column, trigger, backfill, then a swap of the two names."""
         what = f"{self.table}.{self._name} cannot change its type"
         why = f"{what}: the new column would not have what uses it; drop that first"
-        # Once it has taken over there is no column beside any more.
+        # After the swap the shadow column has the column's own name, and there is nothing to fill.
         taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._shadow.name))
         need = () if self.column.nullable else required(target, self.table, self._shadow.name)
         trash = self._trashed(target)
@@ -181,7 +181,7 @@ class ChangeType(Operation):
         return self._conversion.trigger_back(target, self._trashed(target).name)
 
     def _swapped(self, target: Target) -> Step:
-        """The column beside takes over the name; the old one is kept aside, in agreement until the contract."""
+        """Swap the names; the old column moves to the trash and follows the new one until the contract."""
         trash, shadow = self._trashed(target).name, self._shadow.name
         before, after = self._before(target), self._after(target)
         relax: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The values of a column in two types, one made of the other."""
+"""Conversion of a column's values between two types."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from service.migrate.operations.triggers.trigger import row_trigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """A column as it was and as it is to be, `using` the value that it has, and `back`."""
+    """The column's old and new definition, and the SQL expressions `using` and `back` between their values."""
 
     table: str
     was: Column[Any]
@@ -33,7 +33,7 @@ class Conversion:
 
     @property
     def shadow(self) -> Column[Any]:
-        """The column that is to take over the name."""
+        """The column of the new type that is filled before the swap."""
         return renamed(self.column, ddl.fitting(f"_next_{self.name}"))
 
     @property
@@ -44,12 +44,12 @@ class Conversion:
 
     @property
     def keeps_old_values(self) -> bool:
-        """Whether they are kept aside on SQLite: where a value there and back need not be the same."""
+        """Whether SQLite keeps the old values in the trash: where converting there and back may change a value."""
         same = affinity(self.was.type) == affinity(self.column.type)
         return not (self.using == self.back == "{}" and same)
 
     def fill(self, shadow: Column[Any]) -> Fill:
-        """The column beside filled with what the column's values make."""
+        """Backfill of the shadow column with the converted values."""
         name, value = ddl.quoted(shadow.name), converted(self.using, ddl.quoted(self.name))
         return Fill(
             name=f"{self.table}.{shadow.name}",
@@ -60,7 +60,7 @@ class Conversion:
         )
 
     def fill_back(self, trash: Column[Any]) -> Fill:
-        """The old column, which nobody wrote meanwhile, filled where it does not say what the new one does."""
+        """Backfill of the old column for the downgrade, in the rows whose new value was changed since the swap."""
         name, old = ddl.quoted(self.name), ddl.quoted(trash.name)
         from_new = converted(self.back, name)
         differs = differ("postgresql", self.column, name, converted(self.using, old))
@@ -73,12 +73,12 @@ class Conversion:
         )
 
     def trigger(self, target: Target, shadow: str) -> Step:
-        """Let the column beside, which nobody else writes, follow."""
+        """A trigger that writes the converted value into the shadow column."""
         follow = f"NEW.{ddl.quoted(shadow)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
         return self._trigger(target, shadow, follow)
 
     def trigger_back(self, target: Target, trash: str) -> Step:
-        """Let the old column, which nobody else writes, follow where it does not say the same."""
+        """A trigger that writes the value back into the old column where the two differ."""
         new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(trash)}"
         differs = differ("postgresql", self.column, new, converted(self.using, old))
         return self._trigger(target, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
@@ -90,7 +90,7 @@ class Conversion:
 
 
 def renamed(column: Column[Any], name: str) -> Column[Any]:
-    """The column under another name; nobody has to give it a value."""
+    """The column under another name, and nullable."""
     copy = column._copy()  # noqa: SLF001 - as service.migrate.sql does
     copy.name = copy.key = name
     copy.nullable = True
@@ -98,7 +98,7 @@ def renamed(column: Column[Any], name: str) -> Column[Any]:
 
 
 def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str, ...]:
-    """The default too, if it is another."""
+    """ALTER COLUMN SET or DROP DEFAULT, if the default differs too."""
     before, after = (ddl.default_text(each, "postgresql") for each in (was, now))
     if before == after:
         return ()
@@ -107,7 +107,7 @@ def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str
 
 
 def on_sqlite(target: Target, conversion: Conversion) -> Step:
-    """The column changed in its place, in one transaction; its values are kept aside where the new ones lose them."""
+    """SQLite: change the column in one transaction; keep its old values in the trash where converting loses them."""
     table, name = conversion.table, conversion.name
     title = f"change the type of {table}.{name}"
     if not conversion.keeps_old_values:
@@ -128,7 +128,7 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
         return (f"{update} {column} = {using}",)
 
     def change_back(connection: Connection) -> tuple[str, ...]:
-        # Where nobody changed it the value is the one from before, which need not be what `back` makes.
+        # A value that was not changed since is restored from the trash: `back` may give another one.
         changed = f" WHERE {column} IS NOT {using} OR ({old} IS NULL AND {column} IS NOT NULL)"
         if not connection.exec_driver_sql(there).scalar():
             connection.exec_driver_sql(add)

@@ -1,4 +1,4 @@
-"""The way back from a wider type, which PostgreSQL had only noted down, to one that not every value fits."""
+"""Downgrade of a catalog-only type change: shadow column, backfill, swap."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,9 +17,9 @@ from service.migrate.operations.triggers.sync import converted
 
 
 def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
-    """A column of the old type is filled beside the wide one, gets what is on that, and takes over.
+    """A shadow column of the narrow type is filled, gets the column's indexes and constraints, and takes its name.
 
-    One that has more on it than can be made beside is written again in its place, under the lock.
+    Where something on the column cannot be built on a shadow column, ALTER COLUMN TYPE runs in place, under its lock.
     """
     back = conversion.reversed
     table, name, shadow = back.table, back.name, back.shadow
@@ -66,12 +66,12 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         *(replace(step, undo=()) for step in need),
         *recreated.steps(),
     )
-    # Whatever of it is in the catalog again when the type is the old one was done before a crash.
+    # If the type is narrow already, the swap was done before a crash: the earlier steps must not run again.
     return (in_place, *(_unless(is_back, move) for move in moves), swap)
 
 
 def without_shadow(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
-    """Take away what a way back that was not ended has left: the column beside, and what is on it."""
+    """Drop the shadow column that an interrupted downgrade left, with its trigger."""
     back = conversion.reversed
     if connection.exec_driver_sql(has_shadow(conversion)).scalar():
         yield from inverted(back.trigger(target, back.shadow.name)).statements
@@ -79,7 +79,7 @@ def without_shadow(connection: Connection, target: Target, conversion: Conversio
 
 
 def has_shadow(conversion: Conversion) -> str:
-    """Ask whether a way back was begun and not ended."""
+    """A query: whether an interrupted downgrade left its shadow column."""
     return predicates.has_column("postgresql", conversion.table, conversion.reversed.shadow.name)
 
 

@@ -1,4 +1,4 @@
-"""What is on a column of PostgreSQL's, indexes and constraints, made again on the column beside that takes over."""
+"""The indexes and constraints of a column, built on its shadow column before the swap (PostgreSQL)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ _OPEN = (" NOT VALID", " NOT ENFORCED")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recreated:
-    """A column's indexes, unique constraints, checks and foreign keys, and those of the column `beside`."""
+    """The indexes, unique constraints, checks and foreign keys of a column and of its shadow column."""
 
     table: str
     column: str
     shadow: str
-    # Of the column beside.
+    # Of the shadow column.
     type_text: str
 
     def steps(self) -> list[Step]:
-        """Make them on the column beside, while requests go on; what is there already is left as it is."""
+        """Build them on the shadow column without blocking writes; those that are there already are left alone."""
         both = f"{self.table}.{self.shadow}"
         build = Step(
             title=f"build the indexes of {both}",
@@ -70,7 +70,7 @@ class Recreated:
         return [build, analyze, checks, keys, validate]
 
     def renamed_over(self, connection: Connection) -> Iterator[str]:
-        """Let those of the column beside have the names of the column's own, which are to go with it."""
+        """Yield the renames by which those of the shadow column take the original names, comments included."""
         table = ddl.quoted(self.table)
         yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
         if (comment := column_comment(connection, self.table, self.column)) is not None:
@@ -94,7 +94,7 @@ class Recreated:
                 yield f"COMMENT ON CONSTRAINT {name} ON {table} IS {ddl.literal(attached.constraint_comment)}"
 
     def verified(self) -> str:
-        """Raise an error if the column has what the one beside has not, which would be lost with it."""
+        """A DO block that raises an error if something on the column is missing on the shadow column."""
         one, other = (count(self.table, name, "index", "check", "key") for name in (self.column, self.shadow))
         told = ddl.literal(f"{self.table}.{self.column} has an index or a constraint that {self.shadow} has not")
         return f"""DO $counted$
@@ -105,7 +105,7 @@ BEGIN
 END $counted$"""
 
     def _has(self, kind: str) -> str:
-        """Ask whether one is on the column or on the one beside."""
+        """A query: whether one of this kind is on the column or on its shadow column."""
         return f"SELECT {count(self.table, self.column, kind)} + {count(self.table, self.shadow, kind)} > 0"
 
     def _built(self, connection: Connection) -> Iterator[str]:
@@ -133,7 +133,7 @@ END $counted$"""
                 yield f"ALTER TABLE {ddl.quoted(self.table)} VALIDATE CONSTRAINT {ddl.quoted(attached.name)}"
 
     def _compared(self, connection: Connection, kind: str) -> tuple[list[Attached], list[Attached]]:
-        """What is on the column beside and should not be, and what should be and is not."""
+        """The surplus and the missing ones of the shadow column."""
         wanted = {each.shadow_name: each for each in self._wanted(connection) if each.kind == kind}
         there = [each for each in attached_to(connection, self.table, self.shadow) if each.kind == kind]
 
@@ -151,7 +151,7 @@ END $counted$"""
         ]
 
     def _wanted(self, connection: Connection) -> list[Attached]:
-        """What is on the column, with the text that it has on the one beside; in the words of PostgreSQL itself."""
+        """Those of the column, each with the definition that PostgreSQL gives it on the shadow column."""
         found = attached_to(connection, self.table, self.column)
         keys = keyed(connection, self.table, self.column, self.shadow)
         texts = self._probed(connection)
@@ -170,7 +170,7 @@ END $counted$"""
         return changed
 
     def _probed(self, connection: Connection) -> dict[tuple[str, bool, str], str]:
-        """The text on the column beside for each on the column: an empty copy's, before and after it is changed."""
+        """Definitions before and after the change, read from an empty temporary copy of the table."""
         alter = f"ALTER TABLE {_PROBE}"
         copy = f"LIKE {ddl.quoted(self.table)} INCLUDING CONSTRAINTS INCLUDING INDEXES"
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_PROBE} ({copy})")

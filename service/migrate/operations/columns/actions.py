@@ -35,7 +35,7 @@ def addition(
 
 
 def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
-    """The column added for a backfill: NULL in the rows that are there, whatever its default."""
+    """ALTER TABLE ADD COLUMN for a backfill: NULL in existing rows, whatever the column's default."""
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
     nullable.nullable = True
     default = ddl.default_text(column, target.dialect)
@@ -48,7 +48,7 @@ def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
 
 
 def removal(target: Target, table: str, name: str) -> Step:
-    """The column gone for good: on PostgreSQL a matter of the catalog alone."""
+    """ALTER TABLE DROP COLUMN; on PostgreSQL a change of the catalog alone."""
     return altered(
         target,
         f"drop the column {table}.{name}",
@@ -59,7 +59,7 @@ def removal(target: Target, table: str, name: str) -> Step:
 
 
 def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
-    """The column moved to the trash; undone by bringing it back, or making it anew where the trash was emptied."""
+    """Rename the column into the trash; undone by renaming it back, or by adding it anew if the trash has none."""
     trash = ddl.trash_name(target.revision, column.name)
     return Step(
         title=f"keep {table}.{column.name} aside",
@@ -72,7 +72,7 @@ def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
 
 
 def restored(target: Target, table: str, name: str, trash: str, *, scripted: bool = True) -> Step:
-    """The column taken out of the trash, if it is there."""
+    """Rename the column out of the trash, if it is there."""
     return Step(
         title=f"bring {table}.{name} back",
         lock=Lock.ACCESS_EXCLUSIVE,
@@ -84,7 +84,7 @@ def restored(target: Target, table: str, name: str, trash: str, *, scripted: boo
 
 
 def _recreated(target: Target, table: str, column: Column[Any], trash: str) -> Step:
-    """The column made anew, where none is kept aside."""
+    """Add the column anew, unless it is in the trash."""
     kept = predicates.has_column(target.dialect, table, trash)
     there = predicates.has_column(target.dialect, table, column.name)
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
@@ -97,7 +97,7 @@ def rename_column(table: str, name: str, to: str) -> str:
 
 
 def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
-    """NOT NULL without a scan under a lock: a check that is not valid yet, validated, then taken over.
+    """SET NOT NULL without a scan under ACCESS EXCLUSIVE: add a NOT VALID check, validate it, set NOT NULL, drop it.
 
     https://www.postgresql.org/docs/current/sql-altertable.html: SET NOT NULL skips its scan for a valid check.
     """
@@ -155,7 +155,7 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
 
 
 def optional(target: Target, table: str, column: str, *, undoable: bool = True) -> Step:
-    """A column that may be NULL: a matter of the catalog alone; `undoable` says how to take that back."""
+    """DROP NOT NULL, a change of the catalog alone; `undoable` adds the steps that set it again."""
     return altered(
         target,
         f"let {table}.{column} be NULL",

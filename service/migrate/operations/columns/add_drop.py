@@ -1,4 +1,4 @@
-"""Columns that come and go."""
+"""`add_column` and `drop_column`."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,10 +28,10 @@ from service.migrate.operations.step import Lock, Precondition, Step, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddColumn(Operation):
-    """A column that is NULL, or has one default, in the rows that are there: a matter of the catalog alone.
+    """A new column that is NULL, or has one constant default, in existing rows: a change of the catalog alone.
 
-    A downgrade keeps the column aside with all its values, and the next upgrade brings them back; one that is `derived`
-    goes, since its values follow from others and the backfill makes them again.
+    The downgrade moves the column and its values to the trash, and the next upgrade restores them. A `derived` column
+    is dropped instead, since the backfill computes its values again.
     """
 
     table: str
@@ -49,12 +49,12 @@ class AddColumn(Operation):
     def _returning(self, target: Target) -> tuple[Step, ...]:
         trash = ddl.trash_name(target.revision, self.column.name)
         add = addition(target, self.table, self.column, undo=(self._trashed_if_it_has_rows(target, trash),))
-        # A run that was killed between the two leaves the column brought back and not added.
+        # Both steps have the same undo: a run killed between them leaves the column restored and the second not done.
         back = replace(restored(target, self.table, self.column.name, trash, scripted=False), undo=add.undo)
         return (back, add)
 
     def _trashed_if_it_has_rows(self, target: Target, trash: str) -> Step:
-        """Kept only if there is a row: an empty table's column holds nothing."""
+        """Rename the column into the trash if the table has rows; in an empty table it is dropped."""
         there = predicates.has_column(target.dialect, self.table, self.column.name)
         return Step(
             title=f"keep {self.table}.{self.column.name} aside",
@@ -67,7 +67,7 @@ class AddColumn(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropColumn(Operation):
-    """A column that no code uses any more: it is kept aside with all its values until `roster db purge`."""
+    """A column that no running version uses: it stays in the trash with its values until `roster db purge`."""
 
     table: str
     column: Column[Any]
@@ -75,7 +75,7 @@ class DropColumn(Operation):
     def phases(self, target: Target, /) -> Phases:
         table, name = self.table, self.column.name
         why = f"{table}.{name} cannot be dropped while something uses it; drop that first"
-        # Rows written from now on need no value for it.
+        # In the trash the column must accept NULL: inserts no longer name it.
         relax = (optional(target, table, name),) if self._is_needed else ()
         return Phases(
             removes=True,
@@ -91,12 +91,12 @@ class DropColumn(Operation):
         return not self.column.nullable and self.column.server_default is None
 
     def _none_missing(self, target: Target) -> Precondition:
-        """No row was written without a value meanwhile."""
+        """No row was inserted without a value while the column was in the trash."""
         name = self.column.name
         trash = ddl.trash_name(target.revision, name)
 
         def find(connection: Connection) -> str:
-            # Under its own name it is when a way back was begun and not ended.
+            # After an interrupted downgrade the column has its own name again.
             asked = {each: predicates.has_column(target.dialect, self.table, each) for each in (trash, name)}
             there = [each for each, question in asked.items() if connection.exec_driver_sql(question).scalar()]
             only = f" WHERE {ddl.quoted(there[0])} IS NULL" if there else ""

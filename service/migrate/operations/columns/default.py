@@ -1,4 +1,4 @@
-"""Values for rows that are written without one."""
+"""`set_default`."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from service.migrate.operations.step import Step, Target, altered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetDefault(Operation):
-    """Another default, or none (`None`), for rows that are written from now on; an SQL expression, as `was` is."""
+    """SET DEFAULT or, with `None`, DROP DEFAULT, for rows inserted from now on; `was` is the default before."""
 
     table: str
     column: str

@@ -1,4 +1,4 @@
-"""Columns that may, or may no longer, be NULL."""
+"""`set_not_null` and `drop_not_null`."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ from service.migrate.operations.triggers.trigger import row_trigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetNotNull(Operation):
-    """A column that has a value in every row from now on.
+    """A column that is NOT NULL from now on.
 
-    With `fill`, an SQL expression over the row's columns, a trigger gives it to rows that are written without a value,
-    and the backfill to those that are there. Without one there must be no row left that has none.
+    With `fill`, an SQL expression over the row's columns, a trigger sets it in rows that are written without a value,
+    and the backfill sets it in existing rows. Without `fill`, a row with NULL is refused before anything is changed.
     """
 
     table: str
@@ -38,7 +38,7 @@ class SetNotNull(Operation):
                 frees=frees,
             )
         trigger = self._trigger(target, self.fill)
-        # On SQLite a trigger runs after NOT NULL was checked: old code must be gone first.
+        # SQLite checks NOT NULL before it runs triggers: the old version must be gone before the constraint is set.
         return Phases(
             requires=((self.table, (self.column, *self.key)),),
             preconditions=(so,),
@@ -72,7 +72,7 @@ class SetNotNull(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropNotNull(Operation):
-    """A column that may be NULL from now on; code that cannot read NULL must be gone before anyone writes one."""
+    """A nullable column; a version that cannot read NULL must be gone before another writes one."""
 
     table: str
     column: str
@@ -88,7 +88,7 @@ class DropNotNull(Operation):
 
 
 def _not_so_already(table: str, column: str, *, nullable: bool) -> Precondition:
-    """There is something to do, which the way back can take back."""
+    """The column's nullability differs from the wanted one; otherwise the downgrade would change it."""
 
     def find(connection: Connection) -> list[tuple[str]]:
         there = {each["name"]: each["nullable"] for each in inspect(connection).get_columns(table)}

@@ -1,4 +1,4 @@
-"""Columns with a new name, beside code that knows the old one: two columns that triggers keep equal."""
+"""`rename_column`: two columns that a trigger keeps in step until the contract."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,9 +21,9 @@ from service.migrate.operations.triggers.sync import Sync, converted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameColumn(Operation):
-    """A column with a new name, and the old one for the code before, each with what is written to the other.
+    """A column under a new name, and the old column for the old version; a write to one is copied to the other.
 
-    `up` and `down` may make the values of one of those of the other, where a column is not only renamed.
+    `up` and `down` are SQL expressions that convert a value on its way, where the change is more than a name.
     """
 
     table: str
@@ -62,7 +62,7 @@ class RenameColumn(Operation):
         )
 
     def _on_sqlite(self, target: Target, common: Phases) -> Phases:
-        """A trigger runs after NOT NULL was checked: the old column is relaxed first, the new one held to it last."""
+        """SQLite checks NOT NULL before triggers run: the old column loses it first, the new column gets it last."""
         trigger = self._sync.trigger(target)
         relax, need = self._relaxed(target), self._required(target)
         return replace(
@@ -78,7 +78,7 @@ class RenameColumn(Operation):
         )
 
     def _old_put_aside(self, target: Target, trigger: Step) -> tuple[Step, ...]:
-        """The old column goes last: until then whatever is written has a value for it."""
+        """Drop the trigger, then move the old column to the trash; the undo fills the old column again."""
         resync = self._sync.fill_back(target)
         leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
         return (leave, inverted(trigger), moved_to_trash(target, self.table, self.old))
@@ -94,7 +94,7 @@ class RenameColumn(Operation):
         )
 
     def _none_missing(self) -> Precondition:
-        """Every row has a new value of which an old one can be made."""
+        """Every row has a new value that `down` converts to a value other than NULL."""
 
         def find(connection: Connection) -> str:
             key = primary_key(connection, self.table)

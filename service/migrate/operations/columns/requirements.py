@@ -11,14 +11,14 @@ from service.migrate.operations import dependents
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Precondition
 
-# Every row would have a value of its own, so PostgreSQL would write the whole table again under its strongest lock.
+# A volatile default: PostgreSQL rewrites the table under ACCESS EXCLUSIVE to give each row its own value.
 _VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
 
 
 def matches_definition(table: str, column: Column[Any]) -> Precondition:
-    """A column is as its definition says: where it may not be NULL, nobody could write without it.
+    """The database's column has the nullability and the default of the revision's definition.
 
-    The way back would make another column of it, too.
+    Otherwise inserts that the revision believes possible would fail, and the downgrade would make another column.
     """
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
@@ -38,7 +38,7 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
 
 
 def no_nulls(table: str, column: str) -> Precondition:
-    """No row is without a value; told by their keys."""
+    """No row has NULL there; the rows that do are reported by their keys."""
 
     def find(connection: Connection) -> str:
         key = primary_key(connection, table)
@@ -48,7 +48,7 @@ def no_nulls(table: str, column: str) -> Precondition:
 
 
 def refuse_own_values(table: str, column: Column[Any]) -> None:
-    """Raises Refused for a column that brings another value for each row."""
+    """Raises Refused for a generated column, an identity, a primary key or a volatile default."""
     what = f"{table}.{column.name}"
     if isinstance(column.computed, Computed) or isinstance(column.identity, Identity) or column.primary_key:
         raise Refused(f"{what} has a value of its own in each row: PostgreSQL would write the whole table again.")
@@ -62,7 +62,7 @@ def refuse_own_values(table: str, column: Column[Any]) -> None:
 
 
 def refuse_own_constraints(table: str, column: Column[Any]) -> None:
-    """Raises Refused for a column that brings a constraint, an index or a type of its own."""
+    """Raises Refused for a column definition that includes a constraint, an index or a native enum."""
     what = f"{table}.{column.name}"
     owner = Table(table, MetaData(), column._copy())  # noqa: SLF001 - as dialects.ddl does
     plain = all(each is owner.primary_key for each in owner.constraints)
@@ -75,7 +75,7 @@ def refuse_own_constraints(table: str, column: Column[Any]) -> None:
 
 
 def refuse_enum(table: str, column: Column[Any]) -> None:
-    """Raises Refused for an enum that PostgreSQL would have to make first."""
+    """Raises Refused for an enum that needs CREATE TYPE on PostgreSQL."""
     kind = column.type
     if isinstance(kind, Enum) and kind.native_enum and getattr(kind, "create_type", True):
         raise Refused(

@@ -12,7 +12,7 @@ from service.migrate.operations.step import Lock, Step, Target, altered
 def in_two_parts(
     target: Target, table: str, constraint: Constraint, *, referred: str | None = None
 ) -> tuple[Step, ...]:
-    """New rows are held to it from the first step on, a moment's lock; the second reads the others beside traffic."""
+    """ADD CONSTRAINT NOT VALID, which checks new rows only, then VALIDATE CONSTRAINT without blocking writes."""
     if target.is_sqlite:
         return (at_once(target, table, constraint),)
     name = str(constraint.name)
@@ -37,7 +37,7 @@ def in_two_parts(
 
 
 def at_once(target: Target, table: str, constraint: Constraint) -> Step:
-    """On SQLite: one rebuild, in which every row is looked at."""
+    """SQLite: add the constraint by a rebuild, which checks every row."""
     name = str(constraint.name)
     _attach(constraint, table)
     text = ddl.constraint_text(constraint, target.dialect)
@@ -52,18 +52,18 @@ def at_once(target: Target, table: str, constraint: Constraint) -> Step:
 
 
 def _attach(constraint: Constraint, table: str) -> None:
-    """Give a constraint that has none a table, without which it cannot be written down."""
+    """Attach the constraint to a table if it has none: SQLAlchemy compiles only attached constraints."""
     if getattr(constraint, "parent", None) is None:
         Table(table, MetaData(), constraint)
 
 
 def _both(table: str, referred: str | None) -> tuple[str, ...]:
-    """The tables that a constraint's step locks: one, where a foreign key refers to its own."""
+    """The tables that a step locks: one if a foreign key refers to its own table."""
     return tuple(dict.fromkeys(filter(None, (table, referred))))
 
 
 def dropped(target: Target, table: str, name: str, *, referred: str | None = None) -> Step:
-    """The constraint gone; for a foreign key the table that it refers to is locked too."""
+    """DROP CONSTRAINT; for a foreign key `referred` is locked too."""
     drop = altered(
         target,
         f"drop {name} of {table}",

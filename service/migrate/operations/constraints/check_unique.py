@@ -1,4 +1,4 @@
-"""Constraints, looked at in two parts: new rows at once, and those that are there without keeping anyone waiting."""
+"""`add_check` and `add_unique`, without a scan under a blocking lock."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from service.migrate.operations.step import Lock, Precondition, Step, Target, wo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddCheck(Operation):
-    """A condition on the rows of a table."""
+    """A CHECK constraint: NOT VALID first, then validated."""
 
     table: str
     name: str
@@ -39,7 +39,7 @@ class AddCheck(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddUnique(Operation):
-    """Columns that no two rows share: an index is built beside the traffic, and then becomes the constraint."""
+    """A UNIQUE constraint: its index is built CONCURRENTLY and then becomes the constraint."""
 
     table: str
     name: str

@@ -1,4 +1,4 @@
-"""Constraints that go, or that others take the place of."""
+"""`drop_constraint` and `replace_constraint`."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from service.migrate.operations.step import Lock, Step, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropConstraint(Operation):
-    """A constraint that holds no more; how it was made is for the way back."""
+    """DROP CONSTRAINT; `added` is the operation that adds it again in the downgrade."""
 
     added: AddCheck | AddForeignKey | AddUnique
 
@@ -36,7 +36,7 @@ class DropConstraint(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceConstraint(Operation):
-    """One check or foreign key in the place of another, with no moment between them in which neither holds."""
+    """A check or a foreign key replaced by another in one transaction, so that one of them always applies."""
 
     was: AddCheck | AddForeignKey
     now: AddCheck | AddForeignKey
@@ -54,7 +54,7 @@ class ReplaceConstraint(Operation):
 
 
 def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
-    """The operation that replaces one by the other; Refused for a unique constraint, whose index takes its time."""
+    """The operation that replaces one by the other; raises Refused for a unique constraint, whose index takes long."""
     old, new = of_table(table, was), of_table(table, now)
     if isinstance(old, AddUnique) or isinstance(new, AddUnique):
         raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
@@ -62,10 +62,10 @@ def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstrai
 
 
 def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | AddUnique:
-    """The operation that would add a constraint which is written as SQLAlchemy writes it.
+    """The operation that adds this constraint.
 
     Raises:
-        Refused: it has no name, or is of a kind that is not altered: a primary key, an exclusion.
+        Refused: the constraint has no name, or is a primary key or an exclusion constraint.
     """
     if not isinstance(constraint.name, str):
         raise Refused(f"A constraint of {table} without a name cannot be told from another; give it one.")
@@ -89,7 +89,7 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
 
 
 def _swapped(target: Target, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:
-    """New rows are held to the new one from the moment on that the old one is gone."""
+    """Drop the old constraint and add the new one, NOT VALID, in one transaction."""
     drop = DropConstraint(added=old).phases(target).expand[0]
     add = new.phases(target).expand[0]
     both = Step(

@@ -1,4 +1,4 @@
-"""Foreign keys, and values that refer to nothing when what had the key comes back."""
+"""`add_foreign_key`, and rows whose parent was deleted while their table or column was in the trash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import in_two_parts
 from service.migrate.operations.step import Precondition, Step, Target
 
-# Keys that do not keep a row from being deleted.
+# ON DELETE actions that allow a parent to be deleted.
 RELEASING_ACTIONS = ("CASCADE", "SET NULL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddForeignKey(Operation):
-    """A reference to rows of another table; both tables are locked for a moment."""
+    """A FOREIGN KEY: NOT VALID first, which locks both tables for a moment, then validated."""
 
     table: str
     name: str
@@ -26,7 +26,7 @@ class AddForeignKey(Operation):
     referred_columns: tuple[str, ...]
     ondelete: str | None = None
     onupdate: str | None = None
-    # The columns come in the same revision, and may bring the values from before they were last taken back.
+    # The columns are added by the same revision and may be restored from the trash, values included.
     returning: bool = False
 
     def phases(self, target: Target, /) -> Phases:
@@ -47,7 +47,7 @@ class AddForeignKey(Operation):
         return f"Some rows of {self.table} have a {', '.join(self.columns)} that {self.referred} has not"
 
     def orphans(self, table: str, columns: Mapping[str, str]) -> str:
-        """A SELECT of the values that refer to nothing, in a table and columns that may be called something else."""
+        """A SELECT of the values without a parent; `table` and `columns` are the names that they have at the moment."""
         listed = ", ".join(f"child.{ddl.quoted(columns[each])}" for each in self.columns)
         return f"SELECT {listed} FROM {ddl.quoted(table)} AS child WHERE {self.is_orphan(columns)} ORDER BY {listed}"
 
@@ -59,7 +59,7 @@ class AddForeignKey(Operation):
 
     @property
     def constraint(self) -> ForeignKeyConstraint:
-        """The key, on tables just complete enough to be written down."""
+        """The constraint, attached to tables of just the columns that it needs to be compiled."""
         metadata = MetaData()
         if self.referred != self.table:
             Table(self.referred, metadata, *(Column(name) for name in self.referred_columns))
@@ -71,7 +71,7 @@ class AddForeignKey(Operation):
 
 
 def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
-    """What a table or columns that are kept aside refer to was deleted meanwhile, though the key would not allow it."""
+    """A parent of rows in the trash was deleted meanwhile, though the key's ON DELETE action forbids that."""
     trash_table = ddl.trash_name(target.revision, key.table)
     trash_columns = {name: ddl.trash_name(target.revision, name) for name in key.columns}
 
@@ -89,9 +89,9 @@ def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
 
 
 def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:
-    """The steps of a key, with what it would have done to rows whose parent was deleted while nobody saw them.
+    """The steps of a key, and its ON DELETE action for rows whose parent was deleted while they were in the trash.
 
-    They are deleted with it if they are `rows` that came with the key, and else refer to nothing from now on.
+    With `rows` (the whole table was in the trash) CASCADE deletes them; otherwise their columns become NULL.
     """
     columns = {name: name for name in key.columns}
     table = ddl.quoted(key.table)
@@ -103,5 +103,5 @@ def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: 
         statements=(f"{change} WHERE {key.is_orphan(columns)}",),
         scripted=False,
     )
-    # Once new rows are held to the key nobody can add to them.
+    # Before VALIDATE, and after NOT VALID, which keeps new orphans out.
     return (*steps[:-1], follow, steps[-1])

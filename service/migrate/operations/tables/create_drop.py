@@ -1,4 +1,4 @@
-"""Tables that come, go, and change their name."""
+"""`create_table` and `drop_table`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ from service.migrate.operations.tables.actions import dropped, rename_table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
-    """A new table; each of its foreign keys is a step of its own, since it locks the table that it refers to.
+    """A new table; each foreign key is a step of its own, since it locks the referenced table.
 
-    A downgrade keeps the table aside with all its rows, and the next upgrade brings it back; one that is `derived`
-    goes, since its rows follow from others and the backfill makes them again.
+    The downgrade moves the table and its rows to the trash, and the next upgrade restores it. A `derived` table is
+    dropped instead, since the backfill computes its rows again.
     """
 
     table: Table
@@ -57,7 +57,7 @@ class CreateTable(Operation):
             statements=_made(self.table, target),
             undo=undo,
         )
-        # A run that was killed between the two leaves the table brought back and not created.
+        # Both steps have the same undo: a run killed between them leaves the table restored and the second not done.
         back = replace(_restored(target, name, trash), scripted=False, undo=undo)
         return (create,) if self.derived else (back, create)
 
@@ -70,13 +70,13 @@ class CreateTable(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropTable(Operation):
-    """A table that no code uses any more: it is kept aside with all its rows until `roster db purge`."""
+    """A table that no running version uses: it stays in the trash with its rows until `roster db purge`."""
 
     table: Table
 
     def phases(self, target: Target, /) -> Phases:
         name, keys = self.table.name, _keys(self.table)
-        # A key of a table nobody sees would still keep its parents from being deleted, or its rows with them.
+        # A foreign key of a table in the trash would still block or cascade deletes of its parents.
         dropped_keys = merged(DropConstraint(added=key).phases(target) for key in reversed(keys))
         why = f"{name} cannot be dropped while something uses it; drop that first"
         told = frozenset(dependents.index(str(index.name)).lower() for index in self.table.indexes)
@@ -110,14 +110,14 @@ class DropTable(Operation):
 
 
 def _keys(table: Table) -> list[AddForeignKey]:
-    """The foreign keys in the order of their names: the set that SQLAlchemy keeps has none."""
+    """The foreign keys in the order of their names: SQLAlchemy keeps them in a set."""
     found = [of_table(table.name, key) for key in table.foreign_key_constraints]
     keys = [key for key in found if isinstance(key, AddForeignKey)]
     return sorted(keys, key=lambda key: key.name)
 
 
 def _made(table: Table, target: Target) -> tuple[str, ...]:
-    """The table with its indexes, for which there is nothing to read yet."""
+    """CREATE TABLE and CREATE INDEX; an empty table needs no CONCURRENTLY."""
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
     return (ddl.table_text(table, target.dialect), *(ddl.index_text(index, target.dialect) for index in indexes))
 

@@ -1,4 +1,4 @@
-"""Tables with a new name, beside code that knows the old one."""
+"""`rename_table`, with the old name for the old version until the contract."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,12 +16,11 @@ from service.migrate.operations.tables.actions import rename_table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameTable(Operation):
-    """A table with a new name, and the old one for the code before.
+    """A table under a new name, and the old name for the old version.
 
-    On PostgreSQL the old name becomes a view that can be written to
-    (https://www.postgresql.org/docs/current/sql-createview.html, Updatable Views). On SQLite a view serves no RETURNING
-    and no ON CONFLICT: there the new name is a twin, a second table that triggers keep equal, until the first takes its
-    name.
+    On PostgreSQL the old name becomes an updatable view
+    (https://www.postgresql.org/docs/current/sql-createview.html, Updatable Views). On SQLite a view supports neither
+    RETURNING nor ON CONFLICT: the new name is a mirror table, kept equal by triggers, until the contract replaces it.
     """
 
     table: str
@@ -90,7 +89,7 @@ class RenameTable(Operation):
             title=f"keep {self.table} as a view of {self.to}",
             done=there,
             statements=(
-                # Whoever may not read the table may not read it through the view either, and whoever may still may.
+                # security_invoker: the view checks the caller's own privileges.
                 f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",
                 blocks.grant_as(self.to, self.table),
             ),

@@ -1,4 +1,4 @@
-"""Columns whose values follow from another's, written by code that does not know them."""
+"""`follow`: a column that a trigger derives from another until the contract."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ from service.migrate.operations.triggers.trigger import row_trigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow(Operation):
-    """A column that follows `source` wherever it is not written itself, until the contract.
+    """A trigger that sets the column from `source` in rows whose writer sets `source` alone, until the contract.
 
-    `postgresql` and `sqlite` are expressions over the row; NULL where SQL cannot tell: the backfill does.
+    `postgresql` and `sqlite` are expressions over the row. Where SQL cannot compute the value they give NULL, and the
+    backfill sets it.
     """
 
     table: str
@@ -37,7 +38,7 @@ class Follow(Operation):
             self.table,
             f"roster_follow_{self.table}_{self.column}",
             key=self.key,
-            # As text, since not every type can be compared: json.
+            # Compared as text: json has no equality operator.
             postgresql=(
                 f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' "
                 f"AND NEW.{source}::text IS DISTINCT FROM OLD.{source}::text "

@@ -1,4 +1,4 @@
-"""Two columns of a row that say the same thing, kept in agreement whichever of them is written."""
+"""Two columns of a row that a trigger keeps in step, whichever of them is written."""
 
 import re
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from service.migrate.operations.triggers.trigger import row_trigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """`old` is what the code before knows, `new` what the code after does.
+    """The old version writes `old`, the new version `new`.
 
-    `up` makes the new value of the old, `down` the old of the new: SQL expressions with `{}` where the value goes. Two
-    values agree if one of them makes the other: neither way needs to lead back to where it came from. Who writes one of
-    the two lets the other follow; who writes both is believed. A row that is inserted with one of them different from
-    its default was given that one.
+    `up` converts an old value to a new one, `down` a new value to an old one: SQL expressions with `{}` for the value.
+    Two values agree if either conversion gives the other value; the conversions need not be inverse. A write of one
+    column updates the other; a write of both is stored as it is. In an INSERT, a column that differs from its default
+    counts as written.
     """
 
     table: str
@@ -30,7 +30,7 @@ class Sync:
     down: str = "{}"
 
     def trigger(self, target: Target) -> Step:
-        """On PostgreSQL the row is completed before it is stored, on SQLite right after."""
+        """A BEFORE trigger on PostgreSQL, AFTER triggers on SQLite, which cannot change NEW."""
         return row_trigger(
             target,
             self.table,
@@ -45,14 +45,14 @@ class Sync:
         )
 
     def fill(self, target: Target) -> Fill:
-        """The new column filled where it has no value that agrees; who wrote it already is left alone."""
+        """Backfill of the new column in the rows where it is NULL or does not agree."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new, or_new_is_null=True)
         assign = {self.new.name: ddl.applied(self.up, old)}
         return Fill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
 
     def fill_back(self, target: Target) -> Fill:
-        """The old column filled where it does not agree with the new one, which alone was written meanwhile."""
+        """Backfill of the old column for the downgrade, in the rows where it does not agree."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new)
         assign = {self.old.name: ddl.applied(self.down, new)}
@@ -80,10 +80,10 @@ class Sync:
             "IF TG_OP = 'INSERT' THEN "
             f"IF NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL) THEN NEW.{new} := {from_old}; "
             f"ELSIF NOT ({given_old}) THEN NEW.{old} := {from_new}; END IF; "
-            # Not where the new value is what the old one says: the backfill's.
+            # The backfill writes the converted old value, which must not be converted back.
             f"ELSIF {wrote_new} THEN "
             f"IF NOT ({wrote_old}) AND {changed(self.new, from_old)} THEN NEW.{old} := {from_new}; END IF; "
-            # Also a row that the backfill has not come to yet.
+            # An UPDATE may also meet a row that the backfill has not reached.
             f"ELSIF ({wrote_old} OR NEW.{new} IS NULL) AND {disagree} THEN NEW.{new} := {from_old}; END IF;"
         )
 
@@ -108,27 +108,27 @@ class Sync:
 
 
 def converted(expression: str, value: str) -> str:
-    """The expression with a value, in parentheses where it is more than that."""
+    """The expression applied to a value, in parentheses unless it is the value itself."""
     return value if expression == "{}" else f"({ddl.applied(expression, value)})"
 
 
 def differ(database: str, column: Column[Any], one: str, other: str) -> str:
-    """Whether two values for a column are not the same, NULL being a value."""
+    """SQL: IS DISTINCT FROM, as the database writes it."""
     if database == "sqlite":
         return f"{one} IS NOT {other}"
-    # These two cannot be compared.
+    # These types have no equality operator.
     if ddl.type_text(column, database) in ("JSON", "XML"):
         one, other = f"{one}::text", f"{other}::text"
     return f"{one} IS DISTINCT FROM {other}"
 
 
 def default(database: str, column: Column[Any]) -> str:
-    """What a column has in a row that is written without it."""
+    """The value of a column in a row that is inserted without it, as SQL."""
     text = ddl.default_text(column, database)
     if text is None:
         return "NULL"
     if database == "sqlite":
-        # The column would make a number of a text, or a text of a number; a comparison does not.
+        # Column affinity converts the default when it is stored; a comparison does not.
         is_text = affinity(column.type) in ("text", "blob")
         number = re.fullmatch(r"'?(-?\d+(?:\.\d+)?)'?", text)
         return f"({text})" if number is None else f"'{number[1]}'" if is_text else number[1]

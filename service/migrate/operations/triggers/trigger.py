@@ -1,4 +1,4 @@
-"""Triggers and functions, which keep two versions of the code in agreement."""
+"""`trigger`, `function` and their drops, and the row triggers of other operations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from service.migrate.operations.step import Lock, Step, Target, inverted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(Operation):
-    """A trigger; a database for which no text is given has none."""
+    """CREATE TRIGGER, on the databases for which a text is given."""
 
     name: str
     table: str
@@ -47,7 +47,7 @@ class Trigger(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropTrigger(Trigger):
-    """A trigger that is needed no more; its text is for the way back."""
+    """DROP TRIGGER; the text is for the downgrade."""
 
     def phases(self, target: Target, /) -> Phases:
         return Phases(
@@ -59,7 +59,7 @@ class DropTrigger(Trigger):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function(Operation):
-    """A function of PostgreSQL without arguments, such as triggers call; SQLite has none."""
+    """CREATE FUNCTION without arguments, for triggers; nothing on SQLite."""
 
     name: str
     postgresql: str
@@ -80,7 +80,7 @@ class Function(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropFunction(Function):
-    """A function that is needed no more; its text is for the way back."""
+    """DROP FUNCTION; the text is for the downgrade."""
 
     def phases(self, target: Target, /) -> Phases:
         return Phases(expand=() if target.is_sqlite else (inverted(self._created()),))
@@ -95,10 +95,10 @@ def row_trigger(
     postgresql: str,
     sqlite: Mapping[str, tuple[str, str]],
 ) -> Step:
-    """A trigger on every row of a table that is written.
+    """A trigger FOR EACH ROW on INSERT and UPDATE.
 
-    On PostgreSQL `postgresql` is the body of a function that runs before the row is stored and may change NEW. On
-    SQLite there is a trigger for each event (`AFTER UPDATE OF x`), with its condition, and what it sets in the row.
+    `postgresql` is the body of a BEFORE trigger function, which may change NEW. `sqlite` maps each event
+    (`AFTER UPDATE OF x`) to the trigger's WHEN condition and the SET clause for the row.
     """
     name = ddl.inner_name(name)
     if target.is_sqlite:
