@@ -28,11 +28,12 @@ if config.cmd_opts is not None and config.config_file_name is not None:
     # On the command line nobody else has set up logging.
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
-if context.is_offline_mode():
-    environment.write_script(context, Base.metadata)
-elif environment.is_draft(config):
-    environment.draft(context, Base.metadata)
-elif handed_in is not None:
-    migrate(handed_in)
-else:
-    environment.in_a_loop(connect_and_migrate)
+with environment.explained(context):
+    if context.is_offline_mode():
+        environment.write_script(context, Base.metadata)
+    elif environment.is_draft(config):
+        environment.draft(context, Base.metadata)
+    elif handed_in is not None:
+        migrate(handed_in)
+    else:
+        environment.in_a_loop(connect_and_migrate)

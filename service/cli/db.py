@@ -10,6 +10,7 @@ from service.cli.db_options import (
     as_json,
     as_sql,
     database,
+    no_sql,
     patience,
     patient,
     print_json,
@@ -62,7 +63,7 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, *
 @db.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revision")
 @patience
-@as_sql
+@no_sql
 @as_json
 @database
 @click.pass_obj
@@ -73,7 +74,7 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool,
 
     A contract is undone first, then a backfill, then the expand phase. Columns and tables that the older schema does
     not have go to the trash with their values and come back with the next upgrade; `roster db purge` empties it. What
-    was purged cannot come back: the downgrade is refused before anything changes. With --sql give a span FROM:TO.
+    was purged cannot come back: the downgrade is refused before anything changes.
     """
     _migrate(url, revision, down=True, as_sql=as_sql, as_json=as_json, waits=waits)
 
@@ -100,18 +101,21 @@ def history(url: str | None, *, as_json: bool) -> None:
 
     Without a database the list has no stars.
     """
+    import asyncio
+
+    from service.migrate.entrypoints import status
     from service.migrate.errors import Refused
     from service.migrate.plan.revisions import history
 
     try:
-        heads = read_status(url).current
+        applied = asyncio.run(status.standing(resolved(url))).applied
     except Refused:
-        heads = None
-    revisions = history(heads)
+        applied = None
+    revisions = history(applied)
     if as_json:
         print_json([asdict(each) for each in revisions])
         return
-    width = max(len(each.id) for each in revisions)
+    width = max((len(each.id) for each in revisions), default=0)
     for each in revisions:
         more = f" ({', '.join(each.phases[1:])})" if each.phases[1:] else ""
         click.echo(f"{'*' if each.applied else ' '} {each.id:{width}}  {each.date}  {each.title}{more}")
@@ -142,10 +146,13 @@ def _migrate(
     url: str | None, revision: str, *, down: bool, as_sql: bool, as_json: bool, waits: dict[str, float]
 ) -> None:
     from service.migrate.entrypoints import commands
+    from service.migrate.plan import offline
 
     target = resolved(url)
+    if as_sql and down:
+        raise offline.no_downgrade()
     if as_sql:
-        print_sql(commands.script(target, revision, down=down), as_json=as_json)
+        print_sql(commands.script(target, revision), as_json=as_json)
         return
     began = time.monotonic()
     with watched(as_json=as_json) as how:

@@ -35,6 +35,8 @@ _database = click.option(
 _url = click.option("--url", hidden=True, **_remembered)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL for PostgreSQL; run nothing.")
+# Taken, and refused with the command that is right.
+no_sql = click.option("--sql", "as_sql", is_flag=True, hidden=True)
 _lock_wait = click.option(
     "--lock-wait",
     "lock_wait_seconds",

@@ -82,8 +82,14 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
     them. It is refused while a backfill is unfinished.
     """
     from service.migrate.entrypoints import commands
+    from service.migrate.errors import Refused
 
     target = resolved(url)
+    if as_sql and undo:
+        raise Refused(
+            "--undo is not written as a script: its steps depend on what the database's contracts have done. "
+            f"Run `roster db contract {revision} --undo` against the database itself."
+        )
     if as_sql:
         print_sql(commands.phase_script(target, "contract", _named(revision)), as_json=as_json)
         return

@@ -18,7 +18,8 @@ _EXPLAINED = {
     "behind": "this code needs newer tables",
     "inside": "this code works with it",
     "ahead": "newer code upgraded it, and this code is expected to work with it",
-    "split": "two revisions, where one is expected",
+    "split": "one of these builds on another",
+    "foreign": "not a revision of this project",
 }
 
 
@@ -64,6 +65,10 @@ def what_is_left(found: "Status") -> Iterator[str]:
 def _lines(found: "Status") -> Iterator[str]:
     where = _whole_path(found.database)
     yield f"{where} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.place]}."
+    if " and " in found.head:
+        yield f"The revisions have more than one head, {found.head}: `alembic merge heads` joins them."
+    if found.place in ("foreign", "split"):
+        yield found.why
     phases = found.phases
     if found.migrator:
         yield f"A migrator is at work: {found.migrator}."

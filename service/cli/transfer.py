@@ -145,8 +145,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
         RosterError: the database is not one that this code works with, or what the work raises.
     """
     from service.db.database import Database
-    from service.migrate.entrypoints import aio
-    from service.migrate.state import compatibility
+    from service.migrate.entrypoints import status
     from service.models import Base
     from service.settings import Settings
 
@@ -156,9 +155,9 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(settings, Base.metadata)
         try:
-            place = compatibility.place(await aio.current(settings.database_url))
-            if not place.works:
-                raise RosterError(f"The schema of the database is {place}: `roster db upgrade` brings it up to date.")
+            standing = await status.standing(settings.database_url)
+            if not standing.place.works:
+                raise RosterError(standing.why)
             return await work(database)
         finally:
             await database.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 from alembic.script.revision import MultipleHeads, RevisionError
@@ -9,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.db.failures import causes
+from service.db.failures import causes, sqlstate
 from service.db.urls import place
 from service.errors import Misconfigured, RosterError
 
@@ -20,6 +21,10 @@ class Refused(RosterError, CommandError):
 
 class Unknown(Refused, Misconfigured):
     """The revision asked for is none of ours."""
+
+
+class Unusable(Refused, Misconfigured):
+    """A setting, or the URL, leads to no database."""
 
 
 @contextmanager
@@ -35,7 +40,42 @@ def told(url: URL) -> Iterator[None]:
         # PgBouncer lets nobody in who asks for what it cannot keep.
         if "unsupported startup parameter" in reason(error):
             raise through_a_pooler() from error
-        raise Refused(f"{place(url)} cannot be used: {reason(error)}.") from error
+        raise Refused(f"{place(url)} cannot be used: {reason(error)}.{_cure(url, error)}") from error
+
+
+_CURES = {
+    "28P01": "Correct the user or the password in ROSTER_DATABASE_URL",
+    "28000": "Correct the user in ROSTER_DATABASE_URL, or let it in in pg_hba.conf",
+    "3D000": "Create it with `createdb`, or name another in ROSTER_DATABASE_URL",
+    "42501": "Use the role that owns the tables, or give this one its privileges",
+    "53300": "Wait until others have closed theirs, or raise max_connections",
+}
+_SQLITE_CURES = {
+    "readonly": "Let this account write to the file and to its folder, where SQLite keeps its journal",
+    "not a database": "Name another file in ROSTER_DATABASE_URL",
+    "is locked": "Stop the program that writes to it, or wait for that",
+}
+
+
+def _cure(url: URL, error: BaseException) -> str:
+    """What helps, as one more sentence; empty where that is not known."""
+    if url.get_backend_name() == "sqlite":
+        found = _cure_of_file(Path(url.database or ""), reason(error))
+    elif isinstance(error, OSError):
+        found = "Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL"
+    else:
+        found = _CURES.get(sqlstate(error) or "", "")
+    return f" {found}." if found else ""
+
+
+def _cure_of_file(file: Path, told: str) -> str:
+    if "unable to open" in told:
+        if file.is_dir():
+            return "It is a folder: name a file in it"
+        if not file.parent.exists():
+            return f"Create the folder {file.parent}, or name another in ROSTER_DATABASE_URL"
+        return _SQLITE_CURES["readonly"]
+    return next((cure for words, cure in _SQLITE_CURES.items() if words in told), "")
 
 
 def _of_alembic(error: CommandError) -> Refused:
@@ -43,6 +83,11 @@ def _of_alembic(error: CommandError) -> Refused:
     if isinstance(cause, MultipleHeads):
         return two_heads(cause.heads)
     sentence = str(error).rstrip(".")
+    if sentence == "Target database is not up to date":
+        return Refused(
+            "The database has not all revisions yet, so that a draft would take what they do for changes: run "
+            "`roster db upgrade`, then draft again."
+        )
     if isinstance(cause, RevisionError):
         return Unknown(f"{sentence}. `roster db history` lists the revisions there are.")
     return Refused(f"{sentence}.")

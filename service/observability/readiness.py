@@ -4,15 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db import failures
 from service.errors import Unavailable
+from service.migrate.errors import Refused
 from service.migrate.state import compatibility
-from service.migrate.state.compatibility import Place
+from service.migrate.state.compatibility import Place, Standing
 
 _RETRY_SECONDS = 5
-_NOT_READY = {
-    Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
-    Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
-    Place.SPLIT: "The schema is at two revisions at once: run `roster db current` and `roster db upgrade`.",
-}
 
 
 async def check(engine: AsyncEngine) -> tuple[str, Place]:
@@ -21,33 +17,35 @@ async def check(engine: AsyncEngine) -> tuple[str, Place]:
     Raises:
         Unavailable: this code cannot serve from it; the message names the command that helps.
     """
-    revisions = await _heads(engine)
-    place = compatibility.place(revisions)
-    if not place.works:
-        raise _unready(place)
+    try:
+        standing = await _standing(engine)
+    except Refused as failure:
+        raise Unavailable(str(failure), retry_after_seconds=_RETRY_SECONDS) from failure
+    if not standing.place.works:
+        raise _unready(standing)
     if unfilled := await compatibility.unfilled(engine):
         message = f"Rows are still to be filled for {', '.join(unfilled)}: run `roster db backfill`."
         raise Unavailable(message, retry_after_seconds=_RETRY_SECONDS)
-    return revisions[0], place
+    return " ".join(standing.heads), standing.place
 
 
-async def migrated_heads(engine: AsyncEngine) -> tuple[str, ...]:
-    """The rows of alembic_version; raises Unavailable where nothing was ever migrated."""
-    revisions = await _heads(engine)
-    if not revisions:
-        raise _unready(Place.EMPTY)
-    return revisions
+async def migrated(engine: AsyncEngine) -> Standing:
+    """Where the database stands; raises Unavailable where nothing was ever migrated."""
+    standing = await _standing(engine)
+    if standing.place is Place.EMPTY:
+        raise _unready(standing)
+    return standing
 
 
-async def _heads(engine: AsyncEngine) -> tuple[str, ...]:
-    """The rows of alembic_version; a connection that was lost since the last question is opened anew, once."""
+async def _standing(engine: AsyncEngine) -> Standing:
+    """Where the database stands; a connection that was lost since the last question is opened anew, once."""
     try:
-        return await compatibility.heads(engine)
+        return await compatibility.check(engine)
     except Exception as failure:
         if failures.cure(failure) is not failures.Cure.RECONNECT:
             raise
-    return await compatibility.heads(engine)
+    return await compatibility.check(engine)
 
 
-def _unready(place: Place) -> Unavailable:
-    return Unavailable(_NOT_READY[place], retry_after_seconds=_RETRY_SECONDS)
+def _unready(standing: Standing) -> Unavailable:
+    return Unavailable(standing.why, retry_after_seconds=_RETRY_SECONDS)

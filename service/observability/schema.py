@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,15 +13,19 @@ from litestar import Request, Router
 from litestar.types import ASGIApp
 
 from service.db.database import Database
+from service.errors import Unavailable
 from service.http.answers import Answer
 from service.http.binding import NoParameters
 from service.http.parameters import Parameters
 from service.http.unit import serves
 from service.migrate.entrypoints import status
+from service.migrate.errors import Refused
 from service.migrate.plan import revisions
 from service.migrate.plan.config import scripts
 from service.migrate.state import compatibility, ledger
-from service.observability.readiness import migrated_heads
+from service.observability.readiness import migrated
+
+_RETRY_SECONDS = 5
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s"(:])+'
 # On PostgreSQL the kind is followed by the statement that makes the object, on SQLite by its name.
@@ -114,18 +120,18 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     """The revision of the database, what is left to do of its phases, and how far a backfill is."""
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
-    # Reading the revisions' files takes a moment, once, that no other request should wait for.
-    await asyncio.to_thread(scripts)
-    heads = await migrated_heads(database.reading)
-    async with database.reading.connect() as connection:
-        phases = await connection.run_sync(status.read_phases, heads)
-    place = compatibility.place(heads)
+    with _revisions_readable():
+        # Reading the revisions' files takes a moment, once, that no other request should wait for.
+        await asyncio.to_thread(scripts)
+        standing = await migrated(database.reading)
+        async with database.reading.connect() as connection:
+            phases = await connection.run_sync(status.read_phases, standing.heads)
     document = Schema(
-        revisions=list(heads),
-        place=place,
-        works=place.works,
+        revisions=list(standing.heads),
+        place=standing.place,
+        works=standing.place.works,
         range=SchemaRange(compatibility.OLDEST, compatibility.NEWEST),
-        pending=[each.id for each in reversed(revisions.history(heads)) if not each.applied],
+        pending=list(status.pending(standing)),
         begun=list(phases.begun),
         to_backfill=list(phases.backfill),
         to_contract=list(phases.contract),
@@ -142,8 +148,9 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     """Every revision, the newest first, with the steps that were done of it."""
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
-    await asyncio.to_thread(scripts)
-    heads = await migrated_heads(database.reading)
+    with _revisions_readable():
+        await asyncio.to_thread(scripts)
+        standing = await migrated(database.reading)
     async with database.reading.connect() as connection:
         entries = await connection.run_sync(ledger.entries)
     steps: dict[str, list[SchemaStep]] = {}
@@ -151,7 +158,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
         steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
     items = [
         SchemaRevision(each.id, each.title, each.date, list(each.phases), bool(each.applied), steps.get(each.id, []))
-        for each in revisions.history(heads)
+        for each in revisions.history(standing.applied)
     ]
     return Answer(_encode(SchemaHistory(items)))
 
@@ -166,6 +173,15 @@ def name_of_change(line: str) -> str:
     """Return the sign, the kind and the name in a line of `fingerprint.drift`."""
     found = _CHANGED.match(line)
     return found.group().rstrip(" :(") if found else line[:2] + "an object"
+
+
+@contextmanager
+def _revisions_readable() -> Iterator[None]:
+    """Raises Unavailable if a revision's file is broken: the migrator says which, and what is right."""
+    try:
+        yield
+    except Refused as failure:
+        raise Unavailable(str(failure), retry_after_seconds=_RETRY_SECONDS) from failure
 
 
 router = Router("/v1/schema", route_handlers=[get_schema, get_schema_history])

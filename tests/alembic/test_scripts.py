@@ -1,12 +1,15 @@
 """`--sql`: a script for PostgreSQL does all that a phase does, or says what it cannot."""
 
 from collections.abc import AsyncIterator
+from io import StringIO
 
 import pytest
+from alembic import command
 
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import backfill, contract, current, purge, upgrade
 from service.migrate.errors import Refused
+from service.migrate.plan.config import configuration
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store, opened
@@ -39,11 +42,13 @@ async def test_a_script_up_makes_what_the_migrations_make(postgres: Store, postg
     assert commands.differences(postgres.url) == []
 
 
-async def test_a_script_down_takes_back_what_one_up_did(postgres: Store) -> None:
-    run(postgres, commands.script(postgres.url, "head"))
-    run(postgres, commands.script(postgres.url, f"{commands.head()}:base", down=True))
-    assert await catalog(postgres) == []
-    assert await current(postgres.url) == ()
+@pytest.mark.parametrize("url", ["postgresql://h/x", "sqlite:///none.db"])
+def test_a_script_down_is_refused_by_alembic_too(url: str) -> None:
+    config = configuration(url=url)
+    config.output_buffer = StringIO()
+    with pytest.raises(Refused, match=r"A downgrade is not written as a script.* Run `roster db downgrade REVISION`"):
+        command.downgrade(config, f"{commands.head()}:base", sql=True)
+    assert config.output_buffer.getvalue() == ""
 
 
 async def test_the_triggers_of_a_script_fold_plain_letters_and_leave_others_to_the_backfill(postgres: Store) -> None:

@@ -125,7 +125,7 @@ def test_a_server_that_is_away_is_a_warning_without_its_password(tmp_path: Path)
         assert httpx.get(f"{base}/livez").status_code == 200
         (line,) = lines_before_announcement(log)
         assert line.startswith("Warning:   The database none at 127.0.0.1:1 cannot be used:")
-        assert "Start the database or correct ROSTER_DATABASE_URL" in line
+        assert "Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL" in line
         assert "secret" not in log.read_text()
 
 

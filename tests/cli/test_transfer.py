@@ -152,7 +152,7 @@ async def test_a_failed_export_leaves_the_file_before(empty_url: str, tmp_path: 
     file = tmp_path / "users.csv"
     file.write_text("before")
     done = await run(empty_url, "export", "users", "-o", str(file))
-    assert "`roster db upgrade` brings it up to date" in str(done.exception)
+    assert "run `roster db upgrade`" in str(done.exception)
     assert [each.name for each in tmp_path.iterdir() if each.suffix != ".db"] == ["users.csv"]
     assert file.read_text() == "before"
 

@@ -33,7 +33,7 @@ async def test_is_not_ready_while_the_database_is_away() -> None:
 
 
 async def test_is_ready_beside_newer_code() -> None:
-    assert compatibility.place(["9999_of_the_next_version"]).works
+    assert compatibility.place(["9999_of_the_next_version"], ["9999_of_the_next_version", compatibility.OLDEST]).works
 
 
 async def test_tells_its_version(client: httpx.AsyncClient) -> None:

@@ -51,8 +51,7 @@ def warnings(settings: Settings) -> list[str]:
     except Unavailable as failure:
         found.append(f"{failure} Until then requests are answered with 503.")
     except Refused as failure:
-        cure = "Start the database or correct ROSTER_DATABASE_URL; until then requests are answered with 503."
-        found.append(f"{failure} {cure}")
+        found.append(f"{failure} Until then requests are answered with 503.")
     return found
 
 

@@ -69,15 +69,16 @@ def inner_name(name: str) -> str:
     return name.encode()[: LONGEST_NAME - 9].decode(errors="ignore") + "_" + digest
 
 
-def trash_name(revision: str, name: str) -> str:
-    """What a column or a table is called while a revision keeps it aside.
+def trash_tag(revision: str) -> str:
+    """What names a revision in the names of its trash: its number, else a random id of Alembic's, else a digest."""
+    if number := re.match(r"\d{4}(?=_|$)", revision):
+        return number[0]
+    return revision if re.fullmatch(r"[0-9a-f]{12}", revision) else sha256(revision.encode()).hexdigest()[:12]
 
-    Raises:
-        Refused: that is too long, or the revision has no number, by which it is found again.
-    """
-    if not re.match(r"\d{4}", revision):
-        raise Refused(f"{revision} keeps {name} aside under its number: its id begins with four digits.")
-    return fitting(f"{_TRASH}{revision[:4]}_{name}")
+
+def trash_name(revision: str, name: str) -> str:
+    """What a column or a table is called while a revision keeps it aside; raises Refused if that is too long."""
+    return fitting(f"{_TRASH}{trash_tag(revision)}_{name}")
 
 
 def is_trash(name: str | None) -> bool:

@@ -78,7 +78,9 @@ def _refuse_unfinished(context: MigrationContext) -> None:
 
 def next_id(scripts: ScriptDirectory, message: str) -> str:
     """An id such as 0017_add_colour_to_users: in order when sorted, and telling where it is read."""
-    numbers = [int(match[0]) for each in scripts.walk_revisions() if (match := re.match(r"\d{4}", each.revision))]
+    numbers = [
+        int(match[0]) for each in scripts.walk_revisions() if (match := re.match(r"\d{4}(?=_|$)", each.revision))
+    ]
     slug = re.sub(r"\W+", "_", message.lower()).strip("_") or "change"
     words = f"{max(numbers, default=0) + 1:04d}_{slug}"
     if len(words) > _ID_LENGTH:

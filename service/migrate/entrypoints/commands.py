@@ -19,12 +19,12 @@ from service.db.engine import Purpose, create_engine
 from service.db.urls import parse_url
 from service.migrate.errors import Refused, Unknown, told, two_heads
 from service.migrate.operations.step import Move
-from service.migrate.plan import offline
+from service.migrate.plan import graph, offline
 from service.migrate.plan.config import configuration, scripts
 from service.migrate.plan.plan import Plan, plan
-from service.migrate.plan.revisions import applied_scripts, plans
+from service.migrate.plan.revisions import plans
 from service.migrate.run import pending
-from service.migrate.run.baseline import adopt_applied
+from service.migrate.run.baseline import adopt_applied, applied_scripts
 from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.run.phases import Verbs
@@ -91,10 +91,12 @@ def contract(url: str, revision: str = "head", *, undo: bool = False, **how: Any
     """
 
     def work(verbs: Verbs, plans: list[Plan], report: Report) -> list[str]:
-        at = _position(plans, revision)
+        wanted = None if revision in ("head", "heads") else _named(plans, revision)
         if undo:
-            return pending.undo_contract(verbs, plans[max(at, 0) :], report)
-        return pending.contract(verbs, plans[: at + 1], report)
+            later = set(graph.with_descendants(scripts(), wanted)) if wanted else {plans[-1].revision} if plans else ()
+            return pending.undo_contract(verbs, [each for each in plans if each.revision in later], report)
+        earlier = graph.with_ancestors(scripts(), [wanted]) if wanted else {each.revision for each in plans}
+        return pending.contract(verbs, [each for each in plans if each.revision in earlier], report)
 
     return _work(url, work, **how)
 
@@ -104,13 +106,13 @@ def purge(url: str, **how: Any) -> list[str]:
     return _work(url, pending.purge, **how)
 
 
-def script(url: str, revisions: str, *, down: bool = False) -> str:
-    """Return the SQL of a span of revisions such as `head`, `0002:0005` or, downwards, `0005:0002`."""
+def script(url: str, revisions: str) -> str:
+    """Return the SQL of upgrades to `head`, or of a span of revisions such as `0002:0005`."""
     output = StringIO()
     with _turn(url):
         config = configuration(url=url)
         config.output_buffer = output
-        (command.downgrade if down else command.upgrade)(config, revisions, sql=True)
+        command.upgrade(config, revisions, sql=True)
     return output.getvalue()
 
 
@@ -199,7 +201,7 @@ def _work(url: str, work: Callable[[Verbs, list[Plan], Report], list[str]], **ho
     def take_turn(verbs: Verbs) -> None:
         turn = verbs.turn
         with turn.reading():
-            found = applied_scripts(turn.connection)
+            found = applied_scripts(turn.connection, scripts())
         if not found:
             raise Refused("The database has no revision yet: run `roster db upgrade`.")
         adopt_applied(turn, found)
@@ -215,15 +217,15 @@ def _no_revisions(_heads: object, _context: object) -> list[Any]:
     return []
 
 
-def _position(plans: list[Plan], revision: str) -> int:
-    """Where a revision stands among the plans; behind all of them if it is the newest."""
-    if revision == "head":
-        return len(plans) - 1
+def _named(plans: list[Plan], revision: str) -> str:
+    """The id of an applied revision that is written in safe steps."""
     id = _script(revision).revision
-    for at, each in enumerate(plans):
-        if each.revision == id:
-            return at
-    raise Refused(f"{id} is not applied, or is written in Alembic's plain style.")
+    if id not in {each.revision for each in plans}:
+        raise Refused(
+            f"{id} has no contract here: it is not applied, or is written in Alembic's plain style. "
+            "`roster db history` marks those that are applied."
+        )
+    return id
 
 
 def _script(revision: str) -> Script:

@@ -5,10 +5,12 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
@@ -16,9 +18,12 @@ import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself 
 from service.db.engine import Limits
 from service.db.url_parameters import leads_through_pooler
 from service.db.urls import parse_url
+from service.errors import RosterError
 from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, Unusable, told
+from service.migrate.plan.faults import file_of, of_code
+from service.migrate.plan.files import check
 from service.migrate.plan.offline import written_steps
 from service.migrate.run.backfill.runner import Filler, Progress
 from service.migrate.run.executor import Executor
@@ -61,9 +66,39 @@ def direct_url(settings: Settings) -> str:
     return settings.migrate_url or settings.database_url
 
 
+@contextmanager
+def explained(context: EnvironmentContext) -> Iterator[None]:
+    """Tell what goes wrong in one line, for Alembic's own program too; `alembic --raiseerr` shows where.
+
+    Raises:
+        Refused: a revision's file is broken, its code failed, or the database cannot be used.
+    """
+    try:
+        check(context.script)
+        yield
+    except Refused:
+        raise
+    except RosterError as failure:
+        raise Unusable(str(failure)) from failure
+    except Exception as failure:
+        folders = {Path(script.path).parent for script in context.script.walk_revisions()}
+        files = [file for folder in folders if (file := file_of(failure, folder))]
+        if files and not isinstance(failure, (DBAPIError, CommandError)):
+            raise of_code(failure, files[0]) from failure
+        # Python code has its own way with these.
+        if context.config.cmd_opts is None:
+            raise
+        with told(parse_url(url(context))):
+            raise
+
+
 def is_draft(config: Config) -> bool:
-    """Whether this is `alembic revision` without --autogenerate, which needs no database."""
-    asked = config.attributes.get("draft", getattr(config.cmd_opts, "autogenerate", None) is False)
+    """Whether the command needs no database: a revision without --autogenerate, a merge, a history without marks."""
+    options: Any = config.cmd_opts
+    command_run = getattr(getattr(options, "cmd", (None,))[0], "__name__", None)
+    if command_run == "history":
+        return not options.indicate_current and "current" not in (options.rev_range or "")
+    asked = config.attributes.get("draft", getattr(options, "autogenerate", None) is False or command_run == "merge")
     return bool(asked)
 
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, select, text
 
 from service.db.engine import Purpose, create_engine
 from service.db.urls import parse_url, shown, sqlite_file
-from service.migrate.entrypoints import commands
 from service.migrate.errors import told
-from service.migrate.plan import checksum, revisions
+from service.migrate.plan import checksum, graph, revisions
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.plan.revisions import plans
@@ -18,7 +18,7 @@ from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
 from service.migrate.state.backfills import FillState
-from service.migrate.state.compatibility import Place
+from service.migrate.state.compatibility import Place, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,8 @@ class Remaining:
 class Status:
     """`current` has one revision, none when nothing was ever applied, more only between two heads and their merge.
 
+    `head` names more than one revision where branches were not joined.
+
     `drift` (in `phases`) is what someone changed by other means since the runner was here, one line for each thing.
     """
 
@@ -73,7 +75,12 @@ class Status:
 
     @property
     def up_to_date(self) -> bool:
-        return self.current == (self.head,)
+        return " and ".join(self.current) == self.head
+
+    @property
+    def why(self) -> str:
+        """Why this code cannot serve from the database, and what helps; empty if it can."""
+        return Standing(heads=self.current, place=self.place).why
 
     @property
     def is_sound(self) -> bool:
@@ -85,29 +92,39 @@ class Status:
 async def status(url: str) -> Status:
     """Ask the database once; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
-    heads: tuple[str, ...] = ()
+    standing = Standing(heads=(), place=Place.EMPTY)
     phases = Remaining()
     migrator = lock.file_holder(parsed)
     blocked_by = None
     if not is_missing_file(parsed):
         with told(parsed):
             async with disposed(create_engine(parsed, Purpose.READ)) as engine:
-                heads = await compatibility.heads(engine)
+                standing = await compatibility.check(engine)
                 async with engine.connect() as connection:
-                    phases = await connection.run_sync(read_phases, heads)
+                    phases = await connection.run_sync(read_phases, standing.heads)
                     if engine.dialect.name == "postgresql":
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
     return Status(
         database=shown(url),
-        place=compatibility.place(heads),
-        current=heads,
-        head=commands.head(),
-        pending=tuple(revision.id for revision in reversed(revisions.history(heads)) if not revision.applied),
+        place=standing.place,
+        current=standing.heads,
+        head=" and ".join(sorted(scripts().get_heads())),
+        pending=pending(standing),
         phases=phases,
         migrator=migrator,
         blocked_by=blocked_by,
     )
+
+
+async def standing(url: str) -> Standing:
+    """Where the database stands, and nothing else of it; raises Refused if it cannot be reached."""
+    parsed = parse_url(url)
+    if is_missing_file(parsed):
+        return Standing(heads=(), place=Place.EMPTY)
+    with told(parsed):
+        async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+            return await compatibility.check(engine)
 
 
 async def current(url: str) -> tuple[str, ...]:
@@ -120,34 +137,44 @@ async def current(url: str) -> tuple[str, ...]:
             return await compatibility.heads(engine)
 
 
+def pending(standing: Standing) -> tuple[str, ...]:
+    """The revisions that `upgrade` would apply, the oldest first; none where it would be refused."""
+    if standing.place in (Place.FOREIGN, Place.SPLIT):
+        return ()
+    return tuple(each.id for each in reversed(revisions.history(standing.applied)) if not each.applied)
+
+
 def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
     """What is left of the revisions below these heads; nothing where no runner ever was."""
     kept = tuple(each.described for each in trash.kept(connection))
     if not ledger.exists(connection):
         return Remaining(kept_aside=kept)
-    applied = revisions.ancestors(heads)
+    directory = scripts()
+    applied = graph.with_ancestors(directory, heads)
     known = ledger.known(connection)
-    if not applied.issuperset(heads):
+    if graph.unknown(directory, heads):
         # Newer code was here: which of its revisions are done this code cannot tell.
         applied |= known
     done = ledger.all_done(connection)
     fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.FILLS))}
-    found = plans(
-        [script for script in revisions.walk() if script.revision in applied & known], connection.dialect.name
-    )
-    found.reverse()
+    found = plans(graph.oldest_first(directory, applied & known), connection.dialect.name)
     return Remaining(
         unended=ledger.unended(connection),
-        begun=tuple(sorted((known - applied) | ledger.taken_back(connection, applied))),
+        begun=_in_order(directory, (known - applied) | ledger.taken_back(connection, applied)),
         backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),
         contract=tuple(
             each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
         ),
         kept_aside=kept,
-        edited=tuple(checksum.edited(ledger.contents(connection), list(scripts().walk_revisions()))),
+        edited=tuple(checksum.edited(ledger.contents(connection), list(directory.walk_revisions()))),
         backfills=tuple(_backfill(row) for row in fills.values() if row.state != FillState.DONE),
         drift=tuple(drift.drift(connection)),
     )
+
+
+def _in_order(directory: ScriptDirectory, ids: set[str]) -> tuple[str, ...]:
+    """The oldest first, and those that have no script last."""
+    return (*(each.revision for each in graph.oldest_first(directory, ids)), *graph.unknown(directory, ids))
 
 
 def is_missing_file(url: URL) -> bool:

@@ -37,7 +37,7 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
         return
     shown = "; ".join(", ".join(str(value) for value in row) for row in sample)
     more = "; …" if count > len(sample) else ""
-    raise Refused(f"{check.why} ({count}): {shown}{more}.")
+    raise Refused(f"{check.why} ({count}): {shown}{more}.{f' {check.cure}.' if check.cure else ''}")
 
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:

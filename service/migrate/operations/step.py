@@ -101,6 +101,8 @@ class Precondition:
     table: str = ""
     needs: tuple[str, ...] = ()
     ignoring: frozenset[str] = frozenset()
+    # What helps, as one more sentence.
+    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

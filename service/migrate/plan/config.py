@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 
 import service
 from service.migrate.errors import Refused
+from service.migrate.plan.files import check
 
 _FILE = "alembic.ini"
 
@@ -25,8 +26,10 @@ def configuration(**attributes: Any) -> Config:
 
 @cache
 def scripts() -> ScriptDirectory:
-    """The revisions beside alembic.ini, read once."""
-    return ScriptDirectory.from_config(configuration())
+    """The revisions beside alembic.ini, read once; raises Refused if one of them is broken."""
+    directory = ScriptDirectory.from_config(configuration())
+    check(directory)
+    return directory
 
 
 def folders() -> list[Path]:

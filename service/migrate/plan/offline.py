@@ -8,24 +8,37 @@ from alembic.runtime.migration import MigrationContext
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Fill, Move, Step
-from service.migrate.plan.plan import Plan, plan
+from service.migrate.plan.plan import plan
 
 _BATCH_ROWS = 1000
 _LOCK_MILLISECONDS = 50
 
 
 def written_steps(find: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
-    """Alembic's list of revisions, of which ours write their steps instead of running them."""
+    """Alembic's list of revisions to upgrade to, of which ours write their steps instead of running them.
+
+    Raises:
+        Refused: they are revisions to downgrade from.
+    """
+    if find.__name__ == "downgrade":
+        raise no_downgrade()
 
     def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
         for step in find(heads, migration):
             found = None if step.info.is_stamp else plan(step.revision, migration.dialect.name)
             if found is not None:
-                moves = found.expand if step.is_upgrade else _way_back(found)
-                step.migration_fn = _writer(migration, moves)
+                step.migration_fn = _writer(migration, found.expand)
             yield step
 
     return steps
+
+
+def no_downgrade() -> Refused:
+    # A contract, a purge and rows that were written since all change what a downgrade has to do.
+    return Refused(
+        "A downgrade is not written as a script: its steps depend on what the database's revisions have done. "
+        "Run `roster db downgrade REVISION` against the database itself."
+    )
 
 
 def script(moves: Sequence[Move], dialect: str) -> str:
@@ -35,13 +48,6 @@ def script(moves: Sequence[Move], dialect: str) -> str:
         Refused: one of them needs the database at hand, or Python.
     """
     return "\n\n".join(_written(move, dialect) for move in moves if not isinstance(move, Step) or move.scripted)
-
-
-def _way_back(found: Plan) -> tuple[Move, ...]:
-    """What undoes the expand; nobody has contracted what a script upgraded."""
-    if found.downgrade is not None:
-        return found.downgrade
-    return tuple(move for step in reversed(found.expand) if step.scripted for move in step.undo)
 
 
 def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[..., None]:

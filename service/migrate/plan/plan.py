@@ -17,6 +17,7 @@ from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Undo
 from service.migrate.operations.preconditions import Refuse
 from service.migrate.operations.step import Fill, Precondition, Step, Target
+from service.migrate.plan.faults import explained
 from service.migrate.plan.recorder import recorded, written_for
 
 
@@ -33,11 +34,13 @@ class Phase(StrEnum):
 class Plan:
     """Everything that a revision has to do on one kind of database.
 
-    `settle` follows the last of `fills`. `downgrade` is `None` when the way back is to undo all of it.
+    `creates` are the tables that are not there before. `settle` follows the last of `fills`. `downgrade` is `None` when
+    the way back is to undo all of it.
     """
 
     revision: str
     title: str
+    creates: tuple[str, ...]
     needs: tuple[Columns, ...]
     checks: tuple[Precondition, ...]
     expand: tuple[Step, ...]
@@ -71,13 +74,17 @@ def plan(script: Script, dialect: str) -> Plan | None:
     """The revision's plan; `None` for one in Alembic's plain style.
 
     Raises:
-        Refused: the file asks for something where it cannot be done.
+        Refused: the file asks for something where it cannot be done, or its code fails.
     """
-    module: Any = script.module
-    if is_plain(module):
+    if is_plain(script.module):
         return None
-    target = Target(dialect=dialect, revision=script.revision)
-    with written_for(dialect):
+    with explained(script.path):
+        return _plan(script, Target(dialect=dialect, revision=script.revision))
+
+
+def _plan(script: Script, target: Target) -> Plan:
+    module: Any = script.module
+    with written_for(target):
         upgrade = _with_returning_keys(recorded(module.upgrade))
         contract = recorded(module.contract) if hasattr(module, "contract") else []
         downgrade = recorded(module.downgrade)
@@ -108,6 +115,7 @@ def _planned(script: Script, target: Target, declared: tuple[Fill, ...], functio
     return Plan(
         revision=script.revision,
         title=script.doc,
+        creates=tuple(sorted(upgrade.creates)),
         needs=tuple(dict.fromkeys(upgrade.requires)),
         checks=upgrade.preconditions,
         expand=upgrade.expand,

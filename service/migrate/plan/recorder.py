@@ -1,14 +1,17 @@
 """A revision's functions are run to hear what they ask for; nothing is done meanwhile."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Operation
+from service.migrate.operations.step import Target
+from service.migrate.plan.arguments import misfit
 
 _heard: ContextVar[list[Operation] | None] = ContextVar("heard", default=None)
-_dialect: ContextVar[str | None] = ContextVar("dialect", default=None)
+_target: ContextVar[Target | None] = ContextVar("target", default=None)
 
 
 def note(operation: Operation) -> None:
@@ -23,7 +26,19 @@ def note(operation: Operation) -> None:
             f"{type(operation).__name__} belongs in a revision that does not import Alembic's op: one is written "
             "either with service.migrate.ops, in safe steps, or with op, in one transaction."
         )
+    _ask(operation)
     heard.append(operation)
+
+
+def _ask(operation: Operation) -> None:
+    """Let an argument that cannot be right fail here, in the line of the revision that gave it."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
+    function = caller.f_globals.get(caller.f_code.co_name) if caller is not None else None
+    if caller is not None and inspect.isfunction(function) and (wrong := misfit(caller, function)):
+        raise TypeError(wrong)
+    if target := _target.get():
+        operation.phases(target)
 
 
 def recorded(function: Callable[[], None]) -> list[Operation]:
@@ -38,13 +53,13 @@ def recorded(function: Callable[[], None]) -> list[Operation]:
 
 
 @contextmanager
-def written_for(dialect: str) -> Iterator[None]:
+def written_for(target: Target) -> Iterator[None]:
     """What runs inside is told by `either` which database it is for."""
-    token = _dialect.set(dialect)
+    token = _target.set(target)
     try:
         yield
     finally:
-        _dialect.reset(token)
+        _target.reset(token)
 
 
 def either(*, postgresql: str, sqlite: str) -> str:
@@ -53,7 +68,7 @@ def either(*, postgresql: str, sqlite: str) -> str:
     Raises:
         Refused: it is not known yet, since the file is only being read; a backfill that asks is written as a function.
     """
-    dialect = _dialect.get()
-    if dialect is None:
+    target = _target.get()
+    if target is None:
         raise Refused("ops.either(…) is for upgrade(), contract(), downgrade() and a backfill() that is a function.")
-    return postgresql if dialect == "postgresql" else sqlite
+    return postgresql if not target.is_sqlite else sqlite

@@ -5,13 +5,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
-from sqlalchemy import Connection
 
-from service.migrate.errors import Refused
+from service.migrate.plan import graph
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, is_plain, plan
 
@@ -33,10 +29,9 @@ class Revision:
     applied: bool | None
 
 
-def history(heads: tuple[str, ...] | None) -> list[Revision]:
-    """Every revision, newest first; those below the heads are applied."""
-    applied = ancestors(heads or ())
-    return [_revision(script, None if heads is None else script.revision in applied) for script in walk()]
+def history(applied: Collection[str] | None) -> list[Revision]:
+    """Every revision, newest first; `applied` are those that a database has, `None` if none was asked."""
+    return [_revision(script, None if applied is None else script.revision in applied) for script in walk()]
 
 
 def walk() -> list[Script]:
@@ -44,35 +39,9 @@ def walk() -> list[Script]:
     return list(scripts().walk_revisions())
 
 
-def ancestors(heads: tuple[str, ...]) -> set[str]:
-    """The ids of the revisions that a database at these heads has."""
-    try:
-        return {script.revision for script in scripts().iterate_revisions(heads, "base")} if heads else set()
-    except (CommandError, RevisionError):
-        # A database ahead of this code has all that this code knows.
-        return {script.revision for script in walk()}
-
-
-def applied_scripts(connection: Connection) -> list[Script]:
-    """The scripts of the revisions that are applied, the oldest first; raises Refused as `below` does."""
-    return below(MigrationContext.configure(connection).get_current_heads(), scripts())
-
-
 def below(heads: Iterable[str], directory: ScriptDirectory) -> list[Script]:
-    """The scripts of the revisions that a database at these heads has, the oldest first.
-
-    Raises:
-        Refused: one of them is none of ours: the database is ahead of this code.
-    """
-    for head in heads:
-        try:
-            directory.get_revision(head)
-        except (CommandError, RevisionError) as unknown:
-            raise Refused(
-                f"The database is at revision {head}, which this code does not know: newer code upgraded it. "
-                "Run this with that code."
-            ) from unknown
-    return list(reversed(list(directory.iterate_revisions(tuple(heads), "base")))) if heads else []
+    """The scripts of the revisions that a database at these heads has, the oldest first."""
+    return graph.oldest_first(directory, graph.with_ancestors(directory, heads))
 
 
 def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
+from service.migrate.operations.step import Target
 from service.migrate.plan.plan import Phase, Plan
-from service.migrate.run.phases import Verbs
+from service.migrate.run.phases import Verbs, dropping
 from service.migrate.state import ledger, trash
 
 Report = Callable[[str], None]
@@ -62,18 +64,31 @@ def purge(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
     Raises:
         Refused: a contract that is half done still needs it.
     """
-    by_number = {plan.revision[:4]: plan for plan in plans}
     with verbs.turn.reading():
-        numbers = sorted({each.number for each in trash.kept(verbs.turn.connection)})
+        kept = trash.kept(verbs.turn.connection)
+    owners = [_owner(plans, each, verbs.turn.dialect) for each in kept]
+    owned = [
+        (plan, [each for each, owner in zip(kept, owners, strict=True) if owner is plan]) for plan in (*plans, None)
+    ]
     done = []
-    for number in numbers:
-        plan = by_number.get(number)
-        if plan is not None and not _is_contracted(verbs, plan):
+    for plan, items in owned:
+        if items and plan is not None and not _is_contracted(verbs, plan):
             raise Refused(f"{plan.revision} cannot be purged: its contract is not over. Run `roster db contract`.")
-        for each in verbs.purge(number, plan.revision if plan else number):
+        for each in items:
+            verbs.purge(each, plan.revision if plan else each.tag)
             report(f"Purged {each.described}.")
             done.append(each.described)
     return done
+
+
+def _owner(plans: Sequence[Plan], kept: trash.Kept, dialect: str) -> Plan | None:
+    """The applied revision that keeps it aside; revisions of two branches may have the same number."""
+    same = [plan for plan in plans if ddl.trash_tag(plan.revision) == kept.tag]
+    for plan in same:
+        title = dropping(Target(dialect=dialect, revision=plan.revision), kept).title
+        if any(step.title == title for step in plan.purge):
+            return plan
+    return same[0] if same else None
 
 
 def _is_filled(verbs: Verbs, plan: Plan) -> bool:

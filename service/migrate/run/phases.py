@@ -9,11 +9,12 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import counted
+from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
 from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
-from service.migrate.operations.step import Fill, Precondition, Target
+from service.migrate.operations.step import Fill, Precondition, Step, Target
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import Filler
@@ -23,6 +24,11 @@ from service.migrate.run.retry import give_way, write_down
 from service.migrate.run.rollback import undo
 from service.migrate.run.session import Turn
 from service.migrate.state import drift, ledger, trash
+
+
+def dropping(target: Target, one: trash.Kept) -> Step:
+    """The step that drops what is kept aside."""
+    return dropped(target, one.table) if one.column is None else removal(target, one.table, one.column)
 
 
 @dataclass(kw_only=True)
@@ -119,13 +125,15 @@ class Verbs:
             self._refuse_rows(plan.contract_checks)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
-    def purge(self, number: str, revision: str) -> list[trash.Kept]:
-        """Drop for good what the revision of this number keeps aside, and note what is gone."""
+    def purge(self, one: trash.Kept, revision: str) -> None:
+        """Drop for good what a revision keeps aside, and note what is gone."""
         with self.turn.reading():
-            found = [each for each in trash.kept(self._connection) if each.number == number]
-        for each in found:
-            self._purge_one(revision, each)
-        return found
+            lost = trash.size(self._connection, one)
+        record = partial(ledger.purge, self._connection, revision, one.described, lost)
+        step = replace(
+            dropping(Target(dialect=self.turn.dialect, revision=revision), one), title=f"drop {one.described}"
+        )
+        self.executor.perform(revision, "purge", [step], record, rows=lost)
 
     def whole(self, plan: Plan) -> None:
         """All four at once, for a database that nobody uses yet."""
@@ -133,7 +141,11 @@ class Verbs:
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
         self.fill(plan)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
-        self.purge(plan.revision[:4], plan.revision)
+        with self.turn.reading():
+            kept = trash.kept(self._connection)
+        for one in kept:
+            if one.tag == ddl.trash_tag(plan.revision):
+                self.purge(one, plan.revision)
         entry = ledger.Entry(
             revision=plan.revision, phase="all", step=plan.title, seconds=round(time.monotonic() - began, 6)
         )
@@ -185,14 +197,6 @@ class Verbs:
                     f"{title}. Bring the file back as it was, and make a new revision of what is new."
                 )
         return set(titles)
-
-    def _purge_one(self, revision: str, one: trash.Kept) -> None:
-        target = Target(dialect=self.turn.dialect, revision=revision)
-        step = dropped(target, one.table) if one.column is None else removal(target, one.table, one.column)
-        with self.turn.reading():
-            lost = trash.size(self._connection, one)
-        record = partial(ledger.purge, self._connection, revision, one.described, lost)
-        self.executor.perform(revision, "purge", [replace(step, title=f"drop {one.described}")], record, rows=lost)
 
     def refuse_unfilled(self, plan: Plan) -> None:
         """Raises Refused if the revision's backfill is not over."""

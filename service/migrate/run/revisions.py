@@ -22,11 +22,13 @@ from service.migrate.plan import checksum
 from service.migrate.plan.plan import Plan, plan
 from service.migrate.plan.revisions import below, plans
 from service.migrate.run.baseline import adopt_applied
+from service.migrate.run.existing import refuse_tables_there
 from service.migrate.run.locking.waiting import pause
 from service.migrate.run.phases import Verbs
 from service.migrate.run.retry import write_down
 from service.migrate.run.session import Turn
 from service.migrate.state import ledger, trash
+from service.migrate.state.compatibility import refuse_unknown
 
 TRY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
@@ -126,6 +128,8 @@ class Steps:
             self.turn.lease.renew(connection)
         if ctx.dialect.name == "sqlite":
             refuse_dangling(catalog.dangling_rows(connection) - self._dangling)
+        if step.is_stamp:
+            ledger.audit(connection, [ledger.Entry(revision=each, phase=ledger.STAMP, step="stamp") for each in heads])
         if step.is_stamp or not step.is_upgrade:
             assert ctx.script is not None  # noqa: S101 - there is one whenever Alembic runs revisions
             for revision in ledger.known(connection) - {script.revision for script in below(heads, ctx.script)}:
@@ -138,6 +142,7 @@ class Steps:
     def _found(self, heads: tuple[str, ...], context: MigrationContext) -> list[Any]:
         """What is to be done, when all is prepared for it."""
         assert context.script is not None  # noqa: S101 - as above
+        refuse_unknown(self.turn.connection, heads, context.script)
         applied = below(heads, context.script)
         left = list(self.asked.find(heads, context))
         begun, taken_back = self._halves(applied, context.script)
@@ -146,6 +151,8 @@ class Steps:
         if self.asked.counts_from_here:
             # One that was only begun is one step down as well.
             left = left[: max(len(left) - len(begun), 0)]
+        if self.asked.is_upgrade and not heads:
+            refuse_tables_there(self.turn, left)
         self._begin(heads, applied)
         if self.asked.is_downgrade:
             for found in plans([step.revision for step in left], self.turn.dialect):
@@ -240,5 +247,6 @@ def _nothing(**_: Any) -> None:
 
 def _described(step: Any) -> str:
     info = step.info
-    verb = "Stamp" if info.is_stamp else "Upgrade to" if info.is_upgrade else "Downgrade from"
-    return f"{verb} {info.up_revision_id}"
+    if info.is_stamp:
+        return f"Stamp {' and '.join(info.destination_revision_ids) or 'base'}"
+    return f"{'Upgrade to' if info.is_upgrade else 'Downgrade from'} {info.up_revision_id}"

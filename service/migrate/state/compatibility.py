@@ -1,13 +1,20 @@
 """Which revisions of the database this code works with, so that a service can be ready while the schema moves on."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import bindparam, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.failures import causes, is_schema_missing
+from service.migrate.errors import Refused
+from service.migrate.plan import graph
+from service.migrate.plan.config import scripts
+from service.migrate.state import ledger
 
 OLDEST = "0016_widen_record_titles"
 NEWEST = "0016_widen_record_titles"
@@ -19,8 +26,7 @@ FILLED = (
     "0011_extend_departments",
     "0012_extend_employees",
 )
-_DIGITS = 4
-
+ADOPTING = "docs/adopting.md"
 
 _UNFILLED = text(
     "SELECT revision FROM migration_revisions AS applied WHERE revision IN :needed AND NOT EXISTS ("
@@ -29,13 +35,17 @@ _UNFILLED = text(
 
 
 class Place(StrEnum):
-    """Where a database stands, seen from this code."""
+    """Where a database stands, seen from this code.
+
+    `foreign` is a revision that is not one of this project, `split` a version table that contradicts itself.
+    """
 
     EMPTY = "empty"
     BEHIND = "behind"
     INSIDE = "inside"
     AHEAD = "ahead"
     SPLIT = "split"
+    FOREIGN = "foreign"
 
     @property
     def works(self) -> bool:
@@ -43,17 +53,87 @@ class Place(StrEnum):
         return self in (Place.INSIDE, Place.AHEAD)
 
 
-def place(heads: Iterable[str]) -> Place:
-    """Tell where a database with these rows in alembic_version stands; the number in front of an id is its order."""
-    found = sorted(heads)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The rows of alembic_version, and the place of a database with these.
+
+    `recorded` are the revisions that the database says this project's migrator applied; asked when a row has no script.
+    """
+
+    heads: tuple[str, ...]
+    place: Place
+    recorded: frozenset[str] = frozenset()
+
+    @property
+    def applied(self) -> set[str]:
+        """The revisions of this code that the database has."""
+        found = self.heads if self.place is Place.FOREIGN else (*self.heads, *self.recorded)
+        return graph.with_ancestors(scripts(), found)
+
+    @property
+    def why(self) -> str:
+        """Why this code cannot serve from the database, and what helps."""
+        return {
+            Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
+            Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
+            Place.SPLIT: split(self.heads),
+            Place.FOREIGN: foreign(self.heads),
+        }.get(self.place, "")
+
+
+def place(heads: Iterable[str], recorded: Collection[str], directory: ScriptDirectory | None = None) -> Place:
+    """Tell where a database with these rows in alembic_version stands.
+
+    `recorded` are the revisions that the database itself says were applied there by this project's migrator: a head
+    without a script is newer code's if it is among them, and so is the oldest revision that this code works with.
+
+    Raises:
+        Refused: the scripts cannot be read, and are needed to tell.
+    """
+    found = set(heads)
     if not found:
         return Place.EMPTY
-    if len(found) > 1:
+    if found == {NEWEST}:
+        return Place.INSIDE
+    directory = directory or scripts()
+    if strangers := graph.unknown(directory, found):
+        applied = graph.with_ancestors(directory, found) | set(recorded)
+        return Place.AHEAD if applied.issuperset((OLDEST, *strangers)) else Place.FOREIGN
+    if graph.overlapping(directory, found):
         return Place.SPLIT
-    number = found[0][:_DIGITS]
-    if number < OLDEST[:_DIGITS]:
+    applied = graph.with_ancestors(directory, found)
+    if OLDEST not in applied:
         return Place.BEHIND
-    return Place.AHEAD if number > NEWEST[:_DIGITS] else Place.INSIDE
+    return Place.INSIDE if applied <= graph.with_ancestors(directory, [NEWEST]) else Place.AHEAD
+
+
+def refuse_unknown(connection: Connection, heads: Collection[str], directory: ScriptDirectory) -> None:
+    """Raises Refused if these rows of alembic_version are not all revisions that this code has, with the way out."""
+    if strangers := graph.unknown(directory, heads):
+        if ledger.recorded(connection, strangers).issuperset(strangers):
+            raise Refused(
+                f"The database is at revision {' and '.join(strangers)}, which this code does not know: newer code "
+                "upgraded it. Run this with that code."
+            )
+        raise Refused(foreign(strangers))
+    if graph.overlapping(directory, heads):
+        raise Refused(split(heads))
+
+
+def foreign(heads: Collection[str]) -> str:
+    """What is said of a database that another program's migrations made."""
+    return (
+        f"The database is at {' and '.join(sorted(heads))}, which is not a revision of this project: another program's "
+        f"migrations made it. Name another database in ROSTER_DATABASE_URL, or adopt this one as {ADOPTING} says."
+    )
+
+
+def split(heads: Collection[str]) -> str:
+    """What is said of a version table of which one row includes another."""
+    return (
+        f"alembic_version holds {' and '.join(sorted(heads))}, of which one builds on another: `alembic stamp --purge "
+        "REVISION` leaves the one that the tables are at."
+    )
 
 
 async def heads(engine: AsyncEngine) -> tuple[str, ...]:
@@ -80,9 +160,22 @@ async def unfilled(engine: AsyncEngine) -> tuple[str, ...]:
         raise
 
 
-async def check(engine: AsyncEngine) -> Place:
-    """Where the engine's database stands now."""
-    return place(await heads(engine))
+async def check(engine: AsyncEngine) -> Standing:
+    """Where the engine's database stands now: one SELECT, and more only when it is not at this code's newest revision.
+
+    Raises:
+        Refused: the scripts cannot be read, and are needed to tell.
+    """
+    found = await heads(engine)
+    if not found or found == (NEWEST,):
+        return Standing(heads=found, place=place(found, ()))
+    # Reading the revisions' files takes a moment, once, that no other request should wait for.
+    directory = await asyncio.to_thread(scripts)
+    recorded: frozenset[str] = frozenset()
+    if graph.unknown(directory, found):
+        async with engine.connect() as connection:
+            recorded = frozenset(await connection.run_sync(ledger.recorded, found))
+    return Standing(heads=found, place=place(found, recorded, directory), recorded=recorded)
 
 
 def is_not_there_yet(error: DBAPIError) -> bool:

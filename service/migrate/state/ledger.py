@@ -110,6 +110,7 @@ CATALOG = Table(
     Column("taken_at", UtcDateTime, nullable=False),
 )
 TABLES = frozenset(_METADATA.tables)
+STAMP = "stamp"
 _WHOLE = "whole"
 _TAKEN_BACK = ""
 
@@ -190,6 +191,16 @@ def known(connection: Connection) -> set[str]:
     for table in (STEPS, FILLS, REVISIONS):
         found |= set(connection.execute(select(table.c.revision).distinct()).scalars())
     return found - {_WHOLE}
+
+
+def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
+    """The revisions that this project's migrator applied here, and those of the heads that it stamped."""
+    if not exists(connection):
+        return set()
+    applied = select(REVISIONS.c.revision)
+    # Lines of the audit outlive a downgrade; that a head is applied now is what alembic_version says.
+    stamped = select(AUDIT.c.revision).where(AUDIT.c.revision.in_(heads), AUDIT.c.phase == STAMP)
+    return set(connection.execute(applied.union(stamped)).scalars())
 
 
 def make_whole(connection: Connection) -> None:

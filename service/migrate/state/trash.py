@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl
 
-_NAMED = re.compile(r"_trash_(\d{4})_(.+)")
+_NAMED = re.compile(r"_trash_(\d{4}|[0-9a-f]{12})_(.+)")
 _COLUMNS = {
     "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c "
     "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1, 2",
@@ -24,9 +24,9 @@ _TABLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A table kept aside, or a column of `table`, by the revision of this number."""
+    """A table kept aside, or a column of `table`, by the revision of this tag."""
 
-    number: str
+    tag: str
     table: str
     column: str | None
     name: str
@@ -43,10 +43,10 @@ def kept(connection: Connection) -> list[Kept]:
     dialect = connection.dialect.name
     for table, column in connection.exec_driver_sql(_COLUMNS[dialect]):
         if match := _NAMED.fullmatch(column):
-            found.append(Kept(number=match[1], table=table, column=column, name=match[2]))
+            found.append(Kept(tag=match[1], table=table, column=column, name=match[2]))
     for (table,) in connection.exec_driver_sql(_TABLES[dialect]):
         if match := _NAMED.fullmatch(table):
-            found.append(Kept(number=match[1], table=table, column=None, name=match[2]))
+            found.append(Kept(tag=match[1], table=table, column=None, name=match[2]))
     return found
 
 

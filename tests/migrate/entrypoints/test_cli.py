@@ -171,8 +171,17 @@ def test_a_script_is_printed_and_nothing_done(empty_postgres_url: str) -> None:
     assert result.exit_code == 0
     assert "ALTER TABLE users ADD COLUMN age INTEGER;" in result.stdout
     assert roster("current", url=empty_postgres_url).stdout == "none\n"
-    down = roster("downgrade", "0002:0001", "--sql", url=empty_postgres_url)
-    assert "ALTER TABLE users RENAME COLUMN age TO _trash_0002_age;" in down.stdout
+
+
+@pytest.mark.parametrize("span", ["0002:0001", "0001", "-1", "base"])
+def test_no_script_of_a_downgrade_is_printed(fresh_url: str, span: str) -> None:
+    """A script does not know that a revision was contracted, and would drop what was written since."""
+    down = roster("downgrade", span, "--sql", url=fresh_url)
+    assert (down.exit_code, down.stdout) == (1, "")
+    assert "Run `roster db downgrade REVISION` against the database itself." in down.stderr
+    undo = roster("contract", "0015", "--undo", "--sql", url=fresh_url)
+    assert (undo.exit_code, undo.stdout) == (1, "")
+    assert "Run `roster db contract 0015 --undo` against the database itself." in undo.stderr
 
 
 def test_revision_says_that_there_is_nothing_to_write_or_where_it_wrote(fresh_url: str, project: Project) -> None:

@@ -136,7 +136,7 @@ def test_an_id_that_someone_chose_is_kept(project: Project) -> None:
 
 async def test_a_draft_needs_a_database_at_head(empty_url: str) -> None:
     await upgrade(empty_url, "0001")
-    with pytest.raises(Refused, match="Target database is not up to date"):
+    with pytest.raises(Refused, match="run `roster db upgrade`, then draft again"):
         commands.draft(empty_url, "too early")
     assert await current(empty_url) == ("0001_create_users",)
 

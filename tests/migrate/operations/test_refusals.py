@@ -4,8 +4,7 @@ import pytest
 
 from service.migrate.entrypoints.aio import upgrade
 from service.migrate.errors import Refused
-from service.migrate.plan.config import scripts
-from service.migrate.plan.plan import plan
+from tests.migrate.operations.live import live
 from tests.migrate.operations.written import planned
 from tests.migrate.project import Project
 
@@ -158,13 +157,28 @@ def test_a_downgrade_undoes_everything_or_says_what_to_do(project: Project) -> N
     planned(project, "postgresql", down='ops.refuse_if_any("SELECT 1", "Rows")\nops.undo()')
 
 
-def test_a_revision_without_a_number_keeps_nothing_aside(project: Project) -> None:
-    project.clear()
-    project.add_safe("mine", after=None, up='ops.add_column("t", sa.Column("c", sa.Integer()))')
-    script = scripts().get_revision("mine")
-    assert script is not None
-    with pytest.raises(Refused, match="mine keeps c aside under its number: its id begins with four digits"):
-        plan(script, "postgresql")
+@pytest.mark.parametrize(
+    ("id", "tag"),
+    [("0017_x", "0017"), ("9042ab12cd34", "9042ab12cd34"), ("e6a077a2804d", "e6a077a2804d"), ("mine", "4d94a9b2b5f1")],
+)
+async def test_a_revision_of_any_id_keeps_aside_brings_back_and_purges(
+    empty_url: str, project: Project, id: str, tag: str
+) -> None:
+    async with live(empty_url, project, up="pass") as it:
+        project.remove("0002_change")
+        project.add_safe(
+            id, after="0001_base", contract='ops.drop_column("t", sa.Column("b", sa.Integer(), server_default="1"))'
+        )
+        before = await it.rows()
+        await it.up()
+        await it.contract()
+        if id != "mine":
+            assert f"_trash_{tag}_b" in str(await it.catalog(kept_aside=True))
+        await it.down()
+        assert await it.rows() == before
+        await it.up()
+        await it.contract()
+        assert await it.purge() == ["t.b"]
 
 
 async def test_a_revision_of_the_plain_style_calls_no_operation(empty_url: str, project: Project) -> None:

@@ -1,38 +1,169 @@
-import pytest
+import asyncio
 
+import pytest
+from click.testing import CliRunner
+
+from service.app import create_app
+from service.cli import main
 from service.db.engine import Purpose, create_engine
+from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import downgrade, upgrade
+from service.migrate.entrypoints.status import status
+from service.migrate.errors import Refused
+from service.migrate.state import compatibility
 from service.migrate.state.compatibility import NEWEST, OLDEST, Place, check, place
+from service.settings import Settings
+from tests.alembic.store import Store
+from tests.conftest import client_of
+from tests.migrate.project import Project
+
+TUTORIALS = "e6a077a2804d"
 
 
 @pytest.mark.parametrize(
-    ("heads", "expected", "works"),
+    ("heads", "recorded", "expected", "works"),
     [
-        ([], Place.EMPTY, False),
-        (["0001_create_users"], Place.BEHIND, False),
-        ([OLDEST], Place.INSIDE, True),
-        ([NEWEST], Place.INSIDE, True),
-        (["9999_newer"], Place.AHEAD, True),
-        ([NEWEST, "9999_newer"], Place.SPLIT, False),
+        ([], [], Place.EMPTY, False),
+        (["0001_create_users"], [], Place.BEHIND, False),
+        ([OLDEST], [], Place.INSIDE, True),
+        ([NEWEST], [], Place.INSIDE, True),
+        (["9999_newer"], [OLDEST, "9999_newer"], Place.AHEAD, True),
+        (["0001_newer"], [OLDEST, "0001_newer"], Place.AHEAD, True),
+        ([TUTORIALS], [OLDEST, TUTORIALS], Place.AHEAD, True),
+        ([NEWEST, "9999_newer"], [OLDEST, "9999_newer"], Place.AHEAD, True),
+        (["9999_newer", "9998_newer"], [OLDEST, "9999_newer", "9998_newer"], Place.AHEAD, True),
+        (["9999_newer"], [], Place.FOREIGN, False),
+        (["9999_newer"], [OLDEST], Place.FOREIGN, False),
+        (["9999_newer"], ["9999_newer"], Place.FOREIGN, False),
+        ([TUTORIALS], [], Place.FOREIGN, False),
+        (["0016"], [], Place.FOREIGN, False),
+        ([""], [], Place.FOREIGN, False),
+        ([NEWEST, TUTORIALS], [OLDEST, NEWEST], Place.FOREIGN, False),
+        ([NEWEST, "0001_create_users"], [], Place.SPLIT, False),
     ],
 )
 def test_this_code_works_with_what_it_knows_and_with_what_newer_code_added(
-    heads: list[str], expected: Place, *, works: bool
+    heads: list[str], recorded: list[str], expected: Place, *, works: bool
 ) -> None:
-    assert place(heads) is expected
-    assert place(heads).works is works
+    assert place(heads, recorded) is expected
+    assert place(heads, recorded).works is works
 
 
-async def test_a_database_is_asked_by_one_select(empty_url: str) -> None:
+async def place_of(url: str) -> Place:
+    engine = create_engine(url, Purpose.READ)
+    try:
+        return (await check(engine)).place
+    finally:
+        await engine.dispose()
+
+
+async def test_a_database_is_asked_where_it_stands(empty_url: str) -> None:
     await upgrade(empty_url)
-    reader = create_engine(empty_url, Purpose.READ)
-    assert await check(reader) is Place.INSIDE
+    assert await place_of(empty_url) is Place.INSIDE
     await downgrade(empty_url, "0001")
-    assert await check(reader) is Place.BEHIND
-    await reader.dispose()
+    assert await place_of(empty_url) is Place.BEHIND
 
 
-async def test_a_database_with_no_tables_is_empty(empty_url: str) -> None:
-    engine = create_engine(empty_url, Purpose.MIGRATE)
-    assert await check(engine) is Place.EMPTY
-    await engine.dispose()
+async def test_a_database_with_no_tables_is_empty(empty_postgres_url: str) -> None:
+    assert await place_of(empty_postgres_url) is Place.EMPTY
+
+
+async def readiness(url: str) -> tuple[int, str]:
+    roster = create_app(Settings(database_url=url))
+    async with client_of(roster) as client:
+        answer = await client.get("/readyz")
+    await roster.database.close()
+    document = answer.json()
+    return answer.status_code, document.get("detail") or document["schema"]
+
+
+async def roster(url: str, *arguments: str) -> tuple[int, str]:
+    result = await asyncio.to_thread(CliRunner().invoke, main, arguments, env={"ROSTER_DATABASE_URL": url})
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("rows", [[TUTORIALS], ["zzzz"], [NEWEST, TUTORIALS], ["9999_newer"], [""]])
+async def test_a_database_of_another_program_is_told_and_left_alone(store: Store, rows: list[str]) -> None:
+    await store.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    await store.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(80))")
+    for row in rows:
+        await store.execute("INSERT INTO alembic_version VALUES ($1)", row)
+    told = "which is not a revision of this project"
+    status_code, detail = await readiness(store.url)
+    assert (status_code, told in detail) == (503, True)
+    found = await status(store.url)
+    assert (found.place, found.pending) == (Place.FOREIGN, ())
+    for arguments in (["db", "status"], ["db", "upgrade"], ["db", "backfill"], ["db", "downgrade", "base"]):
+        exit_code, output = await roster(store.url, *arguments)
+        assert (exit_code, told in output) == (1, True), output
+        assert "docs/adopting.md" in output
+        assert "ROSTER_DATABASE_URL" in output
+    assert "*" not in (await roster(store.url, "db", "history"))[1] or NEWEST in rows
+    assert (await roster(store.url, "export", "users"))[1].count(told) == 1
+    assert [row["version_num"] for row in await store.execute("SELECT * FROM alembic_version")] == rows
+
+
+async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(empty_url: str) -> None:
+    await upgrade(empty_url)
+    from tests.alembic.store import opened
+
+    async with opened(empty_url) as store:
+        await store.execute("INSERT INTO alembic_version VALUES ('0003_add_address_to_users')")
+    assert await place_of(empty_url) is Place.SPLIT
+    assert "alembic stamp --purge" in (await readiness(empty_url))[1]
+    with pytest.raises(Refused, match="of which one builds on another"):
+        await upgrade(empty_url)
+
+
+async def test_old_code_stays_ready_while_branches_and_their_merge_are_applied(
+    empty_url: str, project: Project
+) -> None:
+    """Of a merge the database has two rows for a while; `alembic merge` gives ids that say nothing."""
+    await upgrade(empty_url)
+    project.add_safe("99990000aaaa", after=NEWEST, up='ops.add_column("users", sa.Column("l", sa.Integer()))')
+    project.add_safe("0a1b2c3d4e5f", after=NEWEST, up='ops.add_column("users", sa.Column("r", sa.Integer()))')
+    await upgrade(empty_url, "99990000aaaa")
+    await upgrade(empty_url, "heads")
+    both = {"99990000aaaa", "0a1b2c3d4e5f"}
+    assert set((await status(empty_url)).current) == both
+    assert await place_of(empty_url) is Place.AHEAD
+    for id in both:
+        project.remove(id)
+    assert await place_of(empty_url) is Place.AHEAD
+    assert (await readiness(empty_url)) == (200, "ahead")
+    assert (await status(empty_url)).pending == ()
+
+
+async def test_what_newer_code_stamped_is_newer_and_no_stranger(empty_url: str, project: Project) -> None:
+    await upgrade(empty_url)
+    project.add("0017_newer", after=NEWEST)
+    from alembic import command
+
+    from service.migrate.plan.config import configuration
+
+    await asyncio.to_thread(command.stamp, configuration(url=empty_url), "0017")
+    project.remove("0017_newer")
+    assert await place_of(empty_url) is Place.AHEAD
+
+
+async def test_a_database_at_the_newest_revision_needs_no_script(
+    empty_url: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upgrade(empty_url)
+
+    def broken() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(compatibility, "scripts", broken)
+    assert (await readiness(empty_url)) == (200, "inside")
+
+
+async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_url: str, project: Project) -> None:
+    await upgrade(empty_url)
+    project.add("0017_theirs", after=NEWEST)
+    await upgrade(empty_url)
+    project.remove("0017_theirs")
+    project.add("0017_ours", after=NEWEST)
+    assert (await status(empty_url)).pending == ("0017_ours",)
+    with pytest.raises(Refused, match="0017_theirs, which this code does not know: newer code upgraded it"):
+        commands.upgrade(empty_url)

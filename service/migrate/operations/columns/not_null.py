@@ -1,6 +1,6 @@
 """`set_not_null` and `drop_not_null`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, inspect
 
@@ -31,9 +31,12 @@ class SetNotNull(Operation):
         need = required(target, self.table, self.column)
         frees = frozenset({dependents.may_be_null(f"{self.table}.{self.column}", is_so=True)})
         if self.fill is None:
+            cure = (
+                f"Give them one, or let `ops.set_not_null({self.table!r}, {self.column!r}, fill=…)` in upgrade() do it"
+            )
             return Phases(
                 requires=((self.table, (self.column,)),),
-                preconditions=(so, no_nulls(self.table, self.column)),
+                preconditions=(so, replace(no_nulls(self.table, self.column), cure=cure)),
                 expand=need,
                 frees=frees,
             )

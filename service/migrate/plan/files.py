@@ -1,0 +1,168 @@
+"""The files of revisions, read before Alembic uses them: what is wrong with one is told with its file and line."""
+
+import ast
+import warnings
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import CycleDetected
+from alembic.util import load_python_file, to_tuple
+
+from service.migrate.errors import Refused
+from service.migrate.plan.faults import at, of_code, shown
+
+# alembic_version.version_num is a VARCHAR(32).
+LONGEST_ID = 32
+_ILLEGAL = "@-+:"
+
+
+def check(directory: ScriptDirectory) -> None:
+    """Read all revisions.
+
+    Raises:
+        Refused: one of them cannot be used; the sentence has its file, the line and what is right.
+    """
+    files = list(_files(directory))
+    for file in files:
+        _refuse_bytes(file)
+    try:
+        scripts = _loaded(directory)
+    except (Exception, SystemExit) as failure:
+        raise _found(directory, files, failure) from failure
+    if len(scripts) != len(files):
+        _refuse_doubles(files, [load_python_file(file.parent, file.name) for file in files])
+    for script in scripts:
+        _refuse_incomplete(Path(script.path), script.module)
+
+
+def _loaded(directory: ScriptDirectory) -> list[Script]:
+    with warnings.catch_warnings():
+        # What Alembic warns of, and then fails with a KeyError, is refused here.
+        warnings.filterwarnings("ignore", r"Revision .* (is present more than once|referenced from)")
+        return list(directory.walk_revisions())
+
+
+def _files(directory: ScriptDirectory) -> Iterator[Path]:
+    folders = [Path(each) for each in directory.version_locations] or [Path(directory.dir, "versions")]
+    for folder in folders:
+        found = sorted(folder.rglob("*.py") if directory.recursive_version_locations else folder.glob("*.py"))
+        yield from (each.resolve() for each in found if not each.name.startswith((".#", "__init__")))
+
+
+def _found(directory: ScriptDirectory, files: list[Path], failure: BaseException) -> Refused:
+    """The first thing that is wrong, or what Alembic says if nothing is found."""
+    try:
+        modules = []
+        for file in files:
+            modules.append(_module(file))
+            _refuse_incomplete(file, modules[-1])
+        _refuse_doubles(files, modules)
+        _refuse_unknown(files, modules)
+    except Refused as found:
+        return found
+    if isinstance(failure.__cause__ or failure, CycleDetected):
+        cause: Any = failure.__cause__ or failure
+        first = files[[module.revision for module in modules].index(cause.revisions[0])]
+        circle = ", ".join(cause.revisions)
+        return at(
+            first,
+            _line(first, "down_revision"),
+            f"The revisions {circle} build on each other in a circle",
+            "Let down_revision of one of them name the revision before all of them",
+        )
+    told = " ".join(str(failure).split()).rstrip(".")
+    return Refused(f"The revisions in {shown(directory.dir)} cannot be read: {told or type(failure).__name__}.")
+
+
+def _module(file: Path) -> ModuleType:
+    raw = file.read_bytes()
+    try:
+        compile(raw, str(file), "exec")
+    except SyntaxError as failure:
+        raise at(file, failure.lineno or 1, f"{type(failure).__name__}: {failure.msg}") from failure
+    except ValueError as failure:
+        raise at(file, 1, str(failure)) from failure
+    try:
+        return load_python_file(file.parent, file.name)
+    except (Exception, SystemExit) as failure:
+        raise of_code(failure, file) from failure
+
+
+def _refuse_bytes(file: Path) -> None:
+    raw = file.read_bytes()
+    try:
+        raw.decode()
+    except UnicodeDecodeError as failure:
+        line = raw.count(b"\n", 0, failure.start) + 1
+        raise at(file, line, f"The byte 0x{raw[failure.start]:02x} is not UTF-8", "Save the file as UTF-8") from failure
+
+
+def _refuse_incomplete(file: Path, module: Any) -> None:
+    for name, value in (
+        ("revision", "the id of this revision"),
+        ("down_revision", "the id of the one before, or None"),
+    ):
+        if not hasattr(module, name):
+            raise at(file, 1, f"There is no `{name} =`", f"Add it with {value}")
+    if wrong := _wrong_id(module.revision):
+        raise at(file, _line(file, "revision"), *wrong)
+    for name in ("down_revision", "depends_on"):
+        named = getattr(module, name, None)
+        if not all(isinstance(each, str) for each in to_tuple(named, default=())):
+            raise at(file, _line(file, name), f"{name} is {named!r}", "It is an id, a tuple of ids, or None")
+    for name, body in (("upgrade", "pass"), ("downgrade", "ops.undo()")):
+        if not callable(getattr(module, name, None)):
+            raise at(file, 1, f"There is no {name}()", f"Add `def {name}() -> None:` with `{body}` in it")
+
+
+def _wrong_id(revision: object) -> tuple[str, str] | None:
+    if not isinstance(revision, str) or not revision:
+        return f"revision is {revision!r}", "It is a text such as '0017_add_colour'"
+    if len(revision) > LONGEST_ID:
+        told = f"The id {revision} has {len(revision)} characters"
+        return told, f"alembic_version holds at most {LONGEST_ID}"
+    if any(character in _ILLEGAL for character in revision):
+        return f"The id {revision} has one of {' '.join(_ILLEGAL)} in it", "Use letters, digits and _"
+    return None
+
+
+def _refuse_doubles(files: list[Path], modules: list[Any]) -> None:
+    first: dict[str, Path] = {}
+    for file, module in zip(files, modules, strict=True):
+        if (other := first.setdefault(module.revision, file)) is not file:
+            told = f"The revision {module.revision} is in {other.name} too"
+            raise at(file, _line(file, "revision"), told, "Give one of them another id")
+
+
+def _refuse_unknown(files: list[Path], modules: list[Any]) -> None:
+    ids = [module.revision for module in modules]
+    labels = [label for module in modules for label in to_tuple(getattr(module, "branch_labels", None), default=())]
+    for file, module in zip(files, modules, strict=True):
+        for name, known in (("down_revision", ids), ("depends_on", [*ids, *labels])):
+            for each in to_tuple(getattr(module, name, None), default=()):
+                if each not in known:
+                    told = f"{name} is {each!r}, which no file here has as its revision"
+                    raise at(file, _line(file, name), told, _meant(each, ids))
+
+
+def _meant(wrong: str, ids: list[str]) -> str:
+    same_number = [each for each in ids if each.startswith(f"{wrong[:4]}_")]
+    close = same_number or get_close_matches(wrong, ids, n=1)
+    return (
+        f"Write {close[0]!r}, or add the file that is missing" if close else "Name one, or add the file that is missing"
+    )
+
+
+def _line(file: Path, name: str) -> int:
+    """Where the file gives this name a value."""
+    for node in ast.parse(file.read_bytes()).body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(each, ast.Name) and each.id == name for each in targets):
+            return node.lineno
+    return 1

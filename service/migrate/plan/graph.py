@@ -1,0 +1,50 @@
+"""The order of revisions, from down_revision and depends_on; the text of an id has no order."""
+
+from collections.abc import Collection, Iterable
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import to_tuple
+
+
+def oldest_first(directory: ScriptDirectory, revisions: Collection[str]) -> list[Script]:
+    """The scripts of these revisions, each behind all that it builds on."""
+    return [script for script in reversed(list(directory.walk_revisions())) if script.revision in revisions]
+
+
+def with_ancestors(directory: ScriptDirectory, revisions: Iterable[str]) -> set[str]:
+    """These revisions and all that they build on; ids that have no script are left out."""
+    parents = _parents(directory)
+    found: set[str] = set()
+    waiting = [each for each in revisions if each in parents]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += parents[each]
+    return found
+
+
+def with_descendants(directory: ScriptDirectory, revision: str) -> set[str]:
+    """This revision and all that build on it."""
+    return {each for each in _parents(directory) if revision in with_ancestors(directory, [each])}
+
+
+def unknown(directory: ScriptDirectory, revisions: Iterable[str]) -> list[str]:
+    """The ids that have no script."""
+    return sorted(set(revisions) - _parents(directory).keys())
+
+
+def overlapping(directory: ScriptDirectory, heads: Collection[str]) -> list[str]:
+    """The heads that another of them builds on already, so that the version table contradicts itself."""
+    others = {each: with_ancestors(directory, set(heads) - {each}) for each in heads}
+    return sorted(each for each, built_on in others.items() if each in built_on)
+
+
+def _parents(directory: ScriptDirectory) -> dict[str, tuple[str, ...]]:
+    return {
+        script.revision: (
+            *to_tuple(script.down_revision, default=()),
+            *(directory.get_revision(each).revision for each in to_tuple(script.dependencies, default=())),
+        )
+        for script in directory.walk_revisions()
+    }
