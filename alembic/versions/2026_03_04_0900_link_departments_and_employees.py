@@ -129,7 +129,7 @@ TRIGGERS = (
 
 LINK = "INSERT INTO department_employees (department_id, employee_id) SELECT department_id, id FROM employees "
 # A batch must not link an employee to a department that old code is just moving them out of.
-backfill = ops.Fill(
+backfill = ops.Backfill(
     name="department_employees",
     table="employees",
     left="department_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM department_employees AS link "

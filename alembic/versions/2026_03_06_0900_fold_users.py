@@ -24,7 +24,7 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
-backfill = ops.Fill(
+backfill = ops.Backfill(
     name="users.keys",
     table="users",
     left="name_key IS NULL OR email_key IS NULL",

@@ -27,7 +27,7 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
-backfill = ops.Fill(
+backfill = ops.Backfill(
     name="records.title_key",
     table="records",
     left="title_key IS NULL",

@@ -24,7 +24,7 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
-backfill = ops.Fill(
+backfill = ops.Backfill(
     name="departments.name_key",
     table="departments",
     left="name_key IS NULL",

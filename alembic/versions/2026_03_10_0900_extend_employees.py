@@ -25,7 +25,7 @@ def fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())[:512]
 
 
-backfill = ops.Fill(
+backfill = ops.Backfill(
     name="employees.name_key",
     table="employees",
     left="name_key IS NULL",

@@ -151,7 +151,7 @@ def contract() -> None:
         sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name=TO_DEPARTMENTS, ondelete="SET NULL"),
     )
     ops.refill(
-        ops.Fill(
+        ops.Backfill(
             name="employees.department_id",
             table="employees",
             left=f"(department_id IS NULL AND {HAS_LINKS}) OR (department_id IS NOT NULL AND NOT {IS_LINKED})",

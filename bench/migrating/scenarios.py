@@ -219,7 +219,7 @@ ops.add_column("users", sa.Column("nick_key", sa.String(50)), derived=True)
 ops.follow("users", "nick_key", "sample_nickname", postgresql="lower(sample_nickname)", sqlite="lower(sample_nickname)")
 """,
         backfill="""
-ops.Fill(
+ops.Backfill(
     name="users.nick_key",
     table="users",
     left="nick_key IS NULL AND sample_nickname IS NOT NULL",

@@ -10,7 +10,7 @@ from service.cli.db_options import as_json, database, print_json, resolved
 from service.errors import counted
 
 if TYPE_CHECKING:
-    from service.migrate.entrypoints.status import Backfill, Status
+    from service.migrate.entrypoints.status import BackfillProgress, Status
 
 _MOST_LINES = 10
 _EXPLAINED = {
@@ -101,7 +101,7 @@ def _whole_path(database: str) -> str:
     return database if file.is_absolute() else f"{database} ({file.absolute()})"
 
 
-def _progress(fill: "Backfill") -> str:
+def _progress(fill: "BackfillProgress") -> str:
     share = min(100 * fill.seen // max(fill.total, 1), 100)
     left = f", about {fill.seconds_left:,.0f} s left" if fill.seconds_left is not None else ""
     told = f"Backfill {fill.name} of {fill.revision} ({fill.state}): {share} %, {counted(fill.filled, 'row')} filled"

@@ -5,7 +5,7 @@ A revision that changes a schema in use imports this module and not Alembic's `o
     def upgrade() -> None:        # expand: safe for the code before this revision and the code after it, together
         ops.add_column("users", sa.Column("sample_nickname", sa.String(50)))
 
-    backfill = ops.Fill(...)      # what rows that are there get, in batches (optional)
+    backfill = ops.Backfill(...)      # what rows that are there get, in batches (optional)
 
     def contract() -> None:       # what may go once no old code runs (optional)
         ops.drop_column("users", sa.Column("alias", sa.String(50)))
@@ -38,14 +38,14 @@ from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Refill, Undo
 from service.migrate.operations.preconditions import Refuse, duplicates
 from service.migrate.operations.raw_sql import Execute
-from service.migrate.operations.step import Fill, Lock, Precondition, Rows
+from service.migrate.operations.step import Backfill, Lock, Precondition, Rows
 from service.migrate.operations.tables.create_drop import CreateTable, DropTable
 from service.migrate.operations.tables.rename import RenameTable
 from service.migrate.operations.triggers.follow import Follow
 from service.migrate.operations.triggers.trigger import DropFunction, DropTrigger, Function, Trigger
 from service.migrate.plan.recorder import either, note
 
-__all__ = ["Fill", "Lock", "duplicates", "either", "now"]
+__all__ = ["Backfill", "Lock", "duplicates", "either", "now"]
 
 
 class IndexOptions(TypedDict, total=False):
@@ -285,7 +285,7 @@ def refuse_if_any(rows: Rows, why: str) -> None:
     note(Refuse(check=Precondition(why=why, rows=rows)))
 
 
-def refill(fill: Fill) -> None:
+def refill(fill: Backfill) -> None:
     """Give rows the values, when this is taken back, that they would have had all along. In `contract()`.
 
     It goes before the operations whose way back it needs: those are taken back first.

@@ -163,7 +163,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(_encode(SchemaHistory(items)))
 
 
-def _backfill(found: status.Backfill) -> SchemaBackfill:
+def _backfill(found: status.BackfillProgress) -> SchemaBackfill:
     # The error text of a database may name hosts, files, roles and sessions.
     problem = None if found.problem is None else "It stopped with an error: run `roster db status` to read it."
     return msgspec.convert(replace(found, problem=problem), SchemaBackfill, from_attributes=True)

@@ -25,14 +25,14 @@ SERIES = "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE 
 FILLED = (SERIES.format(rows=ROWS) + "INSERT INTO t (id, a) SELECT n, 'A' || n FROM s",)
 COLUMN = 'ops.add_column("t", sa.Column("b", sa.Text()))'
 # It notes each row as often as it is looked at, and asks nothing of those that were.
-NOTE = """ops.Fill(
+NOTE = """ops.Backfill(
     name="looked_at",
     table="t",
     left="NOT EXISTS (SELECT 1 FROM looked_at WHERE looked_at.t_id = t.id)",
     statement="INSERT INTO looked_at (t_id) SELECT id FROM t WHERE {batch}",
 )"""
-IN_SQL = """ops.Fill(name="t.b", table="t", left="b IS NULL", assign={"b": "lower(a)"})"""
-IN_PYTHON = """ops.Fill(
+IN_SQL = """ops.Backfill(name="t.b", table="t", left="b IS NULL", assign={"b": "lower(a)"})"""
+IN_PYTHON = """ops.Backfill(
     name="t.b", table="t", left="b IS NULL", read=("a",), write=("b",), by=lambda a: (a.lower(),)
 )"""
 

@@ -22,7 +22,7 @@ __all__ = ["project", "store"]
 
 SECRET = "admin@db1.internal:/srv/data"
 FAILING = (
-    f'ops.Fill(name="t.b", table="t", left="b IS NULL", read=("id",), write=("b",), by=lambda id: int("{SECRET}"))'
+    f'ops.Backfill(name="t.b", table="t", left="b IS NULL", read=("id",), write=("b",), by=lambda id: int("{SECRET}"))'
 )
 
 

@@ -22,7 +22,7 @@ from service.migrate.state.compatibility import Place, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backfill:
+class BackfillProgress:
     """A fill that was begun and is not over: rows looked at in this pass, of how many; seconds left at this rate."""
 
     revision: str
@@ -51,7 +51,7 @@ class Remaining:
     contract: tuple[str, ...] = ()
     kept_aside: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
-    backfills: tuple[Backfill, ...] = ()
+    backfills: tuple[BackfillProgress, ...] = ()
     drift: tuple[str, ...] = ()
 
 
@@ -188,10 +188,10 @@ def _is_filled(plan: Plan, fills: dict[tuple[str, str], Any], done: dict[tuple[s
     return done.get((plan.revision, Phase.SETTLE), 0) >= len(plan.settle)
 
 
-def _backfill(row: Any) -> Backfill:
+def _backfill(row: Any) -> BackfillProgress:
     per_second = row.seen / row.seconds if row.seconds else 0.0
     left = max(row.total - row.seen, 0) / per_second if per_second else None
-    return Backfill(
+    return BackfillProgress(
         revision=row.revision,
         name=row.name,
         state=row.state,

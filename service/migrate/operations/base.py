@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any, TypeAlias
 
-from service.migrate.operations.step import Fill, Precondition, Step, Target
+from service.migrate.operations.step import Backfill, Precondition, Step, Target
 
 # A table, and some of its columns.
 Columns: TypeAlias = tuple[str, tuple[str, ...]]
@@ -28,7 +28,7 @@ class Phases:
     # Rows that stop the operation, asked before the first step of its phase.
     preconditions: tuple[Precondition, ...] = ()
     expand: tuple[Step, ...] = ()
-    backfill: tuple[Fill, ...] = ()
+    backfill: tuple[Backfill, ...] = ()
     settle: tuple[Step, ...] = ()
     contract_preconditions: tuple[Precondition, ...] = ()
     contract: tuple[Step, ...] = ()
@@ -37,7 +37,7 @@ class Phases:
     undo_preconditions: tuple[Precondition, ...] = ()
     undo_contract_preconditions: tuple[Precondition, ...] = ()
     # Backfills that the downgrade runs before it brings back what the rows then need.
-    refills: tuple[Fill, ...] = ()
+    refills: tuple[Backfill, ...] = ()
     # Dependents (in the words of `dependents`) that are gone after, so that later preconditions need not name them.
     frees: frozenset[str] = frozenset()
     # Whether the version before may still use what goes: such an operation belongs in contract().

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Fill, Step, Target
+from service.migrate.operations.step import Backfill, Step, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Undo(Operation):
 class Refill(Operation):
     """Nothing in the upgrade; the downgrade runs this backfill before it restores what the rows then need."""
 
-    fill: Fill
+    fill: Backfill
 
     def phases(self, _target: Target, /) -> Phases:
         return Phases(

@@ -51,7 +51,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class Backfill:
     """A backfill: values for existing rows, in batches along the key, each in a short transaction.
 
     `left` is the condition of a row that still needs its value; the backfill is over when no row meets it. A batch sets
@@ -76,7 +76,7 @@ class Fill:
         return f"fill {self.name}"
 
 
-Move: TypeAlias = Step | Fill
+Move: TypeAlias = Step | Backfill
 Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[tuple[Any, ...]] | str]"
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from alembic.script import Script
 
+# Names of `ops` that were renamed, by the name that the checksums of applied revisions were made with.
+_RENAMED = {"ops.Backfill(": "ops.Fill("}
+
 
 @cache
 def content(script: Script) -> str:
@@ -18,6 +21,8 @@ def content(script: Script) -> str:
     start = (first.end_lineno or 0) if first is not None and is_docstring else 0
     lines = (line.rstrip() for line in source.splitlines()[start:])
     code = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
+    for now, before in _RENAMED.items():
+        code = code.replace(now, before)
     return sha256(code.encode()).hexdigest()
 
 

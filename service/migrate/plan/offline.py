@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Fill, Move, Step
+from service.migrate.operations.step import Backfill, Move, Step
 from service.migrate.plan.plan import plan
 
 _BATCH_ROWS = 1000
@@ -64,7 +64,7 @@ def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[...,
 
 
 def _written(move: Move, dialect: str) -> str:
-    if isinstance(move, Fill):
+    if isinstance(move, Backfill):
         return _fill(move, dialect)
     if move.edit is not None or (move.made is not None and dialect == "sqlite"):
         raise Refused(
@@ -81,7 +81,7 @@ def _written(move: Move, dialect: str) -> str:
     return "\n".join([*lines, "BEGIN;", *timeout, *statements, "COMMIT;"])
 
 
-def _fill(fill: Fill, dialect: str) -> str:
+def _fill(fill: Backfill, dialect: str) -> str:
     if fill.by is not None:
         raise Refused(f"A script has no Python, which is needed to {fill.title}. Run `roster db backfill`.")
     if len(fill.key) > 1 or dialect == "sqlite":

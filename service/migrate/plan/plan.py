@@ -16,7 +16,7 @@ from service.migrate.operations.columns.add_drop import AddColumn
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Undo
 from service.migrate.operations.preconditions import Refuse
-from service.migrate.operations.step import Fill, Precondition, Step, Target
+from service.migrate.operations.step import Backfill, Precondition, Step, Target
 from service.migrate.plan.faults import explained
 from service.migrate.plan.recorder import recorded, written_for
 
@@ -44,7 +44,7 @@ class Plan:
     needs: tuple[Columns, ...]
     checks: tuple[Precondition, ...]
     expand: tuple[Step, ...]
-    fills: tuple[Fill, ...]
+    fills: tuple[Backfill, ...]
     settle: tuple[Step, ...]
     contract_needs: tuple[Columns, ...]
     contract_checks: tuple[Precondition, ...]
@@ -103,7 +103,7 @@ class _Functions(NamedTuple):
     downgrade: list[Operation]
 
 
-def _planned(script: Script, target: Target, declared: tuple[Fill, ...], functions: _Functions) -> Plan:
+def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], functions: _Functions) -> Plan:
     upgrade, downgrade = (
         merged(each.phases(target) for each in called) for called in (functions.upgrade, functions.downgrade)
     )
@@ -153,12 +153,12 @@ def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
     ]
 
 
-def _declared(revision: str, module: Any) -> tuple[Fill, ...]:
+def _declared(revision: str, module: Any) -> tuple[Backfill, ...]:
     backfill: Any = getattr(module, "backfill", ())
-    declared: Fill | Iterable[Fill] = backfill() if callable(backfill) else backfill
-    fills = (declared,) if isinstance(declared, Fill) else tuple(declared)
-    if not all(isinstance(each, Fill) for each in fills):
-        raise Refused(f"{revision}: backfill is an ops.Fill(…), or a list of them, or a function that returns one.")
+    declared: Backfill | Iterable[Backfill] = backfill() if callable(backfill) else backfill
+    fills = (declared,) if isinstance(declared, Backfill) else tuple(declared)
+    if not all(isinstance(each, Backfill) for each in fills):
+        raise Refused(f"{revision}: backfill is an ops.Backfill(…), or a list of them, or a function that returns one.")
     return fills
 
 

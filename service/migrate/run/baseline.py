@@ -7,7 +7,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from service.migrate.operations.step import Fill, Step
+from service.migrate.operations.step import Backfill, Step
 from service.migrate.plan import checksum
 from service.migrate.plan.plan import Phase, Plan, plan
 from service.migrate.plan.revisions import below
@@ -77,7 +77,7 @@ def _are_done(turn: Turn, steps: Sequence[Step]) -> bool:
         return bool(questions) and all(turn.ask(question) for question in questions)
 
 
-def _is_left(turn: Turn, fill: Fill) -> bool:
+def _is_left(turn: Turn, fill: Backfill) -> bool:
     """Whether rows are left; where its columns are gone none can be."""
     try:
         with turn.reading(), turn.connection.begin_nested():

@@ -14,7 +14,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
 from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
-from service.migrate.operations.step import Fill, Precondition, Step, Target
+from service.migrate.operations.step import Backfill, Precondition, Step, Target
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import Filler
@@ -207,7 +207,7 @@ class Verbs:
             told = " and ".join(open_ones) or "what follows its backfill"
             raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
 
-    def _refuse_left(self, revision: str, fill: Fill) -> None:
+    def _refuse_left(self, revision: str, fill: Backfill) -> None:
         if left := self.filler.left(fill):
             were = "was" if left == 1 else "were"
             raise Refused(

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
-from service.migrate.operations.step import Fill, Move, Step
+from service.migrate.operations.step import Backfill, Move, Step
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import Filler
 from service.migrate.run.executor import Executor, grouped
@@ -33,7 +33,7 @@ def undo(executor: Executor, filler: Filler, plan: Plan, phase: Phase, positions
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
     mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
     write_down(executor.turn, plan.revision, "begin the way back", mark)
-    for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Fill)):
+    for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Backfill)):
         if is_fill:
             for part in group:
                 _undo_by_fill(executor, filler, plan.revision, phase, part)
@@ -50,7 +50,7 @@ def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Pa
 
 
 def _undo_by_fill(executor: Executor, filler: Filler, revision: str, phase: Phase, part: _Part) -> None:
-    assert isinstance(part.move, Fill)  # noqa: S101 - the caller's own
+    assert isinstance(part.move, Backfill)  # noqa: S101 - the caller's own
     note = partial(_note, executor, revision, phase, [part])
     write_down(executor.turn, revision, f"begin to {part.move.title}", partial(note, begins=True))
     filler.do(revision, part.move)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from service.db.words import now
-from service.migrate.operations.step import Fill
+from service.migrate.operations.step import Backfill
 from service.migrate.state.ledger import FILLS
 
 _FIRST_ROWS = 500
@@ -38,7 +38,7 @@ class Run:
     seconds: float = 0.0
 
     @classmethod
-    def found(cls, connection: Connection, revision: str, fill: Fill) -> tuple[Self | None, FillState | None]:
+    def found(cls, connection: Connection, revision: str, fill: Backfill) -> tuple[Self | None, FillState | None]:
         """What was written down of a fill, and its state."""
         row = connection.execute(select(FILLS).where(_of(revision, fill.name))).one_or_none()
         if row is None:

@@ -23,7 +23,7 @@ ops.set_not_null("t", "b", fill="7")
 ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column("name", sa.Text(), nullable=False))
 """
 FILL = (
-    """ops.Fill(name="t.c", table="t", left="c IS NULL", read=("id",), write=("c",), by=lambda id: (f"number {id}",))"""
+    """ops.Backfill(name="t.c", table="t", left="c IS NULL", read=("id",), write=("c",), by=lambda id: (f"no {id}",))"""
 )
 CONTRACT = 'ops.set_not_null("t", "c")'
 MANY = """

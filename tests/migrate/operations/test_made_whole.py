@@ -41,7 +41,7 @@ ops.change_type("t", sa.Column("a", sa.String(50), nullable=False), sa.Column("a
         "pass",
         """
 ops.drop_not_null("t", "a")
-ops.refill(ops.Fill(name="t.a", table="t", left="a IS NULL", assign={"a": "'refilled'"}))
+ops.refill(ops.Backfill(name="t.a", table="t", left="a IS NULL", assign={"a": "'refilled'"}))
 ops.drop_column("t", sa.Column("a", sa.String(50)))
 ops.drop_column("t", sa.Column("b", sa.Integer(), server_default="1"))
 """,

@@ -1,7 +1,7 @@
 """The phases of operations that follow one another, as one value."""
 
 from service.migrate.operations.base import Phases, merged
-from service.migrate.operations.step import Fill, Precondition, Step
+from service.migrate.operations.step import Backfill, Precondition, Step
 
 MAKES_TABLE = Phases(creates=frozenset({"t"}), provides=(("t", ("id", "a")),))
 MAKES_COLUMN = Phases(requires=(("u", ()),), provides=(("u", ("a",)),))
@@ -46,7 +46,7 @@ def test_a_later_check_ignores_what_was_dropped_before() -> None:
 
 
 def test_a_refilled_column_is_not_checked_on_the_way_down() -> None:
-    refill = Fill(name="f", table="t", left="true", assign={"a": "1"}, write=("b",))
+    refill = Backfill(name="f", table="t", left="true", assign={"a": "1"}, write=("b",))
     checks = (check("t", "a"), check("t", "b"), check("t", "c"), check("u", "a"))
     assert Phases(refills=(refill,)).without_refilled(checks) == checks[2:]
 

@@ -116,7 +116,7 @@ CONTRACTS = {
         r"ChangeType has a backfill or a contract",
     ),
 }
-BACKFILL = 'ops.Fill(name="t.a", table="t", left="a IS NULL", assign={"a": "1"})'
+BACKFILL = 'ops.Backfill(name="t.a", table="t", left="a IS NULL", assign={"a": "1"})'
 
 
 @pytest.mark.parametrize("case", UPGRADES)
@@ -138,8 +138,10 @@ def test_a_backfill_of_one_s_own_and_an_operation_s_have_two_names(project: Proj
         planned(project, "postgresql", 'ops.set_not_null("t", "a", fill="1")', backfill=BACKFILL)
 
 
-def test_a_backfill_is_a_fill(project: Project) -> None:
-    with pytest.raises(Refused, match=r"0002_change: backfill is an ops\.Fill\(…\), or a list of them, or a function"):
+def test_a_backfill_is_declared_as_one(project: Project) -> None:
+    with pytest.raises(
+        Refused, match=r"0002_change: backfill is an ops\.Backfill\(…\), or a list of them, or a function"
+    ):
         planned(project, "postgresql", backfill='["UPDATE t SET a = 1"]')
     assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").fills] == ["t.a"]
 

@@ -7,7 +7,7 @@ from tests.migrate.project import Project
 
 CASES = {
     "backfill by expressions": Case(
-        backfill='ops.Fill(name="t.c", table="t", left="c IS NULL", assign={"c": "lower(a)"})',
+        backfill='ops.Backfill(name="t.c", table="t", left="c IS NULL", assign={"c": "lower(a)"})',
         postgresql="""
         backfill:
         - fill t.c along id
@@ -23,7 +23,7 @@ CASES = {
     ),
     "backfill in the words of each database": Case(
         backfill="""
-        lambda: ops.Fill(
+        lambda: ops.Backfill(
             name="t.c",
             table="t",
             left="c IS NULL",
@@ -45,7 +45,7 @@ CASES = {
     ),
     "backfill by a function": Case(
         backfill="""
-        ops.Fill(
+        ops.Backfill(
             name="t.c",
             table="t",
             left="c IS NULL",
@@ -70,7 +70,7 @@ CASES = {
     ),
     "backfill by a statement": Case(
         backfill="""
-        ops.Fill(
+        ops.Backfill(
             name="u",
             table="t",
             left="NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id)",
@@ -95,7 +95,7 @@ CASES = {
     ),
     "refill": Case(
         contract="""
-        ops.refill(ops.Fill(name="t.a", table="t", left="a IS NULL", assign={"a": "'unknown'"}))
+        ops.refill(ops.Backfill(name="t.a", table="t", left="a IS NULL", assign={"a": "'unknown'"}))
         ops.drop_not_null("t", "a")
         """,
         postgresql="""

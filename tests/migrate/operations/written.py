@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 
 from service.migrate.dialects.sqlite.edit import edit
-from service.migrate.operations.step import Fill, Move, Precondition, Step
+from service.migrate.operations.step import Backfill, Move, Precondition, Step
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, plan
 from tests.migrate.project import Project
@@ -127,7 +127,7 @@ class _Page:
                 trial.rollback()
 
     def _move(self, move: Move, mark: str) -> None:
-        if isinstance(move, Fill):
+        if isinstance(move, Backfill):
             self.lines.append(f"{mark} {move.title} along {', '.join(move.key)}")
             self._add(f"where {move.left}")
             self._add(_filled(move, "postgresql" if self.connection is None else "sqlite"))
@@ -194,7 +194,7 @@ def _heard(connection: Connection) -> Iterator[list[str]]:
     event.remove(connection, "before_cursor_execute", hear)
 
 
-def _filled(fill: Fill, dialect: str) -> str:
+def _filled(fill: Backfill, dialect: str) -> str:
     if fill.by is not None:
         return f"read {', '.join(fill.read)} and write {', '.join(fill.write)} by a function"
     if fill.statement is not None:

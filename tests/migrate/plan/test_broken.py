@@ -48,7 +48,7 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     "a syntax error": (HEAD + "\n\ndef upgrade() -> None\n    pass\n" + DOWN, 9, "SyntaxError: expected ':'"),
     "tabs and blanks": (HEAD + "\n\ndef upgrade():\n\tpass\n        pass\n", 11, "TabError"),
     "a module that is not there": ("import nothing\n" + HEAD + UP + DOWN, 1, "No module named 'nothing'"),
-    "a name that is not there": (HEAD + "\nx = ops.Fil(name='x')\n" + UP + DOWN, 8, "Did you mean Fill?"),
+    "a name that is not there": (HEAD + "\nx = ops.Backfil(name='x')\n" + UP + DOWN, 8, "Did you mean Backfill?"),
     "a file that fails": (HEAD + "\nx = 1 / 0\n" + UP + DOWN, 8, "ZeroDivisionError: division by zero"),
     "a file that ends the program": ("import sys\nsys.exit(3)\n" + HEAD + UP + DOWN, 2, "SystemExit: 3"),
     "no revision": (HEAD.replace("revision = ", "id = ", 1) + UP + DOWN, 1, "There is no `revision =`"),

@@ -56,7 +56,7 @@ ops.execute(
     undo_sqlite=["DROP TABLE once"],
 )
 """
-BACKFILL = """ops.Fill(
+BACKFILL = """ops.Backfill(
     name="things.slug",
     table="things",
     left="slug IS NULL",

@@ -164,7 +164,9 @@ ops.execute("insert", postgresql={statements}, sqlite={statements})
 
 
 async def test_a_fill_that_fails_is_written_down_with_the_rows_that_it_filled(empty_url: str, project: Project) -> None:
-    fill = """ops.Fill(name="t.b", table="t", left="b IS NULL", read=("id",), write=("b",), by=lambda id: (1 // 0,))"""
+    fill = (
+        """ops.Backfill(name="t.b", table="t", left="b IS NULL", read=("id",), write=("b",), by=lambda id: (1 // 0,))"""
+    )
     async with live(empty_url, project, backfill=fill) as it:
         await it.up()
         await it.execute("DELETE FROM migration_audit")

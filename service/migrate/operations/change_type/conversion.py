@@ -11,7 +11,7 @@ from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.step import Fill, Lock, Step, Target
+from service.migrate.operations.step import Backfill, Lock, Step, Target
 from service.migrate.operations.triggers.sync import converted, differ
 from service.migrate.operations.triggers.trigger import row_trigger
 
@@ -48,10 +48,10 @@ class Conversion:
         same = affinity(self.was.type) == affinity(self.column.type)
         return not (self.using == self.back == "{}" and same)
 
-    def fill(self, shadow: Column[Any]) -> Fill:
+    def fill(self, shadow: Column[Any]) -> Backfill:
         """Backfill of the shadow column with the converted values."""
         name, value = ddl.quoted(shadow.name), converted(self.using, ddl.quoted(self.name))
-        return Fill(
+        return Backfill(
             name=f"{self.table}.{shadow.name}",
             table=self.table,
             key=self.key,
@@ -59,12 +59,12 @@ class Conversion:
             assign={shadow.name: value},
         )
 
-    def fill_back(self, trash: Column[Any]) -> Fill:
+    def fill_back(self, trash: Column[Any]) -> Backfill:
         """Backfill of the old column for the downgrade, in the rows whose new value was changed since the swap."""
         name, old = ddl.quoted(self.name), ddl.quoted(trash.name)
         from_new = converted(self.back, name)
         differs = differ("postgresql", self.column, name, converted(self.using, old))
-        return Fill(
+        return Backfill(
             name=f"{self.table}.{trash.name}",
             table=self.table,
             key=self.key,

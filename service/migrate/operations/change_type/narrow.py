@@ -12,7 +12,7 @@ from service.migrate.dialects.types import has_type
 from service.migrate.operations.change_type.conversion import Conversion, default_changed
 from service.migrate.operations.change_type.recreate import Recreated
 from service.migrate.operations.columns.actions import rename_column, required, unfilled
-from service.migrate.operations.step import Fill, Lock, Move, Step, Target, inverted
+from service.migrate.operations.step import Backfill, Lock, Move, Step, Target, inverted
 from service.migrate.operations.triggers.sync import converted
 
 
@@ -84,6 +84,6 @@ def has_shadow(conversion: Conversion) -> str:
 
 
 def _unless(done: str, move: Move) -> Move:
-    if isinstance(move, Fill):
+    if isinstance(move, Backfill):
         return replace(move, unless=done)
     return replace(move, done=done if move.done is None else predicates.either(done, move.done))

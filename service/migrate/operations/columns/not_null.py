@@ -9,7 +9,7 @@ from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
 from service.migrate.operations.columns.requirements import no_nulls
-from service.migrate.operations.step import Fill, Precondition, Step, Target, inverted
+from service.migrate.operations.step import Backfill, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -52,10 +52,10 @@ class SetNotNull(Operation):
             frees=frees,
         )
 
-    def _backfill(self, fill: str) -> Fill:
+    def _backfill(self, fill: str) -> Backfill:
         name = f"{self.table}.{self.column}"
         left = f"{ddl.quoted(self.column)} IS NULL"
-        return Fill(name=name, table=self.table, key=self.key, left=left, assign={self.column: fill})
+        return Backfill(name=name, table=self.table, key=self.key, left=left, assign={self.column: fill})
 
     def _trigger(self, target: Target, fill: str) -> Step:
         column = ddl.quoted(self.column)

@@ -8,7 +8,7 @@ from sqlalchemy import Column
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.step import Fill, Step, Target
+from service.migrate.operations.step import Backfill, Step, Target
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -44,19 +44,19 @@ class Sync:
             },
         )
 
-    def fill(self, target: Target) -> Fill:
+    def fill(self, target: Target) -> Backfill:
         """Backfill of the new column in the rows where it is NULL or does not agree."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new, or_new_is_null=True)
         assign = {self.new.name: ddl.applied(self.up, old)}
-        return Fill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
+        return Backfill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
 
-    def fill_back(self, target: Target) -> Fill:
+    def fill_back(self, target: Target) -> Backfill:
         """Backfill of the old column for the downgrade, in the rows where it does not agree."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new)
         assign = {self.old.name: ddl.applied(self.down, new)}
-        return Fill(name=f"{self.table}.{self.old.name}", table=self.table, key=self.key, left=left, assign=assign)
+        return Backfill(name=f"{self.table}.{self.old.name}", table=self.table, key=self.key, left=left, assign=assign)
 
     def _disagree(self, database: str, old: str, new: str, *, or_new_is_null: bool = False) -> str:
         not_from_old = differ(database, self.new, new, converted(self.up, old))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Fill
+from service.migrate.operations.step import Backfill
 
 # On PostgreSQL as text, which a key of any type can be, and its place in the ledger is.
 Key = tuple[Any, ...]
@@ -27,7 +27,7 @@ class Batches:
     """One fill on one connection, in whatever transaction is open."""
 
     connection: Connection
-    fill: Fill
+    fill: Backfill
 
     def window(self, after: Key | None, rows: int) -> Window:
         """The next rows along the key, after the one of the last batch."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.errors import counted
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Fill
+from service.migrate.operations.step import Backfill
 from service.migrate.run.backfill.batches import Batches
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers
@@ -57,7 +57,7 @@ class Filler:
     def _turn(self) -> Turn:
         return self.executor.turn
 
-    def do(self, revision: str, fill: Fill) -> None:
+    def do(self, revision: str, fill: Backfill) -> None:
         """Fill until no row is left, beginning where the last run stopped.
 
         Raises:
@@ -84,16 +84,16 @@ class Filler:
         self._end(filling, FillState.DONE)
         self.executor.note("backfill", filling.tries)
 
-    def left(self, fill: Fill) -> int:
+    def left(self, fill: Backfill) -> int:
         """How many rows are still to be filled."""
         with self._turn.reading():
             return Batches(self._turn.connection, fill).left()
 
-    def is_done(self, revision: str, fill: Fill) -> bool:
+    def is_done(self, revision: str, fill: Backfill) -> bool:
         with self._turn.reading():
             return Run.found(self._turn.connection, revision, fill)[1] is FillState.DONE
 
-    def _begun(self, revision: str, fill: Fill) -> "_Filling":
+    def _begun(self, revision: str, fill: Backfill) -> "_Filling":
         """The fill where it was left, or from the beginning; one that is paused is not begun by itself."""
         batches = Batches(self._turn.connection, fill)
         with self._turn.reading():

@@ -18,7 +18,7 @@ from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 
 ROOT = Path(commands.__file__).parents[3]
-FILL = """ops.Fill(name="t.c", table="t", left="c IS NULL", assign={"c": "a || '!'"})"""
+FILL = """ops.Backfill(name="t.c", table="t", left="c IS NULL", assign={"c": "a || '!'"})"""
 UP = """
 ops.add_column("t", sa.Column("c", sa.String(60)), derived=True)
 ops.create_index("ix_t_c", "t", ["c"])
