@@ -20,6 +20,7 @@ from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
+from service.http.transfer.files import Spool
 from service.models import Base
 from service.observability import handlers as observability
 from service.observability import logs, schema
@@ -47,6 +48,7 @@ class Roster(Edge):
     """The service as an ASGI application; `lifespan` opens and closes what it holds."""
 
     def __init__(self, settings: Settings) -> None:
+        Spool(settings.spool_directory).check()
         self.settings = settings
         self.database = Database(settings, Base.metadata)
         self.metrics = Metrics()
@@ -59,7 +61,11 @@ class Roster(Edge):
 
 
 def create_app(settings: Settings | None = None) -> Roster:
-    """Return the service; it connects to the database on first use."""
+    """Return the service; it connects to the database on first use.
+
+    Raises:
+        Misconfigured: the spool directory cannot be written to.
+    """
     return Roster(settings or Settings.from_env())
 
 

@@ -68,6 +68,10 @@ class Unsettled(Unavailable):
     """Nobody can say whether the change was stored; the same Idempotency-Key makes asking again safe."""
 
 
+class NoSpace(RosterError):
+    """A disk is full."""
+
+
 class Misconfigured(RosterError):
     """A setting or an argument cannot work as it is."""
 

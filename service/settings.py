@@ -84,6 +84,9 @@ class Settings:
     )
     body_limit_bytes: int = _setting(1_000_000, "The largest request body, imports excepted.", least=1)
     import_limit_bytes: int = _setting(2_000_000_000, "The largest body of an import.", least=1)
+    spool_directory: str = _setting(
+        "", "Where imports keep temporary files; the system's folder for them when this is not set."
+    )
     idempotency_hours: float = _setting(
         24.0, "How long the answer to an Idempotency-Key is kept.", least=0, most=_TEN_YEARS_IN_HOURS
     )

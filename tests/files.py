@@ -52,6 +52,7 @@ def report(**fields: Any) -> Document:
         "atomic": False,
         "lines": sum(counts.values()),
         **counts,
+        "stopped_at_line": None,
         "skipped_columns": [],
         "errors": [],
         "errors_omitted": 0,

@@ -35,6 +35,7 @@ def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | 
     from service.cli.serving.server import serve_alone
     from service.cli.serving.sockets import listen
     from service.cli.serving.supervisor import supervise
+    from service.http.transfer.files import Spool
     from service.observability import logs
     from service.observability.escapes import escaped
 
@@ -43,6 +44,7 @@ def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | 
         os.environ["ROSTER_DATABASE_URL"] = database
     settings = Settings.from_env()
     _require_loopback(host, settings)
+    Spool(settings.spool_directory).check()
     logs.configure(settings.log_level, settings.log_format)
     check_file(settings)
     sockets = listen(host.strip("[]"), port)

@@ -44,6 +44,13 @@ _format = click.option(
 )
 @click.option("--dry-run", is_flag=True, help="Store nothing; report what would happen.")
 @click.option("--atomic", is_flag=True, help="Store every line, or nothing if one fails.")
+@click.option(
+    "--max-errors",
+    type=click.IntRange(1, 1_000_000_000),
+    default=10_000,
+    show_default=True,
+    help="Stop when this many lines have failed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document, for programs.")
 @_format
 @database_option
@@ -169,16 +176,20 @@ async def _import(
     database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Parameters"
 ) -> "Report":
     from service.cli.progress import watching
-    from service.http.transfer.files import chunks, spooled
+    from service.http.transfer.files import Spool, chunks
     from service.http.transfer.runs import Job
+    from service.settings import Settings
 
     declared = import_module(f"service.{noun.replace('-', '_')}.transfer").IMPORT
     size = file.seek(0, os.SEEK_END) if file.seekable() else None
+    spool = Spool(Settings.from_env().spool_directory)
+    spool.check()
     with watching(name, size) as watcher:
-        if file.seekable() or not parameters.atomic:
-            return await Job(declared, database, lambda: chunks(file), format, parameters, watcher).run()
-        async with spooled(chunks(file)) as source:
-            return await Job(declared, database, source, format, parameters, watcher).run()
+        job = Job(declared, database, format, parameters, watcher, spool=spool)
+        if file.seekable() or not parameters.atomic or parameters.dry_run:
+            return await job.run(lambda: chunks(file))
+        async with spool.hold(chunks(file)) as source:
+            return await job.run(source)
 
 
 async def _export(database: "Database", noun: str, target: IO[bytes], format: str) -> None:
@@ -195,11 +206,14 @@ def _tell_report(noun: str, name: str, report: "Report", *, as_json: bool) -> No
         return
     _tell_errors(name, report.faults())
     if report.errors_omitted:
-        click.echo(f"{name}: {counted(report.errors_omitted, 'more error')}", err=True)
+        click.echo(f"{name}: {counted(report.errors_omitted, 'more line')} failed", err=True)
     if report.skipped_columns:
         click.echo(f"Not read, because the service gives them itself: {', '.join(report.skipped_columns)}.")
     counts = ", ".join(f"{getattr(report, each):,} {each}" for each in ("created", "updated", "unchanged", "failed"))
     click.echo(f"{noun}: {counted(report.lines, 'line')}: {counts}.")
+    if report.stopped_at_line is not None:
+        limit = f"{counted(report.failed, 'failed line')} reached --max-errors"
+        click.echo(f"Stopped at line {report.stopped_at_line:,}: {limit}.")
     if report.dry_run:
         click.echo("This was a dry run: nothing was stored.")
     elif report.atomic and report.failed:

@@ -15,9 +15,10 @@ from service.http.hosts import Hosts
 from service.http.problems import describe
 
 # What a server may tell of a request in `scope["extensions"]`: the failure that it found in it, to be answered here,
-# and whether a cancelled request was cut off by the end of the drain.
+# whether a cancelled request was cut off by the end of the drain, and whether the client has closed its sending half.
 REFUSAL = "roster.refusal"
 IS_STOPPING = "roster.is_stopping"
+IS_HALF_CLOSED = "roster.is_half_closed"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

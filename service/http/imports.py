@@ -1,27 +1,30 @@
 """Imports over HTTP: a body of any length, read as it comes."""
 
-from collections.abc import AsyncIterator
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from msgspec import UNSET, UnsetType
 
-from service.db.database import Database
-from service.errors import Fault, Invalid, Malformed, Unavailable, counted
+from service.errors import Fault, Invalid, NoSpace, RosterError, counted
 from service.http.answers import Answer, header
 from service.http.parameters import Parameters as Query
-from service.http.problems import TooLarge, UnsupportedMedia
+from service.http.problems import UnsupportedMedia
 from service.http.transfer.declarations import Import
 from service.http.transfer.documents import CSV, NDJSON
-from service.http.transfer.files import spooled
+from service.http.transfer.files import Spool
 from service.http.transfer.reports import Outcome, Report
-from service.http.transfer.runs import Job, Parameters, Source, Watcher
+from service.http.transfer.runs import Job, Parameters, Watcher
 from service.http.unit import serves
+from service.http.uploads import Upload
 from service.http.wire import WRONG
 from service.settings import Settings
+
+log = structlog.get_logger()
 
 FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}
 # What generated clients send a file as: many of them know no other type for one.
@@ -52,24 +55,31 @@ def importing(declared: Import) -> HTTPRouteHandler:
         parameters = _QUERY.read(request.scope["query_string"])
         format = _format(request.scope, parameters.format)
         settings: Settings = request.app.state["settings"]
-        body = _body(request, settings.import_limit_bytes)
-        if not parameters.atomic or parameters.dry_run:
-            return await _import(request, lambda: body, format, parameters)
-        async with spooled(body) as source:
-            return await _import(request, source, format, parameters)
-
-    async def _import(request: Request[Any, Any, Any], source: Source, format: str, parameters: Parameters) -> Answer:
-        database: Database = request.app.state["database"]
+        spool = Spool(settings.spool_directory)
         watcher = _Counting(request.app.state["metrics"].imported, declared.noun)
-        job = Job(declared, database, source, format, parameters, watcher)
-        try:
-            return _answer(await job.run())
-        except (TooLarge, Unavailable) as failure:
-            if job.stored:
-                were = "was" if job.stored == 1 else "were"
-                told = f"{counted(job.stored, 'line')} {were} stored before; importing again does no harm."
-                failure.args = (f"{failure} {told}",)
-            raise
+        async with Upload(request, settings.import_limit_bytes) as upload:
+            job = Job(
+                declared, request.app.state["database"], format, parameters, watcher, spool=spool, check=upload.check
+            )
+            try:
+                if not parameters.atomic or parameters.dry_run:
+                    report = await job.run(upload.chunks)
+                    await upload.skip()
+                    return _answer(report)
+                async with spool.hold(upload.chunks()) as source:
+                    return _answer(await job.run(source))
+            except (RosterError, asyncio.CancelledError) as failure:
+                if upload.broken or isinstance(failure, asyncio.CancelledError):
+                    log.warning(
+                        "import abandoned",
+                        request_id=request.scope["request_id"],  # type: ignore[typeddict-item]
+                        noun=declared.noun,
+                        reason=str(failure) or "The request was cancelled.",
+                        received_bytes=upload.received,
+                        stored=job.stored,
+                    )
+                _tell_stored(failure, job)
+                raise
 
     endpoint.__name__ = f"import_{declared.table.name}"
     declare = serves(
@@ -81,7 +91,7 @@ def importing(declared: Import) -> HTTPRouteHandler:
         takes=(*FORMATS, BINARY),
         lines=declared.line,
         writes=True,
-        problems=(400, 409, 413, 415, 422, 503),
+        problems=(400, 409, 413, 415, 422, 503, 507),
     )
     return declare(endpoint)
 
@@ -114,33 +124,21 @@ def _wrong_format(detail: str) -> Invalid:
     return Invalid(WRONG, Fault(detail=detail, parameter="format"))
 
 
-async def _body(request: Request[Any, Any, Any], limit: int) -> AsyncIterator[bytes]:
-    """Yield the body as it comes.
-
-    Raises:
-        TooLarge: it has more bytes than the limit.
-        Malformed: it ends too soon.
-    """
-    declared = header(request.scope, b"content-length") or "0"
-    size = int(declared) if declared.isdecimal() else 0
-    received = 0
-    while max(size, received) <= limit:
-        message: Any = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Malformed("The request ended before its body did.")
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        if received <= limit and chunk:
-            yield chunk
-        if not message.get("more_body", False) and received <= limit:
-            return
-    raise TooLarge(f"The body is longer than {limit} bytes.")
+def _tell_stored(failure: BaseException, job: Job) -> None:
+    if job.stored:
+        were = "was" if job.stored == 1 else "were"
+        told = f"{counted(job.stored, 'line')} {were} stored before; importing again does no harm."
+        failure.args = (f"{failure} {told}",)
+    elif isinstance(failure, NoSpace):
+        failure.args = (f"{failure} Nothing was stored.",)
 
 
 def _answer(report: Report) -> Answer:
     if not (report.atomic and report.failed):
         return Answer(_encode(report))
     told = f" The first {len(report.errors):,} errors are told." if report.errors_omitted else ""
+    if report.stopped_at_line is not None:
+        told += f" The check stopped at line {report.stopped_at_line:,}."
     count = "1 line is" if report.failed == 1 else f"{report.failed:,} lines are"
     raise Invalid(f"{count} wrong, so nothing was stored.{told}", *report.faults())
 

@@ -103,6 +103,7 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
     422: ("Invalid", "It can be read and is wrong; `errors` tells every fault.", "Some of what was sent is wrong."),
     500: ("Internal", "The service made a mistake.", "The service made a mistake; it has been written down."),
     503: ("Unavailable", "The database cannot answer now; try again.", "All connections to the database are busy."),
+    507: ("NoSpace", "A disk of the service is full.", "The disk of the spool directory is full. Nothing was stored."),
 }
 _FAULTS = (
     Fault(detail="This field is required.", pointer="/email"),

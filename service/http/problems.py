@@ -15,6 +15,7 @@ from service.errors import (
     Fault,
     Invalid,
     Malformed,
+    NoSpace,
     NotFound,
     RosterError,
     Stale,
@@ -80,6 +81,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     UnsupportedVersion: (505, "http-version-not-supported"),
     Unsettled: (503, "unsettled"),
     Unavailable: (503, "unavailable"),
+    NoSpace: (507, "insufficient-storage"),
     RecursionError: (400, "malformed"),
 }
 

@@ -127,7 +127,28 @@ async def test_tells_what_it_skips_and_how_many_errors_it_leaves_out(url: str, t
     file.write_text("id,name,email\n" + "7,Ann,\n" * 1001)
     done = await run(url, "import", "users", str(file))
     assert done.stdout.splitlines()[0] == "Not read, because the service gives them itself: id."
-    assert done.stderr.splitlines()[-1] == f"{file}: 1 more error"
+    assert done.stderr.splitlines()[-1] == f"{file}: 1 more line failed"
+
+
+async def test_stops_when_as_many_lines_failed_as_may(url: str, people_csv: Path) -> None:
+    with people_csv.open("ab") as file:
+        file.write(b"x\n" * 5 + people(1, start=7).partition(b"\n")[2])
+    done = await run(url, "import", "users", str(people_csv), "--max-errors", "4")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        "users: 6 lines: 2 created, 0 updated, 0 unchanged, 4 failed.",
+        "Stopped at line 7: 4 failed lines reached --max-errors.",
+    ]
+    report = await run(url, "import", "users", str(people_csv), "--max-errors", "4", "--mode", "upsert", "--json")
+    assert json.loads(report.stdout)["stopped_at_line"] == 7
+
+
+async def test_a_spool_directory_that_cannot_be_used_is_misuse(
+    url: str, people_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROSTER_SPOOL_DIRECTORY", str(tmp_path / "none"))
+    done = await run(url, "import", "users", str(people_csv))
+    assert str(done.exception).startswith(f"ROSTER_SPOOL_DIRECTORY is '{tmp_path}/none': No such file or directory.")
 
 
 @pytest.mark.parametrize(

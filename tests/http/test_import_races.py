@@ -45,7 +45,7 @@ async def count(roster: Roster) -> int:
 
 async def run(roster: Roster, chunks: Chunks, watcher: Watcher | None = None, **parameters: Any) -> Report:
     """Import users from a stream of CSV."""
-    return await Job(IMPORT, roster.database, lambda: chunks, "csv", Parameters(**parameters), watcher).run()
+    return await Job(IMPORT, roster.database, "csv", Parameters(**parameters), watcher).run(lambda: chunks)
 
 
 class Settled(Watcher):
@@ -265,8 +265,8 @@ async def test_an_atomic_import_meets_a_rival_after_its_check(fresh_url: str) ->
             if rival.done:
                 await rival.task
 
-        job = Job(IMPORT, roster.database, chunks, "csv", Parameters(atomic=True), rival)
-        found = await job.run()
+        job = Job(IMPORT, roster.database, "csv", Parameters(atomic=True), rival)
+        found = await job.run(chunks)
         assert (found.failed, [each.line for each in found.errors]) == (1, [2, 2])
         assert await count(roster) == 1
 

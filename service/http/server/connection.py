@@ -9,7 +9,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.http.edge import REFUSAL
+from service.http.edge import IS_HALF_CLOSED, REFUSAL
 from service.http.problems import TooSlow
 from service.http.server.cycle import Cycle
 from service.http.server.limits import Limits
@@ -59,6 +59,7 @@ class Connection(HttpToolsProtocol):
         self._skipped_until = 0
         self._lingering = False
         self._half_closed = False
+        self.extensions = {**self.watch.extensions, IS_HALF_CLOSED: lambda: self._half_closed}
         self._receiving = Progress()
         self._sending = Progress()
 

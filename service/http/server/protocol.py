@@ -82,7 +82,7 @@ class Protocol(Connection):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = self.watch.extensions
+        self.scope["extensions"] = self.extensions
         self.in_head = True
         self._head_bytes = 0
         self._bodiless_bytes = 0

@@ -8,8 +8,9 @@ from time import monotonic
 from service.db.words import now
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.documents import Documents, Faulty, Line, documents
-from service.http.transfer.lines import PIECE_BYTES, Lines
+from service.http.transfer.lines import PIECE_BYTES, Block, Lines
 from service.http.transfer.reports import Outcome
+from service.http.transfer.turns import Turns
 
 BATCH_LINES = 1000
 BATCH_BYTES = 1_000_000
@@ -39,35 +40,37 @@ class Batch:
 
 
 async def batches(
-    declared: Import, rows: Rows, format: str, source: AsyncIterator[bytes]
+    declared: Import, rows: Rows, format: str, source: AsyncIterator[bytes], max_errors: int
 ) -> AsyncGenerator[Batch, None]:
-    """Yield the batches of a file.
+    """Yield the batches of a file, up to the line that is the `max_errors`th to be unreadable.
 
     Raises:
         Invalid: the header of a CSV file is wrong; nothing was yielded then.
     """
-    reader, lines = documents(declared, rows, format), Lines()
-    batch = Batch()
-    position = 0
-    async for chunk in source:
-        for piece in _pieces(chunk):
-            position += len(piece)
-            batch.size += len(piece)
-            for block in lines.cut(piece):
-                for line in reader.read(block):
-                    _put(batch, line)
-                    if batch.full:
-                        yield _close(batch, reader.skipped, position)
-                        batch = Batch()
-                        rows.stamp(now())
-            if batch.due and (batch.lines or batch.outcome.failed):
+    reader = documents(declared, rows, format)
+    batch, turns = Batch(), Turns()
+    position = failures = 0
+    async for size, found in _parts(source, reader):
+        position += size
+        batch.size += size
+        for line in found:
+            failures += _put(batch, line)
+            if failures == max_errors:
+                yield _close(batch, reader.skipped, position)
+                return
+            if batch.full:
                 yield _close(batch, reader.skipped, position)
                 batch = Batch()
                 rows.stamp(now())
-            # Others have their turn: a piece takes a millisecond or two.
-            await asyncio.sleep(0)
-    for line in _rest(lines, reader):
-        _put(batch, line)
+            if turns.over:
+                await turns.end()
+        if batch.due and (batch.lines or batch.outcome.failed):
+            yield _close(batch, reader.skipped, position)
+            batch = Batch()
+            rows.stamp(now())
+        # Blank lines are found by none of the turns above.
+        if turns.over:
+            await turns.end()
     yield _close(batch, reader.skipped, position)
 
 
@@ -84,22 +87,35 @@ async def ahead(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, N
         await batches.aclose()
 
 
-def _pieces(chunk: bytes) -> Iterator[bytes]:
-    for at in range(0, len(chunk), PIECE_BYTES):
-        yield chunk[at : at + PIECE_BYTES]
+async def _parts(
+    source: AsyncIterator[bytes], reader: Documents
+) -> AsyncGenerator[tuple[int, Iterator[Line | Faulty]], None]:
+    """Yield the size of each piece and its lines, which are read as they are asked for."""
+    lines = Lines()
+    async for chunk in source:
+        for at in range(0, len(chunk), PIECE_BYTES):
+            piece = chunk[at : at + PIECE_BYTES]
+            yield len(piece), _read(lines.cut(piece), reader)
+    yield 0, _rest(lines, reader)
+
+
+def _read(blocks: Iterator[Block], reader: Documents) -> Iterator[Line | Faulty]:
+    for block in blocks:
+        yield from reader.read(block)
 
 
 def _rest(lines: Lines, reader: Documents) -> Iterator[Line | Faulty]:
-    for block in lines.finish():
-        yield from reader.read(block)
+    yield from _read(lines.finish(), reader)
     yield from reader.finish()
 
 
-def _put(batch: Batch, line: Line | Faulty) -> None:
+def _put(batch: Batch, line: Line | Faulty) -> bool:
+    """Put a line into the batch, and return whether it is unreadable."""
     if isinstance(line, Line):
         batch.lines.append(line)
-    else:
-        batch.outcome.fail(line.faults)
+        return False
+    batch.outcome.fail(line.number, line.faults)
+    return True
 
 
 def _close(batch: Batch, skipped: set[str], position: int) -> Batch:

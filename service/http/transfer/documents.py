@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -11,6 +12,8 @@ from service.errors import Fault, Invalid, Malformed, counted
 from service.http.transfer.csvs import NOT_UTF8, Record, Records
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.lines import TOO_LONG, Block
+from service.http.transfer.reports import MOST_ERRORS
+from service.http.wire import MOST_FAULTS
 
 CSV = "csv"
 NDJSON = "ndjson"
@@ -27,9 +30,10 @@ class Line(NamedTuple):
 
 
 class Faulty(NamedTuple):
-    """A line that cannot be read; the faults name it and its fields."""
+    """A line that cannot be read; there are faults, which name it and its fields, while a report has room for them."""
 
-    faults: Sequence[Fault]
+    number: int
+    faults: Sequence[Fault] = ()
 
 
 class Documents(Protocol):
@@ -48,18 +52,45 @@ def documents(declared: Import, rows: Rows, format: str) -> Documents:
     return CsvDocuments(declared, rows) if format == CSV else NdjsonDocuments(declared, rows)
 
 
-class NdjsonDocuments:
-    """One JSON object a line; blank lines are passed over."""
+class _Reading:
+    """What the readers of both formats share."""
 
     def __init__(self, declared: Import, rows: Rows) -> None:
         self.skipped: set[str] = set()
         self._declared = declared
         self._rows = rows
+        # How many more faults a report has room for: past that, they are not looked for.
+        self._room = MOST_ERRORS
+
+    def _faulty(self, line: int, faults: Sequence[Fault]) -> Faulty:
+        self._room -= len(faults)
+        return Faulty(line, faults)
+
+    def _wrong(self, line: int, detail: str) -> Faulty:
+        """Return a line that is wrong as a whole."""
+        return self._faulty(line, [Fault(line=line, detail=detail)]) if self._room > 0 else Faulty(line)
+
+    def _invalid(self, line: int, failure: Invalid) -> Faulty:
+        faults = [Fault(line=line, field=_field(each), detail=each.detail) for each in failure.faults]
+        return self._faulty(line, faults) if faults else self._wrong(line, failure.detail)
+
+    def _checked(self, line: int, value: msgspec.Struct) -> Line | Faulty:
+        check = self._declared.check
+        if check is not None and (faults := check(self._declared.sent(value))):
+            return self._invalid(line, Invalid("", *faults))
+        return Line(line, value, self._rows.row(value))
+
+
+class NdjsonDocuments(_Reading):
+    """One JSON object a line; blank lines are passed over."""
+
+    def __init__(self, declared: Import, rows: Rows) -> None:
+        super().__init__(declared, rows)
         self._unseen = set(declared.skipped)
 
     def read(self, block: Block) -> Iterator[Line | Faulty]:
         if block.text is None:
-            yield Faulty([Fault(line=block.line, detail=TOO_LONG)])
+            yield self._wrong(block.line, TOO_LONG)
             return
         for line, text in enumerate(block.text.split(b"\n"), start=block.line):
             if text and not text.isspace():
@@ -70,16 +101,16 @@ class NdjsonDocuments:
 
     def _document(self, line: int, text: bytes) -> Line | Faulty:
         try:
-            value = self._declared.body.read(text)
+            value = self._declared.body.read(text, explain=self._room > 0)
         except Malformed as failure:
-            return Faulty([Fault(line=line, detail=_of_line(text, failure))])
+            return self._wrong(line, _of_line(text, failure))
         except Invalid as failure:
-            return Faulty(_at(line, failure))
+            return self._invalid(line, failure)
         for name in self._unseen:
             if getattr(value, name) is not UNSET:
                 self.skipped.add(name)
                 self._unseen = self._unseen - {name}
-        return _checked(self._declared, self._rows, line, value)
+        return self._checked(line, value)
 
 
 def _of_line(text: bytes, failure: Malformed) -> str:
@@ -97,13 +128,11 @@ class _Column(NamedTuple):
     nullable: bool
 
 
-class CsvDocuments:
+class CsvDocuments(_Reading):
     """Records under a header that names the fields; an empty cell is null, or absent where null is no value."""
 
     def __init__(self, declared: Import, rows: Rows) -> None:
-        self.skipped: set[str] = set()
-        self._declared = declared
-        self._rows = rows
+        super().__init__(declared, rows)
         self._records = Records()
         self._columns: list[_Column] | None = None
         self._width = 0
@@ -126,10 +155,10 @@ class CsvDocuments:
             if self._columns is None:
                 self._columns = self._header(line, cells, fault)
             elif fault is not None:
-                yield Faulty([Fault(line=line, detail=fault)])
+                yield self._wrong(line, fault)
             elif len(cells) != self._width:
-                detail = f"Expected {counted(self._width, 'cell')}, as in the header, got {len(cells)}."
-                yield Faulty([Fault(line=line, detail=detail)])
+                cells_of_header = counted(self._width, "cell")
+                yield self._wrong(line, f"Expected {cells_of_header}, as in the header, got {len(cells)}.")
             else:
                 yield self._document(line, cells, self._columns)
 
@@ -164,12 +193,12 @@ class CsvDocuments:
                     found[name] = cell if read is None else read(cell)
                 elif nullable:
                     found[name] = None
-            value = self._declared.body.convert(found)
+            value = self._declared.body.convert(found, explain=self._room > 0)
         except ValueError:
-            return Faulty(self._faults(line, cells, columns))
+            return self._faulty(line, self._faults(line, cells, columns) if self._room > 0 else [])
         except Invalid as failure:
-            return Faulty(_at(line, failure))
-        return _checked(self._declared, self._rows, line, value)
+            return self._invalid(line, failure)
+        return self._checked(line, value)
 
     def _faults(self, line: int, cells: list[str], columns: list[_Column]) -> list[Fault]:
         """Return all faults of a record in which some cells cannot be read."""
@@ -186,7 +215,7 @@ class CsvDocuments:
                 found[name] = None
         others = [
             Fault(line=line, field=_field(each), detail=each.detail)
-            for each in self._declared.body.faults(found)
+            for each in islice(self._declared.body.faults(found), MOST_FAULTS)
             if _field(each) not in unread
         ]
         return others + [Fault(line=line, field=name, detail=detail) for name, detail in unread.items()]
@@ -235,17 +264,6 @@ _READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
     inspect.BoolType: _boolean,
     inspect.ListType: _list,
 }
-
-
-def _checked(declared: Import, rows: Rows, line: int, value: msgspec.Struct) -> Line | Faulty:
-    if declared.check is not None and (faults := declared.check(declared.sent(value))):
-        return Faulty([Fault(line=line, field=_field(each), detail=each.detail) for each in faults])
-    return Line(line, value, rows.row(value))
-
-
-def _at(line: int, failure: Invalid) -> list[Fault]:
-    faults = [Fault(line=line, field=_field(each), detail=each.detail) for each in failure.faults]
-    return faults or [Fault(line=line, detail=failure.detail)]
 
 
 def _field(fault: Fault) -> str | None:

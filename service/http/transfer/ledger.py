@@ -1,13 +1,15 @@
 """The keys of which a file has spoken so far, on disk, however many they are."""
 
 import asyncio
-import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from hashlib import blake2b
 from types import TracebackType
 from typing import Self
 
 import msgspec
+
+from service.http.transfer.files import Spool, told
 
 # No more of it is held in memory, however many keys there are.
 _CACHE_KIB = 16 * 1024
@@ -18,10 +20,15 @@ _DIGEST_BYTES = 12
 class Ledger:
     """Remembers for each key whether the file gave it to a row or set it free; gone when it is left."""
 
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._stack = ExitStack()
+
     def __enter__(self) -> Self:
-        # The empty name is a temporary file of SQLite's own, which goes with the connection.
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._database = self._stack.enter_context(self._spool.database())
         self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("CREATE TABLE keys (digest TEXT PRIMARY KEY, held INTEGER) WITHOUT ROWID")
         return self
@@ -29,16 +36,22 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, at: TracebackType | None
     ) -> None:
-        self._database.close()
+        self._stack.close()
 
     async def read(self, keys: Iterable[str]) -> dict[str, bool]:
-        """Return what is known of these keys."""
-        return await asyncio.to_thread(self._read, [*keys])
+        """Return what is known of these keys.
+
+        Raises:
+            NoSpace: the disk is full.
+        """
+        with told():
+            return await asyncio.to_thread(self._read, [*keys])
 
     async def write(self, keys: Mapping[str, bool]) -> None:
-        """Remember these keys as they are now."""
+        """Remember these keys as they are now; raises as `read`."""
         if keys:
-            await asyncio.to_thread(self._write, keys)
+            with told():
+                await asyncio.to_thread(self._write, keys)
 
     def _read(self, keys: list[str]) -> dict[str, bool]:
         digests = {_digest(key): key for key in keys}

@@ -1,6 +1,5 @@
 """What a batch would change, found line by line against what is stored and what the file said before."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,10 +14,8 @@ from service.errors import Fault
 from service.http.transfer.declarations import Import, Key, Reference
 from service.http.transfer.documents import Line
 from service.http.transfer.ledger import Ledger
-from service.http.transfer.reports import Mode, Outcome
-
-# After so many lines others have their turn: a millisecond or two.
-TURN_LINES = 100
+from service.http.transfer.reports import Allowance, Mode, Outcome
+from service.http.transfer.turns import Turns
 
 _Held = tuple[int, tuple[Any, ...]]
 
@@ -50,17 +47,20 @@ class Plan:
         self._ledger = ledger
         self._simulated = simulated
         self._moment = now()
+        self._turns = Turns()
         self._owners: dict[_Held, Stored] = {}
         self._places = {name: at for at, name in enumerate(declared.columns)}
 
-    async def make(self, session: AsyncSession, lines: Sequence[Line]) -> None:
-        """Decide about each line, in their order."""
+    async def make(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> None:
+        """Decide about each line, in their order, until the allowance is spent."""
         missing = await resolve(session, self._declared, lines, verify=True)
         await self._look_up(session, lines)
         take = self._upsert if self._mode == "upsert" else self._create
-        for at, line in enumerate(lines):
-            if at % TURN_LINES == 0:
-                await asyncio.sleep(0)
+        for line in lines:
+            if allowance.is_spent(self.outcome.failed, line.number):
+                break
+            if self._turns.over:
+                await self._turns.end()
             take(line, missing.get(line.number, []))
 
     async def _look_up(self, session: AsyncSession, lines: Sequence[Line]) -> None:
@@ -184,7 +184,7 @@ class Plan:
         return new != old and not (self._blank and new is None and old == "")
 
     def _fail(self, line: Line, faults: Iterable[Fault]) -> None:
-        self.outcome.fail(on(line, faults))
+        self.outcome.fail(line.number, on(line, faults))
 
 
 def on(line: Line, faults: Iterable[Fault]) -> list[Fault]:

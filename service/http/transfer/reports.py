@@ -1,8 +1,9 @@
 """What became of the lines of an import."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -32,13 +33,20 @@ class Report(msgspec.Struct, kw_only=True):
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    stopped_at_line: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="The failed line at which max_errors was reached: no line after it was stored. "
+            "null when the whole file was imported."
+        ),
+    ] = None
     skipped_columns: Annotated[
         list[str], msgspec.Meta(description="Fields of the file that the service gives itself, and did not read.")
     ] = []
     errors: Annotated[
         list[LineError], msgspec.Meta(max_length=MOST_ERRORS, description="By line; the first of them, if many.")
     ] = []
-    errors_omitted: int = 0
+    errors_omitted: Annotated[int, msgspec.Meta(description="Failed lines of which `errors` names none.")] = 0
 
     def add(self, outcome: "Outcome") -> None:
         """Count one batch, the next of the file."""
@@ -47,10 +55,11 @@ class Report(msgspec.Struct, kw_only=True):
         self.unchanged += outcome.unchanged
         self.failed += outcome.failed
         self.lines += outcome.created + outcome.updated + outcome.unchanged + outcome.failed
-        outcome.faults.sort(key=lambda fault: fault.line or 0)
-        room = MOST_ERRORS - len(self.errors)
-        self.errors += [LineError(each.line or 0, each.field, each.detail) for each in outcome.faults[:room]]
-        self.errors_omitted += len(outcome.faults[room:])
+        listed: list[Fault] = []
+        if room := MOST_ERRORS - len(self.errors):
+            listed = sorted(outcome.faults, key=lambda fault: fault.line or 0)[:room]
+        self.errors += [LineError(each.line or 0, each.field, each.detail) for each in listed]
+        self.errors_omitted += outcome.failed - len({each.line for each in listed})
 
     def outcome(self) -> "Outcome":
         """Return the counts; an atomic import with a failed line has made none of the rest."""
@@ -71,12 +80,14 @@ class Outcome:
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    failed_lines: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     keys: dict[str, bool] = field(default_factory=dict)
 
-    def fail(self, faults: Iterable[Fault]) -> None:
+    def fail(self, line: int, faults: Iterable[Fault]) -> None:
         """Count one line that failed."""
         self.failed += 1
+        self.failed_lines.append(line)
         self.faults += faults
 
     def add(self, other: "Outcome") -> None:
@@ -85,5 +96,31 @@ class Outcome:
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.failed += other.failed
+        self.failed_lines += other.failed_lines
         self.faults += other.faults
         self.keys |= other.keys
+
+    def stop_after(self, failures: int) -> int | None:
+        """Forget the failures after so many, and return the line of the last one kept; `None` if there are fewer."""
+        if self.failed < failures:
+            return None
+        self.failed_lines = sorted(self.failed_lines)[:failures]
+        self.failed = failures
+        last = self.failed_lines[-1]
+        self.faults = [each for each in self.faults if (each.line or 0) <= last]
+        return last
+
+
+class Allowance(NamedTuple):
+    """How many lines of a batch may fail, and which could not even be read."""
+
+    failures: int
+    unreadable: Sequence[int]
+
+    def is_spent(self, failed: int, line: int) -> bool:
+        """Return whether the last allowed failure stands before `line`, `failed` readable lines having failed there."""
+        return failed + bisect_left(self.unreadable, line) >= self.failures
+
+    def after(self, failed: int) -> "Allowance":
+        """Return what is left once so many readable lines have failed."""
+        return Allowance(self.failures - failed, self.unreadable)

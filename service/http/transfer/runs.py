@@ -12,11 +12,15 @@ from service.errors import Conflict
 from service.http.transfer.batches import ahead, batches
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.documents import CSV, Line
+from service.http.transfer.files import Spool
 from service.http.transfer.ledger import Ledger
-from service.http.transfer.reports import Mode, Outcome, Report
+from service.http.transfer.reports import Allowance, Mode, Outcome, Report
 from service.http.transfer.stores import TRIES, Store
 
 Source = Callable[[], AsyncIterator[bytes]]
+_Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]
+
+MAX_ERRORS = 10_000
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +29,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     mode: Annotated[Mode, msgspec.Meta(description="upsert also changes rows that are there already.")] = "create"
     dry_run: Annotated[bool, msgspec.Meta(description="Store nothing, and report what would happen.")] = False
     atomic: Annotated[bool, msgspec.Meta(description="Store every line or, if one fails, nothing.")] = False
+    max_errors: Annotated[
+        int, msgspec.Meta(ge=1, le=1_000_000_000, description="Stop the import when this many lines have failed.")
+    ] = MAX_ERRORS
 
 
 class Watcher:
@@ -38,23 +45,26 @@ class Watcher:
 
 
 class Job:
-    """One file for one noun; `source` yields its bytes from the beginning, each time it is called."""
+    """One file for one noun; `check` is called before each batch is stored, and stops the import by raising."""
 
     def __init__(
         self,
         declared: Import,
         database: Database,
-        source: Source,
         format: str,
         parameters: Parameters,
         watcher: Watcher | None = None,
+        *,
+        spool: Spool | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._declared = declared
         self._database = database
-        self._source = source
         self._format = format
         self._parameters = parameters
         self._watcher = watcher or Watcher()
+        self._spool = spool or Spool()
+        self._check = check
         self._store = Store(declared, database, parameters.mode, blank=format == CSV)
         self._begin()
 
@@ -65,29 +75,35 @@ class Job:
             return 0
         return self.report.created + self.report.updated
 
-    async def run(self) -> Report:
+    async def run(self, source: Source) -> Report:
         """Import the file and return the report; an atomic import that reports a failed line has stored nothing.
 
-        An atomic import calls `source` more than once.
+        `source` yields the bytes of the file from the beginning; an atomic import calls it more than once.
 
         Raises:
             Invalid: the header of a CSV file is wrong; nothing was stored.
             Conflict: an atomic import met the changes of others time and again; nothing was stored.
             Unavailable: the database did not answer; `stored` tells how much had been stored before.
+            NoSpace: the disk of the spool directory is full; `stored` as before.
         """
+        self._source = source
         if self._parameters.dry_run:
             await self._simulate("import")
         elif self._parameters.atomic:
             await self._all_or_nothing()
         else:
-            with Ledger() as ledger:
-                await self._each("import", lambda lines: self._store.store(lines, ledger), self._watcher.settled)
+            with Ledger(self._spool) as ledger:
+
+                async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
+                    return await self._store.store(lines, ledger, allowance)
+
+                await self._each("import", settle, self._watcher.settled)
         return self.report
 
     async def _simulate(self, step: str) -> None:
         self._begin()
-        with Ledger() as ledger:
-            await self._each(step, lambda lines: self._store.simulate(lines, ledger))
+        with Ledger(self._spool) as ledger:
+            await self._each(step, lambda lines, allowance: self._store.simulate(lines, ledger, allowance))
 
     async def _all_or_nothing(self) -> None:
         for attempt in range(1, TRIES + 1):
@@ -109,35 +125,42 @@ class Job:
     async def _whole(self, session: AsyncSession) -> Report:
         """Store the whole file in one session."""
         self._begin()
-        with Ledger() as ledger:
+        with Ledger(self._spool) as ledger:
 
-            async def settle(lines: Sequence[Line]) -> Outcome:
+            async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
                 if self._parameters.mode == "create":
-                    return await self._store.insert(session, lines)
-                outcome = await self._store.apply(session, lines, ledger)
+                    return await self._store.insert(session, lines, allowance)
+                outcome = await self._store.apply(session, lines, ledger, allowance)
                 await ledger.write(outcome.keys)
                 return outcome
 
             await self._each("import", settle)
+        self._check()
         return self.report
 
     async def _each(
         self,
         step: str,
-        settle: Callable[[Sequence[Line]], Awaitable[Outcome]],
+        settle: _Settle,
         settled: Callable[[Outcome], None] = lambda _outcome: None,
     ) -> None:
         rows = Rows(self._declared, self._database.writing.dialect)
-        upcoming = ahead(batches(self._declared, rows, self._format, self._source()))
+        most = self._parameters.max_errors
+        upcoming = ahead(batches(self._declared, rows, self._format, self._source(), most))
         async with aclosing(upcoming) as ready:
             async for batch in ready:
+                self._check()
                 outcome = batch.outcome
+                allowance = Allowance(most - self.report.failed, [*outcome.failed_lines])
                 if batch.lines:
-                    outcome.add(await settle(batch.lines))
+                    outcome.add(await settle(batch.lines, allowance))
+                self.report.stopped_at_line = outcome.stop_after(allowance.failures)
                 self.report.skipped_columns = [name for name in self._declared.skipped if name in batch.skipped]
                 self.report.add(outcome)
                 settled(outcome)
                 self._watcher.read(step, batch.position, self.report)
+                if self.report.stopped_at_line is not None:
+                    break
 
     def _begin(self) -> None:
         mode, dry_run, atomic = self._parameters.mode, self._parameters.dry_run, self._parameters.atomic
