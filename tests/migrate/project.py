@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from service.migrate.entrypoints.aio import head_revision
 from service.migrate.plan import config
+
+
+def following(name: str, steps: int = 1) -> str:
+    """The id of a revision so many steps after the newest of Roster's own."""
+    return f"{int(head_revision()[:4]) + steps:04}_{name}"
+
 
 PLAIN = '''"""A test's own."""
 

@@ -12,9 +12,13 @@ from service.cli import main
 from service.cli.db import db
 from service.db.urls import parse_url
 from service.migrate.entrypoints.aio import head_revision
+from service.migrate.plan.config import scripts
 from service.migrate.run.locking import lock
 from tests.alembic.test_revisions import ALL
-from tests.migrate.project import Project
+from tests.migrate.project import Project, following
+
+NEWER = following("newer")
+
 
 main.add_command(db)
 
@@ -76,10 +80,10 @@ def test_status_of_a_database_behind_tells_what_is_pending(empty_url: str) -> No
     first, *rest = result.stdout.splitlines()
     assert first.endswith(" is at 0014_create_idempotency_keys: this code needs newer tables.")
     assert "aiosqlite" not in first
+    pending = [each.revision for each in reversed(list(scripts().walk_revisions())) if each.revision >= "0015"]
     assert rest == [
-        "2 to apply with `roster db upgrade`:",
-        "  0015_drop_department_id",
-        "  0016_widen_record_titles",
+        f"{len(pending)} to apply with `roster db upgrade`:",
+        *(f"  {revision}" for revision in pending),
     ]
 
 
@@ -112,16 +116,16 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
 
 
 def test_status_of_a_database_that_newer_code_upgraded(empty_url: str, project: Project) -> None:
-    project.add("0017_newer", after=head_revision())
+    project.add(NEWER, after=head_revision())
     roster("upgrade", url=empty_url)
-    project.remove("0017_newer")
+    project.remove(NEWER)
     result = roster("status", url=empty_url)
     assert result.exit_code == 1
-    assert "is at 0017_newer: newer code upgraded it, and this code is expected to work with it.\n" in result.stdout
+    assert f"is at {NEWER}: newer code upgraded it, and this code is expected to work with it.\n" in result.stdout
     assert "to apply" not in result.stdout
     refused = roster("upgrade", url=empty_url)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "The database is at revision 0017_newer, which this code does not know" in refused.stderr
+    assert f"The database is at revision {NEWER}, which this code does not know" in refused.stderr
 
 
 def test_a_missing_file_is_no_database_yet_and_is_not_made_by_asking(tmp_path: Path) -> None:
@@ -147,7 +151,8 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     file = tmp_path / "roster.db"
     file.write_text("a text, and a longer one than the header of a database is, to be sure")
     result = roster("status", url=f"sqlite:///{file}")
-    assert (result.exit_code, result.stderr) == (1, f"Error: The file {file} cannot be used: file is not a database.\n")
+    told = "file is not a database. Name another file in ROSTER_DATABASE_URL."
+    assert (result.exit_code, result.stderr) == (1, f"Error: The file {file} cannot be used: {told}\n")
 
 
 def test_history_is_there_without_a_database() -> None:

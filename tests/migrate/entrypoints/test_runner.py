@@ -20,7 +20,9 @@ from service.migrate.plan.config import configuration
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.alembic.test_revisions import ALL
-from tests.migrate.project import Project
+from tests.migrate.project import Project, following
+
+NEWER = following("newer")
 
 
 def start(url: str, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
@@ -225,14 +227,14 @@ async def test_a_revision_that_is_not_there_is_told(empty_url: str, revision: st
 
 
 async def test_a_database_ahead_of_the_code_is_told_and_left_alone(empty_url: str, project: Project) -> None:
-    project.add("0017_newer", after=head_revision())
-    await upgrade(empty_url, "0017")
-    project.remove("0017_newer")
-    with pytest.raises(Refused, match="The database is at revision 0017_newer, which this code does not know"):
+    project.add(NEWER, after=head_revision())
+    await upgrade(empty_url, NEWER)
+    project.remove(NEWER)
+    with pytest.raises(Refused, match=f"The database is at revision {NEWER}, which this code does not know"):
         await upgrade(empty_url)
-    with pytest.raises(Refused, match="0017_newer"):
-        await downgrade(empty_url, "0016")
-    assert await current(empty_url) == ("0017_newer",)
+    with pytest.raises(Refused, match=NEWER):
+        await downgrade(empty_url, head_revision())
+    assert await current(empty_url) == (NEWER,)
 
 
 async def test_two_heads_are_told(empty_url: str, project: Project) -> None:

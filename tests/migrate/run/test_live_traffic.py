@@ -20,7 +20,10 @@ from tests.alembic.catalog import catalog
 from tests.alembic.store import Store
 from tests.conftest import client_of
 from tests.db.conftest import engine_on
-from tests.migrate.project import Project
+from tests.migrate.project import Project, following
+
+SETUP = following("setup")
+
 
 # What it goes through others count; watched, it would take twice as long.
 pytestmark = pytest.mark.no_cover
@@ -137,10 +140,10 @@ async def test_its_own_revisions_go_down_and_up_under_it(store: Store) -> None:
 async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, project: Project) -> None:
     setup = 'ops.add_column("users", sa.Column("sample_nickname", sa.String(50), server_default="nick"))\n'
     setup += 'ops.add_column("users", sa.Column("score", sa.Integer(), server_default="5"))'
-    project.add_safe("0017_setup", after=head_revision(), up=setup)
-    project.add_safe("0018_change", after="0017_setup", up=CHANGE, contract=CONTRACT)
-    project.add_safe("0019_rename", after="0018_change", up=RENAME)
-    await aio.upgrade(store.url, "0017")
+    project.add_safe(SETUP, after=head_revision(), up=setup)
+    project.add_safe(following("change", 2), after=SETUP, up=CHANGE, contract=CONTRACT)
+    project.add_safe("0019_rename", after=following("change", 2), up=RENAME)
+    await aio.upgrade(store.url, SETUP)
     await store.execute(SEED)
     schema = await catalog(store)
     differs = "IS NOT" if store.backend == "sqlite" else "IS DISTINCT FROM"
@@ -154,7 +157,7 @@ async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, proj
         await aio.contract(store.url, "0018")
         await write(store.url, "UPDATE users SET street = 'Moved twice' WHERE email = '8@seed'")
         assert await store.execute(f"SELECT id FROM users WHERE street {differs} address") == []
-        await aio.downgrade(store.url, "0017")
+        await aio.downgrade(store.url, SETUP)
     await assert_all_is_there(store, traffic)
     assert await catalog(store) == schema
     moved = {"7@seed": "Moved", "8@seed": "Moved twice"}
