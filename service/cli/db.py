@@ -11,11 +11,11 @@ from service.cli.db_options import (
     as_sql,
     database,
     no_sql,
-    patience,
     patient,
     print_json,
     print_sql,
     resolved,
+    wait_limits,
     watched,
 )
 from service.cli.db_phases import backfill, contract, purge
@@ -43,7 +43,7 @@ def db() -> None:
 
 @db.command()
 @click.argument("revision", default="head")
-@patience
+@wait_limits
 @as_sql
 @as_json
 @database
@@ -62,7 +62,7 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, as_json: bool, *
 
 @db.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revision")
-@patience
+@wait_limits
 @no_sql
 @as_json
 @database

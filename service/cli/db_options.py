@@ -62,15 +62,15 @@ def database(command: F) -> F:
     return _database(_url(command))
 
 
-def patience(command: F) -> F:
+def wait_limits(command: F) -> F:
     """Give a command the options about waiting; `patient` makes what the runner takes of them."""
     return _lock_wait(_deadline(command))
 
 
 def patient(waits: dict[str, float]) -> dict[str, Any]:
-    from service.migrate.run.locking.limits import Patience
+    from service.migrate.run.locking.limits import WaitLimits
 
-    return {"patience": Patience(**waits)}
+    return {"wait_limits": WaitLimits(**waits)}
 
 
 def resolved(url: str | None) -> str:

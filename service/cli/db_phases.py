@@ -9,11 +9,11 @@ from service.cli.db_options import (
     as_json,
     as_sql,
     database,
-    patience,
     patient,
     print_json,
     print_sql,
     resolved,
+    wait_limits,
     watched,
 )
 from service.errors import Misconfigured
@@ -25,7 +25,7 @@ from service.errors import Misconfigured
 @click.option("--cancel", "wanted", flag_value="cancelled", help="Stop it, and let the next run start over.")
 @click.option("--resume", "resume", is_flag=True, help="Continue a paused backfill.")
 @click.option("--sql", "as_sql", is_flag=True, help="Print REVISION's SQL for PostgreSQL; run nothing.")
-@patience
+@wait_limits
 @as_json
 @database
 @click.pass_obj
@@ -47,14 +47,14 @@ def backfill(
     where it stopped; `roster db status` shows the progress.
     """
     from service.migrate.entrypoints import commands
-    from service.migrate.state.backfills import FillState
+    from service.migrate.state.backfills import BackfillState
 
     target = resolved(url)
     if as_sql:
         print_sql(commands.phase_script(target, "backfill", _named(revision)), as_json=as_json)
         return
     if wanted is not None:
-        told = commands.command_fills(target, FillState(wanted))
+        told = commands.command_backfills(target, BackfillState(wanted))
         _tell(
             {wanted: told}, f"{wanted.capitalize()}: {', '.join(told) or 'nothing, for no backfill is open'}.", as_json
         )
@@ -70,7 +70,7 @@ def backfill(
 @click.command()
 @click.argument("revision", default="head")
 @click.option("--undo", is_flag=True, help="Restore what the contracts of REVISION and later removed.")
-@patience
+@wait_limits
 @as_sql
 @as_json
 @database
@@ -104,7 +104,7 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, as_
 @click.command()
 @click.argument("revision", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@patience
+@wait_limits
 @as_sql
 @as_json
 @database

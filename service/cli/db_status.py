@@ -101,9 +101,10 @@ def _whole_path(database: str) -> str:
     return database if file.is_absolute() else f"{database} ({file.absolute()})"
 
 
-def _progress(fill: "BackfillProgress") -> str:
-    share = min(100 * fill.seen // max(fill.total, 1), 100)
-    left = f", about {fill.seconds_left:,.0f} s left" if fill.seconds_left is not None else ""
-    told = f"Backfill {fill.name} of {fill.revision} ({fill.state}): {share} %, {counted(fill.filled, 'row')} filled"
-    rate = f", {fill.rows_per_second:,.0f} rows a second{left}"
-    return f"{told}{rate}. {f'It stopped: {fill.problem}.' if fill.problem else ''}".rstrip()
+def _progress(backfill: "BackfillProgress") -> str:
+    share = min(100 * backfill.seen // max(backfill.total, 1), 100)
+    left = f", about {backfill.seconds_left:,.0f} s left" if backfill.seconds_left is not None else ""
+    filled = counted(backfill.filled, "row")
+    told = f"Backfill {backfill.name} of {backfill.revision} ({backfill.state}): {share} %, {filled} filled"
+    rate = f", {backfill.rows_per_second:,.0f} rows a second{left}"
+    return f"{told}{rate}. {f'It stopped: {backfill.problem}.' if backfill.problem else ''}".rstrip()

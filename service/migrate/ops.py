@@ -285,12 +285,12 @@ def refuse_if_any(rows: Rows, why: str) -> None:
     note(Refuse(check=Precondition(why=why, rows=rows)))
 
 
-def refill(fill: Backfill) -> None:
+def refill(backfill: Backfill) -> None:
     """Give rows the values, when this is taken back, that they would have had all along. In `contract()`.
 
     It goes before the operations whose way back it needs: those are taken back first.
     """
-    note(Refill(fill=fill))
+    note(Refill(backfill=backfill))
 
 
 def undo() -> None:

@@ -16,7 +16,7 @@ async def downgrade(url: str, revision: str) -> list[str]:
 
 
 async def backfill(url: str) -> list[str]:
-    """Fill what is left to fill and return the revisions it was done for; raises as `commands.backfill` does."""
+    """Run the unfinished backfills and return their revisions; raises as `commands.backfill` does."""
     return await asyncio.to_thread(commands.backfill, url)
 
 

@@ -27,10 +27,10 @@ from service.migrate.run import pending
 from service.migrate.run.baseline import adopt_applied, applied_scripts
 from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
-from service.migrate.run.phases import Verbs
+from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.retry import write_down
 from service.migrate.state import backfills, ledger
-from service.migrate.state.backfills import FillState
+from service.migrate.state.backfills import BackfillState
 
 # Alembic keeps its context in module globals.
 _alone = threading.Lock()
@@ -48,7 +48,7 @@ def upgrade(url: str, revision: str = "head", **how: Any) -> list[str]:
             before it is kept, and the next run goes on from there.
     """
     done: list[str] = []
-    with _turn(url):
+    with _alembic_in(url):
         command.upgrade(configuration(url=url, done=done, **how), revision)
     return done
 
@@ -59,24 +59,24 @@ def downgrade(url: str, revision: str, **how: Any) -> list[str]:
     What the older schema does not have is kept aside, with its values, until `purge`.
     """
     done: list[str] = []
-    with _turn(url):
+    with _alembic_in(url):
         command.downgrade(configuration(url=url, done=done, **how), revision)
     return done
 
 
 def backfill(url: str, *, resume: bool = False, **how: Any) -> list[str]:
-    """Fill what applied revisions left to fill, and return those of which something was done.
+    """Run the unfinished backfills of applied revisions, and return the revisions of which one ran.
 
     Raises:
-        Stopped: a fill is paused, and `resume` does not say to go on; or someone paused or cancelled it meanwhile.
+        Stopped: a backfill is paused, and `resume` does not say to go on; or someone paused or cancelled it meanwhile.
         Refused: rows are left that cannot be filled; and as `upgrade`.
     """
 
-    def work(verbs: Verbs, plans: list[Plan], report: Report) -> list[str]:
+    def work(runner: PhaseRunner, plans: list[Plan], report: Report) -> list[str]:
         if resume:
-            tell = partial(backfills.tell, verbs.turn.connection, FillState.RUNNING)
-            write_down(verbs.turn, "migrations", "resume", tell)
-        return pending.backfill(verbs, plans, report)
+            tell = partial(backfills.tell, runner.session.connection, BackfillState.RUNNING)
+            write_down(runner.session, "migrations", "resume", tell)
+        return pending.backfill(runner, plans, report)
 
     return _work(url, work, **how)
 
@@ -90,13 +90,13 @@ def contract(url: str, revision: str = "head", *, undo: bool = False, **how: Any
         Refused: a backfill is not over; and as `upgrade`.
     """
 
-    def work(verbs: Verbs, plans: list[Plan], report: Report) -> list[str]:
+    def work(runner: PhaseRunner, plans: list[Plan], report: Report) -> list[str]:
         wanted = None if revision in ("head", "heads") else _named(plans, revision)
         if undo:
             later = set(graph.with_descendants(scripts(), wanted)) if wanted else {plans[-1].revision} if plans else ()
-            return pending.undo_contract(verbs, [each for each in plans if each.revision in later], report)
+            return pending.undo_contract(runner, [each for each in plans if each.revision in later], report)
         earlier = graph.with_ancestors(scripts(), [wanted]) if wanted else {each.revision for each in plans}
-        return pending.contract(verbs, [each for each in plans if each.revision in earlier], report)
+        return pending.contract(runner, [each for each in plans if each.revision in earlier], report)
 
     return _work(url, work, **how)
 
@@ -109,7 +109,7 @@ def purge(url: str, **how: Any) -> list[str]:
 def script(url: str, revisions: str) -> str:
     """Return the SQL of upgrades to `head`, or of a span of revisions such as `0002:0005`."""
     output = StringIO()
-    with _turn(url):
+    with _alembic_in(url):
         config = configuration(url=url)
         config.output_buffer = output
         command.upgrade(config, revisions, sql=True)
@@ -124,12 +124,12 @@ def phase_script(url: str, phase: str, revision: str) -> str:
         Refused: it is written in Alembic's plain style, or a step needs Python or the database at hand.
     """
     dialect = parse_url(url).get_backend_name()
-    with _turn(url):
+    with _alembic_in(url):
         found = plan(_script(revision), dialect)
         if found is None:
             raise Refused(f"{revision} is written in Alembic's plain style, which has no {phase}.")
         moves: dict[str, tuple[Move, ...]] = {
-            "backfill": (*found.fills, *found.settle),
+            "backfill": (*found.backfills, *found.settle),
             "contract": found.contract,
             "purge": found.purge,
         }
@@ -137,15 +137,15 @@ def phase_script(url: str, phase: str, revision: str) -> str:
     return f"{text}\n" if text else f"-- {found.revision} has nothing to {phase}\n"
 
 
-def command_fills(url: str, wanted: FillState) -> list[str]:
-    """Tell the fills that run, or are paused, to pause, to end or to go on, and return their names.
+def command_backfills(url: str, wanted: BackfillState) -> list[str]:
+    """Pause, cancel or resume the unfinished backfills, and return their names.
 
-    Nothing is locked: whoever fills hears of it with the next batch.
+    Nothing is locked: the backfill reads the new state in its next batch.
     """
     return asyncio.run(_command_fills(url, wanted))
 
 
-async def _command_fills(url: str, wanted: FillState) -> list[str]:
+async def _command_fills(url: str, wanted: BackfillState) -> list[str]:
     with told(parse_url(url)):
         async with disposed(create_engine(url, Purpose.BACKFILL)) as engine, engine.begin() as connection:
             if not await connection.run_sync(ledger.exists):
@@ -165,7 +165,7 @@ def draft(url: str, message: str, *, empty: bool = False) -> Path | None:
             drafts.clear()
 
     # Alembic talks to standard output, which is the caller's.
-    with _turn(url), redirect_stdout(StringIO()):
+    with _alembic_in(url), redirect_stdout(StringIO()):
         written = command.revision(
             configuration(url=url, draft=empty),
             message,
@@ -178,7 +178,7 @@ def draft(url: str, message: str, *, empty: bool = False) -> Path | None:
 
 def differences(url: str) -> list[Any]:
     """What autogenerate would write; nothing when the models and the database agree."""
-    with _turn(url):
+    with _alembic_in(url):
         try:
             command.check(configuration(url=url))
         except AutogenerateDiffsDetected as found:
@@ -194,21 +194,21 @@ def head() -> str:
     return heads[0]
 
 
-def _work(url: str, work: Callable[[Verbs, list[Plan], Report], list[str]], **how: Any) -> list[str]:
-    """Let something else than Alembic's own commands have its turn, through the same door."""
+def _work(url: str, work: Callable[[PhaseRunner, list[Plan], Report], list[str]], **how: Any) -> list[str]:
+    """Run a phase in a migration session, through env.py as Alembic's own commands do."""
     done: list[str] = []
 
-    def take_turn(verbs: Verbs) -> None:
-        turn = verbs.turn
-        with turn.reading():
-            found = applied_scripts(turn.connection, scripts())
+    def work_in(runner: PhaseRunner) -> None:
+        session = runner.session
+        with session.reading():
+            found = applied_scripts(session.connection, scripts())
         if not found:
             raise Refused("The database has no revision yet: run `roster db upgrade`.")
-        adopt_applied(turn, found)
-        done.extend(work(verbs, plans(found, turn.dialect), turn.report))
+        adopt_applied(session, found)
+        done.extend(work(runner, plans(found, session.dialect), session.report))
 
-    config = configuration(url=url, work=take_turn, **how)
-    with _turn(url), EnvironmentContext(config, scripts(), fn=_no_revisions):
+    config = configuration(url=url, work=work_in, **how)
+    with _alembic_in(url), EnvironmentContext(config, scripts(), fn=_no_revisions):
         scripts().run_env()
     return done
 
@@ -236,6 +236,6 @@ def _script(revision: str) -> Script:
 
 
 @contextmanager
-def _turn(url: str) -> Iterator[None]:
+def _alembic_in(url: str) -> Iterator[None]:
     with told(parse_url(url)), _alone:
         yield

@@ -1,4 +1,4 @@
-"""What env.py does with a connection, or without one: lock it, and let the command have its turn."""
+"""What env.py does with a connection, or without one: take the lock, and run the command in a migration session."""
 
 import asyncio
 import logging
@@ -25,21 +25,21 @@ from service.migrate.errors import Refused, Unusable, told
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.plan.offline import written_steps
-from service.migrate.run.backfill.runner import Filler, Progress
+from service.migrate.run.backfill.runner import BackfillRunner, Progress
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers, lock
-from service.migrate.run.locking.limits import Patience
-from service.migrate.run.phases import Verbs
-from service.migrate.run.revisions import Asked, Steps, run_until_done
-from service.migrate.run.session import Turn
+from service.migrate.run.locking.limits import WaitLimits
+from service.migrate.run.phases import PhaseRunner
+from service.migrate.run.revisions import Command, RevisionRunner, run_until_done
+from service.migrate.run.session import Session
 from service.migrate.state import ledger
 from service.settings import Settings
 
 # Below deadlock_timeout (1 s), so that in a deadlock the migrator gives way and never a request.
 LIMITS = Limits(statement_seconds=None, lock_wait_seconds=0.05, idle_in_transaction_seconds=None, pool_size=2)
 
-# What another command than Alembic's own does, when it is its turn.
-Work = Callable[[Verbs], None]
+# What a command that is not Alembic's own does in the session.
+Work = Callable[[PhaseRunner], None]
 
 log = logging.getLogger(__name__)
 
@@ -135,40 +135,42 @@ def run(context: EnvironmentContext, connection: Connection, metadata: MetaData)
         lock.held(connection, report, own=own, wait_seconds=wait_seconds),
         _foreign_keys_loosened(connection),
     ):
-        verbs = _verbs(connection, report, attributes)
+        runner = _runner(connection, report, attributes)
         if work is not None:
-            with _ended(verbs):
-                verbs.begin()
-                work(verbs)
+            with _ended(runner):
+                runner.begin()
+                work(runner)
             return
-        steps = Steps(asked=Asked.of(asked), done=attributes.setdefault("done", []), verbs=verbs)
-        with _ended(verbs, accepts_drift=steps.asked.is_stamp):
-            run_until_done(context, connection, steps, options)
+        revisions = RevisionRunner(command=Command.of(asked), done=attributes.setdefault("done", []), phases=runner)
+        with _ended(runner, accepts_drift=revisions.command.is_stamp):
+            run_until_done(context, connection, revisions, options)
 
 
-def _verbs(connection: Connection, report: lock.Report, attributes: dict[str, Any]) -> Verbs:
-    turn = Turn(
+def _runner(connection: Connection, report: lock.Report, attributes: dict[str, Any]) -> PhaseRunner:
+    session = Session(
         connection=connection,
         report=report,
         inside=connection.in_transaction(),
-        patience=attributes.get("patience") or Patience(),
+        wait_limits=attributes.get("wait_limits") or WaitLimits(),
     )
-    executor = Executor(turn)
-    return Verbs(executor=executor, filler=Filler(executor=executor, watch=attributes.get("watch") or _watch_nothing))
+    executor = Executor(session)
+    return PhaseRunner(
+        executor=executor, backfills=BackfillRunner(executor=executor, watch=attributes.get("watch") or _watch_nothing)
+    )
 
 
 @contextmanager
-def _ended(verbs: Verbs, *, accepts_drift: bool = False) -> Iterator[None]:
-    """End the turn in order, also when it was refused."""
+def _ended(runner: PhaseRunner, *, accepts_drift: bool = False) -> Iterator[None]:
+    """End the session, also after a failure."""
     try:
         yield
     except Exception:
         # Someone else's transaction can do no more; and it is the failure that the caller must hear of.
-        if not verbs.turn.inside:
+        if not runner.session.inside:
             with suppress(DBAPIError, Refused):
-                verbs.end(is_refused=True)
+                runner.end(is_refused=True)
         raise
-    verbs.end(accepts_drift=accepts_drift)
+    runner.end(accepts_drift=accepts_drift)
 
 
 def _refuse_unfit(connection: Connection) -> None:

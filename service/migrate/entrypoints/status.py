@@ -17,13 +17,13 @@ from service.migrate.plan.revisions import plans
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
-from service.migrate.state.backfills import FillState
+from service.migrate.state.backfills import BackfillState
 from service.migrate.state.compatibility import Place, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillProgress:
-    """A fill that was begun and is not over: rows looked at in this pass, of how many; seconds left at this rate."""
+    """A backfill that is not over: rows looked at in this pass, of how many; seconds left at this rate."""
 
     revision: str
     name: str
@@ -156,7 +156,7 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
         # Newer code was here: which of its revisions are done this code cannot tell.
         applied |= known
     done = ledger.all_done(connection)
-    fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.FILLS))}
+    fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.BACKFILLS))}
     found = plans(graph.oldest_first(directory, applied & known), connection.dialect.name)
     return Remaining(
         unended=ledger.unended(connection),
@@ -166,8 +166,8 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
             each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
         ),
         kept_aside=kept,
-        edited=tuple(checksum.edited(ledger.contents(connection), list(directory.walk_revisions()))),
-        backfills=tuple(_backfill(row) for row in fills.values() if row.state != FillState.DONE),
+        edited=tuple(checksum.mismatches(ledger.checksums(connection), list(directory.walk_revisions()))),
+        backfills=tuple(_backfill(row) for row in fills.values() if row.state != BackfillState.DONE),
         drift=tuple(drift.drift(connection)),
     )
 
@@ -182,8 +182,8 @@ def is_missing_file(url: URL) -> bool:
 
 
 def _is_filled(plan: Plan, fills: dict[tuple[str, str], Any], done: dict[tuple[str, str], int]) -> bool:
-    rows = [fills.get((plan.revision, fill.name)) for fill in plan.fills]
-    if any(row is None or row.state != FillState.DONE for row in rows):
+    rows = [fills.get((plan.revision, backfill.name)) for backfill in plan.backfills]
+    if any(row is None or row.state != BackfillState.DONE for row in rows):
         return False
     return done.get((plan.revision, Phase.SETTLE), 0) >= len(plan.settle)
 

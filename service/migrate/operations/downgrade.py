@@ -18,11 +18,11 @@ class Undo(Operation):
 class Refill(Operation):
     """Nothing in the upgrade; the downgrade runs this backfill before it restores what the rows then need."""
 
-    fill: Backfill
+    backfill: Backfill
 
     def phases(self, _target: Target, /) -> Phases:
         return Phases(
-            requires=((self.fill.table, self.fill.key),),
-            expand=(Step(title=f"leave {self.fill.name} to the way back", undo=(self.fill,)),),
-            refills=(self.fill,),
+            requires=((self.backfill.table, self.backfill.key),),
+            expand=(Step(title=f"leave {self.backfill.name} to the way back", undo=(self.backfill,)),),
+            refills=(self.backfill,),
         )

@@ -1,19 +1,21 @@
-"""What a revision's file says, in a form that comments, blank lines and the docstring do not change."""
+"""Checksums of revision files, which comments, blank lines and the docstring do not change."""
 
 import ast
+import re
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from alembic.script import Script
 
-# Names of `ops` that were renamed, by the name that the checksums of applied revisions were made with.
-_RENAMED = {"ops.Backfill(": "ops.Fill("}
+# Checksums in ledgers of earlier versions are of files with the earlier names of `ops`.
+_EARLIER_NAMES = {"Backfill": "Fill"}
+_RENAMED = re.compile(rf"\bops\.({'|'.join(_EARLIER_NAMES)})\b")
 
 
 @cache
-def content(script: Script) -> str:
-    """The digest of the code; equal on every Python, since it is made of text and not of a parse."""
+def checksum(script: Script) -> str:
+    """The SHA-256 of the code; of its text and not of its parse, so that it is equal on every Python."""
     source = Path(script.path).read_text(encoding="utf-8")
     body = ast.parse(source).body
     first = body[0] if body else None
@@ -21,15 +23,14 @@ def content(script: Script) -> str:
     start = (first.end_lineno or 0) if first is not None and is_docstring else 0
     lines = (line.rstrip() for line in source.splitlines()[start:])
     code = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
-    for now, before in _RENAMED.items():
-        code = code.replace(now, before)
+    code = _RENAMED.sub(lambda found: f"ops.{_EARLIER_NAMES[found[1]]}", code)
     return sha256(code.encode()).hexdigest()
 
 
-def edited(applied: dict[str, str], scripts: list[Script]) -> list[str]:
-    """The revisions whose file says something else than when they were applied."""
+def mismatches(applied: dict[str, str], scripts: list[Script]) -> list[str]:
+    """The revisions whose file has another checksum than when they were applied."""
     return [
         script.revision
         for script in scripts
-        if script.revision in applied and applied[script.revision] != content(script)
+        if script.revision in applied and applied[script.revision] != checksum(script)
     ]

@@ -18,7 +18,7 @@ def configuration(**attributes: Any) -> Config:
     """Return the configuration of alembic.ini; env.py reads the attributes.
 
     `url` or `connection` says where, `report` is called with a sentence per event and `watch` with the progress of a
-    backfill, `lock_wait_seconds` bounds the wait for another migrator, `patience` (`patience.Patience`) those for locks
+    backfill, `lock_wait_seconds` bounds the wait for another migrator, `wait_limits` (a `WaitLimits`) those for locks
     of tables, and the ids of revisions done are appended to `done`.
     """
     return Config(configuration_file(), attributes=attributes)

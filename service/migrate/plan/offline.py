@@ -65,7 +65,7 @@ def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[...,
 
 def _written(move: Move, dialect: str) -> str:
     if isinstance(move, Backfill):
-        return _fill(move, dialect)
+        return _script_of(move, dialect)
     if move.edit is not None or (move.made is not None and dialect == "sqlite"):
         raise Refused(
             "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
@@ -81,20 +81,20 @@ def _written(move: Move, dialect: str) -> str:
     return "\n".join([*lines, "BEGIN;", *timeout, *statements, "COMMIT;"])
 
 
-def _fill(fill: Backfill, dialect: str) -> str:
-    if fill.by is not None:
-        raise Refused(f"A script has no Python, which is needed to {fill.title}. Run `roster db backfill`.")
-    if len(fill.key) > 1 or dialect == "sqlite":
-        raise Refused(f"To {fill.title} is not written as a script. Run `roster db backfill`.")
-    table, key = ddl.quoted(fill.table), f"{ddl.quoted(fill.table)}.{ddl.quoted(fill.key[0])}"
+def _script_of(backfill: Backfill, dialect: str) -> str:
+    if backfill.by is not None:
+        raise Refused(f"A script has no Python, which is needed to {backfill.title}. Run `roster db backfill`.")
+    if len(backfill.key) > 1 or dialect == "sqlite":
+        raise Refused(f"To {backfill.title} is not written as a script. Run `roster db backfill`.")
+    table, key = ddl.quoted(backfill.table), f"{ddl.quoted(backfill.table)}.{ddl.quoted(backfill.key[0])}"
     window = f"({key} > coalesce(after, {key} - 1) AND {key} <= upto)"
-    if fill.statement is not None:
-        text = fill.statement if isinstance(fill.statement, str) else fill.statement[dialect]
+    if backfill.statement is not None:
+        text = backfill.statement if isinstance(backfill.statement, str) else backfill.statement[dialect]
         change = text.replace("{batch}", window)
     else:
-        settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (fill.assign or {}).items())
-        change = f"UPDATE {table} SET {settings} WHERE {window} AND ({fill.left})"
-    return f"""-- {fill.title}, in batches; run outside of a transaction
+        settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (backfill.assign or {}).items())
+        change = f"UPDATE {table} SET {settings} WHERE {window} AND ({backfill.left})"
+    return f"""-- {backfill.title}, in batches; run outside of a transaction
 DO $fill$
 DECLARE
   after {key}%TYPE;

@@ -34,8 +34,8 @@ class Phase(StrEnum):
 class Plan:
     """Everything that a revision has to do on one kind of database.
 
-    `creates` are the tables that are not there before. `settle` follows the last of `fills`. `downgrade` is `None` when
-    the way back is to undo all of it.
+    `creates` are the tables that are not there before. `settle` follows the last of `backfills`. `downgrade` is `None`
+    if the revision's downgrade() calls `ops.undo()`.
     """
 
     revision: str
@@ -44,7 +44,7 @@ class Plan:
     needs: tuple[Columns, ...]
     checks: tuple[Precondition, ...]
     expand: tuple[Step, ...]
-    fills: tuple[Backfill, ...]
+    backfills: tuple[Backfill, ...]
     settle: tuple[Step, ...]
     contract_needs: tuple[Columns, ...]
     contract_checks: tuple[Precondition, ...]
@@ -119,7 +119,7 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         needs=tuple(dict.fromkeys(upgrade.requires)),
         checks=upgrade.preconditions,
         expand=upgrade.expand,
-        fills=(*declared, *upgrade.backfill),
+        backfills=(*declared, *upgrade.backfill),
         settle=upgrade.settle,
         contract_needs=tuple(dict.fromkeys(contract.requires)),
         contract_checks=(*contract.preconditions, *contract.excused(upgrade.contract_preconditions)),
@@ -156,10 +156,10 @@ def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
 def _declared(revision: str, module: Any) -> tuple[Backfill, ...]:
     backfill: Any = getattr(module, "backfill", ())
     declared: Backfill | Iterable[Backfill] = backfill() if callable(backfill) else backfill
-    fills = (declared,) if isinstance(declared, Backfill) else tuple(declared)
-    if not all(isinstance(each, Backfill) for each in fills):
+    backfills = (declared,) if isinstance(declared, Backfill) else tuple(declared)
+    if not all(isinstance(each, Backfill) for each in backfills):
         raise Refused(f"{revision}: backfill is an ops.Backfill(…), or a list of them, or a function that returns one.")
-    return fills
+    return backfills
 
 
 def _refuse_misplaced(revision: str, upgrade: list[Operation], contract: list[Operation]) -> None:
@@ -180,6 +180,6 @@ def _refuse_misplaced(revision: str, upgrade: list[Operation], contract: list[Op
 
 
 def _refuse_doubles(found: Plan) -> None:
-    names = [fill.name for fill in found.fills]
+    names = [backfill.name for backfill in found.backfills]
     if twice := {name for name in names if names.count(name) > 1}:
         raise Refused(f"{found.revision}: two backfills are called {' and '.join(sorted(twice))}.")

@@ -17,9 +17,9 @@ from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
 from service.migrate.plan.plan import Phase
 from service.migrate.run.locking import blockers
-from service.migrate.run.locking.limits import Tries
+from service.migrate.run.locking.limits import Attempt
 from service.migrate.run.retry import give_way, look_ahead, write_down
-from service.migrate.run.session import Turn
+from service.migrate.run.session import Session
 from service.migrate.state import ledger
 
 T = TypeVar("T")
@@ -32,9 +32,9 @@ _CANCELLED = "57014"
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Does steps in a migrator's turn."""
+    """Runs steps in a migration session."""
 
-    turn: Turn
+    session: Session
 
     def do(self, revision: str, phase: Phase, steps: Sequence[Step]) -> None:
         """Do those of a phase's steps that are not done yet.
@@ -42,15 +42,15 @@ class Executor:
         Raises:
             Refused: a step cannot be done, or not before the deadline; those before it stay done.
         """
-        connection = self.turn.connection
-        with self.turn.reading():
+        connection = self.session.connection
+        with self.session.reading():
             done = ledger.done(connection, revision, phase)
         left = [(step, position) for position, step in enumerate(steps) if position not in done]
-        for together in grouped(left, together=self.turn.dialect == "sqlite"):
+        for together in grouped(left, together=self.session.dialect == "sqlite"):
             # In someone else's transaction it is all or nothing: they are marked at once, at its end.
-            mark = partial(ledger.mark, connection, revision, phase, [] if self.turn.inside else together)
+            mark = partial(ledger.mark, connection, revision, phase, [] if self.session.inside else together)
             self.perform(revision, phase, [step for step, _ in together], mark, partial(mark, half=True))
-        if self.turn.inside:
+        if self.session.inside:
             ledger.mark(connection, revision, phase, left)
 
     def perform(
@@ -71,115 +71,115 @@ class Executor:
         Raises:
             Refused: they cannot be done, or not before the deadline.
         """
-        tries = self.turn.tries(revision, "; ".join(step.title for step in steps))
+        attempt = self.session.attempt(revision, "; ".join(step.title for step in steps))
         try:
-            has_done = self._try(steps, record, record_begin or record, tries)
+            has_done = self._try(steps, record, record_begin or record, attempt)
         except Refused:
-            tries.affected = 0
+            attempt.affected = 0
             # Whatever keeps the audit from being written, it is the refusal that the caller must hear of.
             with suppress(DBAPIError, Refused):
-                self.note(phase, tries, outcome="failed")
+                self.note(phase, attempt, outcome="failed")
             raise
-        tries.affected += rows
-        self.note(phase, tries, outcome="done" if has_done else "nothing to do")
+        attempt.affected += rows
+        self.note(phase, attempt, outcome="done" if has_done else "nothing to do")
 
-    def note(self, phase: str, tries: Tries, *, outcome: str = "done") -> None:
+    def note(self, phase: str, attempt: Attempt, *, outcome: str = "done") -> None:
         """Write into the audit what a step took; of a transaction that holds all of them nobody asks that."""
-        if self.turn.inside:
+        if self.session.inside:
             return
         entry = ledger.Entry(
-            revision=tries.revision,
+            revision=attempt.revision,
             phase=phase,
-            step=tries.title,
+            step=attempt.title,
             outcome=outcome,
-            seconds=round(tries.seconds, 6),
-            attempts=tries.attempts,
-            longest_wait_ms=round(tries.longest_wait_ms, 3),
-            affected=tries.affected,
+            seconds=round(attempt.seconds, 6),
+            attempts=attempt.attempts,
+            longest_wait_ms=round(attempt.longest_wait_ms, 3),
+            affected=attempt.affected,
         )
-        write = partial(ledger.audit, self.turn.connection, [entry])
+        write = partial(ledger.audit, self.session.connection, [entry])
         if outcome == "failed":
             # Whoever waits for the refusal has waited enough.
-            with self.turn.writing():
+            with self.session.writing():
                 write()
         else:
-            write_down(self.turn, tries.revision, "write down what was done", write)
+            write_down(self.session, attempt.revision, "write down what was done", write)
 
     def _try(
-        self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
+        self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], attempt: Attempt
     ) -> bool:
         """Return whether there was anything to do."""
         step = steps[-1]
         while True:
             if step.alone or step.lock is not Lock.NONE:
-                look_ahead(self.turn, tries, step)
-            tries.begin()
+                look_ahead(self.session, attempt, step)
+            attempt.begin()
             try:
-                if step.alone and not self.turn.inside:
-                    has_done = self._perform_alone(step, record, record_begin, tries)
+                if step.alone and not self.session.inside:
+                    has_done = self._perform_alone(step, record, record_begin, attempt)
                 else:
-                    has_done = self._perform_together(steps, record, tries)
+                    has_done = self._perform_together(steps, record, attempt)
             except DBAPIError as failure:
-                self._refuse_slow(step, failure, tries)
-                give_way(self.turn, tries, failure, lambda: blockers.holders(self.turn.connection, step))
+                self._refuse_slow(step, failure, attempt)
+                give_way(self.session, attempt, failure, lambda: blockers.holders(self.session.connection, step))
             else:
-                tries.end()
+                attempt.end()
                 return has_done
 
-    def _perform_together(self, steps: Sequence[Step], record: Callable[[], None], tries: Tries) -> bool:
-        with self.turn.writing():
+    def _perform_together(self, steps: Sequence[Step], record: Callable[[], None], attempt: Attempt) -> bool:
+        with self.session.writing():
             left = [step for step in steps if not self._is_done(step)]
-            if left and self.turn.dialect == "postgresql" and not self.turn.inside:
-                self._set_timeouts(left[0], tries)
+            if left and self.session.dialect == "postgresql" and not self.session.inside:
+                self._set_timeouts(left[0], attempt)
             # What is written down comes first: the lock that the rest takes is held until the COMMIT.
             record()
-            edit(self.turn.connection, [step.edit for step in left if step.edit is not None])
+            edit(self.session.connection, [step.edit for step in left if step.edit is not None])
             for step in left:
-                for statement in (*(step.made(self.turn.connection) if step.made else ()), *step.statements):
-                    tries.affected += self._run(statement)
+                for statement in (*(step.made(self.session.connection) if step.made else ()), *step.statements):
+                    attempt.affected += self._run(statement)
         return any(step.edit is not None or step.made is not None or step.statements for step in left)
 
     def _perform_alone(
-        self, step: Step, record: Callable[[], None], record_begin: Callable[[], None], tries: Tries
+        self, step: Step, record: Callable[[], None], record_begin: Callable[[], None], attempt: Attempt
     ) -> bool:
-        with self.turn.writing():
+        with self.session.writing():
             is_done = self._is_done(step)
             record_begin()
             made: tuple[str, ...] = ()
             if step.made is not None and not is_done:
-                self._set_timeouts(step, tries)
-                made = tuple(step.made(self.turn.connection))
+                self._set_timeouts(step, attempt)
+                made = tuple(step.made(self.session.connection))
         if not is_done:
-            with self.turn.autocommit():
-                self._set_timeouts(step, tries, local=False)
+            with self.session.autocommit():
+                self._set_timeouts(step, attempt, local=False)
                 for statement in (*made, *step.statements):
-                    tries.affected += self._run(statement)
-        with self.turn.writing():
+                    attempt.affected += self._run(statement)
+        with self.session.writing():
             record()
         return not is_done
 
     def _is_done(self, step: Step) -> bool:
-        return step.done is not None and not (self.turn.unused and step.scripted) and self.turn.ask(step.done)
+        return step.done is not None and not (self.session.unused and step.scripted) and self.session.ask(step.done)
 
     def _run(self, statement: str) -> int:
-        if self.turn.inside and self.turn.dialect == "postgresql":
+        if self.session.inside and self.session.dialect == "postgresql":
             statement = _CONCURRENTLY.sub("", statement)
-        result = self.turn.connection.exec_driver_sql(statement)
+        result = self.session.connection.exec_driver_sql(statement)
         return max(result.rowcount, 0) if not result.returns_rows else 0
 
-    def _set_timeouts(self, step: Step, tries: Tries, *, local: bool = True) -> None:
+    def _set_timeouts(self, step: Step, attempt: Attempt, *, local: bool = True) -> None:
         """A step that nobody waits for may wait, until the deadline, and work; one that keeps requests waiting not."""
         waits = step.lock.keeps_requests_waiting
-        lock_wait = self.turn.lock_wait_seconds if waits else max(tries.seconds_left, 0.001)
-        self.turn.set("lock_timeout", lock_wait, local=local)
-        self.turn.set("statement_timeout", _LOCKED_SECONDS if waits else 0, local=local)
+        lock_wait = self.session.lock_wait_seconds if waits else max(attempt.seconds_left, 0.001)
+        self.session.set("lock_timeout", lock_wait, local=local)
+        self.session.set("statement_timeout", _LOCKED_SECONDS if waits else 0, local=local)
 
-    def _refuse_slow(self, step: Step, failure: DBAPIError, tries: Tries) -> None:
-        if sqlstate(failure) == _CANCELLED and step.lock.keeps_requests_waiting and not self.turn.inside:
-            tries.end()
+    def _refuse_slow(self, step: Step, failure: DBAPIError, attempt: Attempt) -> None:
+        if sqlstate(failure) == _CANCELLED and step.lock.keeps_requests_waiting and not self.session.inside:
+            attempt.end()
             raise Refused(
-                f"{tries.revision}: to {tries.title} took longer than {_LOCKED_SECONDS:g} seconds under {step.lock}, "
-                "while requests waited; it was given up, and the steps before it stay done."
+                f"{attempt.revision}: to {attempt.title} took longer than {_LOCKED_SECONDS:g} seconds under "
+                f"{step.lock}, while requests waited; it was given up, and the steps before it stay done."
             ) from failure
 
 

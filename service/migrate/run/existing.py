@@ -7,25 +7,25 @@ from sqlalchemy import inspect
 
 from service.migrate.errors import Refused
 from service.migrate.plan.revisions import plans
-from service.migrate.run.session import Turn
+from service.migrate.run.session import Session
 from service.migrate.state import ledger
 from service.migrate.state.compatibility import ADOPTING
 
 _MOST_NAMES = 5
 
 
-def refuse_tables_there(turn: Turn, steps: Sequence[Any]) -> None:
+def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
     """Raises Refused if a database without a revision has tables already that these upgrades would create.
 
     Not if the ledger knows of a revision: then an upgrade was begun here, and goes on.
     """
     # In the transaction in which Alembic has made its table: a refusal takes that back too.
-    if ledger.exists(turn.connection) and ledger.known(turn.connection):
+    if ledger.exists(session.connection) and ledger.known(session.connection):
         return
-    inspector = inspect(turn.connection)
-    there = {_key(turn, name): name for name in (*inspector.get_table_names(), *inspector.get_view_names())}
-    found = plans([step.revision for step in steps], turn.dialect)
-    creates = dict.fromkeys(_key(turn, name) for each in found for name in each.creates)
+    inspector = inspect(session.connection)
+    there = {_key(session, name): name for name in (*inspector.get_table_names(), *inspector.get_view_names())}
+    found = plans([step.revision for step in steps], session.dialect)
+    creates = dict.fromkeys(_key(session, name) for each in found for name in each.creates)
     if names := [there[name] for name in creates if name in there]:
         raise Refused(
             f"The database has {_listed(names)} already, and alembic_version names no revision: nothing was changed. "
@@ -34,9 +34,9 @@ def refuse_tables_there(turn: Turn, steps: Sequence[Any]) -> None:
         )
 
 
-def _key(turn: Turn, name: str) -> str:
+def _key(session: Session, name: str) -> str:
     """SQLite takes names that differ in case for one."""
-    return name.lower() if turn.dialect == "sqlite" else name
+    return name.lower() if session.dialect == "sqlite" else name
 
 
 def _listed(names: Sequence[str]) -> str:

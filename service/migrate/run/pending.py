@@ -6,25 +6,25 @@ from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Target
 from service.migrate.plan.plan import Phase, Plan
-from service.migrate.run.phases import Verbs, dropping
+from service.migrate.run.phases import PhaseRunner, dropping
 from service.migrate.state import ledger, trash
 
 Report = Callable[[str], None]
 
 
-def backfill(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Fill what is left to fill, the oldest revision first, and return the revisions of which something was done."""
+def backfill(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
+    """Run the backfills that are left, the oldest revision first, and return the revisions of which one ran."""
     done = []
     for plan in plans:
-        if _is_filled(verbs, plan):
+        if _is_filled(runner, plan):
             continue
-        verbs.fill(plan)
+        runner.backfill(plan)
         report(f"Backfill of {plan.revision}: done.")
         done.append(plan.revision)
     return done
 
 
-def contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
     """Take away what is no longer used, the oldest revision first.
 
     Raises:
@@ -32,50 +32,50 @@ def contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
     """
     done = []
     for plan in plans:
-        if _is_contracted(verbs, plan):
-            verbs.refuse_unfilled(plan)
+        if _is_contracted(runner, plan):
+            runner.refuse_unfilled(plan)
             continue
-        verbs.contract(plan)
+        runner.contract(plan)
         report(f"Contract of {plan.revision}: done.")
         done.append(plan.revision)
     return done
 
 
-def undo_contract(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
     """Bring back what contracts took away, the newest revision first.
 
     Raises:
         Refused: something of it was purged; nothing is touched then.
     """
     done = []
-    begun = [plan for plan in reversed(plans) if _is_begun(verbs, plan)]
+    begun = [plan for plan in reversed(plans) if _is_begun(runner, plan)]
     for plan in begun:
-        verbs.refuse_purged(plan)
+        runner.refuse_purged(plan)
     for plan in begun:
-        verbs.undo_contract(plan)
+        runner.undo_contract(plan)
         report(f"Contract of {plan.revision} undone.")
         done.append(plan.revision)
     return done
 
 
-def purge(verbs: Verbs, plans: Sequence[Plan], report: Report) -> list[str]:
+def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
     """Drop for good what is kept aside, and return what that was.
 
     Raises:
         Refused: a contract that is half done still needs it.
     """
-    with verbs.turn.reading():
-        kept = trash.kept(verbs.turn.connection)
-    owners = [_owner(plans, each, verbs.turn.dialect) for each in kept]
+    with runner.session.reading():
+        kept = trash.kept(runner.session.connection)
+    owners = [_owner(plans, each, runner.session.dialect) for each in kept]
     owned = [
         (plan, [each for each, owner in zip(kept, owners, strict=True) if owner is plan]) for plan in (*plans, None)
     ]
     done = []
     for plan, items in owned:
-        if items and plan is not None and not _is_contracted(verbs, plan):
+        if items and plan is not None and not _is_contracted(runner, plan):
             raise Refused(f"{plan.revision} cannot be purged: its contract is not over. Run `roster db contract`.")
         for each in items:
-            verbs.purge(each, plan.revision if plan else each.tag)
+            runner.purge(each, plan.revision if plan else each.tag)
             report(f"Purged {each.described}.")
             done.append(each.described)
     return done
@@ -91,27 +91,27 @@ def _owner(plans: Sequence[Plan], kept: trash.Kept, dialect: str) -> Plan | None
     return same[0] if same else None
 
 
-def _is_filled(verbs: Verbs, plan: Plan) -> bool:
-    filled = all(verbs.filler.is_done(plan.revision, fill) for fill in plan.fills)
-    return filled and not _is_left(verbs, plan) and _count(verbs, plan, Phase.SETTLE) >= len(plan.settle)
+def _is_filled(runner: PhaseRunner, plan: Plan) -> bool:
+    filled = all(runner.backfills.is_done(plan.revision, backfill) for backfill in plan.backfills)
+    return filled and not _is_left(runner, plan) and _count(runner, plan, Phase.SETTLE) >= len(plan.settle)
 
 
-def _is_left(verbs: Verbs, plan: Plan) -> bool:
-    """Whether rows were written since without a value; once a contract is begun, what a fill looks at may be gone."""
-    is_asked = plan.contract and not _is_begun(verbs, plan)
-    return bool(is_asked) and any(verbs.filler.left(fill) for fill in plan.fills)
+def _is_left(runner: PhaseRunner, plan: Plan) -> bool:
+    """Whether rows lack a value again; not asked once the contract has begun, since columns may be gone."""
+    is_asked = plan.contract and not _is_begun(runner, plan)
+    return bool(is_asked) and any(runner.backfills.left(backfill) for backfill in plan.backfills)
 
 
-def _is_begun(verbs: Verbs, plan: Plan) -> bool:
+def _is_begun(runner: PhaseRunner, plan: Plan) -> bool:
     """Whether a contract has done something, or has not taken all of it back."""
-    with verbs.turn.reading():
-        return bool(ledger.begun(verbs.turn.connection, plan.revision, Phase.CONTRACT))
+    with runner.session.reading():
+        return bool(ledger.begun(runner.session.connection, plan.revision, Phase.CONTRACT))
 
 
-def _is_contracted(verbs: Verbs, plan: Plan) -> bool:
-    return _count(verbs, plan, Phase.CONTRACT) >= len(plan.contract)
+def _is_contracted(runner: PhaseRunner, plan: Plan) -> bool:
+    return _count(runner, plan, Phase.CONTRACT) >= len(plan.contract)
 
 
-def _count(verbs: Verbs, plan: Plan, phase: Phase) -> int:
-    with verbs.turn.reading():
-        return len(ledger.done(verbs.turn.connection, plan.revision, phase))
+def _count(runner: PhaseRunner, plan: Plan, phase: Phase) -> int:
+    with runner.session.reading():
+        return len(ledger.done(runner.session.connection, plan.revision, phase))

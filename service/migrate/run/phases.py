@@ -1,4 +1,4 @@
-"""The four verbs of a revision, expand, backfill, contract and purge, and the way back from wherever it is."""
+"""The phases of a revision: expand, backfill, contract, purge, and the downgrade from any state."""
 
 import time
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from service.migrate.operations.preconditions import refuse_rows, refuse_rows_th
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
-from service.migrate.run.backfill.runner import Filler
+from service.migrate.run.backfill.runner import BackfillRunner
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers
 from service.migrate.run.retry import give_way, write_down
 from service.migrate.run.rollback import undo
-from service.migrate.run.session import Turn
+from service.migrate.run.session import Session
 from service.migrate.state import drift, ledger, trash
 
 
@@ -32,21 +32,21 @@ def dropping(target: Target, one: trash.Kept) -> Step:
 
 
 @dataclass(kw_only=True)
-class Verbs:
-    """Applies plans of revisions in a migrator's turn."""
+class PhaseRunner:
+    """Runs the phases of revisions in a migration session."""
 
     executor: Executor
-    filler: Filler
+    backfills: BackfillRunner
     _has_begun: bool = field(default=False, init=False)
     _catalog: list[str] | None = field(default=None, init=False)
 
     @property
-    def turn(self) -> Turn:
-        return self.executor.turn
+    def session(self) -> Session:
+        return self.executor.session
 
     @property
     def _connection(self) -> Connection:
-        return self.turn.connection
+        return self.session.connection
 
     def begin(self) -> None:
         """Make the ledger where there is none, and take the lease from whoever had it.
@@ -54,13 +54,15 @@ class Verbs:
         Raises:
             Refused: they are in the middle of something, and were at the deadline.
         """
-        tries = self.turn.tries("migrations", "begin")
+        attempt = self.session.attempt("migrations", "begin")
         while True:
-            tries.begin()
+            attempt.begin()
             try:
                 self._take_lease()
             except DBAPIError as failure:
-                give_way(self.turn, tries, failure, lambda: blockers.row_holders(self._connection, ledger.LEASE.name))
+                give_way(
+                    self.session, attempt, failure, lambda: blockers.row_holders(self._connection, ledger.LEASE.name)
+                )
             else:
                 return
 
@@ -74,19 +76,19 @@ class Verbs:
 
         def write() -> None:
             drift.keep(self._connection, None if accepts_drift else self._catalog)
-            self.turn.lease.give_back(self._connection)
+            self.session.lease.give_back(self._connection)
 
         if is_refused:
-            with self.turn.writing():
+            with self.session.writing():
                 write()
         else:
-            write_down(self.turn, "migrations", "end", write)
+            write_down(self.session, "migrations", "end", write)
 
     def _take_lease(self) -> None:
-        with self.turn.starting():
+        with self.session.starting():
             ledger.ensure(self._connection)
             # What a run that was not ended changed is no drift.
-            is_known = self.turn.inside or not self.turn.lease.take(self._connection)
+            is_known = self.session.inside or not self.session.lease.take(self._connection)
             self._catalog = drift.lines(self._connection) if is_known else None
         self._has_begun = True
 
@@ -104,10 +106,10 @@ class Verbs:
             self._refuse_rows(plan.checks)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
 
-    def fill(self, plan: Plan) -> None:
+    def backfill(self, plan: Plan) -> None:
         """Fill what rows lack, see that none is left, and then do what needed them all."""
-        for fill in plan.fills:
-            self.filler.do(plan.revision, fill)
+        for backfill in plan.backfills:
+            self.backfills.do(plan.revision, backfill)
         self.executor.do(plan.revision, Phase.SETTLE, plan.settle)
 
     def contract(self, plan: Plan) -> None:
@@ -118,20 +120,20 @@ class Verbs:
         """
         self.refuse_unfilled(plan)
         if not self._positions(plan, Phase.CONTRACT):
-            # Later on, what a fill looks at may be gone already.
-            for fill in plan.fills:
-                self._refuse_left(plan.revision, fill)
+            # After the first step of the contract, the columns of a backfill may be gone.
+            for backfill in plan.backfills:
+                self._refuse_left(plan.revision, backfill)
             self._refuse_missing(plan.revision, plan.contract_needs)
             self._refuse_rows(plan.contract_checks)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
     def purge(self, one: trash.Kept, revision: str) -> None:
         """Drop for good what a revision keeps aside, and note what is gone."""
-        with self.turn.reading():
+        with self.session.reading():
             lost = trash.size(self._connection, one)
         record = partial(ledger.purge, self._connection, revision, one.described, lost)
         step = replace(
-            dropping(Target(dialect=self.turn.dialect, revision=revision), one), title=f"drop {one.described}"
+            dropping(Target(dialect=self.session.dialect, revision=revision), one), title=f"drop {one.described}"
         )
         self.executor.perform(revision, "purge", [step], record, rows=lost)
 
@@ -139,9 +141,9 @@ class Verbs:
         """All four at once, for a database that nobody uses yet."""
         began = time.monotonic()
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
-        self.fill(plan)
+        self.backfill(plan)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
-        with self.turn.reading():
+        with self.session.reading():
             kept = trash.kept(self._connection)
         for one in kept:
             if one.tag == ddl.trash_tag(plan.revision):
@@ -149,7 +151,7 @@ class Verbs:
         entry = ledger.Entry(
             revision=plan.revision, phase="all", step=plan.title, seconds=round(time.monotonic() - began, 6)
         )
-        with self.turn.writing():
+        with self.session.writing():
             ledger.audit(self._connection, [entry])
 
     def undo(self, plan: Plan) -> None:
@@ -166,7 +168,7 @@ class Verbs:
         self._undo(plan, Phase.CONTRACT)
         self._undo(plan, Phase.SETTLE)
         begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
-        write_down(self.turn, plan.revision, "begin the way back", begin)
+        write_down(self.session, plan.revision, "begin the way back", begin)
         if plan.downgrade is None:
             self._undo(plan, Phase.EXPAND)
         else:
@@ -179,7 +181,7 @@ class Verbs:
         self._undo(plan, Phase.CONTRACT)
 
     def _undo(self, plan: Plan, phase: Phase) -> None:
-        undo(self.executor, self.filler, plan, phase, self._positions(plan, phase))
+        undo(self.executor, self.backfills, plan, phase, self._positions(plan, phase))
 
     def _positions(self, plan: Plan, phase: Phase) -> set[int]:
         """The steps that are done, or done by half, if they are those that the file has now.
@@ -188,7 +190,7 @@ class Verbs:
             Refused: the file was edited since.
         """
         steps = plan.steps(phase)
-        with self.turn.reading():
+        with self.session.reading():
             titles = ledger.begun(self._connection, plan.revision, phase)
         for position, title in titles.items():
             if position >= len(steps) or steps[position].title != title:
@@ -200,31 +202,31 @@ class Verbs:
 
     def refuse_unfilled(self, plan: Plan) -> None:
         """Raises Refused if the revision's backfill is not over."""
-        open_ones = [fill.title for fill in plan.fills if not self.filler.is_done(plan.revision, fill)]
-        with self.turn.reading():
+        open_ones = [each.title for each in plan.backfills if not self.backfills.is_done(plan.revision, each)]
+        with self.session.reading():
             settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
         if open_ones or len(settled) < len(plan.settle):
             told = " and ".join(open_ones) or "what follows its backfill"
             raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
 
-    def _refuse_left(self, revision: str, fill: Backfill) -> None:
-        if left := self.filler.left(fill):
+    def _refuse_left(self, revision: str, backfill: Backfill) -> None:
+        if left := self.backfills.left(backfill):
             were = "was" if left == 1 else "were"
             raise Refused(
-                f"{revision} cannot be contracted: {counted(left, 'row')} of {fill.table} {were} written since without "
-                f"what {fill.name} fills. Run `roster db backfill` again, when no old code writes any more."
+                f"{revision} cannot be contracted: {counted(left, 'row')} of {backfill.table} {were} written since "
+                f"without what {backfill.name} fills. Run `roster db backfill` again, when no old code writes any more."
             )
 
     def refuse_purged(self, plan: Plan) -> None:
         """Raises Refused if something that the revision kept aside is gone for good."""
-        with self.turn.reading():
+        with self.session.reading():
             rows = ledger.purged(self._connection, plan.revision)
         if rows:
             gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
             raise Refused(f"{plan.revision} cannot be taken back: what it kept aside was purged: {gone}.")
 
     def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
-        with self.turn.reading():
+        with self.session.reading():
             inspector = inspect(self._connection)
             for table, columns in needs:
                 if not inspector.has_table(table):
@@ -241,10 +243,10 @@ class Verbs:
         if not self._positions(plan, phase):
             return
         for check in checks:
-            with self.turn.reading():
+            with self.session.reading():
                 refuse_rows_there(self._connection, check)
 
     def _refuse_rows(self, checks: Sequence[Precondition]) -> None:
         for check in checks:
-            with self.turn.reading():
+            with self.session.reading():
                 refuse_rows(self._connection, check)

@@ -9,101 +9,101 @@ from service.errors import counted
 from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Step
 from service.migrate.run.locking import blockers
-from service.migrate.run.locking.blockers import Session
-from service.migrate.run.locking.limits import Tries
+from service.migrate.run.locking.blockers import Blocker
+from service.migrate.run.locking.limits import Attempt
 from service.migrate.run.locking.waiting import pause
-from service.migrate.run.session import Turn
+from service.migrate.run.session import Session
 
 _LAG_PAUSE_SECONDS = 0.2
 
 
-def give_way(turn: Turn, tries: Tries, failure: DBAPIError, find: Callable[[], list[Session]]) -> None:
+def give_way(session: Session, attempt: Attempt, failure: DBAPIError, find: Callable[[], list[Blocker]]) -> None:
     """Return when another try is worth it; `find` tells who may be in the way.
 
     Raises:
         Refused: it would only fail again, or the deadline is over.
     """
-    tries.end()
-    if turn.inside:
+    attempt.end()
+    if session.inside:
         raise failure
     found = cure(failure)
     if found is Cure.RECONNECT:
         raise Refused(
-            f"{tries.revision}: lost the database while it was to {tries.title}: {reason(failure)}. Run it again."
+            f"{attempt.revision}: lost the database while it was to {attempt.title}: {reason(failure)}. Run it again."
         ) from failure
     if found is not Cure.AGAIN:
-        raise Refused(f"{tries.revision}: cannot {tries.title}: {reason(failure)}.") from failure
-    tries.fail()
+        raise Refused(f"{attempt.revision}: cannot {attempt.title}: {reason(failure)}.") from failure
+    attempt.fail()
     # SQLite names nobody.
-    others = "another writer" if turn.dialect == "sqlite" else blockers.listed(_found(turn, find))
-    seconds = tries.pause_seconds()
-    if tries.seconds_left < seconds:
+    others = "another writer" if session.dialect == "sqlite" else blockers.listed(_found(session, find))
+    seconds = attempt.pause_seconds()
+    if attempt.seconds_left < seconds:
         told = others or "nobody that is still there"
-        raise Refused(f"{_given_up(tries)}; in the way: {told}. Run it again.") from failure
-    if others and not tries.told:
-        tries.told = True
-        turn.report(f"{tries.revision}: waits to {tries.title}; in the way: {others}.")
-    pause(turn.connection, seconds)
+        raise Refused(f"{_given_up(attempt)}; in the way: {told}. Run it again.") from failure
+    if others and not attempt.told:
+        attempt.told = True
+        session.report(f"{attempt.revision}: waits to {attempt.title}; in the way: {others}.")
+    pause(session.connection, seconds)
 
 
-def write_down(turn: Turn, revision: str, what: str, write: Callable[[], object]) -> None:
+def write_down(session: Session, revision: str, what: str, write: Callable[[], object]) -> None:
     """Write into the ledger, in a transaction of its own, as soon as others let it.
 
     Raises:
         Refused: they did not before the deadline; or another migrator took over.
     """
-    tries = turn.tries(revision, what)
+    attempt = session.attempt(revision, what)
     while True:
-        tries.begin()
+        attempt.begin()
         try:
-            with turn.writing():
+            with session.writing():
                 write()
         except DBAPIError as failure:
-            give_way(turn, tries, failure, list)
+            give_way(session, attempt, failure, list)
         else:
             return
 
 
-def look_ahead(turn: Turn, tries: Tries, step: Step) -> None:
+def look_ahead(session: Session, attempt: Attempt, step: Step) -> None:
     """Before the step waits: tell of transactions that it may have to wait for; and wait for replicas, if it matters.
 
     Raises:
         Refused: a replica was still behind at the deadline.
     """
     if step.alone or step.lock.keeps_requests_waiting:
-        wait_for_replicas(turn, tries)
-    found = _found(turn, lambda: blockers.long_transactions(turn.connection, step))
-    if long := [each for each in found if turn.is_new(each.pid)]:
-        told = f"may have to wait, to {tries.title}, for transactions that are open for long"
-        turn.report(f"{tries.revision}: {told}: {blockers.listed(long)}.")
+        wait_for_replicas(session, attempt)
+    found = _found(session, lambda: blockers.long_transactions(session.connection, step))
+    if long := [each for each in found if session.is_new(each.pid)]:
+        told = f"may have to wait, to {attempt.title}, for transactions that are open for long"
+        session.report(f"{attempt.revision}: {told}: {blockers.listed(long)}.")
 
 
-def wait_for_replicas(turn: Turn, tries: Tries) -> None:
+def wait_for_replicas(session: Session, attempt: Attempt) -> None:
     """Return when no replica is far behind: what is sent there waits behind whoever reads, and others behind it.
 
     Raises:
         Refused: one still was at the deadline.
     """
-    while not turn.inside and turn.dialect == "postgresql":
-        with turn.reading():
-            behind = blockers.lagging_replicas(turn.connection, turn.patience.lag_seconds)
+    while not session.inside and session.dialect == "postgresql":
+        with session.reading():
+            behind = blockers.lagging_replicas(session.connection, session.wait_limits.lag_seconds)
         if not behind:
             return
         told = ", ".join(f"{each.name} ({each.lag:.1f} s)" for each in behind)
-        if tries.seconds_left < 0:
-            raise Refused(f"{_given_up(tries)}; replicas that are behind: {told}. Run it again.")
-        if [each for each in behind if turn.is_new(each.name)]:
-            turn.report(f"{tries.revision}: waits to {tries.title}; replicas that are behind: {told}.")
-        pause(turn.connection, _LAG_PAUSE_SECONDS)
+        if attempt.seconds_left < 0:
+            raise Refused(f"{_given_up(attempt)}; replicas that are behind: {told}. Run it again.")
+        if [each for each in behind if session.is_new(each.name)]:
+            session.report(f"{attempt.revision}: waits to {attempt.title}; replicas that are behind: {told}.")
+        pause(session.connection, _LAG_PAUSE_SECONDS)
 
 
-def _given_up(tries: Tries) -> str:
-    tried = f", {counted(tries.attempts, 'try', 'tries')}" if tries.attempts else ""
-    return f"{tries.revision}: could not {tries.title} in {counted(tries.deadline_seconds, 'second')}{tried}"
+def _given_up(attempt: Attempt) -> str:
+    tried = f", {counted(attempt.attempts, 'try', 'tries')}" if attempt.attempts else ""
+    return f"{attempt.revision}: could not {attempt.title} in {counted(attempt.deadline_seconds, 'second')}{tried}"
 
 
-def _found(turn: Turn, find: Callable[[], list[Session]]) -> list[Session]:
-    if turn.inside or turn.dialect != "postgresql":
+def _found(session: Session, find: Callable[[], list[Blocker]]) -> list[Blocker]:
+    if session.inside or session.dialect != "postgresql":
         return []
-    with turn.reading():
+    with session.reading():
         return find()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from service.migrate.operations.step import Backfill, Move, Step
 from service.migrate.plan.plan import Phase, Plan
-from service.migrate.run.backfill.runner import Filler
+from service.migrate.run.backfill.runner import BackfillRunner
 from service.migrate.run.executor import Executor, grouped
 from service.migrate.run.retry import write_down
 from service.migrate.state import ledger
@@ -22,21 +22,21 @@ class _Part(NamedTuple):
     is_last: bool
 
 
-def undo(executor: Executor, filler: Filler, plan: Plan, phase: Phase, positions: Collection[int]) -> None:
+def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase, positions: Collection[int]) -> None:
     """Take back the steps of a phase that are at these positions, the last of them first.
 
     Raises:
         Refused: a move cannot be done; those before it stay done, and the next run goes on from there.
     """
-    connection, steps = executor.turn.connection, plan.steps(phase)
+    connection, steps = executor.session.connection, plan.steps(phase)
     # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
     mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
-    write_down(executor.turn, plan.revision, "begin the way back", mark)
+    write_down(executor.session, plan.revision, "begin the way back", mark)
     for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Backfill)):
         if is_fill:
             for part in group:
-                _undo_by_fill(executor, filler, plan.revision, phase, part)
+                _undo_by_fill(executor, backfills, plan.revision, phase, part)
         else:
             _undo_by_steps(executor, plan.revision, phase, list(group))
 
@@ -49,17 +49,17 @@ def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Pa
             yield _Part(move, step, position, number == len(moves))
 
 
-def _undo_by_fill(executor: Executor, filler: Filler, revision: str, phase: Phase, part: _Part) -> None:
+def _undo_by_fill(executor: Executor, backfills: BackfillRunner, revision: str, phase: Phase, part: _Part) -> None:
     assert isinstance(part.move, Backfill)  # noqa: S101 - the caller's own
     note = partial(_note, executor, revision, phase, [part])
-    write_down(executor.turn, revision, f"begin to {part.move.title}", partial(note, begins=True))
-    filler.do(revision, part.move)
-    write_down(executor.turn, revision, "write down what was done", note)
+    write_down(executor.session, revision, f"begin to {part.move.title}", partial(note, begins=True))
+    backfills.do(revision, part.move)
+    write_down(executor.session, revision, "write down what was done", note)
 
 
 def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[_Part]) -> None:
     moves = [(part.move, part) for part in parts if isinstance(part.move, Step)]
-    for together in grouped(moves, together=executor.turn.dialect == "sqlite"):
+    for together in grouped(moves, together=executor.session.dialect == "sqlite"):
         note = partial(_note, executor, revision, phase, [part for _, part in together])
         steps = [move for move, _ in together]
         executor.perform(revision, f"undo {phase}", steps, note, partial(note, begins=True))
@@ -67,7 +67,7 @@ def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[
 
 def _note(executor: Executor, revision: str, phase: Phase, parts: list[_Part], *, begins: bool = False) -> None:
     """Of a step that is taken back by half, neither the way back nor the way up may believe that it is done."""
-    connection = executor.turn.connection
+    connection = executor.session.connection
     gone = set() if begins else {part.position for part in parts if part.is_last}
     half = {part.position: part.step for part in parts if part.position not in gone}
     ledger.unmark(connection, revision, phase, gone)

@@ -1,4 +1,4 @@
-"""A migrator's turn at a database: one connection, and the transactions that it has there."""
+"""A migration session: connection, lease, limits and transactions of one run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from service.migrate.run.locking.lease import Lease
-from service.migrate.run.locking.limits import Patience, Tries
+from service.migrate.run.locking.limits import Attempt, WaitLimits
 from service.migrate.run.locking.lock import Report
 
 
 @dataclass(kw_only=True)
-class Turn:
+class Session:
     """What everything that runs shares.
 
     `inside` a transaction that was handed in, all is done in that, and its owner commits. An `unused` database is as
@@ -23,7 +23,7 @@ class Turn:
     connection: Connection
     report: Report
     lease: Lease = field(default_factory=Lease)
-    patience: Patience = field(default_factory=Patience)
+    wait_limits: WaitLimits = field(default_factory=WaitLimits)
     inside: bool = False
     unused: bool = False
     _told: set[object] = field(default_factory=set, init=False)
@@ -66,7 +66,7 @@ class Turn:
         try:
             with self.connection.begin():
                 if self.dialect == "postgresql":
-                    self.set("lock_timeout", self.patience.deadline_seconds)
+                    self.set("lock_timeout", self.wait_limits.deadline_seconds)
                 yield
         finally:
             self.connection.execution_options(begin=None)
@@ -99,7 +99,7 @@ class Turn:
         """Below the server's deadlock_timeout: in a deadlock it is the migrator that gives way, and never a request."""
         asked = "SELECT setting::float / 1000 FROM pg_settings WHERE name = 'deadlock_timeout'"
         deadlock: float = self.connection.exec_driver_sql(asked).scalar_one()
-        return min(self.patience.lock_wait_seconds, 0.9 * deadlock)
+        return min(self.wait_limits.lock_wait_seconds, 0.9 * deadlock)
 
     def is_new(self, what: object) -> bool:
         """Whether it was not told of yet; from now on it was."""
@@ -107,5 +107,5 @@ class Turn:
         self._told.add(what)
         return new
 
-    def tries(self, revision: str, title: str) -> Tries:
-        return Tries(revision=revision, title=title, deadline_seconds=self.patience.deadline_seconds)
+    def attempt(self, revision: str, title: str) -> Attempt:
+        return Attempt(revision=revision, title=title, deadline_seconds=self.wait_limits.deadline_seconds)

@@ -1,4 +1,4 @@
-"""How far a fill is, as its row in the ledger says, and what another process tells it there."""
+"""The state of backfills: their rows in the ledger, in which another process pauses, resumes or cancels them."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from service.db.words import now
 from service.migrate.operations.step import Backfill
-from service.migrate.state.ledger import FILLS
+from service.migrate.state.ledger import BACKFILLS
 
 _FIRST_ROWS = 500
 
 
-class FillState(StrEnum):
-    """What becomes of a fill; the word in the database, which another process may change."""
+class BackfillState(StrEnum):
+    """The state of a backfill, as text in the database; another process may change it."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -24,8 +24,8 @@ class FillState(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
-    """One fill of one revision: rows looked at in this pass, of how many, in how many seconds; and rows filled."""
+class BackfillRow:
+    """One backfill of one revision: rows looked at in this pass, of how many, in how many seconds; and rows filled."""
 
     revision: str
     name: str
@@ -38,14 +38,16 @@ class Run:
     seconds: float = 0.0
 
     @classmethod
-    def found(cls, connection: Connection, revision: str, fill: Backfill) -> tuple[Self | None, FillState | None]:
-        """What was written down of a fill, and its state."""
-        row = connection.execute(select(FILLS).where(_of(revision, fill.name))).one_or_none()
+    def found(
+        cls, connection: Connection, revision: str, backfill: Backfill
+    ) -> tuple[Self | None, BackfillState | None]:
+        """The row of a backfill and its state; `None` if it never ran."""
+        row = connection.execute(select(BACKFILLS).where(_of(revision, backfill.name))).one_or_none()
         if row is None:
             return None, None
         run = cls(
             revision=revision,
-            name=fill.name,
+            name=backfill.name,
             total=row.total,
             batch=row.batch,
             cursor=None if row.cursor is None else _loaded(row.cursor),
@@ -54,21 +56,21 @@ class Run:
             filled=row.filled,
             seconds=row.seconds,
         )
-        return run, FillState(row.state)
+        return run, BackfillState(row.state)
 
-    def begin(self, connection: Connection, state: FillState = FillState.RUNNING) -> None:
+    def begin(self, connection: Connection, state: BackfillState = BackfillState.RUNNING) -> None:
         """Write it down anew."""
-        connection.execute(delete(FILLS).where(self._mine))
-        connection.execute(insert(FILLS), {**self._row(), "state": state, "started_at": now()})
+        connection.execute(delete(BACKFILLS).where(self._mine))
+        connection.execute(insert(BACKFILLS), {**self._row(), "state": state, "started_at": now()})
 
-    def note(self, connection: Connection) -> FillState:
+    def note(self, connection: Connection) -> BackfillState:
         """Write down how far it is, and hear whether to go on; a row that is gone was cancelled."""
-        noted = update(FILLS).where(self._mine).values(**self._row(), problem=None).returning(FILLS.c.state)
-        return FillState(connection.execute(noted).scalar() or FillState.CANCELLED)
+        noted = update(BACKFILLS).where(self._mine).values(**self._row(), problem=None).returning(BACKFILLS.c.state)
+        return BackfillState(connection.execute(noted).scalar() or BackfillState.CANCELLED)
 
-    def stop(self, connection: Connection, state: FillState, problem: str | None = None) -> None:
+    def stop(self, connection: Connection, state: BackfillState, problem: str | None = None) -> None:
         """Write down how far it came, and why not further."""
-        connection.execute(update(FILLS).where(self._mine).values(**self._row(), state=state, problem=problem))
+        connection.execute(update(BACKFILLS).where(self._mine).values(**self._row(), state=state, problem=problem))
 
     def begin_pass(self) -> None:
         self.passes += 1
@@ -85,10 +87,10 @@ class Run:
         return asdict(self) | {"cursor": cursor, "changed_at": now()}
 
 
-def tell(connection: Connection, wanted: FillState) -> list[str]:
-    """Tell the fills that are not over what to do, in the transaction that is open, and return their names."""
-    open_ones = FILLS.c.state.in_((FillState.RUNNING, FillState.PAUSED)) & (FILLS.c.state != wanted)
-    told = update(FILLS).where(open_ones).values(state=wanted, changed_at=now()).returning(FILLS.c.name)
+def tell(connection: Connection, wanted: BackfillState) -> list[str]:
+    """Set the state of unfinished backfills, in the open transaction, and return their names."""
+    open_ones = BACKFILLS.c.state.in_((BackfillState.RUNNING, BackfillState.PAUSED)) & (BACKFILLS.c.state != wanted)
+    told = update(BACKFILLS).where(open_ones).values(state=wanted, changed_at=now()).returning(BACKFILLS.c.name)
     return sorted(connection.execute(told).scalars())
 
 
@@ -101,4 +103,4 @@ def _hexed(blob: bytes) -> dict[str, str]:
 
 
 def _of(revision: str, name: str) -> ColumnElement[bool]:
-    return (FILLS.c.revision == revision) & (FILLS.c.name == name)
+    return (BACKFILLS.c.revision == revision) & (BACKFILLS.c.name == name)

@@ -18,7 +18,7 @@ from service.migrate.state import ledger
 
 OLDEST = "0016_widen_record_titles"
 NEWEST = "0016_widen_record_titles"
-# This code reads what these revisions fill in rows that were there before them.
+# This code reads what these revisions backfill in rows that were there before them.
 FILLED = (
     "0006_link_departments",
     "0008_fold_users",

@@ -61,7 +61,7 @@ STEPS = Table(
     Column("half", Boolean, nullable=False),
     Column("done_at", UtcDateTime, nullable=False),
 )
-FILLS = Table(
+BACKFILLS = Table(
     "migration_fills",
     _METADATA,
     Column("revision", String(32), primary_key=True),
@@ -188,7 +188,7 @@ def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement
 def known(connection: Connection) -> set[str]:
     """The revisions of which something is written down."""
     found: set[str] = set()
-    for table in (STEPS, FILLS, REVISIONS):
+    for table in (STEPS, BACKFILLS, REVISIONS):
         found |= set(connection.execute(select(table.c.revision).distinct()).scalars())
     return found - {_WHOLE}
 
@@ -218,7 +218,7 @@ def end_whole(connection: Connection) -> None:
 
 def begin_downgrade(connection: Connection, revision: str) -> None:
     """Note that a revision is being taken back: what was filled may go, and it is no longer as its file says."""
-    connection.execute(delete(FILLS).where(FILLS.c.revision == revision))
+    connection.execute(delete(BACKFILLS).where(BACKFILLS.c.revision == revision))
     remember(connection, revision, _TAKEN_BACK)
 
 
@@ -230,19 +230,19 @@ def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
 
 def forget(connection: Connection, revision: str) -> None:
     """Leave nothing of a revision that was taken back but its lines in the audit."""
-    for table in (STEPS, FILLS, REVISIONS):
+    for table in (STEPS, BACKFILLS, REVISIONS):
         connection.execute(delete(table).where(table.c.revision == revision))
 
 
-def remember(connection: Connection, revision: str, content: str) -> None:
-    """Note the content that a revision was applied with."""
+def remember(connection: Connection, revision: str, checksum: str) -> None:
+    """Write the checksum of the file that a revision was applied with."""
     connection.execute(delete(REVISIONS).where(REVISIONS.c.revision == revision))
-    values = {"revision": revision, "content": content, "changed_at": now(), "code_version": __version__}
+    values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": __version__}
     connection.execute(insert(REVISIONS), values)
 
 
-def contents(connection: Connection) -> dict[str, str]:
-    """The content that each revision was applied with; of one that is being taken back it is not said."""
+def checksums(connection: Connection) -> dict[str, str]:
+    """The checksum of each applied revision's file; without those whose downgrade has begun."""
     asked = select(REVISIONS.c.revision, REVISIONS.c.content).where(REVISIONS.c.content != _TAKEN_BACK)
     return {row.revision: row.content for row in connection.execute(asked)}
 

@@ -22,9 +22,9 @@ ops.create_index("ix_t_c", "t", ["c"])
 ops.set_not_null("t", "b", fill="7")
 ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column("name", sa.Text(), nullable=False))
 """
-FILL = (
-    """ops.Backfill(name="t.c", table="t", left="c IS NULL", read=("id",), write=("c",), by=lambda id: (f"no {id}",))"""
-)
+FILL = """ops.Backfill(
+    name="t.c", table="t", left="c IS NULL", read=("id",), write=("c",), by=lambda id: (f"number {id}",)
+)"""
 CONTRACT = 'ops.set_not_null("t", "c")'
 MANY = """
 INSERT INTO t (id, a) WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 550)

@@ -143,7 +143,7 @@ def test_a_backfill_is_declared_as_one(project: Project) -> None:
         Refused, match=r"0002_change: backfill is an ops\.Backfill\(…\), or a list of them, or a function"
     ):
         planned(project, "postgresql", backfill='["UPDATE t SET a = 1"]')
-    assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").fills] == ["t.a"]
+    assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").backfills] == ["t.a"]
 
 
 def test_a_file_that_is_only_read_is_for_no_database(project: Project) -> None:

@@ -74,7 +74,7 @@ def written(
     found = planned(project, dialect, up, **parts)
     phases: dict[str, tuple[tuple[Precondition, ...], tuple[Move, ...]]] = {
         "expand": (found.checks, found.expand),
-        "backfill": ((), found.fills),
+        "backfill": ((), found.backfills),
         "settle": ((), found.settle),
         "contract": (found.contract_checks, found.contract),
         "purge": ((), found.purge),

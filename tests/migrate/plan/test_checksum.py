@@ -27,9 +27,9 @@ RECORDED = {
 def test_revisions_applied_before_a_rename_are_not_edited() -> None:
     revisions = list(scripts().walk_revisions())
     assert RECORDED.keys() <= {each.revision for each in revisions}
-    assert checksum.edited(RECORDED, revisions) == []
+    assert checksum.mismatches(RECORDED, revisions) == []
 
 
 def test_another_checksum_is_an_edit() -> None:
     first = next(iter(scripts().walk_revisions()))
-    assert checksum.edited({first.revision: "another"}, [first]) == [first.revision]
+    assert checksum.mismatches({first.revision: "another"}, [first]) == [first.revision]

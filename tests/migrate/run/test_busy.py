@@ -16,7 +16,7 @@ from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.run import revisions
 from service.migrate.run.locking import limits
-from service.migrate.run.locking.limits import Patience
+from service.migrate.run.locking.limits import WaitLimits
 from tests.migrate.company import Migrator
 from tests.migrate.operations.live import Live, live
 from tests.migrate.project import Project
@@ -103,7 +103,7 @@ async def test_a_writer_that_does_not_end_is_told_of_at_the_deadline(writer: Wri
     before = await it.state()
     writer.stays = True
     with meeting(writer):
-        migrator = Migrator.start(commands.backfill, it.url, patience=Patience(deadline_seconds=0.3))
+        migrator = Migrator.start(commands.backfill, it.url, wait_limits=WaitLimits(deadline_seconds=0.3))
         with pytest.raises(Refused) as refused:
             await migrator.done()
     assert migrator.told == ["migrations: waits to begin; in the way: another writer."]

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
-from service.migrate.run.locking.limits import Patience
+from service.migrate.run.locking.limits import WaitLimits
 from tests.alembic.store import Store, opened
 from tests.migrate.company import Migrator, audit, until
 from tests.migrate.operations.live import Live, live
@@ -50,7 +50,7 @@ async def replicated(primary: Server, project: Project) -> AsyncIterator[tuple[L
 
 
 async def test_a_step_waits_until_no_replica_is_behind(private_postgres: Server, project: Project) -> None:
-    patience = Patience(lag_seconds=0.1)
+    wait_limits = WaitLimits(lag_seconds=0.1)
     async with replicated(private_postgres, project) as (it, replica):
         with pytest.raises(Refused, match="This PostgreSQL is a standby, which cannot be changed: migrate on its prim"):
             await asyncio.to_thread(commands.upgrade, replica.url)
@@ -58,10 +58,12 @@ async def test_a_step_waits_until_no_replica_is_behind(private_postgres: Server,
         before = await it.catalog()
         given_up = rf"0002_change: could not add the column t\.c in 0\.5 seconds; {BEHIND} Run it again\."
         with pytest.raises(Refused) as refused:
-            await asyncio.to_thread(commands.upgrade, it.url, patience=Patience(lag_seconds=0.1, deadline_seconds=0.5))
+            await asyncio.to_thread(
+                commands.upgrade, it.url, wait_limits=WaitLimits(lag_seconds=0.1, deadline_seconds=0.5)
+            )
         assert re.fullmatch(given_up, str(refused.value))
         assert await it.catalog() == before
-        migrator = Migrator.start(commands.upgrade, it.url, patience=patience)
+        migrator = Migrator.start(commands.upgrade, it.url, wait_limits=wait_limits)
         told = await migrator.tells("replicas that are behind")
         assert re.fullmatch(rf"0002_change: waits to add the column t\.c; {BEHIND}", told)
         assert await it.catalog() == before

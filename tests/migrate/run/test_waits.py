@@ -11,7 +11,7 @@ from service.cli.db import db
 from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.run import revisions
-from service.migrate.run.locking.limits import Patience, Tries
+from service.migrate.run.locking.limits import Attempt, WaitLimits
 from tests.alembic.store import Store, opened
 from tests.migrate.company import HOLDING, WAITING, Migrator, audit, until
 from tests.migrate.operations.live import live
@@ -27,9 +27,9 @@ ops.execute("note the limits", postgresql=[LIMITS], undo_postgresql=["DROP TABLE
 """
 
 
-async def limits(url: str, project: Project, lock: str, patience: Patience) -> tuple[str, str]:
+async def limits(url: str, project: Project, lock: str, wait_limits: WaitLimits) -> tuple[str, str]:
     async with live(url, project, up=NOTE.format(lock=lock)) as it:
-        await asyncio.to_thread(commands.upgrade, url, patience=patience)
+        await asyncio.to_thread(commands.upgrade, url, wait_limits=wait_limits)
         (row,) = await it.execute("SELECT * FROM limits")
         return row["lock"], row["current_setting"]
 
@@ -38,14 +38,14 @@ async def limits(url: str, project: Project, lock: str, patience: Patience) -> t
 async def test_what_keeps_requests_waiting_waits_a_moment_itself(
     empty_postgres_url: str, project: Project, lock: str
 ) -> None:
-    assert await limits(empty_postgres_url, project, lock, Patience()) == ("50ms", "3s")
+    assert await limits(empty_postgres_url, project, lock, WaitLimits()) == ("50ms", "3s")
 
 
 @pytest.mark.parametrize("lock", ["NONE", "SHARE_UPDATE_EXCLUSIVE"])
 async def test_what_keeps_nobody_waiting_waits_and_works_as_long_as_it_must(
     empty_postgres_url: str, project: Project, lock: str
 ) -> None:
-    wait, statement = await limits(empty_postgres_url, project, lock, Patience(deadline_seconds=3600))
+    wait, statement = await limits(empty_postgres_url, project, lock, WaitLimits(deadline_seconds=3600))
     assert re.fullmatch(r"(3600|3[45]\d\d)(\d{3}ms|s)|1h|59min", wait)
     assert statement == "0"
 
@@ -59,8 +59,8 @@ async def test_it_waits_for_less_than_the_server_takes_to_look_for_deadlocks(
     name = empty_postgres_url.rpartition("/")[2]
     async with opened(empty_postgres_url) as store:
         await store.execute(f"ALTER DATABASE \"{name}\" SET deadlock_timeout = '{deadlock_timeout}'")
-    patience = Patience(lock_wait_seconds=asked)
-    assert await limits(empty_postgres_url, project, "ACCESS_EXCLUSIVE", patience) == (waited, "3s")
+    wait_limits = WaitLimits(lock_wait_seconds=asked)
+    assert await limits(empty_postgres_url, project, "ACCESS_EXCLUSIVE", wait_limits) == (waited, "3s")
 
 
 async def test_the_command_says_how_long_and_the_service_s_settings_do_not(
@@ -80,7 +80,7 @@ async def test_the_command_says_how_long_and_the_service_s_settings_do_not(
 
 
 def test_it_pauses_for_longer_each_time_and_never_as_long_as_another() -> None:
-    tries = [Tries(revision="0002", title="do it", deadline_seconds=600) for _ in range(20)]
+    tries = [Attempt(revision="0002", title="do it", deadline_seconds=600) for _ in range(20)]
     for attempts in range(1, 12):
         for each in tries:
             each.begin()

@@ -1,4 +1,4 @@
-"""The batches of a fill, as SQL: which rows each takes, and what they get."""
+"""The batches of a backfill, as SQL: which rows each takes, and what they get."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ class Window(NamedTuple):
 
 @dataclass
 class Batches:
-    """One fill on one connection, in whatever transaction is open."""
+    """One backfill on one connection, in whatever transaction is open."""
 
     connection: Connection
-    fill: Backfill
+    backfill: Backfill
 
     def window(self, after: Key | None, rows: int) -> Window:
         """The next rows along the key, after the one of the last batch."""
         where, values = self._compared(">", "after", after)
-        keys = ddl.listed(self.fill.key)
+        keys = ddl.listed(self.backfill.key)
         # A name alone would mean the text of the same name that is selected, of which "99" is behind "500".
-        descending = ", ".join(f"taken.{ddl.quoted(name)} DESC" for name in self.fill.key)
-        texts = ", ".join(self._text_of(name) for name in self.fill.key)
+        descending = ", ".join(f"taken.{ddl.quoted(name)} DESC" for name in self.backfill.key)
+        texts = ", ".join(self._text_of(name) for name in self.backfill.key)
         taken = f"SELECT {keys} FROM {self._table} WHERE {where} ORDER BY {keys} LIMIT :rows"
         asked = f"SELECT count(*) OVER (), {texts} FROM ({taken}) AS taken ORDER BY {descending} LIMIT 1"
         found = self.connection.execute(text(asked), {**values, "rows": rows}).one_or_none()
@@ -46,29 +46,31 @@ class Batches:
         above, lower = self._compared(">", "after", after)
         below, upper = self._compared("<=", "upto", upto)
         window, values = f"({above} AND {below})", lower | upper
-        if self.fill.by is not None:
+        if self.backfill.by is not None:
             return self._take_by_function(window, values)
-        if self.fill.statement is not None:
-            given = self.fill.statement
+        if self.backfill.statement is not None:
+            given = self.backfill.statement
             statement = given if isinstance(given, str) else given[self.connection.dialect.name]
             statement = statement.replace("{batch}", window)
         else:
-            settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (self.fill.assign or {}).items())
-            statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.fill.left})"
+            settings = ", ".join(
+                f"{ddl.quoted(name)} = {value}" for name, value in (self.backfill.assign or {}).items()
+            )
+            statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.backfill.left})"
         return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
 
     def left(self) -> int:
         """How many rows are still to be filled; all of the table is looked at."""
-        if self.fill.unless is not None and self.connection.exec_driver_sql(self.fill.unless).scalar():
+        if self.backfill.unless is not None and self.connection.exec_driver_sql(self.backfill.unless).scalar():
             return 0
-        asked = f"SELECT count(*) FROM {self._table} WHERE {self.fill.left}"
+        asked = f"SELECT count(*) FROM {self._table} WHERE {self.backfill.left}"
         count: int = self.connection.execute(_text(asked)).scalar_one()
         return count
 
     def sample(self, rows: int) -> list[Key]:
         """The keys of the first rows that are still to be filled."""
-        keys = ddl.listed(self.fill.key)
-        asked = f"SELECT {keys} FROM {self._table} WHERE {self.fill.left} ORDER BY {keys} LIMIT {rows}"
+        keys = ddl.listed(self.backfill.key)
+        asked = f"SELECT {keys} FROM {self._table} WHERE {self.backfill.left} ORDER BY {keys} LIMIT {rows}"
         return [tuple(row) for row in self.connection.execute(_text(asked))]
 
     def total(self) -> int:
@@ -83,9 +85,9 @@ class Batches:
 
     def _take_by_function(self, window: str, values: dict[str, Any]) -> int:
         """Read, compute, write; a row whose source was changed meanwhile is left to the next pass."""
-        keys = ddl.listed(self.fill.key)
-        names = ddl.listed((*self.fill.key, *self.fill.read))
-        asked = f"SELECT {names} FROM {self._table} WHERE {window} AND ({self.fill.left}) ORDER BY {keys}"
+        keys = ddl.listed(self.backfill.key)
+        names = ddl.listed((*self.backfill.key, *self.backfill.read))
+        asked = f"SELECT {names} FROM {self._table} WHERE {window} AND ({self.backfill.left}) ORDER BY {keys}"
         rows = self.connection.execute(_text(asked, values), values).all()
         computed = [(*row, *self._computed(tuple(row))) for row in rows]
         if not computed:
@@ -93,16 +95,16 @@ class Batches:
         return self._update_many(computed) if self._is_postgresql else self._update_each(computed)
 
     def _computed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        fill, key, read = self.fill, row[: len(self.fill.key)], row[len(self.fill.key) :]
-        assert fill.by is not None  # noqa: S101 - asked only then
-        at = f"at the row {', '.join(map(str, key))} of {fill.table}"
+        backfill, key, read = self.backfill, row[: len(self.backfill.key)], row[len(self.backfill.key) :]
+        assert backfill.by is not None  # noqa: S101 - asked only then
+        at = f"at the row {', '.join(map(str, key))} of {backfill.table}"
         try:
-            made: object = fill.by(*read)
+            made: object = backfill.by(*read)
         except Exception as error:
-            raise Refused(f"{fill.title}: its function failed {at}: {error!r}.") from error
-        if not isinstance(made, (tuple, list)) or len(made) != len(fill.write):
-            told = ", ".join(fill.write)
-            raise Refused(f"{fill.title}: its function returned {made!r} {at}, and not a value for each of {told}.")
+            raise Refused(f"{backfill.title}: its function failed {at}: {error!r}.") from error
+        if not isinstance(made, (tuple, list)) or len(made) != len(backfill.write):
+            told = ", ".join(backfill.write)
+            raise Refused(f"{backfill.title}: its function returned {made!r} {at}, and not a value for each of {told}.")
         return tuple(made)
 
     def _update_many(self, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -142,8 +144,8 @@ class Batches:
         if key is None:
             return "TRUE", {}
         marks = [f"{prefix}{number}" for number in range(len(key))]
-        columns = ", ".join(f"{self._table}.{ddl.quoted(name)}" for name in self.fill.key)
-        values = ", ".join(self._value_of(name, mark) for name, mark in zip(self.fill.key, marks, strict=True))
+        columns = ", ".join(f"{self._table}.{ddl.quoted(name)}" for name in self.backfill.key)
+        values = ", ".join(self._value_of(name, mark) for name, mark in zip(self.backfill.key, marks, strict=True))
         return f"({columns}) {operator} ({values})", dict(zip(marks, key, strict=True))
 
     def _text_of(self, column: str) -> str:
@@ -159,20 +161,20 @@ class Batches:
 
     @property
     def _table(self) -> str:
-        return ddl.quoted(self.fill.table)
+        return ddl.quoted(self.backfill.table)
 
     @cached_property
     def _keys(self) -> dict[str, str]:
         """The columns of the key by the names of their parameters, as below those that are read and written."""
-        return {f"k{number}": name for number, name in enumerate(self.fill.key)}
+        return {f"k{number}": name for number, name in enumerate(self.backfill.key)}
 
     @cached_property
     def _read(self) -> dict[str, str]:
-        return {f"r{number}": name for number, name in enumerate(self.fill.read)}
+        return {f"r{number}": name for number, name in enumerate(self.backfill.read)}
 
     @cached_property
     def _written(self) -> dict[str, str]:
-        return {f"w{number}": name for number, name in enumerate(self.fill.write)}
+        return {f"w{number}": name for number, name in enumerate(self.backfill.write)}
 
     @cached_property
     def _types(self) -> dict[str, str]:

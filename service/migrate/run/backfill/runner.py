@@ -1,4 +1,4 @@
-"""Fills are done: batch after batch along the key, as fast as the traffic allows, from where the last run stopped."""
+"""Runs backfills: batch after batch along the key, throttled to half the time, from where the last run stopped."""
 
 import time
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from service.migrate.operations.step import Backfill
 from service.migrate.run.backfill.batches import Batches
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers
-from service.migrate.run.locking.limits import Tries
+from service.migrate.run.locking.limits import Attempt
 from service.migrate.run.locking.waiting import pause
 from service.migrate.run.retry import give_way, wait_for_replicas, write_down
-from service.migrate.run.session import Turn
-from service.migrate.state.backfills import FillState, Run
+from service.migrate.run.session import Session
+from service.migrate.state.backfills import BackfillRow, BackfillState
 
 _TARGET_SECONDS = 0.05
 _FEWEST_ROWS = 10
@@ -30,7 +30,7 @@ _SAMPLE_ROWS = 5
 
 
 class Progress(NamedTuple):
-    """How far a fill is: rows looked at in this pass, of how many; rows filled; and how many a second."""
+    """How far a backfill is: rows looked at in this pass, of how many; rows filled; and how many a second."""
 
     name: str
     seen: int
@@ -43,92 +43,93 @@ Watch = Callable[[Progress], None]
 
 
 class Stopped(Refused):
-    """Someone paused or cancelled the fill; what was filled stays."""
+    """Someone paused or cancelled the backfill; what was filled stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filler:
-    """Does the fills of revisions in a migrator's turn."""
+class BackfillRunner:
+    """Runs the backfills of revisions in a migration session."""
 
     executor: Executor
     watch: Watch
 
     @property
-    def _turn(self) -> Turn:
-        return self.executor.turn
+    def _session(self) -> Session:
+        return self.executor.session
 
-    def do(self, revision: str, fill: Backfill) -> None:
+    def do(self, revision: str, backfill: Backfill) -> None:
         """Fill until no row is left, beginning where the last run stopped.
 
         Raises:
             Stopped: it was paused or cancelled meanwhile.
             Refused: rows are left that cannot be filled; or the function failed, or a constraint refused a value.
         """
-        with self._turn.reading():
-            if fill.unless is not None and self._turn.ask(fill.unless):
+        with self._session.reading():
+            if backfill.unless is not None and self._session.ask(backfill.unless):
                 return
-        if self.is_done(revision, fill) and not self.left(fill):
+        if self.is_done(revision, backfill) and not self.left(backfill):
             return
-        filling = self._begun(revision, fill)
+        filling = self._begun(revision, backfill)
         try:
             filling.go()
         except Stopped:
-            self.executor.note("backfill", filling.tries, outcome="stopped")
+            self.executor.note("backfill", filling.attempt, outcome="stopped")
             raise
         except Refused as refused:
             # Whatever keeps it from being written down, it is the refusal that the caller must hear of.
             with suppress(DBAPIError, Refused):
-                self._end(filling, FillState.RUNNING, problem=str(refused).rstrip("."))
-                self.executor.note("backfill", filling.tries, outcome="failed")
+                self._end(filling, BackfillState.RUNNING, problem=str(refused).rstrip("."))
+                self.executor.note("backfill", filling.attempt, outcome="failed")
             raise
-        self._end(filling, FillState.DONE)
-        self.executor.note("backfill", filling.tries)
+        self._end(filling, BackfillState.DONE)
+        self.executor.note("backfill", filling.attempt)
 
-    def left(self, fill: Backfill) -> int:
+    def left(self, backfill: Backfill) -> int:
         """How many rows are still to be filled."""
-        with self._turn.reading():
-            return Batches(self._turn.connection, fill).left()
+        with self._session.reading():
+            return Batches(self._session.connection, backfill).left()
 
-    def is_done(self, revision: str, fill: Backfill) -> bool:
-        with self._turn.reading():
-            return Run.found(self._turn.connection, revision, fill)[1] is FillState.DONE
+    def is_done(self, revision: str, backfill: Backfill) -> bool:
+        with self._session.reading():
+            return BackfillRow.found(self._session.connection, revision, backfill)[1] is BackfillState.DONE
 
-    def _begun(self, revision: str, fill: Backfill) -> "_Filling":
-        """The fill where it was left, or from the beginning; one that is paused is not begun by itself."""
-        batches = Batches(self._turn.connection, fill)
-        with self._turn.reading():
-            run, state = Run.found(self._turn.connection, revision, fill)
+    def _begun(self, revision: str, backfill: Backfill) -> "_RunningBackfill":
+        """The backfill where it stopped, or from its beginning; raises Stopped if it is paused."""
+        batches = Batches(self._session.connection, backfill)
+        with self._session.reading():
+            run, state = BackfillRow.found(self._session.connection, revision, backfill)
             total = batches.total()
-        if state is FillState.PAUSED:
-            raise Stopped(f"{revision}: {fill.title} is paused; `roster db backfill --resume` goes on.")
-        if run is None or state is not FillState.RUNNING:
-            run = Run(revision=revision, name=fill.name, total=total)
-            write_down(self._turn, revision, f"begin to {fill.title}", partial(run.begin, self._turn.connection))
+        if state is BackfillState.PAUSED:
+            raise Stopped(f"{revision}: {backfill.title} is paused; `roster db backfill --resume` goes on.")
+        if run is None or state is not BackfillState.RUNNING:
+            run = BackfillRow(revision=revision, name=backfill.name, total=total)
+            begin = partial(run.begin, self._session.connection)
+            write_down(self._session, revision, f"begin to {backfill.title}", begin)
         run.total = total
-        tries = self._turn.tries(revision, fill.title)
-        tries.begin()
-        return _Filling(turn=self._turn, watch=self.watch, batches=batches, run=run, tries=tries)
+        attempt = self._session.attempt(revision, backfill.title)
+        attempt.begin()
+        return _RunningBackfill(session=self._session, watch=self.watch, batches=batches, run=run, attempt=attempt)
 
-    def _end(self, filling: "_Filling", state: FillState, problem: str | None = None) -> None:
-        filling.tries.end()
-        filling.tries.affected = filling.run.filled
-        stop = partial(filling.run.stop, self._turn.connection, state, problem)
+    def _end(self, filling: "_RunningBackfill", state: BackfillState, problem: str | None = None) -> None:
+        filling.attempt.end()
+        filling.attempt.affected = filling.run.filled
+        stop = partial(filling.run.stop, self._session.connection, state, problem)
         if problem is None:
-            write_down(self._turn, filling.run.revision, f"end to {filling.tries.title}", stop)
+            write_down(self._session, filling.run.revision, f"end to {filling.attempt.title}", stop)
         else:
-            with self._turn.writing():
+            with self._session.writing():
                 stop()
 
 
 @dataclass(slots=True, kw_only=True)
-class _Filling:
-    """One fill on its way; `tries` is what all of it took."""
+class _RunningBackfill:
+    """A backfill in progress; `attempt` counts what all batches took."""
 
-    turn: Turn
+    session: Session
     watch: Watch
     batches: Batches
-    run: Run
-    tries: Tries
+    run: BackfillRow
+    attempt: Attempt
     _noted_at: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
@@ -137,7 +138,7 @@ class _Filling:
         while True:
             is_whole, filled_before = self.run.cursor is None, self.run.filled
             self._pass()
-            with self.turn.reading():
+            with self.session.reading():
                 left = self.batches.left()
             if not left:
                 return
@@ -150,43 +151,43 @@ class _Filling:
 
     def _pass(self) -> None:
         while True:
-            tries = self.turn.tries(self.run.revision, self.batches.fill.title)
-            rows = self._batch(tries)
-            self.tries.attempts += tries.attempts - 1
-            self.tries.longest_wait_ms = max(self.tries.longest_wait_ms, tries.longest_wait_ms)
+            attempt = self.session.attempt(self.run.revision, self.batches.backfill.title)
+            rows = self._batch(attempt)
+            self.attempt.attempts += attempt.attempts - 1
+            self.attempt.longest_wait_ms = max(self.attempt.longest_wait_ms, attempt.longest_wait_ms)
             run = self.run
             self.watch(Progress(run.name, run.seen, run.total, run.filled, run.seen / max(run.seconds, 1e-9)))
             if not rows:
                 return
-            run.batch = _adapted(run.batch, tries.seconds)
-            if not self.turn.inside:
-                pause(self.turn.connection, tries.seconds * _REST / (1 - _REST))
-                wait_for_replicas(self.turn, self.turn.tries(run.revision, self.batches.fill.title))
+            run.batch = _adapted(run.batch, attempt.seconds)
+            if not self.session.inside:
+                pause(self.session.connection, attempt.seconds * _REST / (1 - _REST))
+                wait_for_replicas(self.session, self.session.attempt(run.revision, self.batches.backfill.title))
 
-    def _batch(self, tries: Tries) -> int:
+    def _batch(self, attempt: Attempt) -> int:
         """Fill the next rows, and return how many were looked at; a batch that met a lock is tried again, smaller."""
         while True:
-            tries.begin()
+            attempt.begin()
             try:
-                with self.turn.writing():
+                with self.session.writing():
                     run, state = self._filled()
             except DBAPIError as failure:
-                give_way(self.turn, tries, failure, self._others)
+                give_way(self.session, attempt, failure, self._others)
                 self.run.batch = max(self.run.batch // 2, _FEWEST_ROWS)
             else:
                 break
-        tries.end()
+        attempt.end()
         rows = run.seen - self.run.seen
         self.run, self._noted_at = run, time.monotonic()
-        if state is not FillState.RUNNING:
-            told = f"{self.batches.fill.title} was {state}, {counted(run.filled, 'row', 'rows')} into it"
+        if state is not BackfillState.RUNNING:
+            told = f"{self.batches.backfill.title} was {state}, {counted(run.filled, 'row', 'rows')} into it"
             raise Stopped(f"{run.revision}: {told}; what was filled stays.")
         return rows
 
-    def _filled(self) -> tuple[Run, FillState]:
+    def _filled(self) -> tuple[BackfillRow, BackfillState]:
         """What one batch comes to, written down in its own transaction."""
-        if self.turn.dialect == "postgresql" and not self.turn.inside:
-            self.turn.set("lock_timeout", self.turn.lock_wait_seconds)
+        if self.session.dialect == "postgresql" and not self.session.inside:
+            self.session.set("lock_timeout", self.session.lock_wait_seconds)
         was = self.run
         window = self.batches.window(was.cursor, was.batch)
         try:
@@ -200,20 +201,20 @@ class _Filling:
             filled=was.filled + filled,
             seconds=was.seconds + time.monotonic() - self._noted_at,
         )
-        return run, run.note(self.turn.connection)
+        return run, run.note(self.session.connection)
 
-    def _others(self) -> list[blockers.Session]:
-        return blockers.row_holders(self.turn.connection, self.batches.fill.table)
+    def _others(self) -> list[blockers.Blocker]:
+        return blockers.row_holders(self.session.connection, self.batches.backfill.table)
 
     def _refuse_left(self, left: int) -> None:
-        fill = self.batches.fill
-        with self.turn.reading():
+        backfill = self.batches.backfill
+        with self.session.reading():
             keys = self.batches.sample(_SAMPLE_ROWS)
         sample = "; ".join(", ".join(map(str, key)) for key in keys)
         more = "; …" if left > len(keys) else ""
         raise Refused(
-            f"{self.run.revision}: {fill.title}: it leaves {counted(left, 'row', 'rows')} of {fill.table} as they are "
-            f"({', '.join(fill.key)}): {sample}{more}."
+            f"{self.run.revision}: {backfill.title}: it leaves {counted(left, 'row', 'rows')} of {backfill.table} "
+            f"as they are ({', '.join(backfill.key)}): {sample}{more}."
         )
 
 

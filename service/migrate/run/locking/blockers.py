@@ -52,8 +52,8 @@ _HARMLESS = {
 }
 
 
-class Session(NamedTuple):
-    """A session, and what is to be told of it: application, pid, age, and what it does."""
+class Blocker(NamedTuple):
+    """A database session, and what is to be told of it: application, pid, age, and what it does."""
 
     pid: int
     described: str
@@ -66,25 +66,25 @@ class Replica(NamedTuple):
     lag: float
 
 
-def holders(connection: Connection, step: Step) -> list[Session]:
+def holders(connection: Connection, step: Step) -> list[Blocker]:
     """Who is in a step's way now, the oldest first; an index build waits for every transaction that is open."""
     if step.alone:
         return long_transactions(connection, step, seconds=0)
     return _sessions(connection.execute(_HOLDERS, _locks(step)))
 
 
-def row_holders(connection: Connection, table: str) -> list[Session]:
+def row_holders(connection: Connection, table: str) -> list[Blocker]:
     """Who may have locked rows of a table, the oldest first."""
     values = {"tables": [ddl.quoted(table)], "harmless": ["AccessShareLock"]}
     return _sessions(connection.execute(_HOLDERS, values))
 
 
-def sessions(connection: Connection, pids: Sequence[int]) -> list[Session]:
+def sessions(connection: Connection, pids: Sequence[int]) -> list[Blocker]:
     """These sessions, the oldest first."""
     return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)}))
 
 
-def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Session]:
+def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Blocker]:
     """The transactions that are open for longer and that a step has to wait for, the oldest first."""
     return _sessions(connection.execute(_LONG, {"seconds": seconds, "anywhere": step.alone, **_locks(step)}))
 
@@ -94,7 +94,7 @@ def lagging_replicas(connection: Connection, seconds: float) -> list[Replica]:
     return [Replica(row.name, row.lag) for row in connection.execute(_REPLICAS, {"seconds": seconds})]
 
 
-def listed(found: Sequence[Session]) -> str:
+def listed(found: Sequence[Blocker]) -> str:
     """The first few of them in words, and how many more there are."""
     shown = "; ".join(each.described for each in found[:_MOST])
     return f"{shown}; and {len(found) - _MOST} more" if len(found) > _MOST else shown
@@ -122,8 +122,8 @@ def _locks(step: Step) -> dict[str, list[str]]:
     return {"tables": [ddl.quoted(each) for each in step.tables], "harmless": _HARMLESS[step.lock]}
 
 
-def _sessions(rows: Iterable[Any]) -> list[Session]:
-    return [Session(row.pid, _described(row)) for row in rows]
+def _sessions(rows: Iterable[Any]) -> list[Blocker]:
+    return [Blocker(row.pid, _described(row)) for row in rows]
 
 
 def _described(row: Any) -> str:

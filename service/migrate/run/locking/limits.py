@@ -9,7 +9,7 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class WaitLimits:
     """What a run puts up with, in seconds.
 
     `lock_wait_seconds` is what a request behind the migrator waits at most. `deadline_seconds` is how long one step, or
@@ -22,7 +22,7 @@ class Patience:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tries:
+class Attempt:
     """What one step or batch is, how often it was tried, how long it waited at most, and what it did."""
 
     revision: str

@@ -10,7 +10,7 @@ import pytest
 from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.run.backfill.runner import Stopped
-from service.migrate.state.backfills import FillState
+from service.migrate.state.backfills import BackfillState
 from tests.migrate.entrypoints.test_cli import roster
 from tests.migrate.filling import BASE, COLUMN, FILLED, IN_SQL, NOTE, ROWS, held, noted, times, watched
 from tests.migrate.operations.live import live
@@ -59,7 +59,7 @@ async def test_a_pause_that_is_taken_back_before_the_next_batch_stops_nothing(em
         await it.up()
         async with held(it.url) as run:
             await tell(it.url, "--pause")
-            assert await asyncio.to_thread(commands.command_fills, it.url, FillState.RUNNING) == ["looked_at"]
+            assert await asyncio.to_thread(commands.command_backfills, it.url, BackfillState.RUNNING) == ["looked_at"]
         assert await run.work == ["0002_change"]
         assert await times(it.store) == {1: ROWS}
 

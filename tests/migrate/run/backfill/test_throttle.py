@@ -14,7 +14,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.run.backfill import runner
 from service.migrate.run.backfill.runner import Progress
-from service.migrate.run.locking.limits import Patience
+from service.migrate.run.locking.limits import WaitLimits
 from tests.alembic.store import opened
 from tests.db.conftest import engine_on
 from tests.db.tables import Tables
@@ -61,7 +61,7 @@ async def test_a_batch_that_meets_a_locked_row_lets_go_of_all_its_rows_and_is_tr
 async def test_a_batch_that_others_keep_waiting_until_the_deadline_is_given_up_and_those_before_stay(
     empty_postgres_url: str, project: Project
 ) -> None:
-    patience = Patience(lock_wait_seconds=0.01, deadline_seconds=0.5)
+    wait_limits = WaitLimits(lock_wait_seconds=0.01, deadline_seconds=0.5)
     async with (
         live(empty_postgres_url, project, base=BASE, rows=FILLED, up=COLUMN, backfill=IN_SQL) as it,
         opened(it.url) as other,
@@ -70,14 +70,14 @@ async def test_a_batch_that_others_keep_waiting_until_the_deadline_is_given_up_a
         await other.execute("BEGIN")
         await other.execute("UPDATE t SET a = 'MINE' WHERE id = 1690")
         with pytest.raises(Refused) as refused:
-            await watched(it.url, patience=patience)
+            await watched(it.url, wait_limits=wait_limits)
         why = rf"0002_change: could not fill t\.b in 0\.5 seconds, \d+ tr(y|ies); {IN_THE_WAY} WHERE id = 1690"
         assert re.fullmatch(rf"{why}\. Run it again\.", str(refused.value))
         found = await noted(it.store)
         assert (found["state"], found["problem"]) == ("running", str(refused.value).rstrip("."))
         assert await it.value("SELECT count(*) FROM t WHERE b IS NOT NULL") == found["filled"] >= 500
         await other.execute("ROLLBACK")
-        assert (await watched(it.url, patience=patience))[-1].filled == ROWS
+        assert (await watched(it.url, wait_limits=wait_limits))[-1].filled == ROWS
 
 
 async def test_a_backfill_waits_for_a_replica_that_falls_behind(
@@ -93,9 +93,9 @@ async def test_a_backfill_waits_for_a_replica_that_falls_behind(
                 await execute(replica, "SELECT pg_wal_replay_pause()")
                 behind = r"replicas that are behind: walreceiver \(\d+\.\d s\)\."
                 with pytest.raises(Refused, match=rf"0002_change: could not fill t\.b in 1 second.*; {behind}"):
-                    await watched(it.url, patience=Patience(deadline_seconds=1, lag_seconds=0.001))
+                    await watched(it.url, wait_limits=WaitLimits(deadline_seconds=1, lag_seconds=0.001))
                 assert await it.value("SELECT count(*) FROM t WHERE b IS NULL") > 0
-                told = await Told.of(it, patience=Patience(lag_seconds=0.001))
+                told = await Told.of(it, wait_limits=WaitLimits(lag_seconds=0.001))
                 await told.first()
                 assert re.fullmatch(rf"0002_change: waits to fill t\.b; {behind}", told.sentences[0])
                 await execute(replica, "SELECT pg_wal_replay_resume()")

@@ -9,7 +9,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.run.locking import blockers
-from service.migrate.run.locking.limits import Patience
+from service.migrate.run.locking.limits import WaitLimits
 from tests.alembic.store import Store, opened
 from tests.migrate.company import STUCK, Migrator, audit, until
 from tests.migrate.operations.live import live
@@ -22,7 +22,7 @@ ops.execute("look at t", postgresql=["ANALYZE t"], tables=["t"], lock=ops.Lock.S
 """
 CHECK = 'ops.add_check("t", "ck_t_b", "b > 0")'
 OLD = f"SELECT clock_timestamp() - xact_start > '{blockers.LONG_SECONDS} s' FROM pg_stat_activity WHERE pid = $1"
-SHORT = Patience(deadline_seconds=0.5)
+SHORT = WaitLimits(deadline_seconds=0.5)
 
 
 async def named(store: Store, name: str) -> int:
@@ -47,7 +47,7 @@ async def test_a_step_is_given_up_with_the_names_of_all_who_are_in_its_way(
         report = asyncio.create_task(busy.execute("SELECT pg_sleep(600) FROM t"))
         await until(it.store, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1", second)
         with pytest.raises(Refused) as refused:
-            await asyncio.to_thread(commands.upgrade, it.url, patience=SHORT)
+            await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
         assert re.fullmatch(
             r"0002_change: could not add the column t\.c in 0\.5 seconds, \d+ tr(y|ies); in the way: "
             rf"psql of Ann \(pid {first}, open for \d+\.\d s, idle in transaction\): UPDATE t SET b = 11 WHERE id = 1; "
@@ -79,7 +79,7 @@ async def test_no_more_than_three_are_named(empty_postgres_url: str, project: Pr
             await each.execute("BEGIN")
             await each.execute(f"SELECT '{'long' * 30}' FROM t")
         with pytest.raises(Refused, match=r"(a session \(pid[^;]*: SELECT '[long]{72}…; ){3}and 1 more\. Run it again"):
-            await asyncio.to_thread(commands.upgrade, it.url, patience=SHORT)
+            await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
 
 
 async def test_an_index_waits_for_every_transaction_and_what_it_left_is_built_again(
@@ -91,7 +91,7 @@ async def test_an_index_waits_for_every_transaction_and_what_it_left_is_built_ag
         await elsewhere.execute("SELECT 1")
         told = rf"could not build the index ix_t_a of t in .* in the way: psql of Ann \(pid {pid}, .*\): SELECT 1\."
         with pytest.raises(Refused, match=told):
-            await asyncio.to_thread(commands.upgrade, it.url, patience=SHORT)
+            await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
         await elsewhere.execute("ROLLBACK")
         await it.up()
         assert await it.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t_a'::regclass") is True
@@ -108,7 +108,7 @@ async def test_rows_that_someone_holds_are_told_with_their_holder(empty_postgres
             rf"could not fill t\.b in 0\.5 seconds, \d+ tr(y|ies); in the way: psql of Ann \(pid {pid}, .* FOR UPDATE\."
         )
         with pytest.raises(Refused, match=told):
-            await asyncio.to_thread(commands.backfill, it.url, patience=SHORT)
+            await asyncio.to_thread(commands.backfill, it.url, wait_limits=SHORT)
         assert "could not fill" in ((await status(it.url)).phases.backfills[0].problem or "")
         await holder.execute("COMMIT")
         await it.backfill()
