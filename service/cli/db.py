@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 
 from service.cli.db_alembic import alembic_command
+from service.cli.db_backup import backup, restore
 from service.cli.db_options import (
     as_json,
     as_sql,
@@ -35,6 +36,8 @@ def db() -> None:
       roster db purge            empty the trash
       roster db downgrade -1     one revision back, with every value
       roster db revision -m "add colour to users"    draft a revision
+      roster db backup FILE      copy all of it while it is in use
+      roster db restore FILE     make the database what a backup holds
 
     A revision is named by its id (0008_fold_users), its number (0008), or steps from the current one (+1, -2).
     Alembic's own commands work too: `alembic upgrade head`, `alembic history`, `alembic check`.
@@ -168,6 +171,8 @@ def _migrate(
         click.echo(line)
 
 
+db.add_command(backup)
+db.add_command(restore)
 db.add_command(status)
 db.add_command(backfill)
 db.add_command(contract)
