@@ -20,7 +20,7 @@ def _holds(number: str, wanted: os.stat_result) -> bool:
     except OSError:
         # It has ended, or belongs to someone else.
         return False
-    return any(_is(each, wanted) for each in opened)
+    return any(_is(each, wanted) and not _is_path_only(each) for each in opened)
 
 
 def _is(descriptor: Path, wanted: os.stat_result) -> bool:
@@ -28,6 +28,16 @@ def _is(descriptor: Path, wanted: os.stat_result) -> bool:
         return os.path.samestat(descriptor.stat(), wanted)
     except OSError:
         return False
+
+
+def _is_path_only(descriptor: Path) -> bool:
+    """Whether a descriptor was opened with O_PATH: it keeps an inode's number, and neither reads nor writes."""
+    try:
+        text = (descriptor.parent.parent / "fdinfo" / descriptor.name).read_text()
+    except OSError:
+        return False
+    flags = next((line.split()[1] for line in text.splitlines() if line.startswith("flags:")), "0")
+    return bool(int(flags, 8) & os.O_PATH)
 
 
 def _command(number: str) -> str:
