@@ -37,7 +37,8 @@ def refuses_null(database: str, table: str, column: str) -> str:
 
 def has_constraint(database: str, table: str, name: str, *, valid: bool = False) -> str:
     if database == "sqlite":
-        words = " OR ".join(f"instr(sql, {literal(f'CONSTRAINT {each} ')})" for each in {name, quoted(name)})
+        names = dict.fromkeys((name, quoted(name)))
+        words = " OR ".join(f"instr(sql, {literal(f'CONSTRAINT {each} ')})" for each in names)
         of = f"sqlite_schema WHERE type = 'table' AND name = {literal(table)}"
         return f"SELECT EXISTS (SELECT 1 FROM {of} AND ({words}))"
     more = " AND convalidated" if valid else ""

@@ -53,7 +53,7 @@ async def test_the_lock_is_free_when_the_work_is_done_or_has_failed(empty_url: s
     project.clear()
     project.add("0001_wrong", after=None, up="raise ValueError('mine')")
     for _ in range(2):
-        with pytest.raises(ValueError, match="mine"):
+        with pytest.raises(Refused, match=r"0001_wrong\.py:18: ValueError: mine"):
             await asyncio.to_thread(commands.upgrade, empty_url, "head", lock_wait_seconds=0.5)
     assert (await status(empty_url)).migrator is None
 
