@@ -23,6 +23,8 @@ from tests.db.conftest import engine_on
 from tests.migrate.project import Project, following
 
 SETUP = following("setup")
+CHANGED = following("change", 2)
+RENAMED = following("rename", 3)
 
 
 # What it goes through others count; watched, it would take twice as long.
@@ -141,8 +143,8 @@ async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, proj
     setup = 'ops.add_column("users", sa.Column("sample_nickname", sa.String(50), server_default="nick"))\n'
     setup += 'ops.add_column("users", sa.Column("score", sa.Integer(), server_default="5"))'
     project.add_safe(SETUP, after=head_revision(), up=setup)
-    project.add_safe(following("change", 2), after=SETUP, up=CHANGE, contract=CONTRACT)
-    project.add_safe("0019_rename", after=following("change", 2), up=RENAME)
+    project.add_safe(CHANGED, after=SETUP, up=CHANGE, contract=CONTRACT)
+    project.add_safe(RENAMED, after=CHANGED, up=RENAME)
     await aio.upgrade(store.url, SETUP)
     await store.execute(SEED)
     schema = await catalog(store)
@@ -154,7 +156,7 @@ async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, proj
         await aio.backfill(store.url)
         # The service is code from before the new name, and goes on with the old one; this is code from after it.
         await write(store.url, "UPDATE users SET street = 'Moved' WHERE email = '7@seed'")
-        await aio.contract(store.url, "0018")
+        await aio.contract(store.url, CHANGED)
         await write(store.url, "UPDATE users SET street = 'Moved twice' WHERE email = '8@seed'")
         assert await store.execute(f"SELECT id FROM users WHERE street {differs} address") == []
         await aio.downgrade(store.url, SETUP)
