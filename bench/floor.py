@@ -9,8 +9,8 @@ from bench import cursors
 from bench.drivers import Driver, driver_of
 from bench.garbage import settle
 from bench.statements import Statements
+from service.db.clock import now
 from service.db.folding import fold
-from service.db.words import now
 from service.employees import schemas as employees
 from service.users import schemas as users
 

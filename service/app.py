@@ -21,7 +21,9 @@ from service.http.hosts import Hosts
 from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
 from service.http.transfer.files import Spool
+from service.migrate import naming
 from service.models import Base
+from service.naming import ROSTER
 from service.observability import handlers as observability
 from service.observability import logs, schema
 from service.observability.metrics import Metrics
@@ -66,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Roster:
     Raises:
         Misconfigured: the spool directory cannot be written to.
     """
+    naming.use(ROSTER)
     return Roster(settings or Settings.from_env())
 
 

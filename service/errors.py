@@ -3,12 +3,6 @@
 from dataclasses import dataclass
 
 
-def counted(number: float, one: str, many: str | None = None) -> str:
-    """The number and what is counted, in the singular where that is right: 1 row, 2 rows."""
-    written = f"{number:,}" if isinstance(number, int) else f"{number:g}"
-    return f"{written} {one if number == 1 else many or f'{one}s'}"
-
-
 class RosterError(Exception):
     """A failure that the caller is told about."""
 
@@ -72,7 +66,7 @@ class NoSpace(RosterError):
     """A disk is full."""
 
 
-class Misconfigured(RosterError):
+class Misconfigured(RosterError, ValueError):
     """A setting or an argument cannot work as it is."""
 
 

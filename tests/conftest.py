@@ -11,13 +11,18 @@ import pytest
 from sqlalchemy import make_url
 
 from service.app import Roster, create_app
+from service.migrate import naming
 from service.migrate.entrypoints.aio import upgrade
 from service.models import Base
+from service.naming import ROSTER
 from service.settings import Settings
 from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_url, private_postgres
 
 # pytest finds in this module what it may hand to tests.
 __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
+
+# As the command line and the service do before they use a database.
+naming.use(ROSTER)
 
 
 @pytest.hookimpl(trylast=True)

@@ -21,7 +21,7 @@ ROWS: list[dict[str, str]] = [
     {"migrate.plan": "what a revision comes to"},
     {"migrate.operations": "one file per ops function"},
     {"migrate.dialects": "SQL text and catalogs"},
-    {"migrate.errors": ""},
+    {"migrate.errors, naming": ""},
     {"db": "engine, unit of work, reader"},
     {"errors, settings": ""},
 ]
@@ -44,6 +44,7 @@ def box_of(name: str, nouns: set[str]) -> str | None:
         return "errors, settings"
     if first == "migrate":
         layer = "".join(rest[:1])
+        layer = "errors, naming" if layer in ("errors", "naming") else layer
         return f"migrate.{layer}" if layer else "migrate.entrypoints"
     return first if any(first in row for row in ROWS) else None
 

@@ -11,6 +11,8 @@ from service.cli.serve import serve
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Misconfigured, RosterError
+from service.migrate import naming
+from service.naming import ROSTER
 from service.observability.escapes import escaped
 
 
@@ -20,10 +22,25 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except RosterError as failure:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as failure:
+            if (status := _exit_status(failure)) is None:
+                raise
             # The failure may quote a file or a database, whose text must not steer the terminal.
             click.echo("Error: " + escaped(str(failure), keep="\n"), err=True)
-            context.exit(2 if isinstance(failure, Misconfigured) else 1)
+            context.exit(status)
+
+
+def _exit_status(failure: Exception) -> int | None:
+    """1 for a finding, 2 for misuse; None for a fault of the program."""
+    if isinstance(failure, RosterError):
+        return 2 if isinstance(failure, Misconfigured) else 1
+    from service.migrate.errors import Refused, Unknown, Unusable
+
+    if isinstance(failure, Refused):
+        return 2 if isinstance(failure, (Unknown, Unusable)) else 1
+    return None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,6 +56,7 @@ def main() -> None:
       roster import users FILE.csv   fill it
       roster serve                   answer on http://127.0.0.1:8000
     """  # noqa: D301 - click's mark for lines that stay as they are
+    naming.use(ROSTER)
 
 
 for command in (db, export_command, import_command, openapi_command, serve, version):

@@ -109,9 +109,10 @@ def history(url: str | None, *, as_json: bool) -> None:
     from service.migrate.entrypoints import status
     from service.migrate.errors import Refused
     from service.migrate.plan.revisions import history
+    from service.schema_range import SUPPORTED
 
     try:
-        applied = asyncio.run(status.standing(resolved(url))).applied
+        applied = asyncio.run(status.standing(resolved(url), SUPPORTED)).applied
     except Refused:
         applied = None
     revisions = history(applied)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from service.errors import counted
+from service.db.counting import counted
 
 if TYPE_CHECKING:
     from service.migrate.run.backfill.runner import Progress
@@ -75,7 +75,7 @@ def patient(waits: dict[str, float]) -> dict[str, Any]:
 
 def resolved(url: str | None) -> str:
     """The database that a command means."""
-    from service.migrate.entrypoints.environment import direct_url
+    from service.db.database import direct_url
     from service.settings import Settings
 
     return url or direct_url(Settings.from_env())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.db_options import as_json, database, print_json, resolved
-from service.errors import counted
+from service.db.counting import counted
 
 if TYPE_CHECKING:
     from service.migrate.entrypoints.status import BackfillProgress, Status
@@ -47,8 +47,9 @@ def read_status(url: str | None) -> "Status":
     import asyncio
 
     from service.migrate.entrypoints import status
+    from service.schema_range import SUPPORTED
 
-    return asyncio.run(status.status(resolved(url)))
+    return asyncio.run(status.status(resolved(url), SUPPORTED))
 
 
 def what_is_left(found: "Status") -> Iterator[str]:

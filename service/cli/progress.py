@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from service.errors import counted
+from service.db.counting import counted
 from service.http.transfer.reports import Report
 from service.http.transfer.runs import Watcher
 

@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from service.cli.options import database_option
-from service.errors import Fault, Invalid, RosterError, counted
+from service.db.counting import counted
+from service.errors import Fault, Invalid, RosterError
 
 if TYPE_CHECKING:
     from service.db.database import Database
@@ -154,6 +155,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     from service.db.database import Database
     from service.migrate.entrypoints import status
     from service.models import Base
+    from service.schema_range import SUPPORTED
     from service.settings import Settings
 
     settings = Settings.from_env()
@@ -162,7 +164,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(settings, Base.metadata)
         try:
-            standing = await status.standing(settings.database_url)
+            standing = await status.standing(settings.database_url, SUPPORTED)
             if not standing.place.works:
                 raise RosterError(standing.why)
             return await work(database)

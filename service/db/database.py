@@ -7,6 +7,7 @@ from service.db.reader import Reader
 from service.db.uow import Units
 from service.db.url_parameters import leads_through_pooler
 from service.db.urls import parse_url
+from service.errors import Misconfigured
 from service.settings import Settings
 
 
@@ -35,3 +36,13 @@ class Database:
         """Close every connection; an open one would keep the process from ending."""
         await self.reading.dispose()
         await self.writing.dispose()
+
+
+def direct_url(settings: Settings) -> str:
+    """The URL for migrations; raises Misconfigured if the settings know only the way through a pooler."""
+    pooler = settings.pooler or leads_through_pooler(parse_url(settings.database_url))
+    if pooler and not settings.migrate_url:
+        raise Misconfigured(
+            "The database is reached through a pooler: say in ROSTER_MIGRATE_URL where PostgreSQL itself is."
+        )
+    return settings.migrate_url or settings.database_url

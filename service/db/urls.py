@@ -8,7 +8,8 @@ from urllib.parse import unquote
 from sqlalchemy import URL
 
 from service.db import url_hints, url_parameters
-from service.errors import Misconfigured, counted
+from service.db.counting import counted
+from service.errors import Misconfigured
 
 _DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 _URL = re.compile(r"(?P<backend>[a-z][a-z0-9.-]*)(?P<driver>\+\w+)?://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

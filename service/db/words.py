@@ -1,12 +1,13 @@
 """The vocabulary: column type, request validation and API description of every value, each said once."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
 from sqlalchemy import Date, Identity, Integer, String, text, true
 from sqlalchemy.orm import mapped_column
 
+from service.db import clock
 from service.db.folding import FOLDED_LENGTH
 from service.db.types import Document, Key, UtcDateTime, folded
 from service.db.types import now as server_now
@@ -22,11 +23,6 @@ EMAIL = r"^[^\x00-\x20\x7f-\xa0@]+@[^\x00-\x20\x7f-\xa0@]+$(?!\n)"
 
 LARGEST_KEY = 2**63 - 1
 LARGEST_INTEGER = 2**31 - 1
-
-
-def now() -> datetime:
-    """The present moment, in UTC, to the microsecond."""
-    return datetime.now(UTC)
 
 
 def _as_created(context: Any) -> datetime:
@@ -46,11 +42,11 @@ Version = Annotated[
     Meta(ge=1, le=LARGEST_INTEGER, description="Counts the changes; the ETag is made of it.", examples=[1]),
 ]
 Created = Annotated[
-    datetime, mapped_column(UtcDateTime, default=now, server_default=server_now(), sort_order=1), Meta(tz=True)
+    datetime, mapped_column(UtcDateTime, default=clock.now, server_default=server_now(), sort_order=1), Meta(tz=True)
 ]
 Updated = Annotated[
     datetime,
-    mapped_column(UtcDateTime, default=_as_created, onupdate=now, server_default=server_now(), sort_order=1),
+    mapped_column(UtcDateTime, default=_as_created, onupdate=clock.now, server_default=server_now(), sort_order=1),
     Meta(tz=True),
 ]
 Moment = Annotated[datetime, mapped_column(UtcDateTime), Meta(tz=True)]

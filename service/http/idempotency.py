@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.clock import now
 from service.db.upserts import insert_into
-from service.db.words import now
 from service.errors import Fault, Invalid, Malformed
 from service.http.answers import Answer, header
 from service.models import IdempotencyKey

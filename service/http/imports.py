@@ -10,7 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from msgspec import UNSET, UnsetType
 
-from service.errors import Fault, Invalid, NoSpace, RosterError, counted
+from service.db.counting import counted
+from service.errors import Fault, Invalid, NoSpace, RosterError
 from service.http.answers import Answer, header
 from service.http.parameters import Parameters as Query
 from service.http.problems import UnsupportedMedia

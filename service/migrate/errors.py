@@ -12,18 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.failures import causes, sqlstate
 from service.db.urls import place
-from service.errors import Misconfigured, RosterError
 
 
-class Refused(RosterError, CommandError):
-    """The migration was not done, and nothing of it was kept; `alembic` prints the sentence, and so does `roster`."""
+class Refused(CommandError):
+    """The migration was not done, and nothing of it was kept; `alembic` prints the sentence."""
 
 
-class Unknown(Refused, Misconfigured):
+class Unknown(Refused):
     """The revision asked for is none of ours."""
 
 
-class Unusable(Refused, Misconfigured):
+class Unusable(Refused):
     """A setting, or the URL, leads to no database."""
 
 
@@ -32,7 +31,7 @@ def told(url: URL) -> Iterator[None]:
     """Turn what Alembic, the drivers and the network raise into Refused, with the cause behind it."""
     try:
         yield
-    except RosterError:
+    except Refused:
         raise
     except CommandError as error:
         raise _of_alembic(error) from error

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db import words
+from service.db import clock, words
 from service.models.base import IDS_ARE_NOT_REUSED, Base, Entity, External, Searchable
 
 
@@ -21,7 +21,7 @@ class Record(Searchable, External, Entity, Base):
 
     title: Mapped[words.Title]
     duration: Mapped[words.Seconds | None]
-    date_created: Mapped[words.Moment] = mapped_column(default=words.now)
+    date_created: Mapped[words.Moment] = mapped_column(default=clock.now)
     owner_id: Mapped[words.Ref | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     description: Mapped[words.Description | None]
     tags: Mapped[words.Tags]

@@ -7,6 +7,7 @@ from service.errors import Unavailable
 from service.migrate.errors import Refused
 from service.migrate.state import compatibility
 from service.migrate.state.compatibility import Place, Standing
+from service.schema_range import SUPPORTED
 
 _RETRY_SECONDS = 5
 
@@ -23,7 +24,7 @@ async def check(engine: AsyncEngine) -> tuple[str, Place]:
         raise Unavailable(str(failure), retry_after_seconds=_RETRY_SECONDS) from failure
     if not standing.place.works:
         raise _unready(standing)
-    if unfilled := await compatibility.unfilled(engine):
+    if unfilled := await compatibility.unfilled(engine, SUPPORTED):
         message = f"Rows are still to be filled for {', '.join(unfilled)}: run `roster db backfill`."
         raise Unavailable(message, retry_after_seconds=_RETRY_SECONDS)
     return " ".join(standing.heads), standing.place
@@ -40,11 +41,11 @@ async def migrated(engine: AsyncEngine) -> Standing:
 async def _standing(engine: AsyncEngine) -> Standing:
     """Where the database stands; a connection that was lost since the last question is opened anew, once."""
     try:
-        return await compatibility.check(engine)
+        return await compatibility.check(engine, SUPPORTED)
     except Exception as failure:
         if failures.cure(failure) is not failures.Cure.RECONNECT:
             raise
-    return await compatibility.check(engine)
+    return await compatibility.check(engine, SUPPORTED)
 
 
 def _unready(standing: Standing) -> Unavailable:

@@ -22,8 +22,9 @@ from service.migrate.entrypoints import status
 from service.migrate.errors import Refused
 from service.migrate.plan import revisions
 from service.migrate.plan.config import scripts
-from service.migrate.state import compatibility, ledger
+from service.migrate.state import ledger
 from service.observability.readiness import migrated
+from service.schema_range import NEWEST, OLDEST
 
 _RETRY_SECONDS = 5
 
@@ -130,7 +131,7 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
         revisions=list(standing.heads),
         place=standing.place,
         works=standing.place.works,
-        range=SchemaRange(compatibility.OLDEST, compatibility.NEWEST),
+        range=SchemaRange(OLDEST, NEWEST),
         pending=list(status.pending(standing)),
         begun=list(phases.begun),
         to_backfill=list(phases.backfill),

@@ -14,8 +14,8 @@ from service.db.engine import Purpose, create_engine
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import head_revision, upgrade
 from service.migrate.plan.config import scripts
-from service.migrate.state import compatibility
 from service.models import Base
+from service.schema_range import NEWEST
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 
@@ -51,7 +51,7 @@ async def test_autogenerate_finds_what_someone_changed(fresh_url: str) -> None:
 
 def test_the_history_is_one_line() -> None:
     assert [script.down_revision for script in ALL] == [script.revision for script in ALL[1:]] + [None]
-    assert head_revision() == ALL[0].revision == compatibility.NEWEST
+    assert head_revision() == ALL[0].revision == NEWEST
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.revision)

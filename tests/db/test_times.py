@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from service.app import Roster
-from service.db import words
+from service.db import clock
 from service.db.types import UtcDateTime
 from service.db.uow import Units
 from service.models import Base, User
@@ -114,12 +114,12 @@ async def test_times_of_the_server_sort_among_times_of_python(units: Units, writ
             again = select(Counter.value).where(Counter.created_at == created_at)
             assert list(await connection.scalars(again)) == [value]
     assert [value for value, _ in ordered] == [1, 2, 1, 2]
-    assert all(abs(words.now() - created_at) < timedelta(minutes=1) for _, created_at in ordered)
+    assert all(abs(clock.now() - created_at) < timedelta(minutes=1) for _, created_at in ordered)
 
 
 async def test_every_row_has_its_own_moment(roster: Roster) -> None:
     async def create(session: AsyncSession) -> User:
-        user = User(name="Ann", email=f"{words.now().timestamp()}@example.org")
+        user = User(name="Ann", email=f"{clock.now().timestamp()}@example.org")
         session.add(user)
         await session.flush()
         return user

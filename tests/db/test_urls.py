@@ -10,12 +10,12 @@ from sqlalchemy import make_url, text
 
 from service.app import create_app
 from service.db import url_parameters
+from service.db.database import direct_url
 from service.db.engine import Purpose
 from service.db.url_parameters import connect_arguments
 from service.db.urls import parse_url, place, shown, sqlite_file
+from service.errors import Misconfigured
 from service.migrate.entrypoints import aio
-from service.migrate.entrypoints.environment import direct_url
-from service.migrate.errors import Refused
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import create_tables, engine_on
@@ -111,7 +111,7 @@ def test_the_driver_is_given_what_it_takes(written: str, url: str, arguments: di
 def test_a_url_of_a_hosting_service_leads_through_its_pooler() -> None:
     roster = create_app(Settings(database_url=SUPABASE))
     assert roster.database.writing.url.password == "pw"
-    with pytest.raises(Refused, match="ROSTER_MIGRATE_URL"):
+    with pytest.raises(Misconfigured, match="ROSTER_MIGRATE_URL"):
         direct_url(Settings(database_url=SUPABASE))
 
 

@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import Roster
+from service.db.clock import now
 from service.db.uow import Units
-from service.db.words import now
 from service.errors import Conflict
 from service.models import Base
 from tests.db.tables import Mark, Pledge

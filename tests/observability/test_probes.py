@@ -4,6 +4,7 @@ import pytest
 from service.app import create_app
 from service.migrate.entrypoints.aio import downgrade, head_revision
 from service.migrate.state import compatibility
+from service.schema_range import SUPPORTED
 from service.settings import Settings
 from tests.conftest import client_of
 
@@ -33,7 +34,8 @@ async def test_is_not_ready_while_the_database_is_away() -> None:
 
 
 async def test_is_ready_beside_newer_code() -> None:
-    assert compatibility.place(["9999_of_the_next_version"], ["9999_of_the_next_version", compatibility.OLDEST]).works
+    newer = "9999_of_the_next_version"
+    assert compatibility.place([newer], [newer, SUPPORTED.oldest], SUPPORTED).works
 
 
 async def test_tells_its_version(client: httpx.AsyncClient) -> None:

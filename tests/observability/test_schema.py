@@ -10,7 +10,7 @@ import pytest
 from service.app import create_app
 from service.migrate.entrypoints import aio
 from service.migrate.entrypoints.aio import head_revision
-from service.migrate.state.compatibility import NEWEST, OLDEST
+from service.schema_range import NEWEST, OLDEST
 from service.settings import Settings
 from tests.alembic import eras
 from tests.alembic.store import Store

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 
-from service.db.words import now
+from service.db.clock import now
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.documents import Documents, Faulty, Line, documents
 from service.http.transfer.lines import PIECE_BYTES, Block, Lines

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Column, Dialect, Table, UniqueConstraint
 
+from service.db.clock import now
 from service.db.folding import fold
 from service.db.types import UtcDateTime
 from service.db.violations import refused
-from service.db.words import now
 from service.errors import Fault
 from service.http.wire import Body
 

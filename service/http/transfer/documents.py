@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec import UNSET, inspect
 
-from service.errors import Fault, Invalid, Malformed, counted
+from service.db.counting import counted
+from service.errors import Fault, Invalid, Malformed
 from service.http.transfer.csvs import NOT_UTF8, Record, Records
 from service.http.transfer.declarations import Import, Rows
 from service.http.transfer.lines import TOO_LONG, Block

@@ -8,8 +8,8 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import bulk
+from service.db.clock import now
 from service.db.folding import fold
-from service.db.words import now
 from service.errors import Fault
 from service.http.transfer.declarations import Import, Key, Reference
 from service.http.transfer.documents import Line

@@ -1,27 +1,28 @@
-"""What env.py does with a connection, or without one: take the lock, and run the command in a migration session."""
+"""What an env.py calls: it finds the database, locks it and runs the command."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from logging.config import fileConfig
 from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself with Alembic
-from service.db.engine import Limits
-from service.db.url_parameters import leads_through_pooler
+from service.db.engine import Limits, Purpose, create_engine
 from service.db.urls import parse_url
-from service.errors import RosterError
 from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate
 from service.migrate.errors import Refused, Unusable, told
+from service.migrate.naming import Naming, use
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.plan.offline import written_steps
@@ -29,11 +30,11 @@ from service.migrate.run.backfill.runner import BackfillRunner, Progress
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.limits import WaitLimits
+from service.migrate.run.locking.waiting import disposed
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.revisions import Command, RevisionRunner, run_until_done
 from service.migrate.run.session import Session
 from service.migrate.state import ledger
-from service.settings import Settings
 
 # Below deadlock_timeout (1 s), so that in a deadlock the migrator gives way and never a request.
 LIMITS = Limits(statement_seconds=None, lock_wait_seconds=0.05, idle_in_transaction_seconds=None, pool_size=2)
@@ -44,30 +45,57 @@ Work = Callable[[PhaseRunner], None]
 log = logging.getLogger(__name__)
 
 
-def url(context: EnvironmentContext) -> str:
-    """Where to migrate: what Python code said, else `-x database=…`, else the settings.
+def main(
+    context: EnvironmentContext, metadata: MetaData, naming: Naming, *, url: Callable[[], str] | None = None
+) -> None:
+    """Do what the command or the caller asks for; this is all that an env.py calls.
+
+    The database is the one that Python code names, else `-x database=URL`, else what `url` returns, else
+    `sqlalchemy.url` in alembic.ini.
 
     Raises:
-        Refused: the settings lead through a pooler, which keeps neither locks nor sessions.
-        Misconfigured: a setting is wrong.
+        Refused: the URL leads to no database that can be migrated, a revision is broken, or a step failed.
     """
+    use(naming)
+    config = context.config
+    if config.cmd_opts is not None and config.config_file_name is not None:
+        # On the command line nobody else has set up logging.
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+    where = partial(_url, context, url)
+    with _explained(context, where):
+        handed_in = config.attributes.get("connection")
+        if context.is_offline_mode():
+            _write_script(context, metadata, where())
+        elif _is_draft(config):
+            _draft(context, metadata)
+        elif handed_in is not None:
+            _run(context, handed_in, metadata)
+        else:
+            _in_a_loop(lambda: _connect_and_run(context, metadata, where()))
+
+
+def _url(context: EnvironmentContext, default: Callable[[], str] | None) -> URL:
     said = context.get_x_argument(as_dictionary=True)
     given = context.config.attributes.get("url") or said.get("database") or said.get("url")
-    if isinstance(given, str) and given:
-        return given
-    return direct_url(Settings.from_env())
+    try:
+        if isinstance(given, str) and given:
+            return parse_url(given)
+        return parse_url(default() if default else context.config.get_main_option("sqlalchemy.url") or "")
+    except ValueError as failure:
+        raise Unusable(str(failure)) from failure
 
 
-def direct_url(settings: Settings) -> str:
-    """The URL for migrations; raises Refused if the settings know only the way through a pooler."""
-    pooler = settings.pooler or leads_through_pooler(parse_url(settings.database_url))
-    if pooler and not settings.migrate_url:
-        raise Refused("The database is reached through a pooler: say in ROSTER_MIGRATE_URL where PostgreSQL itself is.")
-    return settings.migrate_url or settings.database_url
+async def _connect_and_run(context: EnvironmentContext, metadata: MetaData, url: URL) -> None:
+    try:
+        engine = create_engine(url, Purpose.MIGRATE, limits=LIMITS)
+    except ValueError as failure:
+        raise Unusable(str(failure)) from failure
+    async with disposed(engine), engine.connect() as connection:
+        await connection.run_sync(lambda sync: _run(context, sync, metadata))
 
 
 @contextmanager
-def explained(context: EnvironmentContext) -> Iterator[None]:
+def _explained(context: EnvironmentContext, where: Callable[[], URL]) -> Iterator[None]:
     """Tell what goes wrong in one line, for Alembic's own program too; `alembic --raiseerr` shows where.
 
     Raises:
@@ -78,8 +106,6 @@ def explained(context: EnvironmentContext) -> Iterator[None]:
         yield
     except Refused:
         raise
-    except RosterError as failure:
-        raise Unusable(str(failure)) from failure
     except Exception as failure:
         folders = {Path(script.path).parent for script in context.script.walk_revisions()}
         files = [file for folder in folders if (file := file_of(failure, folder))]
@@ -88,11 +114,11 @@ def explained(context: EnvironmentContext) -> Iterator[None]:
         # Python code has its own way with these.
         if context.config.cmd_opts is None:
             raise
-        with told(parse_url(url(context))):
+        with told(where()):
             raise
 
 
-def is_draft(config: Config) -> bool:
+def _is_draft(config: Config) -> bool:
     """Whether the command needs no database: a revision without --autogenerate, a merge, a history without marks."""
     options: Any = config.cmd_opts
     command_run = getattr(getattr(options, "cmd", (None,))[0], "__name__", None)
@@ -102,7 +128,7 @@ def is_draft(config: Config) -> bool:
     return bool(asked)
 
 
-def in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run the coroutine to its end, in a thread of its own when this one has a running loop already."""
     try:
         asyncio.get_running_loop()
@@ -113,7 +139,7 @@ def in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         pool.submit(lambda: asyncio.run(work())).result()
 
 
-def run(context: EnvironmentContext, connection: Connection, metadata: MetaData) -> None:
+def _run(context: EnvironmentContext, connection: Connection, metadata: MetaData) -> None:
     """Do on this connection what the command asks for.
 
     A connection in a transaction is migrated inside it, and its owner commits; otherwise each step commits.
@@ -192,14 +218,13 @@ def _watch_nothing(_progress: Progress) -> None:
     pass
 
 
-def write_script(context: EnvironmentContext, metadata: MetaData) -> None:
+def _write_script(context: EnvironmentContext, metadata: MetaData, url: URL) -> None:
     """Write the SQL of the revisions asked for instead of running it."""
-    dialect = parse_url(url(context))
     options: dict[str, Any] = {
-        "url": dialect,
+        "url": url,
         "literal_binds": True,
         "dialect_opts": {"paramstyle": "named"},
-        **_options(dialect.get_backend_name(), metadata),
+        **_options(url.get_backend_name(), metadata),
     }
     context.configure(**options)
     context.configure(fn=written_steps(context.get_context().opts["fn"]), **options)
@@ -207,7 +232,7 @@ def write_script(context: EnvironmentContext, metadata: MetaData) -> None:
         context.run_migrations()
 
 
-def draft(context: EnvironmentContext, metadata: MetaData) -> None:
+def _draft(context: EnvironmentContext, metadata: MetaData) -> None:
     """Let an empty revision be written."""
     context.configure(dialect_name="postgresql", as_sql=True, **_options("postgresql", metadata))
     context.run_migrations()

@@ -18,7 +18,7 @@ from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
 from service.migrate.state.backfills import BackfillState
-from service.migrate.state.compatibility import Place, Standing
+from service.migrate.state.compatibility import Place, Range, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Status:
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
-async def status(url: str) -> Status:
+async def status(url: str, supported: Range | None = None) -> Status:
     """Ask the database once; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     standing = Standing(heads=(), place=Place.EMPTY)
@@ -99,7 +99,7 @@ async def status(url: str) -> Status:
     if not is_missing_file(parsed):
         with told(parsed):
             async with disposed(create_engine(parsed, Purpose.READ)) as engine:
-                standing = await compatibility.check(engine)
+                standing = await compatibility.check(engine, supported)
                 async with engine.connect() as connection:
                     phases = await connection.run_sync(read_phases, standing.heads)
                     if engine.dialect.name == "postgresql":
@@ -117,14 +117,14 @@ async def status(url: str) -> Status:
     )
 
 
-async def standing(url: str) -> Standing:
+async def standing(url: str, supported: Range | None = None) -> Standing:
     """Where the database stands, and nothing else of it; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     if is_missing_file(parsed):
         return Standing(heads=(), place=Place.EMPTY)
     with told(parsed):
         async with disposed(create_engine(parsed, Purpose.READ)) as engine:
-            return await compatibility.check(engine)
+            return await compatibility.check(engine, supported)
 
 
 async def current(url: str) -> tuple[str, ...]:

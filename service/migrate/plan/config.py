@@ -7,7 +7,6 @@ from typing import Any
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-import service
 from service.migrate.errors import Refused
 from service.migrate.plan.files import check
 
@@ -34,7 +33,7 @@ def scripts() -> ScriptDirectory:
 
 def folders() -> list[Path]:
     """Where alembic.ini may be: beside the package in a checkout, inside it in a wheel, or the working folder."""
-    package = Path(service.__file__).parent
+    package = Path(__file__).parents[2]
     return [package.parent, package, Path.cwd()]
 
 

@@ -11,7 +11,6 @@ from types import FrameType, ModuleType
 
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import RosterError
 from service.migrate.errors import Refused
 from service.migrate.plan.arguments import misfit, usage
 
@@ -29,7 +28,7 @@ def explained(file: str | Path, line: int = 1) -> Iterator[None]:
     """
     try:
         yield
-    except (RosterError, DBAPIError):
+    except (Refused, DBAPIError):
         raise
     except (Exception, SystemExit) as failure:
         raise of_code(failure, Path(file), line) from failure
@@ -65,7 +64,7 @@ def _told(failure: BaseException, own: FrameType | None, called: FrameType | Non
     if isinstance(failure, SyntaxError):
         return (f"SyntaxError: {failure.msg}",)
     message = " ".join(str(failure).split()).rstrip(".")
-    if isinstance(failure, RosterError):
+    if isinstance(failure, Refused):
         return (message,)
     what = f"{type(failure).__name__}: {message}" if message else type(failure).__name__
     function = called.f_globals.get(called.f_code.co_name) if called is not None else None

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import inspect
 
+from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.plan.revisions import plans
 from service.migrate.run.session import Session
 from service.migrate.state import ledger
-from service.migrate.state.compatibility import ADOPTING
 
 _MOST_NAMES = 5
 
@@ -27,10 +27,11 @@ def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
     found = plans([step.revision for step in steps], session.dialect)
     creates = dict.fromkeys(_key(session, name) for each in found for name in each.creates)
     if names := [there[name] for name in creates if name in there]:
+        page = naming.current().adopting
         raise Refused(
             f"The database has {_listed(names)} already, and alembic_version names no revision: nothing was changed. "
-            "If a revision leaves them as they are, `alembic stamp REVISION` says so and `roster db upgrade` goes on "
-            f"from there; see {ADOPTING}."
+            f"If a revision leaves them as they are, `alembic stamp REVISION` says so and {naming.command('upgrade')} "
+            f"goes on from there{f'; see {page}' if page else ''}."
         )
 
 

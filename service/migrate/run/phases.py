@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import counted
+from service.db.counting import counted
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns

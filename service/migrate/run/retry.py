@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
+from service.db.counting import counted
 from service.db.failures import Cure, cure
-from service.errors import counted
 from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Step
 from service.migrate.run.locking import blockers

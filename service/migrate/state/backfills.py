@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from service.db.words import now
+from service.db.clock import now
 from service.migrate.operations.step import Backfill
 from service.migrate.state.ledger import BACKFILLS
 

@@ -11,27 +11,28 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.failures import causes, is_schema_missing
+from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.plan import graph
 from service.migrate.plan.config import scripts
 from service.migrate.state import ledger
 
-OLDEST = "0016_widen_record_titles"
-NEWEST = "0016_widen_record_titles"
-# This code reads what these revisions backfill in rows that were there before them.
-FILLED = (
-    "0006_link_departments",
-    "0008_fold_users",
-    "0010_extend_records",
-    "0011_extend_departments",
-    "0012_extend_employees",
-)
-ADOPTING = "docs/adopting.md"
-
 _UNFILLED = text(
     "SELECT revision FROM migration_revisions AS applied WHERE revision IN :needed AND NOT EXISTS ("
     "SELECT 1 FROM migration_fills AS fill WHERE fill.revision = applied.revision AND state = 'done') ORDER BY revision"
 ).bindparams(bindparam("needed", expanding=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The oldest revision that a version of the code can serve from, and the newest that it knows.
+
+    `filled` are the revisions whose backfill it needs.
+    """
+
+    oldest: str
+    newest: str
+    filled: tuple[str, ...] = ()
 
 
 class Place(StrEnum):
@@ -74,15 +75,20 @@ class Standing:
     def why(self) -> str:
         """Why this code cannot serve from the database, and what helps."""
         return {
-            Place.EMPTY: "The schema has not been made yet: run `roster db upgrade`.",
-            Place.BEHIND: "The schema is older than this code works with: run `roster db upgrade`.",
+            Place.EMPTY: f"The schema has not been made yet: run {naming.command('upgrade')}.",
+            Place.BEHIND: f"The schema is older than this code works with: run {naming.command('upgrade')}.",
             Place.SPLIT: split(self.heads),
             Place.FOREIGN: foreign(self.heads),
         }.get(self.place, "")
 
 
-def place(heads: Iterable[str], recorded: Collection[str], directory: ScriptDirectory | None = None) -> Place:
-    """Tell where a database with these rows in alembic_version stands.
+def place(
+    heads: Iterable[str],
+    recorded: Collection[str],
+    supported: Range | None = None,
+    directory: ScriptDirectory | None = None,
+) -> Place:
+    """Tell where a database with these rows in alembic_version stands; without a range, the newest revision is needed.
 
     `recorded` are the revisions that the database itself says were applied there by this project's migrator: a head
     without a script is newer code's if it is among them, and so is the oldest revision that this code works with.
@@ -93,18 +99,21 @@ def place(heads: Iterable[str], recorded: Collection[str], directory: ScriptDire
     found = set(heads)
     if not found:
         return Place.EMPTY
-    if found == {NEWEST}:
+    if supported is not None and found == {supported.newest}:
         return Place.INSIDE
     directory = directory or scripts()
+    heads_of_code = directory.get_heads()
+    oldest, newest = ([supported.oldest], [supported.newest]) if supported else (heads_of_code, heads_of_code)
     if strangers := graph.unknown(directory, found):
+        begun = oldest if supported else directory.get_bases()
         applied = graph.with_ancestors(directory, found) | set(recorded)
-        return Place.AHEAD if applied.issuperset((OLDEST, *strangers)) else Place.FOREIGN
+        return Place.AHEAD if applied.issuperset((*begun, *strangers)) else Place.FOREIGN
     if graph.overlapping(directory, found):
         return Place.SPLIT
     applied = graph.with_ancestors(directory, found)
-    if OLDEST not in applied:
+    if not applied.issuperset(oldest):
         return Place.BEHIND
-    return Place.INSIDE if applied <= graph.with_ancestors(directory, [NEWEST]) else Place.AHEAD
+    return Place.INSIDE if applied <= graph.with_ancestors(directory, newest) else Place.AHEAD
 
 
 def refuse_unknown(connection: Connection, heads: Collection[str], directory: ScriptDirectory) -> None:
@@ -122,9 +131,11 @@ def refuse_unknown(connection: Connection, heads: Collection[str], directory: Sc
 
 def foreign(heads: Collection[str]) -> str:
     """What is said of a database that another program's migrations made."""
+    names = naming.current()
+    page = f" as {names.adopting} says" if names.adopting else ""
     return (
         f"The database is at {' and '.join(sorted(heads))}, which is not a revision of this project: another program's "
-        f"migrations made it. Name another database in ROSTER_DATABASE_URL, or adopt this one as {ADOPTING} says."
+        f"migrations made it. Name another database in {names.database_setting}, or adopt this one{page}."
     )
 
 
@@ -148,11 +159,11 @@ async def heads(engine: AsyncEngine) -> tuple[str, ...]:
         raise
 
 
-async def unfilled(engine: AsyncEngine) -> tuple[str, ...]:
+async def unfilled(engine: AsyncEngine, supported: Range) -> tuple[str, ...]:
     """The revisions whose backfill this code needs and which is not over, by one SELECT."""
     try:
         async with engine.connect() as connection:
-            return tuple((await connection.execute(_UNFILLED, {"needed": FILLED})).scalars())
+            return tuple((await connection.execute(_UNFILLED, {"needed": supported.filled})).scalars())
     except DBAPIError as error:
         # Before there was a ledger, a revision filled what it had to by itself.
         if is_not_there_yet(error):
@@ -160,22 +171,22 @@ async def unfilled(engine: AsyncEngine) -> tuple[str, ...]:
         raise
 
 
-async def check(engine: AsyncEngine) -> Standing:
+async def check(engine: AsyncEngine, supported: Range | None = None) -> Standing:
     """Where the engine's database stands now: one SELECT, and more only when it is not at this code's newest revision.
 
     Raises:
         Refused: the scripts cannot be read, and are needed to tell.
     """
     found = await heads(engine)
-    if not found or found == (NEWEST,):
-        return Standing(heads=found, place=place(found, ()))
+    if not found or (supported is not None and found == (supported.newest,)):
+        return Standing(heads=found, place=place(found, (), supported))
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     directory = await asyncio.to_thread(scripts)
     recorded: frozenset[str] = frozenset()
     if graph.unknown(directory, found):
         async with engine.connect() as connection:
             recorded = frozenset(await connection.run_sync(ledger.recorded, found))
-    return Standing(heads=found, place=place(found, recorded, directory), recorded=recorded)
+    return Standing(heads=found, place=place(found, recorded, supported, directory), recorded=recorded)
 
 
 def is_not_there_yet(error: DBAPIError) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select
 
-from service.db.words import now
+from service.db.clock import now
 from service.migrate.dialects.sqlite.definition import Item, parse
 from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger

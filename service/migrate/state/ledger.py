@@ -25,9 +25,9 @@ from sqlalchemy import (
     select,
 )
 
-from service import __version__
+from service.db.clock import now
 from service.db.types import Key, UtcDateTime
-from service.db.words import now
+from service.migrate import naming
 from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
 
@@ -237,7 +237,8 @@ def forget(connection: Connection, revision: str) -> None:
 def remember(connection: Connection, revision: str, checksum: str) -> None:
     """Write the checksum of the file that a revision was applied with."""
     connection.execute(delete(REVISIONS).where(REVISIONS.c.revision == revision))
-    values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": __version__}
+    version = naming.current().version
+    values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": version}
     connection.execute(insert(REVISIONS), values)
 
 
@@ -260,7 +261,7 @@ def purged(connection: Connection, revision: str) -> list[Any]:
 
 
 def audit(connection: Connection, entries: Iterable[Entry]) -> None:
-    rows = [asdict(each) | {"at": now(), "who": who(), "code_version": __version__} for each in entries]
+    rows = [asdict(each) | {"at": now(), "who": who(), "code_version": naming.current().version} for each in entries]
     if rows:
         connection.execute(insert(AUDIT), rows)
 

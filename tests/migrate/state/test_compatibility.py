@@ -11,7 +11,8 @@ from service.migrate.entrypoints.aio import downgrade, upgrade
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.state import compatibility
-from service.migrate.state.compatibility import NEWEST, OLDEST, Place, check, place
+from service.migrate.state.compatibility import Place, check, place
+from service.schema_range import NEWEST, OLDEST, SUPPORTED
 from service.settings import Settings
 from tests.alembic.store import Store
 from tests.conftest import client_of
@@ -45,14 +46,14 @@ TUTORIALS = "e6a077a2804d"
 def test_this_code_works_with_what_it_knows_and_with_what_newer_code_added(
     heads: list[str], recorded: list[str], expected: Place, *, works: bool
 ) -> None:
-    assert place(heads, recorded) is expected
-    assert place(heads, recorded).works is works
+    assert place(heads, recorded, SUPPORTED) is expected
+    assert place(heads, recorded, SUPPORTED).works is works
 
 
 async def place_of(url: str) -> Place:
     engine = create_engine(url, Purpose.READ)
     try:
-        return (await check(engine)).place
+        return (await check(engine, SUPPORTED)).place
     finally:
         await engine.dispose()
 

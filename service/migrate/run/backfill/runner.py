@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import counted
+from service.db.counting import counted
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill
 from service.migrate.run.backfill.batches import Batches

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from service.db.words import now
+from service.db.clock import now
 from service.migrate.errors import Refused
 from service.migrate.state import ledger
 

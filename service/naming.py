@@ -1,0 +1,12 @@
+"""What Roster is called in its database and in the messages of its migrator."""
+
+from service import __version__
+from service.migrate.naming import Naming
+
+ROSTER = Naming(
+    command="roster db",
+    version=__version__,
+    database_setting="ROSTER_DATABASE_URL",
+    migrate_setting="ROSTER_MIGRATE_URL",
+    adopting="docs/adopting.md",
+)
