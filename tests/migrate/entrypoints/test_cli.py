@@ -221,7 +221,7 @@ def test_a_failure_is_one_sentence_and_an_exit_status(
 def test_a_pooler_alone_is_no_way_for_migrations() -> None:
     environment = {"ROSTER_DATABASE_URL": "postgresql://h/x", "ROSTER_POOLER": "true"}
     result = CliRunner().invoke(main, ["db", "upgrade"], env=environment)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "say in ROSTER_MIGRATE_URL where PostgreSQL itself is" in result.stderr
 
 
