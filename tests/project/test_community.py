@@ -1,8 +1,11 @@
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.project.files import read, read_yaml, schema_findings
+from tests.project.files import ROOT, read, read_yaml, schema_findings
+
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,19 @@ def test_pre_commit_runs_a_target_of_the_makefile() -> None:
     (repository,) = read_yaml(".pre-commit-config.yaml")["repos"]
     (hook,) = repository["hooks"]
     assert hook["entry"].removeprefix("make ") in re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
+
+
+def test_the_index_of_decisions_lists_each_page_with_title_status_and_date() -> None:
+    rows = [line for line in read("docs/decisions/README.md").splitlines() if re.match(r"\| \d", line)]
+    assert rows == [_row(page) for page in DECISIONS]
+
+
+def _row(page: Path) -> str:
+    """The row that the page's own heading and status make."""
+    text = page.read_text()
+    heading = re.match(r"# (\d+)\. (.+)", text)
+    status = re.search(r"^\*\*Status\.\*\* (\w+), (\d{4}-\d\d-\d\d)", text, re.MULTILINE)
+    assert heading, f"{page.name} begins with no numbered heading"
+    assert status, f"{page.name} has no line of its status and date"
+    assert int(page.name[:4]) == int(heading[1])
+    return f"| {heading[1]} | [{heading[2]}]({page.name}) | {status[1].lower()} | {status[2]} |"

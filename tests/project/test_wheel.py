@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service import __version__
 from tests.cli.servers import serving
 from tests.project.files import ROOT
 
@@ -45,7 +46,7 @@ def test_the_wheel_holds_every_revision_below_the_package(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     revisions = {f"service/{each.relative_to(ROOT)}" for each in (ROOT / "alembic").rglob("*.py")}
     assert revisions | {"service/alembic.ini", "service/alembic/script.py.mako"} <= held
-    assert {name.partition("/")[0] for name in held} == {"service", "roster-0.1.0.dist-info"}
+    assert {name.partition("/")[0] for name in held} == {"service", f"roster-{__version__}.dist-info"}
 
 
 def test_an_installed_wheel_upgrades_and_serves_a_database_without_a_checkout(installed: Path, tmp_path: Path) -> None:
