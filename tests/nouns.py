@@ -132,7 +132,7 @@ def conflict(detail: str, field: str) -> Document:
     return {"type": type, "title": "Conflict", "status": 409, "detail": detail, "field": field}
 
 
-def stale(detail: str = "It was changed since; read it again.") -> Document:
+def stale(detail: str = "The resource was changed since this version; read it again.") -> Document:
     return {"type": "urn:roster:problem:stale", "title": "Precondition Failed", "status": 412, "detail": detail}
 
 
@@ -145,6 +145,6 @@ def invalid(*errors: Document) -> Document:
         "type": "urn:roster:problem:invalid",
         "title": "Unprocessable Content",
         "status": 422,
-        "detail": "Some of what was sent is wrong.",
+        "detail": "The request is not valid; see errors.",
         "errors": list(errors),
     }

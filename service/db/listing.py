@@ -170,7 +170,7 @@ class Listing(Generic[T]):
             if isinstance(value, datetime):
                 value = in_utc(value)
         except (ValueError, RecursionError):  # base64's and msgspec's errors are ValueErrors too
-            raise Malformed("The cursor is not one that a page gave.") from None
+            raise Malformed("The cursor is not valid: send next_cursor of a page.") from None
         return value, key
 
 

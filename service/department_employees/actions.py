@@ -49,7 +49,7 @@ def misdated(link: Mapping[str, Any]) -> list[Fault]:
     """Return what is wrong with the time of a link: it may not end before it begins."""
     begins, ends = link.get("from_date"), link.get("to_date")
     if begins and ends and ends < begins:
-        return [Fault(detail="It is before from_date.", pointer="/to_date")]
+        return [Fault(detail="to_date is before from_date.", pointer="/to_date")]
     return []
 
 

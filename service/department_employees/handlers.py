@@ -14,14 +14,19 @@ _FROM_DEPARTMENT = "/v1/departments/{department_id}/employees/{employee_id}"
 _FROM_EMPLOYEE = "/v1/employees/{employee_id}/departments/{department_id}"
 
 
-@reads(_FROM_DEPARTMENT, summary="Read when an employee is in a department", result=schemas.DepartmentEmployee)
+@reads(_FROM_DEPARTMENT, summary="Read the link of a department to an employee", result=schemas.DepartmentEmployee)
 async def get_department_employee(reader: Reader, department_id: int, employee_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 
-@writes("PUT", _FROM_DEPARTMENT, summary="Put an employee into a department", result=schemas.DepartmentEmployee)
+@writes(
+    "PUT",
+    _FROM_DEPARTMENT,
+    summary="Create or replace the link of a department to an employee",
+    result=schemas.DepartmentEmployee,
+)
 async def put_department_employee(
     session: AsyncSession,
     department_id: int,
@@ -32,23 +37,26 @@ async def put_department_employee(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@writes("DELETE", _FROM_DEPARTMENT, summary="Take an employee out of a department", status=204)
+@writes("DELETE", _FROM_DEPARTMENT, summary="Delete the link of a department to an employee", status=204)
 async def delete_department_employee(
     session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions
 ) -> None:
     await actions.remove(session, department_id, employee_id, conditions)
 
 
-@reads(
-    _FROM_EMPLOYEE, summary="Read when an employee is in one of their departments", result=schemas.DepartmentEmployee
-)
+@reads(_FROM_EMPLOYEE, summary="Read the link of an employee to a department", result=schemas.DepartmentEmployee)
 async def get_employee_department(reader: Reader, employee_id: int, department_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
     raise actions.missing(department_id, employee_id)
 
 
-@writes("PUT", _FROM_EMPLOYEE, summary="Put an employee into one more department", result=schemas.DepartmentEmployee)
+@writes(
+    "PUT",
+    _FROM_EMPLOYEE,
+    summary="Create or replace the link of an employee to a department",
+    result=schemas.DepartmentEmployee,
+)
 async def put_employee_department(
     session: AsyncSession,
     employee_id: int,
@@ -59,7 +67,7 @@ async def put_employee_department(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@writes("DELETE", _FROM_EMPLOYEE, summary="Take an employee out of one of their departments", status=204)
+@writes("DELETE", _FROM_EMPLOYEE, summary="Delete the link of an employee to a department", status=204)
 async def delete_employee_department(
     session: AsyncSession, employee_id: int, department_id: int, conditions: Conditions
 ) -> None:

@@ -8,7 +8,7 @@ from service.http.pages import ListParameters
 
 
 class DepartmentEmployee(msgspec.Struct, frozen=True):
-    """An employee's time in a department."""
+    """The link of an employee to a department: the period in which the employee is in the department."""
 
     department_id: words.Ref
     employee_id: words.Ref
@@ -20,14 +20,14 @@ class DepartmentEmployee(msgspec.Struct, frozen=True):
 
 
 class DepartmentEmployeePut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From when to when an employee is in a department; both may stay open."""
+    """The period in which an employee is in a department; null leaves an end open."""
 
     from_date: words.Day | None = None
     to_date: words.Day | None = None
 
 
 class DepartmentEmployeeCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A link in a file; each end is named by its external id or, where that is not given, by its id."""
+    """A link in an import; the department and the employee are each given by external id, else by id."""
 
     department_id: words.Ref | None = None
     employee_id: words.Ref | None = None
@@ -38,7 +38,7 @@ class DepartmentEmployeeCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
 
 
 class DepartmentEmployeeExport(msgspec.Struct, frozen=True):
-    """A link in a file, for this directory or for another."""
+    """A link in an export, with ids and external ids."""
 
     department_id: words.Ref
     employee_id: words.Ref
@@ -52,7 +52,7 @@ class DepartmentEmployeeExport(msgspec.Struct, frozen=True):
 
 
 class DepartmentEmployeeParameters(ListParameters, frozen=True, kw_only=True):
-    """Which links are exported."""
+    """Filters of an export of links."""
 
     department_id: words.Ref | UnsetType = UNSET
     employee_id: words.Ref | UnsetType = UNSET

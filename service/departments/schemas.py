@@ -24,7 +24,7 @@ class Department(msgspec.Struct, frozen=True):
 
 
 class DepartmentCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new department; its name is unique without regard to case."""
+    """The fields of a new department; the name is unique, case-insensitively."""
 
     name: words.LongName
     external_id: words.ExternalId | None = None
@@ -32,7 +32,7 @@ class DepartmentCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class DepartmentUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes of a department; null empties a field."""
+    """The fields to change; null clears an optional field."""
 
     name: words.LongName | UnsetType = UNSET
     external_id: words.ExternalId | UnsetType | None = UNSET
@@ -40,14 +40,14 @@ class DepartmentUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class DepartmentPage(msgspec.Struct, frozen=True):
-    """Some of the departments."""
+    """One page of departments."""
 
     items: list[Department]
     next_cursor: str | None
 
 
 class DepartmentParameters(ListParameters, frozen=True, kw_only=True):
-    """How departments are listed."""
+    """Parameters of the list of departments."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET
@@ -55,7 +55,7 @@ class DepartmentParameters(ListParameters, frozen=True, kw_only=True):
 
 
 class DepartmentMember(msgspec.Struct, frozen=True):
-    """An employee as a department sees them."""
+    """An employee in a department, with the dates of the link."""
 
     employee_id: words.Ref
     external_id: words.ExternalId | None
@@ -67,14 +67,14 @@ class DepartmentMember(msgspec.Struct, frozen=True):
 
 
 class DepartmentMemberPage(msgspec.Struct, frozen=True):
-    """Some of a department's employees."""
+    """One page of a department's employees."""
 
     items: list[DepartmentMember]
     next_cursor: str | None
 
 
 class DepartmentMemberParameters(ListParameters, frozen=True, kw_only=True):
-    """How a department's employees are listed; ids are those of the employees."""
+    """Parameters of the list of a department's employees; ids are those of the employees."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET

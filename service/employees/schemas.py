@@ -12,7 +12,7 @@ Sort = Literal["id", "-id", "name", "-name"]
 
 
 class EmployeeDepartment(msgspec.Struct, frozen=True):
-    """A department as an employee sees it."""
+    """A department of an employee, with the dates of the link."""
 
     department_id: words.Ref
     external_id: words.ExternalId | None
@@ -37,13 +37,13 @@ class Employee(msgspec.Struct, frozen=True):
 
 
 class EmployeeShown(Employee, frozen=True):
-    """An employee, with their departments where these were asked for."""
+    """An employee; include=departments adds the departments."""
 
     departments: list[EmployeeDepartment] | UnsetType = UNSET
 
 
 class EmployeeCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new employee."""
+    """The fields of a new employee."""
 
     name: words.LongName
     external_id: words.ExternalId | None = None
@@ -53,7 +53,7 @@ class EmployeeCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class EmployeeUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes of an employee; null empties a field."""
+    """The fields to change; null clears an optional field."""
 
     name: words.LongName | UnsetType = UNSET
     external_id: words.ExternalId | UnsetType | None = UNSET
@@ -63,14 +63,14 @@ class EmployeeUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class EmployeePage(msgspec.Struct, frozen=True):
-    """Some of the employees."""
+    """One page of employees."""
 
     items: list[Employee]
     next_cursor: str | None
 
 
 class EmployeeParameters(ListParameters, frozen=True, kw_only=True):
-    """How employees are listed."""
+    """Parameters of the list of employees."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET
@@ -80,20 +80,20 @@ class EmployeeParameters(ListParameters, frozen=True, kw_only=True):
 
 
 class Include(msgspec.Struct, frozen=True, kw_only=True):
-    """What else is shown of an employee."""
+    """What the response includes besides the employee."""
 
     include: Literal["departments"] | UnsetType = UNSET
 
 
 class EmployeeDepartmentPage(msgspec.Struct, frozen=True):
-    """Some of an employee's departments."""
+    """One page of an employee's departments."""
 
     items: list[EmployeeDepartment]
     next_cursor: str | None
 
 
 class EmployeeDepartmentParameters(ListParameters, frozen=True, kw_only=True):
-    """How an employee's departments are listed; ids are those of the departments."""
+    """Parameters of the list of an employee's departments; ids are those of the departments."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET

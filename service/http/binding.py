@@ -129,6 +129,6 @@ def _check_media(scope: Any, raw: bytes) -> None:
     media = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     known = _PATCH if scope["method"] == "PATCH" else _JSON
     if media not in known:
-        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {' or '.join(known)} is read here.")
+        raise UnsupportedMedia(f"The body is {media or 'of no media type'}; {' or '.join(known)} is accepted.")
     if not raw:
         raise Malformed("A body is required here.")

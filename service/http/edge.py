@@ -133,7 +133,7 @@ def _is_stopping(scope: Any) -> bool:
 def _check_spelling(path: str) -> None:
     """Return if the path is the one spelling of its address; Litestar overlooks slashes too many."""
     if "//" in path or (path.endswith("/") and path != "/"):
-        raise NotFound("There is nothing at this address; mind the slashes.")
+        raise NotFound("There is nothing at this address; check the slashes.")
 
 
 def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:

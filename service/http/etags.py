@@ -48,9 +48,9 @@ class Conditions:
         """
         tag = etag(version, body)
         if self._if_match is not None and not _hold(self._if_match, tag):
-            raise Stale("It was changed since; read it again.")
+            raise Stale("The resource was changed since this version; read it again.")
         if self._if_none_match is not None and _hold(self._if_none_match, tag):
-            raise Stale("It is there already, as If-None-Match says it must not be.")
+            raise Stale("The resource exists, and If-None-Match requires that it does not.")
 
     def match_absent(self) -> None:
         """Return if the caller does not expect that something is there already.
@@ -59,7 +59,7 @@ class Conditions:
             Stale: If-Match was sent, and there is nothing that it could match.
         """
         if self._if_match is not None:
-            raise Stale("There is nothing here that If-Match could match.")
+            raise Stale("The resource does not exist, so If-Match cannot match.")
 
 
 def is_known(scope: Any, tag: str | None) -> bool:
@@ -76,7 +76,7 @@ def is_known(scope: Any, tag: str | None) -> bool:
         return False
     wanted, known = _tags(scope, "If-Match"), _weakly(_tags(scope, "If-None-Match"))
     if wanted is not None and not _hold(wanted, tag):
-        raise Stale("It is another version than If-Match names.")
+        raise Stale("The resource has another version than If-Match names.")
     return known is not None and _hold(known, tag)
 
 

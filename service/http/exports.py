@@ -96,7 +96,7 @@ def _accepted(scope: Any) -> str:
     wishes = [_wish(each) for each in accept.split(",")]
     best = max(MEDIA, key=lambda format: _quality(MEDIA[format], wishes))
     if _quality(MEDIA[best], wishes) == 0:
-        raise NotAcceptable(f"It is made as {' or '.join(MEDIA.values())}.")
+        raise NotAcceptable(f"The export is available as {' or '.join(MEDIA.values())}.")
     return best
 
 

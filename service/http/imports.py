@@ -38,7 +38,7 @@ class ImportParameters(Parameters, frozen=True, kw_only=True):
     format: (
         Annotated[
             Literal["csv", "ndjson"],
-            msgspec.Meta(description=f"Needed with {BINARY}; else Content-Type says which."),
+            msgspec.Meta(description=f"Needed with {BINARY}; else Content-Type gives the format."),
         ]
         | UnsetType
     ) = UNSET
@@ -108,11 +108,11 @@ def _format(scope: Any, asked: str | UnsetType) -> str:
     media = media.strip().lower()
     if media not in (*FORMATS, BINARY):
         known = f"{', '.join(FORMATS)} or {BINARY}"
-        raise UnsupportedMedia(f"The body is {media or 'of no named type'}; {known} is read here.")
+        raise UnsupportedMedia(f"The body is {media or 'of no media type'}; {known} is accepted.")
     for each in parameters.split(";"):
         name, _, value = each.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in ("utf-8", "utf8"):
-            raise UnsupportedMedia(f"The body is in {value.strip()}; UTF-8 is read here.")
+            raise UnsupportedMedia(f"The body is in {value.strip()}; UTF-8 is accepted.")
     format = FORMATS.get(media, asked)
     if format is UNSET:
         raise _wrong_format(f"The body is {media}: csv or ndjson is expected here.")
@@ -137,7 +137,7 @@ def _tell_stored(failure: BaseException, job: Job) -> None:
 def _answer(report: Report) -> Answer:
     if not (report.atomic and report.failed):
         return Answer(_encode(report))
-    told = f" The first {len(report.errors):,} errors are told." if report.errors_omitted else ""
+    told = f" The first {len(report.errors):,} errors are listed." if report.errors_omitted else ""
     if report.stopped_at_line is not None:
         told += f" The check stopped at line {report.stopped_at_line:,}."
     count = "1 line is" if report.failed == 1 else f"{report.failed:,} lines are"

@@ -6,8 +6,8 @@ from service.http.unit import Operation
 
 # Tags whose operations neither create a resource nor hold one in a file.
 _TAGS = {
-    "schema": "The schema of the database: its revision, what is left to do of it, and its history.",
-    "operations": "Probes, metrics, the version, and this document.",
+    "schema": "The schema of the database: the revision, the phases still to be run, and the history.",
+    "operations": "Probes, metrics, the version, and the OpenAPI description.",
 }
 
 
@@ -26,16 +26,16 @@ def describe_tag(tag: str, operations: list[Operation]) -> str:
 
 
 _IMPORT = (
-    "Takes CSV or NDJSON of any length; `Content-Type` says which or, with `application/octet-stream`, `format`. "
+    "Takes CSV or NDJSON of any length; `Content-Type` or, with `application/octet-stream`, `format` gives the format. "
     "The report counts the lines that were created, updated, unchanged or failed, and lists each error with its line "
-    "and field. Importing a file again does no harm."
+    "and field. Importing a file twice creates no duplicates of rows that have a key."
 )
 _EXPORT = (
-    "Gives all of them by id, as NDJSON or CSV; `format` or `Accept` says which. A failure on the way breaks the "
-    "connection, so a response that ends well is the whole file."
+    "Returns all rows in the order of ids, as NDJSON or CSV by `format` or `Accept`. An error during the export "
+    "closes the connection early, so a complete response is the whole file."
 )
 _PATCH = (
-    "Takes a JSON merge patch (RFC 7396): fields that are not sent stay, and `null` empties a field that may be empty."
+    "Takes a JSON merge patch (RFC 7396): a field that is not sent keeps its value, `null` clears an optional field."
 )
 
 
@@ -45,20 +45,20 @@ def _sentences(method: str, operation: Operation) -> Iterator[str]:
     elif operation.gives and operation.lines:
         yield _EXPORT
     elif "next_cursor" in getattr(operation.result, "__struct_fields__", ()):
-        yield "Gives one page; `next_cursor`, sent as `cursor` with the same sort and filters, gives the next one."
+        yield "Returns one page; `next_cursor`, sent as `cursor` with the same sort and filters, returns the next page."
     elif method == "get" and operation.tagged:
-        yield "With `If-None-Match` the answer is 304 with no body while the resource still has that ETag."
+        yield "With `If-None-Match` the response is 304 without a body while the resource has that ETag."
     yield from _sentences_of_changes(method, operation)
 
 
 def _sentences_of_changes(method: str, operation: Operation) -> Iterator[str]:
     if method == "put":
-        yield "Creates it (201), or replaces what it holds (200)."
+        yield "Creates the resource (201) or replaces its fields (200)."
     elif method == "patch":
         yield _PATCH
     elif method == "delete":
-        yield "A second DELETE gets 404."
+        yield "A second DELETE is 404."
     if operation.idempotent:
-        yield "With an `Idempotency-Key` it is done once, however often the request is sent."
+        yield "With an `Idempotency-Key`, repeating the request creates nothing and returns the first response."
     if operation.conditional:
-        yield "With `If-Match` it is refused with 412 if the resource has another ETag."
+        yield "With `If-Match` the request is refused with 412 if the resource has another ETag."

@@ -77,32 +77,44 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The caller's own name for this request: however often it is sent, it is done once.",
+        "description": "A key of the caller for this request: repeats of the request with the key change nothing.",
         "schema": {"type": "string", "pattern": KEY},
     },
 }
 
 # Status: name of the component, when it happens, and the detail of an example.
 _PROBLEMS: dict[int, tuple[str, str, str]] = {
-    400: ("Malformed", "What was sent cannot be read.", "The cursor is not one that a page gave."),
-    404: ("NotFound", "There is no such thing.", "There is no user 7."),
-    406: ("NotAcceptable", "None of the media types in Accept is made here.", "It is made as application/x-ndjson."),
-    409: ("Conflict", "A constraint refused the change; `field` names it.", "Another user has this email."),
-    412: ("Stale", "If-Match names another version than the newest.", "It was changed since; read it again."),
-    413: ("TooLarge", "The body is longer than is taken.", "The body is longer than 1000000 bytes."),
+    400: ("Malformed", "The request cannot be parsed.", "The cursor is not valid: send next_cursor of a page."),
+    404: ("NotFound", "The resource does not exist.", "There is no user 7."),
+    406: (
+        "NotAcceptable",
+        "The export is available in none of the media types in Accept.",
+        "The export is available as application/x-ndjson.",
+    ),
+    409: ("Conflict", "A constraint refused the change; `field` names the field.", "Another user has this email."),
+    412: (
+        "Stale",
+        "If-Match or If-None-Match does not hold for the resource.",
+        "The resource was changed since this version; read it again.",
+    ),
+    413: ("TooLarge", "The body is longer than the limit.", "The body is longer than 1000000 bytes."),
     415: (
         "UnsupportedMedia",
-        "The body is of a kind that is not read here.",
-        "The body is text/plain; application/json is read here.",
+        "The operation does not accept this Content-Type or Content-Encoding.",
+        "The body is text/plain; application/json is accepted.",
     ),
     421: (
         "Misdirected",
-        "`Host` is none of the names of this service.",
+        "`Host` names no allowed host.",
         "This service does not answer for the host 'example.org'.",
     ),
-    422: ("Invalid", "It can be read and is wrong; `errors` tells every fault.", "Some of what was sent is wrong."),
-    500: ("Internal", "The service made a mistake.", "The service made a mistake; it has been written down."),
-    503: ("Unavailable", "The database cannot answer now; try again.", "All connections to the database are busy."),
+    422: ("Invalid", "A value is not valid; `errors` lists all errors.", "The request is not valid; see errors."),
+    500: ("Internal", "A fault of the service.", "The service made a mistake; it has been written down."),
+    503: (
+        "Unavailable",
+        "The database is not available; retry after Retry-After seconds.",
+        "All connections to the database are busy.",
+    ),
     507: ("NoSpace", "A disk of the service is full.", "The disk of the spool directory is full. Nothing was stored."),
 }
 _FAULTS = (

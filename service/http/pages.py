@@ -10,16 +10,23 @@ from service.db.listing import Page
 from service.db.words import LINE
 from service.http.answers import Answer
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many items at most.")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="Maximum number of items.")]
 Cursor = Annotated[
     str,
     # Room for a key of FOLDED_LENGTH characters of four bytes each.
-    msgspec.Meta(min_length=1, max_length=3000, description="next_cursor of the page before, with the same filters."),
+    msgspec.Meta(
+        min_length=1,
+        max_length=3000,
+        description="next_cursor of the previous page; sort and filters must be the same.",
+    ),
 ]
 Search = Annotated[
     str,
     msgspec.Meta(
-        min_length=1, max_length=100, pattern=LINE, description="Text to find anywhere in it, without regard to case."
+        min_length=1,
+        max_length=100,
+        pattern=LINE,
+        description="Text to find anywhere in names, titles and emails, case-insensitively.",
     ),
 ]
 

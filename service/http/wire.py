@@ -17,7 +17,7 @@ from service.errors import Fault, Invalid, Malformed
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-WRONG = "Some of what was sent is wrong."
+WRONG = "The request is not valid; see errors."
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 # A megabyte of faults is no use to anyone.
@@ -197,7 +197,7 @@ def without_unset(kind: Any) -> Any:
 def plain(detail: str) -> str:
     """What msgspec says, for a caller who knows nothing of it."""
     if "matching regex" in detail:
-        return "It holds a character that is not allowed here, or is blank or not of the form that is asked for"
+        return "The value is blank, holds a character that is not allowed, or does not match the format"
     return detail.replace("`", "").replace(" | unset", "")
 
 

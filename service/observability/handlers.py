@@ -1,4 +1,4 @@
-"""What those who run the service ask it: is it alive, is it ready, which version is it, how is it doing."""
+"""Probes and metrics over HTTP: liveness, readiness, version, Prometheus."""
 
 import asyncio
 from typing import Any, Literal
@@ -20,34 +20,34 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Liveness(msgspec.Struct, frozen=True):
-    """That the process answers."""
+    """The process answers."""
 
     status: Literal["alive"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """That the database answers, and the revision of its schema."""
+    """The database answers and its schema can be used; revision is that of the schema."""
 
     status: Literal["ready"]
     revision: str
 
 
 class Version(msgspec.Struct, frozen=True):
-    """Which code this is."""
+    """The name and the version of the service."""
 
     name: Literal["roster"]
     version: str
 
 
-@serves("GET", "/livez", summary="Tell whether the process is alive", result=Liveness)
+@serves("GET", "/livez", summary="Liveness probe", result=Liveness)
 async def get_liveness(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
-    """This process runs its loop; a database that is away is no reason to restart it."""
+    """The process answers; the database is not asked."""
     return Answer(_encode(Liveness("alive")))
 
 
-@serves("GET", "/readyz", summary="Tell whether requests can be served", result=Readiness, problems=(503,))
+@serves("GET", "/readyz", summary="Readiness probe", result=Readiness, problems=(503,))
 async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
-    """The database answers, and its schema lies in the range that this code works with."""
+    """The database answers, and the revision of its schema lies in the range that this version works with."""
     database: Database = request.app.state["database"]
     try:
         async with asyncio.timeout(_READY_SECONDS):
@@ -59,13 +59,13 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
 
 @serves("GET", "/version", summary="Read the version", result=Version)
 async def get_version(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
-    """The version of the code."""
+    """The version of the service."""
     return Answer(_encode(Version("roster", __version__)))
 
 
-@serves("GET", "/metrics", summary="Read the figures", gives=(MEDIA_TYPE.decode(),))
+@serves("GET", "/metrics", summary="Read the metrics", gives=(MEDIA_TYPE.decode(),))
 async def get_metrics(request: Request[Any, Any, Any]) -> ASGIApp:
-    """Figures for Prometheus."""
+    """Metrics in the Prometheus text format."""
     return Answer(request.app.state["metrics"].render(), media_type=MEDIA_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""What the service tells of its schema: where the database stands, what is left to do, and what was done when."""
+"""The schema over HTTP: the revision of the database, the phases still to be run, and the history of steps."""
 
 import asyncio
 import re
@@ -40,14 +40,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SchemaRange(msgspec.Struct, frozen=True):
-    """The revisions that this code works with; newer ones are made to leave it working."""
+    """The revisions that this version works with; a newer revision keeps this version working until its contract."""
 
     oldest: str
     newest: str
 
 
 class SchemaBackfill(msgspec.Struct, frozen=True):
-    """A backfill that was begun and is not over; `roster db status` shows the error text behind a `problem`."""
+    """A backfill that was started and has not finished; `roster db status` shows the error text behind a `problem`."""
 
     revision: str
     name: str
@@ -61,10 +61,10 @@ class SchemaBackfill(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """Where the database stands: its revisions, seen from this code, and what is left of their phases.
+    """The revision of the database, whether this version works with it, and the phases still to be run.
 
-    `drift` names each object that was changed by other means than migrations; definitions, which may hold the names of
-    roles and hosts, are shown by `roster db status` only.
+    `drift` names each object that was changed without a migration; `roster db status` also shows definitions, which
+    may hold the names of roles and hosts.
     """
 
     revisions: list[str]
@@ -82,9 +82,9 @@ class Schema(msgspec.Struct, frozen=True):
 
 
 class SchemaStep(msgspec.Struct, frozen=True):
-    """One step of the runner: when, how long, and the longest wait for a lock.
+    """One step of a migration: time, duration, and the longest wait for a lock.
 
-    The account and the host that ran it stay in the database, in migration_audit.
+    The account and the host that ran the step are in the table migration_audit only.
     """
 
     at: datetime
@@ -99,7 +99,7 @@ class SchemaStep(msgspec.Struct, frozen=True):
 
 
 class SchemaRevision(msgspec.Struct, frozen=True):
-    """One revision, and what was done of it."""
+    """One revision and the steps that were run."""
 
     id: str
     title: str
@@ -116,9 +116,9 @@ class SchemaHistory(msgspec.Struct, frozen=True):
     next_cursor: None = None
 
 
-@serves("GET", "/", summary="Tell where the schema stands", result=Schema, problems=(400, 422, 503))
+@serves("GET", "/", summary="Read the state of the schema", result=Schema, problems=(400, 422, 503))
 async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
-    """The revision of the database, what is left to do of its phases, and how far a backfill is."""
+    """The revision of the database, the phases still to be run, and the progress of a backfill."""
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
     with _revisions_readable():
@@ -144,9 +144,9 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(_encode(document))
 
 
-@serves("GET", "/history", summary="List what was done to the schema", result=SchemaHistory, problems=(400, 422, 503))
+@serves("GET", "/history", summary="List the history of the schema", result=SchemaHistory, problems=(400, 422, 503))
 async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
-    """Every revision, the newest first, with the steps that were done of it."""
+    """Every revision, the newest first, with the steps that were run."""
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
     with _revisions_readable():

@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class RecordCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new recording; without a date it was made now."""
+    """The fields of a new recording; date_created defaults to the current time."""
 
     title: words.Title
     external_id: words.ExternalId | None = None
@@ -40,7 +40,7 @@ class RecordCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RecordUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes of a recording; null empties a field."""
+    """The fields to change; null clears an optional field."""
 
     title: words.Title | UnsetType = UNSET
     external_id: words.ExternalId | UnsetType | None = UNSET
@@ -52,14 +52,14 @@ class RecordUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RecordPage(msgspec.Struct, frozen=True):
-    """Some of the recordings."""
+    """One page of recordings."""
 
     items: list[Record]
     next_cursor: str | None
 
 
 class RecordParameters(ListParameters, frozen=True, kw_only=True):
-    """How recordings are listed."""
+    """Parameters of the list of recordings."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET

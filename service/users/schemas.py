@@ -27,7 +27,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class UserCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new user."""
+    """The fields of a new user."""
 
     name: words.Name
     email: words.Email
@@ -38,7 +38,7 @@ class UserCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes of a user; null empties a field."""
+    """The fields to change; null clears an optional field."""
 
     name: words.Name | UnsetType = UNSET
     email: words.Email | UnsetType = UNSET
@@ -49,14 +49,14 @@ class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class UserPage(msgspec.Struct, frozen=True):
-    """Some of the users."""
+    """One page of users."""
 
     items: list[User]
     next_cursor: str | None
 
 
 class UserParameters(ListParameters, frozen=True, kw_only=True):
-    """How users are listed."""
+    """Parameters of the list of users."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET

@@ -75,15 +75,15 @@ async def test_both_ends_must_be_there(client: httpx.AsyncClient, link: Link) ->
 
 async def test_time_in_a_department_does_not_end_before_it_begins(client: httpx.AsyncClient, link: Link) -> None:
     answer = await client.put(link.path, json={"from_date": "2020-01-02", "to_date": "2020-01-01"})
-    assert problem(answer) == invalid({"detail": "It is before from_date.", "pointer": "/to_date"})
+    assert problem(answer) == invalid({"detail": "to_date is before from_date.", "pointer": "/to_date"})
     assert (await client.get(link.path)).status_code == 404
 
 
 async def test_only_the_newest_copy_of_a_link_is_changed(client: httpx.AsyncClient, link: Link) -> None:
-    nothing = stale("There is nothing here that If-Match could match.")
+    nothing = stale("The resource does not exist, so If-Match cannot match.")
     assert problem(await client.put(link.path, json={}, headers={"if-match": "*"})) == nothing
     old = (await client.put(link.path, json={}, headers={"if-none-match": "*"})).headers["etag"]
-    there = stale("It is there already, as If-None-Match says it must not be.")
+    there = stale("The resource exists, and If-None-Match requires that it does not.")
     assert problem(await client.put(link.path, json={}, headers={"if-none-match": "*"})) == there
     new = await client.put(link.path, json={"to_date": "2020-01-01"}, headers={"if-match": old})
     assert problem(await client.put(link.path, json={}, headers={"if-match": old})) == stale()

@@ -45,7 +45,7 @@ def test_if_match_names_the_version(written: str) -> None:
 
 @pytest.mark.parametrize("written", ['"1"', 'W/"2"', 'W/"2", "3"', '""', '"2.0123ABCD"', '"2.garbage"', '"02"', '"*"'])
 def test_if_match_names_another_version(written: str) -> None:
-    with pytest.raises(Stale, match=r"It was changed since; read it again\."):
+    with pytest.raises(Stale, match=r"The resource was changed since this version; read it again\."):
         Conditions(scope(if_match=written)).match(2)
 
 
@@ -62,13 +62,13 @@ def test_if_match_can_speak_of_the_whole_document() -> None:
 def test_if_none_match_excludes_the_version(written: str) -> None:
     Conditions(scope(if_none_match=written)).match_absent()
     Conditions(scope(if_none_match='"1"')).match(2)
-    with pytest.raises(Stale, match=r"It is there already, as If-None-Match says it must not be\."):
+    with pytest.raises(Stale, match=r"The resource exists, and If-None-Match requires that it does not\."):
         Conditions(scope(if_none_match=written)).match(2)
 
 
 @pytest.mark.parametrize("written", ['"1"', "*"])
 def test_if_match_wants_something_to_be_there(written: str) -> None:
-    with pytest.raises(Stale, match=r"There is nothing here that If-Match could match\."):
+    with pytest.raises(Stale, match=r"The resource does not exist, so If-Match cannot match\."):
         Conditions(scope(if_match=written)).match_absent()
 
 
@@ -97,8 +97,8 @@ async def test_a_stale_copy_changes_nothing(client: httpx.AsyncClient, make: Mak
     user = await make("users")
     path = f"/v1/users/{user['id']}"
     for header, detail in (
-        ({"if-match": '"2"'}, "It was changed since; read it again."),
-        ({"if-none-match": '"1"'}, "It is there already, as If-None-Match says it must not be."),
+        ({"if-match": '"2"'}, "The resource was changed since this version; read it again."),
+        ({"if-none-match": '"1"'}, "The resource exists, and If-None-Match requires that it does not."),
     ):
         answer = await client.request(method, path, json={"age": 1} if method == "PATCH" else None, headers=header)
         assert problem(answer) == stale(detail)

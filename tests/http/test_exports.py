@@ -137,7 +137,10 @@ async def test_accept_tells_the_format(client: httpx.AsyncClient, accept: str, m
 
 async def test_makes_no_other_format(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/users/export", headers={"accept": "application/json"})
-    assert (answer.status_code, answer.json()["detail"]) == (406, "It is made as application/x-ndjson or text/csv.")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        406,
+        "The export is available as application/x-ndjson or text/csv.",
+    )
     chosen = await client.get("/v1/users/export?format=csv", headers={"accept": "application/json"})
     assert chosen.status_code == 200
 

@@ -24,7 +24,7 @@ async def test_reads_csv_as_it_is_found(client: httpx.AsyncClient, case: str) ->
     assert [each["name"] for each in await listed(client, "users")] == names
 
 
-NOT_ALLOWED = "It holds a character that is not allowed here, or is blank or not of the form that is asked for."
+NOT_ALLOWED = "The value is blank, holds a character that is not allowed, or does not match the format."
 BROKEN: dict[str, tuple[bytes, list[tuple[int, str | None, str]]]] = {
     "ragged rows": (
         b"Ann,a@b.c\nBob\nCarl,c@b.c,4\nDora,d@b.c\n",

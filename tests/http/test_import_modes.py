@@ -63,7 +63,7 @@ async def test_without_an_external_id_the_email_or_the_name_tells(
 async def test_a_line_that_tells_of_no_row_cannot_be_upserted(client: httpx.AsyncClient, noun: str) -> None:
     name = "title" if noun == "records" else "name"
     found = await imported(client, noun, f"{name},external_id\nBells,\n", mode="upsert")
-    detail = "It is needed with mode=upsert: it tells which row is meant."
+    detail = "mode=upsert requires this field, which identifies the row."
     assert found == report(mode="upsert", failed=1, errors=errors((2, "external_id", detail)))
 
 
@@ -109,7 +109,7 @@ async def test_an_upsert_of_links_changes_their_time(client: httpx.AsyncClient, 
         assert found == report(mode="upsert", **{outcome: 1})
     short = "department_external_id,employee_external_id,to_date\nd:1,e:1,2019-01-01\n"
     found = await imported(client, "department-employees", short, mode="upsert")
-    assert found["errors"] == errors((2, "to_date", "It is before from_date."))
+    assert found["errors"] == errors((2, "to_date", "to_date is before from_date."))
 
 
 # What the first line sets free and takes is asked for in another batch.
@@ -151,5 +151,5 @@ async def test_atomic_stores_everything_when_none_does(client: httpx.AsyncClient
 
 async def test_atomic_tells_the_first_thousand_errors(client: httpx.AsyncClient) -> None:
     answer = await send(client, "users", "name,email\n" + "Ann,\n" * 1001, atomic="true")
-    detail = "1,001 lines are wrong, so nothing was stored. The first 1,000 errors are told."
+    detail = "1,001 lines are wrong, so nothing was stored. The first 1,000 errors are listed."
     assert (answer.status_code, answer.json()["detail"], len(answer.json()["errors"])) == (422, detail, 1000)

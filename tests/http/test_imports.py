@@ -92,7 +92,7 @@ async def test_links_name_their_ends_by_external_id_or_by_id(client: httpx.Async
         (5, "department_id", "There is no department with this id."),
         (6, "department_id", "department_id or department_external_id is required."),
         (7, "department_id", "This employee is in this department already."),
-        (8, "to_date", "It is before from_date."),
+        (8, "to_date", "to_date is before from_date."),
     )
     assert found == report(created=2, failed=5, errors=expected)
     by_ids = f"department_id,employee_id\n{department['id']},{two['id']}\n"
@@ -118,12 +118,15 @@ async def test_skips_what_the_service_gives_itself(client: httpx.AsyncClient) ->
 @pytest.mark.parametrize(
     ("headers", "detail"),
     [
-        ({}, "The body is of no named type; text/csv, application/x-ndjson or application/octet-stream is read here."),
+        (
+            {},
+            "The body is of no media type; text/csv, application/x-ndjson or application/octet-stream is accepted.",
+        ),
         (
             {"content-type": "application/json"},
-            "The body is application/json; text/csv, application/x-ndjson or application/octet-stream is read here.",
+            "The body is application/json; text/csv, application/x-ndjson or application/octet-stream is accepted.",
         ),
-        ({"content-type": "text/csv; charset=latin-1"}, "The body is in latin-1; UTF-8 is read here."),
+        ({"content-type": "text/csv; charset=latin-1"}, "The body is in latin-1; UTF-8 is accepted."),
         (
             {"content-type": "text/csv", "content-encoding": "gzip"},
             "The body is encoded as gzip; send it without a Content-Encoding.",

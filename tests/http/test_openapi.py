@@ -214,7 +214,7 @@ def test_query_parameters_have_their_bounds_and_defaults(document: Document) -> 
     assert parameters["limit"] == {
         "name": "limit",
         "in": "query",
-        "description": "How many items at most.",
+        "description": "Maximum number of items.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
     }
     assert parameters["sort"]["schema"] == {"type": "string", "enum": ["-id", "-name", "id", "name"], "default": "id"}

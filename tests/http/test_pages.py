@@ -19,7 +19,7 @@ from service.models import Record
 from tests.conftest import Make
 from tests.nouns import NOUNS, Noun, invalid, malformed, problem
 
-NO_CURSOR = malformed("The cursor is not one that a page gave.")
+NO_CURSOR = malformed("The cursor is not valid: send next_cursor of a page.")
 OTHER_LIST = malformed("The cursor belongs to another sort or other filters; begin at the first page.")
 # Folding makes three letters of four bytes each of this one.
 WIDEST = "\U0001d160"

@@ -154,7 +154,7 @@ async def test_a_percent_encoded_id_is_the_same_address(client: httpx.AsyncClien
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 async def test_an_address_has_one_spelling(client: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, f"http://roster.localhost{path}", json=USERS.least)
-    assert problem(answer) == not_found("There is nothing at this address; mind the slashes.")
+    assert problem(answer) == not_found("There is nothing at this address; check the slashes.")
 
 
 async def test_concurrent_patches_of_other_fields_lose_none(client: httpx.AsyncClient, make: Make) -> None:
@@ -218,7 +218,7 @@ async def test_reads_json_alone(client: httpx.AsyncClient, type: str | None) -> 
         "type": "urn:roster:problem:unsupported-media-type",
         "title": "Unsupported Media Type",
         "status": 415,
-        "detail": f"The body is {type or 'of no named type'}; application/json is read here.",
+        "detail": f"The body is {type or 'of no media type'}; application/json is accepted.",
     }
 
 

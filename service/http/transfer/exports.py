@@ -14,7 +14,7 @@ from service.http.transfer.documents import CSV
 
 PAGE_ROWS = 1000
 
-Format = Annotated[Literal["ndjson", "csv"], msgspec.Meta(description="Without it, Accept says which.")]
+Format = Annotated[Literal["ndjson", "csv"], msgspec.Meta(description="Default: the format that Accept asks for.")]
 
 _encoder = msgspec.json.Encoder()
 # How everything is exported is not asked for: by id, from the first to the last.

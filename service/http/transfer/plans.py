@@ -108,7 +108,7 @@ class Plan:
         if key is None or held is None:
             if not missing:
                 field = self._declared.match[0]
-                missing = [Fault(field=field, detail="It is needed with mode=upsert: it tells which row is meant.")]
+                missing = [Fault(field=field, detail="mode=upsert requires this field, which identifies the row.")]
             self._fail(line, missing)
             return
         stored = self._owners.get((self._declared.keys.index(key), held))

@@ -15,18 +15,20 @@ Mode = Literal["create", "upsert"]
 
 
 class LineError(msgspec.Struct, frozen=True):
-    """One thing wrong with one line."""
+    """One error in one line."""
 
-    line: Annotated[int, msgspec.Meta(ge=1, description="Lines are counted from 1, a header and blank ones included.")]
-    field: Annotated[str | None, msgspec.Meta(description="null when it is the whole line.")]
+    line: Annotated[int, msgspec.Meta(ge=1, description="Counted from 1, including the header and blank lines.")]
+    field: Annotated[str | None, msgspec.Meta(description="null when the error concerns the whole line.")]
     detail: str
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What became of an import: lines that hold something are created, updated, unchanged or failed."""
+    """The result of an import: the number of lines that were created, updated, unchanged or failed."""
 
     mode: Mode
-    dry_run: Annotated[bool, msgspec.Meta(description="Nothing was stored; this is what would have happened.")]
+    dry_run: Annotated[
+        bool, msgspec.Meta(description="true: nothing was stored, and the report is what would have happened.")
+    ]
     atomic: bool
     lines: int = 0
     created: int = 0
@@ -41,10 +43,11 @@ class Report(msgspec.Struct, kw_only=True):
         ),
     ] = None
     skipped_columns: Annotated[
-        list[str], msgspec.Meta(description="Fields of the file that the service gives itself, and did not read.")
+        list[str],
+        msgspec.Meta(description="Columns of the file that were ignored because the service generates their values."),
     ] = []
     errors: Annotated[
-        list[LineError], msgspec.Meta(max_length=MOST_ERRORS, description="By line; the first of them, if many.")
+        list[LineError], msgspec.Meta(max_length=MOST_ERRORS, description="The first errors, ordered by line.")
     ] = []
     errors_omitted: Annotated[int, msgspec.Meta(description="Failed lines of which `errors` names none.")] = 0
 

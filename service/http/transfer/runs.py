@@ -26,7 +26,7 @@ MAX_ERRORS = 10_000
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """How an import goes."""
 
-    mode: Annotated[Mode, msgspec.Meta(description="upsert also changes rows that are there already.")] = "create"
+    mode: Annotated[Mode, msgspec.Meta(description="upsert also updates existing rows.")] = "create"
     dry_run: Annotated[bool, msgspec.Meta(description="Store nothing, and report what would happen.")] = False
     atomic: Annotated[bool, msgspec.Meta(description="Store every line or, if one fails, nothing.")] = False
     max_errors: Annotated[
