@@ -10,6 +10,7 @@ from service.errors import (
     Fault,
     Invalid,
     Malformed,
+    NoSpace,
     NotFound,
     RosterError,
     Stale,
@@ -49,11 +50,13 @@ TITLES = {
     501: "Not Implemented",
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
+    507: "Insufficient Storage",
 }
 FAILURES: list[RosterError] = [
     *(Malformed("So."), NotFound("So."), NotAcceptable("So."), Conflict("So."), Stale("So."), TooLarge("So.")),
     *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So.")),
     *(TooSlow("So."), Misdirected("So."), HeadTooLarge("So."), NotImplementedHere("So."), UnsupportedVersion("So.")),
+    NoSpace("So."),
 ]
 
 
@@ -142,16 +145,12 @@ def test_head_is_allowed_where_get_is() -> None:
     assert allowed(["POST", ""]) == "OPTIONS, POST"
 
 
-async def test_a_database_without_a_schema_is_no_ones_fault_but_ours(empty_url: str) -> None:
+async def test_a_database_without_a_schema_is_logged_once_as_unavailable(empty_url: str) -> None:
     roster = create_app(Settings(database_url=empty_url))
     with capture_logs() as logs:
         async with client_of(roster) as client:
             answer = await client.post("/v1/users", json=USERS.least)
     await roster.database.close()
-    assert problem(answer) == {
-        "type": "urn:roster:problem:internal",
-        "title": "Internal Server Error",
-        "status": 500,
-        "detail": "The service made a mistake; it has been written down.",
-    }
-    assert [each["event"] for each in logs] == ["request failed", "request"]
+    assert problem(answer)["type"] == "urn:roster:problem:unavailable"
+    assert "run `roster db upgrade`" in problem(answer)["detail"]
+    assert [each["event"] for each in logs] == ["unavailable", "request"]
