@@ -35,3 +35,10 @@ def header(scope: Any, name: bytes) -> str | None:
     """Return a request header's value, several of the same name joined by commas (RFC 9110, 5.3)."""
     values = [value for key, value in scope["headers"] if key == name]
     return b", ".join(values).decode("latin-1") if values else None
+
+
+def content_length(scope: Any) -> int:
+    """Return the length that a request says its body has; 0 if it says none."""
+    declared = header(scope, b"content-length") or "0"
+    # int() takes at most 4,300 digits, and any number of leading zeros is legal.
+    return int(declared.lstrip("0") or "0") if declared.isdecimal() else 0

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.reader import Reader
 from service.db.words import LARGEST_KEY
 from service.errors import Fault, Invalid, Malformed, NotFound
-from service.http.answers import header
+from service.http.answers import content_length, header
 from service.http.etags import Conditions
 from service.http.parameters import Parameters
 from service.http.problems import TooLarge, UnsupportedMedia
@@ -80,6 +80,8 @@ class Binding:
             UnsupportedMedia: the handler reads another kind of body.
             Malformed: it is missing, or ends too soon.
         """
+        if content_length(request.scope) > limit:
+            raise TooLarge(f"The body is longer than {limit} bytes.")
         chunks: list[bytes] = []
         size = 0
         while True:

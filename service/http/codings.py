@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.http.answers import header
+from service.http.answers import content_length, header
 from service.http.problems import UnsupportedCoding
 
 _MOST_SHOWN = 100
@@ -22,4 +22,4 @@ def check_codings(scope: Any) -> None:
 
 
 def _has_body(scope: Any) -> bool:
-    return header(scope, b"transfer-encoding") is not None or header(scope, b"content-length") not in (None, "0")
+    return header(scope, b"transfer-encoding") is not None or content_length(scope) > 0

@@ -9,7 +9,7 @@ from service.errors import Malformed
 from service.http.problems import Misdirected
 
 # RFC 9110, 7.2 and RFC 3986, 3.2.2: a registered name or an IPv4 address, or an IPv6 address in brackets, and a port.
-_AUTHORITY = re.compile(r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?")
+_AUTHORITY = re.compile(r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::0*?(?P<port>[0-9]{0,5}))?")
 _LARGEST_PORT = 65_535
 _MOST_REMEMBERED = 1_000
 # Load balancers and the kubelet ask these by the replica's own address; the answers hold no data.

@@ -9,7 +9,7 @@ from typing import Any, Self
 from litestar import Request
 
 from service.errors import Malformed
-from service.http.answers import header
+from service.http.answers import content_length
 from service.http.edge import IS_HALF_CLOSED
 from service.http.problems import TooLarge
 
@@ -63,8 +63,7 @@ class Upload:
             TooLarge: it has more bytes than the limit.
             ClientGone: it ends too soon.
         """
-        declared = header(self._request.scope, b"content-length") or "0"
-        size = int(declared) if declared.isdecimal() else 0
+        size = content_length(self._request.scope)
         while max(size, self.received) <= self._limit:
             chunk = await self._receive()
             if self.received > self._limit:

@@ -24,6 +24,7 @@ LOOPBACK = [
     "[::1]:8000",
     "[0:0:0:0:0:0:0:1]:8000",
     "localhost:",
+    f"localhost:{80:05000}",
 ]
 FOREIGN = [
     "evil.example",
@@ -44,6 +45,7 @@ MALFORMED = [
     "a b",
     "localhost:port",
     "localhost:99999",
+    "localhost:" + "9" * 5000,
     "localhost:80:80",
     "::1",
     "[::1",

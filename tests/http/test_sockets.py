@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -150,6 +151,37 @@ def test_asks_for_a_body_only_when_it_will_be_read(port: int) -> None:
         assert line.hear().status == 201
     refused = ask(port, request("/nowhere", "Expect: 100-continue", "Content-Length: 14", method="POST"))
     assert (refused.status, refused.headers["connection"]) == (404, "close")
+
+
+def test_does_not_ask_for_a_body_that_is_too_long(port: int) -> None:
+    for version in ("1.1", "1.0"):
+        head = request(
+            "/v1/records", JSON, "Expect: 100-continue", "Content-Length: 5000000", method="POST", version=version
+        )
+        heard = ask(port, head)
+        assert (heard.status, heard.headers["connection"]) == (413, "close")
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/v1/records", "application/json"), ("/v1/records/import", "text/csv")])
+def test_a_length_may_begin_with_zeros(port: int, path: str, kind: str) -> None:
+    body = "title\nTape\n" if "import" in path else '{"title": "a"}'
+    head = request(path, f"Content-Type: {kind}\t", f"Content-Length: {len(body):05000}", method="POST")
+    assert ask(port, head + body.encode()).status in (200, 201)
+
+
+@pytest.mark.parametrize("expecting", [(), ("Expect: 100-continue", "Content-Length: 9")])
+def test_a_client_that_leaves_before_an_unchunked_answer_is_no_error(port: int, expecting: tuple[str, ...]) -> None:
+    version = "1.1" if expecting else "1.0"
+    for path in PATHS[:3] + FAILING:
+        with Line(port) as line:
+            line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            line.send(request(path, *expecting, version=version))
+    assert ask(port, request("/livez")).status == 200
+
+
+def test_a_tab_after_a_value_is_no_part_of_it(port: int) -> None:
+    assert ask(port, request("/v1/users/1", "Host: localhost\t").replace(b"Host: localhost\r\n", b"")).status == 200
+    assert ask(port, request("/v1/users/1", 'If-Match: "1"\t')).status == 200
 
 
 def test_a_body_that_nobody_reads_does_not_become_the_next_request(port: int) -> None:

@@ -61,7 +61,8 @@ class Cycle(RequestResponseCycle):
 
     async def _send_framed(self, message: Any) -> None:
         """Send to HTTP/1.0, which knows no chunks, or before a body that waits for 100 Continue."""
-        if not self.response_started:
+        # After a client has left uvicorn takes the start of an answer without a note of it.
+        if message["type"] == "http.response.start":
             # Nobody can say whether the client will send that body now (RFC 9110, 10.1.1).
             self.keep_alive = self.keep_alive and not self.waiting_for_100_continue
             lengths = [value for name, value in message["headers"] if name.lower() == b"content-length"]

@@ -94,6 +94,8 @@ class Protocol(Connection):
             # Trailers; nothing here asks for them, and they must not be taken for headers.
             return
         name = name.lower()
+        # llhttp strips the spaces after a value, not its tabs.
+        value = value.rstrip(b" \t")
         if name in _FRAMING:
             if name == b"transfer-encoding":
                 self._codings = [*(self._codings or ()), value]
