@@ -121,7 +121,7 @@ def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, 
     if as_sql:
         print_sql(commands.phase_script(target, "purge", _named(revision)), as_json=as_json)
         return
-    kept = read_status(url).phases.kept_aside
+    kept = read_status(url).phases.trash
     if kept and not yes:
         if as_json:
             raise Misconfigured(f"--json does not ask before it drops {', '.join(kept)} for good: say --yes too.")

@@ -16,9 +16,9 @@ _MOST_LINES = 10
 _EXPLAINED = {
     "empty": "this code has no tables to work with",
     "behind": "this code needs newer tables",
-    "inside": "this code works with it",
+    "compatible": "this code works with it",
     "ahead": "newer code upgraded it, and this code is expected to work with it",
-    "split": "one of these builds on another",
+    "diverged": "one of these builds on another",
     "foreign": "not a revision of this project",
 }
 
@@ -36,7 +36,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
     found = read_status(context.obj)
     if as_json:
         print_json(
-            asdict(found) | {"works": found.place.works, "up_to_date": found.up_to_date, "is_sound": found.is_sound}
+            asdict(found)
+            | {"works": found.compatibility.works, "up_to_date": found.up_to_date, "is_sound": found.is_sound}
         )
     else:
         click.echo("\n".join(_lines(found)))
@@ -59,31 +60,31 @@ def what_is_left(found: "Status") -> Iterator[str]:
         yield f"To fill, with `roster db backfill`: {', '.join(phases.backfill)}."
     if phases.contract:
         yield f"To contract when no older code runs, with `roster db contract`: {', '.join(phases.contract)}."
-    if phases.kept_aside:
-        yield f"Kept aside until `roster db purge`: {', '.join(phases.kept_aside)}."
+    if phases.trash:
+        yield f"In the trash until `roster db purge`: {', '.join(phases.trash)}."
 
 
 def _lines(found: "Status") -> Iterator[str]:
     where = _whole_path(found.database)
-    yield f"{where} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.place]}."
+    yield f"{where} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.compatibility]}."
     if " and " in found.head:
         yield f"The revisions have more than one head, {found.head}: `alembic merge heads` joins them."
-    if found.place in ("foreign", "split"):
+    if found.compatibility in ("foreign", "diverged"):
         yield found.why
     phases = found.phases
     if found.migrator:
-        yield f"A migrator is at work: {found.migrator}."
+        yield f"A migrator is running: {found.migrator}."
     if found.blocked_by:
-        yield f"It waits for {found.blocked_by}."
-    for revision in phases.begun:
-        yield f"{revision} was begun and not ended: `roster db upgrade` ends it, `roster db downgrade` takes it back."
+        yield f"It is blocked by {found.blocked_by}."
+    for revision in phases.incomplete:
+        yield f"{revision} is incomplete: `roster db upgrade` completes it, `roster db downgrade` undoes it."
     if found.pending:
         yield f"{len(found.pending)} to apply with `roster db upgrade`:"
         yield from (f"  {each}" for each in found.pending)
     yield from what_is_left(found)
     yield from (_progress(each) for each in phases.backfills)
-    for revision in phases.edited:
-        yield f"{revision} was edited since it was applied."
+    for revision in phases.checksum_mismatch:
+        yield f"{revision} was edited since it was applied (checksum mismatch)."
     if phases.drift:
         were = "was" if len(phases.drift) == 1 else "were"
         yield f"{counted(len(phases.drift), 'change')} {were} made by other means than migrations:"

@@ -165,7 +165,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
         database = Database(settings, Base.metadata)
         try:
             standing = await status.standing(settings.database_url, SUPPORTED)
-            if not standing.place.works:
+            if not standing.compatibility.works:
                 raise RosterError(standing.why)
             return await work(database)
         finally:

@@ -51,10 +51,10 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            revision, place = await readiness.check(database.reading)
+            revision, compatibility = await readiness.check(database.reading)
     except TimeoutError:
         raise Unavailable(f"The database did not answer within {_READY_SECONDS:g} seconds.") from None
-    return Answer(msgspec.json.encode({"status": "ready", "revision": revision, "schema": place}))
+    return Answer(msgspec.json.encode({"status": "ready", "revision": revision, "schema": compatibility}))
 
 
 @serves("GET", "/version", summary="Read the version", result=Version)

@@ -68,15 +68,15 @@ class Schema(msgspec.Struct, frozen=True):
     """
 
     revisions: list[str]
-    place: str
+    compatibility: str
     works: bool
     range: SchemaRange
     pending: list[str]
-    begun: list[str]
+    incomplete: list[str]
     to_backfill: list[str]
     to_contract: list[str]
-    kept_aside: list[str]
-    edited: list[str]
+    trash: list[str]
+    checksum_mismatch: list[str]
     backfills: list[SchemaBackfill]
     drift: list[str]
 
@@ -129,15 +129,15 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
             phases = await connection.run_sync(status.read_phases, standing.heads)
     document = Schema(
         revisions=list(standing.heads),
-        place=standing.place,
-        works=standing.place.works,
+        compatibility=standing.compatibility,
+        works=standing.compatibility.works,
         range=SchemaRange(OLDEST, NEWEST),
         pending=list(status.pending(standing)),
-        begun=list(phases.begun),
+        incomplete=list(phases.incomplete),
         to_backfill=list(phases.backfill),
         to_contract=list(phases.contract),
-        kept_aside=list(phases.kept_aside),
-        edited=list(phases.edited),
+        trash=list(phases.trash),
+        checksum_mismatch=list(phases.checksum_mismatch),
         backfills=[_backfill(each) for each in phases.backfills],
         drift=[name_of_change(each) for each in phases.drift],
     )

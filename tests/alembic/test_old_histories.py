@@ -50,7 +50,7 @@ async def go_there_and_back(store: Store, revision: str) -> None:
     assert_links(rows, found)
     assert [row for table, name in FOLDED for row in found[table] if row[f"{name}_key"] != fold(row[name])] == []
     left = (await status(store.url)).phases
-    assert (left.backfill, left.contract, left.drift, left.begun) == ((), (), (), ())
+    assert (left.backfill, left.contract, left.drift, left.incomplete) == ((), (), (), ())
     await downgrade(store.url, revision)
     assert await catalog(store) == schema
     assert await eras.read(store) == rows
@@ -74,7 +74,7 @@ async def test_the_way_back_is_there_from_every_phase_until_what_it_needs_is_pur
     await contract(store.url, "0006", undo=True)
     await go_back()
     await go_to_head(store)
-    kept = (await status(store.url)).phases.kept_aside
+    kept = (await status(store.url)).phases.trash
     assert "employees.department_id" in kept
     assert await purge(store.url) == list(kept)
     purged = await catalog(store, kept_aside=True), await eras.read(store)

@@ -60,7 +60,7 @@ async def test_a_recipe_goes_up_and_down_with_every_value(empty_url: str, projec
         await backfill(empty_url)
         await contract(empty_url)
         found = (await status(empty_url)).phases
-        assert (found.begun, found.backfill, found.contract, found.drift) == ((), (), (), ())
+        assert (found.incomplete, found.backfill, found.contract, found.drift) == ((), (), (), ())
         assert await catalog(store) != schema
         await contract(empty_url, "9001_recipe", undo=True)
         await downgrade(empty_url, "-1")

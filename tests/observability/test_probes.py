@@ -17,7 +17,7 @@ async def test_is_alive_without_a_database() -> None:
 
 async def test_is_ready_at_head(client: httpx.AsyncClient) -> None:
     answer = await client.get("/readyz")
-    assert answer.json() == {"status": "ready", "revision": head_revision(), "schema": "inside"}
+    assert answer.json() == {"status": "ready", "revision": head_revision(), "schema": "compatible"}
 
 
 async def test_is_not_ready_before_there_is_a_schema(empty_url: str) -> None:
@@ -35,7 +35,7 @@ async def test_is_not_ready_while_the_database_is_away() -> None:
 
 async def test_is_ready_beside_newer_code() -> None:
     newer = "9999_of_the_next_version"
-    assert compatibility.place([newer], [newer, SUPPORTED.oldest], SUPPORTED).works
+    assert compatibility.judge([newer], [newer, SUPPORTED.oldest], SUPPORTED).works
 
 
 async def test_tells_its_version(client: httpx.AsyncClient) -> None:

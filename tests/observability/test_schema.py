@@ -29,15 +29,15 @@ __all__ = ["project", "store"]
 RANGE = {"oldest": OLDEST, "newest": NEWEST}
 NOTHING: Document = {
     "revisions": [],
-    "place": "empty",
+    "compatibility": "empty",
     "works": False,
     "range": RANGE,
     "pending": [],
-    "begun": [],
+    "incomplete": [],
     "to_backfill": [],
     "to_contract": [],
-    "kept_aside": [],
-    "edited": [],
+    "trash": [],
+    "checksum_mismatch": [],
     "backfills": [],
     "drift": [],
 }
@@ -81,10 +81,10 @@ async def test_tells_what_is_left_of_a_revision_and_changes_nothing(
         backfills = found.pop("backfills")
         assert {**found, "backfills": []} == NOTHING | {
             "revisions": ["0002_change"],
-            "place": "behind",
+            "compatibility": "behind",
             "to_backfill": ["0002_change"] * to_fill,
             "to_contract": ["0002_change"] * to_contract,
-            "kept_aside": aside,
+            "trash": aside,
         }
         assert [(each["name"], each["state"], each["seen"], each["total"]) for each in backfills] == (
             [("things.slug", "running", 500, 700)] if state == "half filled" else []
@@ -159,7 +159,11 @@ async def test_tells_how_far_a_backfill_is_while_it_runs(empty_url: str, project
 
 
 async def test_tells_of_a_database_at_head(client: httpx.AsyncClient) -> None:
-    assert await told(client) == NOTHING | {"revisions": [head_revision()], "place": "inside", "works": True}
+    assert await told(client) == NOTHING | {
+        "revisions": [head_revision()],
+        "compatibility": "compatible",
+        "works": True,
+    }
     history = await told(client, "/v1/schema/history")
     assert all(each["applied"] and each["steps"] for each in history["items"])
 
@@ -188,9 +192,9 @@ async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, proj
     assert "ix_by_hand" in drift
     assert {**found, "drift": []} == NOTHING | {
         "revisions": [newer],
-        "place": "ahead",
+        "compatibility": "ahead",
         "works": True,
-        "edited": ["0002_add_age_to_users"],
+        "checksum_mismatch": ["0002_add_age_to_users"],
     }
     assert (ready.status_code, ready.json()["schema"]) == (200, "ahead")
 
@@ -232,10 +236,10 @@ async def test_is_ready_within_its_range_when_the_rows_it_reads_are_filled(store
         unfilled += "0012_extend_employees"
         assert await ready() == (503, f"Rows are still to be filled for {unfilled}: run `roster db backfill`.")
         await aio.backfill(store.url)
-        assert await ready() == (200, "inside")
+        assert await ready() == (200, "compatible")
         await aio.contract(store.url)
-        assert await ready() == (200, "inside")
+        assert await ready() == (200, "compatible")
         await aio.contract(store.url, "0006", undo=True)
-        assert await ready() == (200, "inside")
+        assert await ready() == (200, "compatible")
         await aio.downgrade(store.url, "-1")
         assert await ready() == (503, "The schema is older than this code works with: run `roster db upgrade`.")

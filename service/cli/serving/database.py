@@ -13,7 +13,7 @@ from service.db.urls import parse_url, sqlite_file
 from service.errors import CannotStart, Unavailable
 from service.migrate.errors import Refused, told
 from service.migrate.run.locking.waiting import disposed
-from service.migrate.state.compatibility import Place
+from service.migrate.state.compatibility import Compatibility
 from service.observability import readiness
 from service.settings import Settings
 
@@ -46,7 +46,7 @@ def warnings(settings: Settings) -> list[str]:
     url = parse_url(settings.database_url)
     found = list(_rights(url))
     try:
-        if asyncio.run(_ask(url, settings)) is Place.AHEAD:
+        if asyncio.run(_ask(url, settings)) is Compatibility.AHEAD:
             found.append("The schema is newer than this code: a newer version upgraded it. This version works with it.")
     except Unavailable as failure:
         found.append(f"{failure} Until then requests are answered with 503.")
@@ -55,13 +55,13 @@ def warnings(settings: Settings) -> list[str]:
     return found
 
 
-async def _ask(url: URL, settings: Settings) -> Place:
+async def _ask(url: URL, settings: Settings) -> Compatibility:
     limits = Limits(statement_seconds=_ANSWER_SECONDS, busy_seconds=_ANSWER_SECONDS, pool_size=1)
     engine = create_engine(url, Purpose.READ, limits=limits, pooler=settings.pooler)
     with told(url):
         async with disposed(engine), asyncio.timeout(_ANSWER_SECONDS):
-            _, place = await readiness.check(engine)
-            return place
+            _, compatibility = await readiness.check(engine)
+            return compatibility
 
 
 def _check_path(file: Path) -> None:

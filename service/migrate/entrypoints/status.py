@@ -18,7 +18,7 @@ from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
 from service.migrate.state.backfills import BackfillState
-from service.migrate.state.compatibility import Place, Range, Standing
+from service.migrate.state.compatibility import Compatibility, Range, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +39,18 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remaining:
-    """What is left of the revisions that are applied: whose backfill, whose contract; and what is kept aside.
+    """What is left of the revisions that are applied: whose backfill, whose contract; and what is in the trash.
 
-    `begun` are revisions that an upgrade or a downgrade began and did not end, `edited` those whose file was changed
-    since. `unended` is who began a run that has not ended: a migrator at work, or one that was killed.
+    `incomplete` are revisions that an upgrade or a downgrade began and did not end, `checksum_mismatch` those whose
+    file was edited since it was applied. `active_run` names the holder of the lease: a migrator, running or killed.
     """
 
-    unended: str | None = None
-    begun: tuple[str, ...] = ()
+    active_run: str | None = None
+    incomplete: tuple[str, ...] = ()
     backfill: tuple[str, ...] = ()
     contract: tuple[str, ...] = ()
-    kept_aside: tuple[str, ...] = ()
-    edited: tuple[str, ...] = ()
+    trash: tuple[str, ...] = ()
+    checksum_mismatch: tuple[str, ...] = ()
     backfills: tuple[BackfillProgress, ...] = ()
     drift: tuple[str, ...] = ()
 
@@ -65,7 +65,7 @@ class Status:
     """
 
     database: str
-    place: Place
+    compatibility: Compatibility
     current: tuple[str, ...]
     head: str
     pending: tuple[str, ...]
@@ -80,19 +80,19 @@ class Status:
     @property
     def why(self) -> str:
         """Why this code cannot serve from the database, and what helps; empty if it can."""
-        return Standing(heads=self.current, place=self.place).why
+        return Standing(heads=self.current, compatibility=self.compatibility).why
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing is to be applied, half done, edited or changed by others; what contracts leave may wait."""
-        troubles = (self.phases.begun, self.phases.edited, self.phases.drift)
+        troubles = (self.phases.incomplete, self.phases.checksum_mismatch, self.phases.drift)
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
 async def status(url: str, supported: Range | None = None) -> Status:
     """Ask the database once; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
-    standing = Standing(heads=(), place=Place.EMPTY)
+    standing = Standing(heads=(), compatibility=Compatibility.EMPTY)
     phases = Remaining()
     migrator = lock.file_holder(parsed)
     blocked_by = None
@@ -107,7 +107,7 @@ async def status(url: str, supported: Range | None = None) -> Status:
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
     return Status(
         database=shown(url),
-        place=standing.place,
+        compatibility=standing.compatibility,
         current=standing.heads,
         head=" and ".join(sorted(scripts().get_heads())),
         pending=pending(standing),
@@ -121,7 +121,7 @@ async def standing(url: str, supported: Range | None = None) -> Standing:
     """Where the database stands, and nothing else of it; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     if is_missing_file(parsed):
-        return Standing(heads=(), place=Place.EMPTY)
+        return Standing(heads=(), compatibility=Compatibility.EMPTY)
     with told(parsed):
         async with disposed(create_engine(parsed, Purpose.READ)) as engine:
             return await compatibility.check(engine, supported)
@@ -139,7 +139,7 @@ async def current(url: str) -> tuple[str, ...]:
 
 def pending(standing: Standing) -> tuple[str, ...]:
     """The revisions that `upgrade` would apply, the oldest first; none where it would be refused."""
-    if standing.place in (Place.FOREIGN, Place.SPLIT):
+    if standing.compatibility in (Compatibility.FOREIGN, Compatibility.DIVERGED):
         return ()
     return tuple(each.id for each in reversed(revisions.history(standing.applied)) if not each.applied)
 
@@ -148,7 +148,7 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
     """What is left of the revisions below these heads; nothing where no runner ever was."""
     kept = tuple(each.described for each in trash.kept(connection))
     if not ledger.exists(connection):
-        return Remaining(kept_aside=kept)
+        return Remaining(trash=kept)
     directory = scripts()
     applied = graph.with_ancestors(directory, heads)
     known = ledger.known(connection)
@@ -159,14 +159,14 @@ def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
     fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.BACKFILLS))}
     found = plans(graph.oldest_first(directory, applied & known), connection.dialect.name)
     return Remaining(
-        unended=ledger.unended(connection),
-        begun=_in_order(directory, (known - applied) | ledger.taken_back(connection, applied)),
+        active_run=ledger.active_run(connection),
+        incomplete=_in_order(directory, (known - applied) | ledger.taken_back(connection, applied)),
         backfill=tuple(each.revision for each in found if not _is_filled(each, fills, done)),
         contract=tuple(
             each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
         ),
-        kept_aside=kept,
-        edited=tuple(checksum.mismatches(ledger.checksums(connection), list(directory.walk_revisions()))),
+        trash=kept,
+        checksum_mismatch=tuple(checksum.mismatches(ledger.checksums(connection), list(directory.walk_revisions()))),
         backfills=tuple(_backfill(row) for row in fills.values() if row.state != BackfillState.DONE),
         drift=tuple(drift.drift(connection)),
     )

@@ -35,59 +35,59 @@ class Range:
     filled: tuple[str, ...] = ()
 
 
-class Place(StrEnum):
-    """Where a database stands, seen from this code.
+class Compatibility(StrEnum):
+    """Whether this code works with the schema of a database.
 
-    `foreign` is a revision that is not one of this project, `split` a version table that contradicts itself.
+    `foreign` is a revision that is not one of this project, `diverged` an alembic_version that contradicts itself.
     """
 
     EMPTY = "empty"
     BEHIND = "behind"
-    INSIDE = "inside"
+    COMPATIBLE = "compatible"
     AHEAD = "ahead"
-    SPLIT = "split"
+    DIVERGED = "diverged"
     FOREIGN = "foreign"
 
     @property
     def works(self) -> bool:
         """Whether this code can serve from it: what newer code adds is made to leave the code before it working."""
-        return self in (Place.INSIDE, Place.AHEAD)
+        return self in (Compatibility.COMPATIBLE, Compatibility.AHEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The rows of alembic_version, and the place of a database with these.
+    """The rows of alembic_version, and the compatibility of such a database.
 
     `recorded` are the revisions that the database says this project's migrator applied; asked when a row has no script.
     """
 
     heads: tuple[str, ...]
-    place: Place
+    compatibility: Compatibility
     recorded: frozenset[str] = frozenset()
 
     @property
     def applied(self) -> set[str]:
         """The revisions of this code that the database has."""
-        found = self.heads if self.place is Place.FOREIGN else (*self.heads, *self.recorded)
+        found = self.heads if self.compatibility is Compatibility.FOREIGN else (*self.heads, *self.recorded)
         return graph.with_ancestors(scripts(), found)
 
     @property
     def why(self) -> str:
         """Why this code cannot serve from the database, and what helps."""
         return {
-            Place.EMPTY: f"The schema has not been made yet: run {naming.command('upgrade')}.",
-            Place.BEHIND: f"The schema is older than this code works with: run {naming.command('upgrade')}.",
-            Place.SPLIT: split(self.heads),
-            Place.FOREIGN: foreign(self.heads),
-        }.get(self.place, "")
+            Compatibility.EMPTY: f"The schema has not been made yet: run {naming.command('upgrade')}.",
+            Compatibility.BEHIND: f"The schema is older than this code works with: run {naming.command('upgrade')}.",
+            Compatibility.DIVERGED: diverged(self.heads),
+            Compatibility.FOREIGN: foreign(self.heads),
+        }.get(self.compatibility, "")
 
 
-def place(
+def judge(
     heads: Iterable[str],
     recorded: Collection[str],
     supported: Range | None = None,
     directory: ScriptDirectory | None = None,
-) -> Place:
+) -> Compatibility:
     """Tell where a database with these rows in alembic_version stands; without a range, the newest revision is needed.
 
     `recorded` are the revisions that the database itself says were applied there by this project's migrator: a head
@@ -98,22 +98,22 @@ def place(
     """
     found = set(heads)
     if not found:
-        return Place.EMPTY
+        return Compatibility.EMPTY
     if supported is not None and found == {supported.newest}:
-        return Place.INSIDE
+        return Compatibility.COMPATIBLE
     directory = directory or scripts()
     heads_of_code = directory.get_heads()
     oldest, newest = ([supported.oldest], [supported.newest]) if supported else (heads_of_code, heads_of_code)
     if strangers := graph.unknown(directory, found):
         begun = oldest if supported else directory.get_bases()
         applied = graph.with_ancestors(directory, found) | set(recorded)
-        return Place.AHEAD if applied.issuperset((*begun, *strangers)) else Place.FOREIGN
+        return Compatibility.AHEAD if applied.issuperset((*begun, *strangers)) else Compatibility.FOREIGN
     if graph.overlapping(directory, found):
-        return Place.SPLIT
+        return Compatibility.DIVERGED
     applied = graph.with_ancestors(directory, found)
     if not applied.issuperset(oldest):
-        return Place.BEHIND
-    return Place.INSIDE if applied <= graph.with_ancestors(directory, newest) else Place.AHEAD
+        return Compatibility.BEHIND
+    return Compatibility.COMPATIBLE if applied <= graph.with_ancestors(directory, newest) else Compatibility.AHEAD
 
 
 def refuse_unknown(connection: Connection, heads: Collection[str], directory: ScriptDirectory) -> None:
@@ -126,7 +126,7 @@ def refuse_unknown(connection: Connection, heads: Collection[str], directory: Sc
             )
         raise Refused(foreign(strangers))
     if graph.overlapping(directory, heads):
-        raise Refused(split(heads))
+        raise Refused(diverged(heads))
 
 
 def foreign(heads: Collection[str]) -> str:
@@ -139,7 +139,7 @@ def foreign(heads: Collection[str]) -> str:
     )
 
 
-def split(heads: Collection[str]) -> str:
+def diverged(heads: Collection[str]) -> str:
     """What is said of a version table of which one row includes another."""
     return (
         f"alembic_version holds {' and '.join(sorted(heads))}, of which one builds on another: `alembic stamp --purge "
@@ -179,14 +179,14 @@ async def check(engine: AsyncEngine, supported: Range | None = None) -> Standing
     """
     found = await heads(engine)
     if not found or (supported is not None and found == (supported.newest,)):
-        return Standing(heads=found, place=place(found, (), supported))
+        return Standing(heads=found, compatibility=judge(found, (), supported))
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
     directory = await asyncio.to_thread(scripts)
     recorded: frozenset[str] = frozenset()
     if graph.unknown(directory, found):
         async with engine.connect() as connection:
             recorded = frozenset(await connection.run_sync(ledger.recorded, found))
-    return Standing(heads=found, place=place(found, recorded, supported, directory), recorded=recorded)
+    return Standing(heads=found, compatibility=judge(found, recorded, supported, directory), recorded=recorded)
 
 
 def is_not_there_yet(error: DBAPIError) -> bool:

@@ -78,7 +78,7 @@ def drift(connection: Connection) -> list[str]:
     Nothing is told while a run has not ended: what it changes is none.
     """
     kept = _kept(connection)
-    if kept is None or ledger.unended(connection) is not None:
+    if kept is None or ledger.active_run(connection) is not None:
         return []
     found = set(lines(connection))
     return [*(f"- {line}" for line in sorted(kept - found)), *(f"+ {line}" for line in sorted(found - kept))]

@@ -142,8 +142,8 @@ def exists(connection: Connection) -> bool:
     return inspect(connection).has_table(AUDIT.name)
 
 
-def unended(connection: Connection) -> str | None:
-    """Who began a run that has not ended, in words: a migrator at work, or one that was killed."""
+def active_run(connection: Connection) -> str | None:
+    """Who holds the lease, and since when: a running migrator, or one that was killed."""
     found = connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none()
     return None if found is None else f"{found.holder}, since {found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
 

@@ -80,7 +80,7 @@ async def test_a_database_of_the_earlier_version_reports_no_edited_revision_and_
 
 async def test_a_killed_upgrade_of_the_earlier_version_is_completed(store: Store, history: Project) -> None:
     await restore(store, "upgrade")
-    assert (await status(store.url)).phases.edited == ()
+    assert (await status(store.url)).phases.checksum_mismatch == ()
     assert await upgrade(store.url) == ["0002_all"]
     await backfill(store.url)
     await contract(store.url)
@@ -95,7 +95,7 @@ async def test_a_killed_upgrade_of_the_earlier_version_is_completed(store: Store
 async def test_a_killed_upgrade_of_the_earlier_version_is_taken_back(store: Store, history: Project) -> None:
     await restore(store, "upgrade")
     await downgrade(store.url, "0001_base")
-    assert (await status(store.url)).phases.begun == ()
+    assert (await status(store.url)).phases.incomplete == ()
     assert not [line for line in await catalog(store) if "slug" in line or "parts" in line]
 
 
@@ -103,9 +103,9 @@ async def test_a_killed_contract_of_the_earlier_version_is_completed_and_taken_b
     store: Store, history: Project
 ) -> None:
     await restore(store, "contract")
-    assert (await status(store.url)).phases.edited == ()
+    assert (await status(store.url)).phases.checksum_mismatch == ()
     assert await contract(store.url) == ["0002_all"]
-    assert (await status(store.url)).phases.kept_aside == ("things.label", "things.legacy", "olds")
+    assert (await status(store.url)).phases.trash == ("things.label", "things.legacy", "olds")
     await downgrade(store.url, "0001_base")
     assert await store.execute("SELECT id, label, legacy FROM things ORDER BY id") == [
         {"id": 1, "label": "a", "legacy": "x"},

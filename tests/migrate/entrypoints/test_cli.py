@@ -93,17 +93,17 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
     found = json.loads(result.stdout)
     assert found.pop("database").startswith(fresh_url.split(":", 1)[0])
     assert found == {
-        "place": "inside",
+        "compatibility": "compatible",
         "current": [head_revision()],
         "head": head_revision(),
         "pending": [],
         "phases": {
-            "unended": None,
-            "begun": [],
+            "active_run": None,
+            "incomplete": [],
             "backfill": [],
             "contract": [],
-            "kept_aside": [],
-            "edited": [],
+            "trash": [],
+            "checksum_mismatch": [],
             "backfills": [],
             "drift": [],
         },
@@ -143,7 +143,7 @@ def test_status_names_a_migrator_at_work(tmp_path: Path) -> None:
     assert file is not None
     descriptor = lock.lock(file)
     assert descriptor is not None
-    assert f"A migrator is at work: process {os.getpid()}, since " in roster("status", url=url).stdout
+    assert f"A migrator is running: process {os.getpid()}, since " in roster("status", url=url).stdout
     os.close(descriptor)
 
 

@@ -25,7 +25,7 @@ from tests.migrate.states import CHANGE, STATES, bring
 
 TO_FILL = "To fill, with `roster db backfill`: 0002_change."
 TO_CONTRACT = "To contract when no older code runs, with `roster db contract`: 0002_change."
-ASIDE = "Kept aside until `roster db purge`: {}."
+ASIDE = "In the trash until `roster db purge`: {}."
 LEGACY = "things.legacy"
 # What stands below the first line, the revision's phases that are left, and what is kept aside.
 LEFT: dict[str, tuple[list[str], bool, bool, list[str]]] = {
@@ -66,9 +66,9 @@ async def test_status_tells_what_is_left_to_do(empty_url: str, project: Project,
         phases = found["phases"]
         assert phases["backfill"] == ["0002_change"] * to_fill
         assert phases["contract"] == ["0002_change"] * to_contract
-        assert (phases["kept_aside"], phases["drift"], phases["begun"]) == (aside, [], [])
+        assert (phases["trash"], phases["drift"], phases["incomplete"]) == (aside, [], [])
         # Whoever was gone without a word has not ended its run.
-        assert (phases["unended"] is not None) == state.startswith("half")
+        assert (phases["active_run"] is not None) == state.startswith("half")
         history = await document(it.url, "history")
         assert [(each["id"], each["phases"], each["applied"]) for each in history] == [
             ("0002_change", ["upgrade", "backfill", "contract"], True),

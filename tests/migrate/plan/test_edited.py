@@ -70,10 +70,10 @@ async def test_a_file_that_was_edited_is_told_by_the_command_and_by_the_service(
             edit(it, was, now)
             code, told = await status(it.url)
             assert code == 1
-            assert "0002_change was edited since it was applied.\n" in told
+            assert "0002_change was edited since it was applied (checksum mismatch).\n" in told
             edit(it, now, was)
         edit(it, was, now)
-        assert (await schema(it.url))["edited"] == ["0002_change"]
+        assert (await schema(it.url))["checksum_mismatch"] == ["0002_change"]
         edit(it, now, was)
         assert await status(it.url) == (0, told.splitlines()[0] + "\n")
 

@@ -143,7 +143,7 @@ async def test_a_full_disk_under_a_file_is_told_and_what_was_done_stays(tmp_path
             pytest.raises(Refused, match=r"^0002_change: cannot build the index ix_t_c of t: .* is full\.$"),
         ):
             await it.up()
-        assert (await status(it.url)).phases.begun == ("0002_change",)
+        assert (await status(it.url)).phases.incomplete == ("0002_change",)
         assert [line for line in before if not line.startswith("t: ")] == [
             line for line in await it.catalog() if "c VARCHAR" not in line
         ]
@@ -191,7 +191,7 @@ async def test_a_full_disk_under_postgresql_is_told_and_what_was_done_stays(
         told = r"^0002_change: cannot build the index ix_t_c of t: could not extend file .*: No space left on device\.$"
         with pytest.raises(Refused, match=told):
             await it.up()
-        assert (await status(it.url)).phases.begun == ("0002_change",)
+        assert (await status(it.url)).phases.incomplete == ("0002_change",)
         (small_disk / "rubbish").unlink()
         await it.up()
         assert await it.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t_c'::regclass") is True

@@ -45,7 +45,7 @@ async def test_the_way_back_from_every_state_brings_back_schema_and_values_and_l
         assert await values(it) == rows
         assert (await status(it.url)).current == ("0001_base",)
         found = (await status(it.url)).phases
-        assert (found.unended, found.begun, found.backfills, found.drift) == (None, (), (), ())
+        assert (found.active_run, found.incomplete, found.backfills, found.drift) == (None, (), (), ())
         if state in ("half filled", "contracted"):
             await bring(it, state)
             assert changes(reached, await it.state()) == []
@@ -140,9 +140,9 @@ async def test_what_is_left_of_several_revisions_is_done_in_their_order_and_undo
         assert (await status(it.url)).phases.contract == ("0002_change", "0003_more")
         assert await aio.backfill(it.url) == ["0002_change"]
         assert await aio.contract(it.url, "0002") == ["0002_change"]
-        assert (await status(it.url)).phases.kept_aside == ("things.legacy",)
+        assert (await status(it.url)).phases.trash == ("things.legacy",)
         assert await aio.contract(it.url) == ["0003_more"]
-        assert (await status(it.url)).phases.kept_aside == ("things.legacy", "things.size")
+        assert (await status(it.url)).phases.trash == ("things.legacy", "things.size")
         assert await aio.contract(it.url, "0002", undo=True) == ["0003_more", "0002_change"]
         assert (await status(it.url)).phases.contract == ("0002_change", "0003_more")
         assert await aio.contract(it.url) == ["0002_change", "0003_more"]

@@ -11,7 +11,7 @@ from service.migrate.entrypoints.aio import downgrade, upgrade
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.state import compatibility
-from service.migrate.state.compatibility import Place, check, place
+from service.migrate.state.compatibility import Compatibility, check, judge
 from service.schema_range import NEWEST, OLDEST, SUPPORTED
 from service.settings import Settings
 from tests.alembic.store import Store
@@ -24,49 +24,49 @@ TUTORIALS = "e6a077a2804d"
 @pytest.mark.parametrize(
     ("heads", "recorded", "expected", "works"),
     [
-        ([], [], Place.EMPTY, False),
-        (["0001_create_users"], [], Place.BEHIND, False),
-        ([OLDEST], [], Place.INSIDE, True),
-        ([NEWEST], [], Place.INSIDE, True),
-        (["9999_newer"], [OLDEST, "9999_newer"], Place.AHEAD, True),
-        (["0001_newer"], [OLDEST, "0001_newer"], Place.AHEAD, True),
-        ([TUTORIALS], [OLDEST, TUTORIALS], Place.AHEAD, True),
-        ([NEWEST, "9999_newer"], [OLDEST, "9999_newer"], Place.AHEAD, True),
-        (["9999_newer", "9998_newer"], [OLDEST, "9999_newer", "9998_newer"], Place.AHEAD, True),
-        (["9999_newer"], [], Place.FOREIGN, False),
-        (["9999_newer"], [OLDEST], Place.FOREIGN, False),
-        (["9999_newer"], ["9999_newer"], Place.FOREIGN, False),
-        ([TUTORIALS], [], Place.FOREIGN, False),
-        (["0016"], [], Place.FOREIGN, False),
-        ([""], [], Place.FOREIGN, False),
-        ([NEWEST, TUTORIALS], [OLDEST, NEWEST], Place.FOREIGN, False),
-        ([NEWEST, "0001_create_users"], [], Place.SPLIT, False),
+        ([], [], Compatibility.EMPTY, False),
+        (["0001_create_users"], [], Compatibility.BEHIND, False),
+        ([OLDEST], [], Compatibility.COMPATIBLE, True),
+        ([NEWEST], [], Compatibility.COMPATIBLE, True),
+        (["9999_newer"], [OLDEST, "9999_newer"], Compatibility.AHEAD, True),
+        (["0001_newer"], [OLDEST, "0001_newer"], Compatibility.AHEAD, True),
+        ([TUTORIALS], [OLDEST, TUTORIALS], Compatibility.AHEAD, True),
+        ([NEWEST, "9999_newer"], [OLDEST, "9999_newer"], Compatibility.AHEAD, True),
+        (["9999_newer", "9998_newer"], [OLDEST, "9999_newer", "9998_newer"], Compatibility.AHEAD, True),
+        (["9999_newer"], [], Compatibility.FOREIGN, False),
+        (["9999_newer"], [OLDEST], Compatibility.FOREIGN, False),
+        (["9999_newer"], ["9999_newer"], Compatibility.FOREIGN, False),
+        ([TUTORIALS], [], Compatibility.FOREIGN, False),
+        (["0016"], [], Compatibility.FOREIGN, False),
+        ([""], [], Compatibility.FOREIGN, False),
+        ([NEWEST, TUTORIALS], [OLDEST, NEWEST], Compatibility.FOREIGN, False),
+        ([NEWEST, "0001_create_users"], [], Compatibility.DIVERGED, False),
     ],
 )
 def test_this_code_works_with_what_it_knows_and_with_what_newer_code_added(
-    heads: list[str], recorded: list[str], expected: Place, *, works: bool
+    heads: list[str], recorded: list[str], expected: Compatibility, *, works: bool
 ) -> None:
-    assert place(heads, recorded, SUPPORTED) is expected
-    assert place(heads, recorded, SUPPORTED).works is works
+    assert judge(heads, recorded, SUPPORTED) is expected
+    assert judge(heads, recorded, SUPPORTED).works is works
 
 
-async def place_of(url: str) -> Place:
+async def compatibility_of(url: str) -> Compatibility:
     engine = create_engine(url, Purpose.READ)
     try:
-        return (await check(engine, SUPPORTED)).place
+        return (await check(engine, SUPPORTED)).compatibility
     finally:
         await engine.dispose()
 
 
 async def test_a_database_is_asked_where_it_stands(empty_url: str) -> None:
     await upgrade(empty_url)
-    assert await place_of(empty_url) is Place.INSIDE
+    assert await compatibility_of(empty_url) is Compatibility.COMPATIBLE
     await downgrade(empty_url, "0001")
-    assert await place_of(empty_url) is Place.BEHIND
+    assert await compatibility_of(empty_url) is Compatibility.BEHIND
 
 
 async def test_a_database_with_no_tables_is_empty(empty_postgres_url: str) -> None:
-    assert await place_of(empty_postgres_url) is Place.EMPTY
+    assert await compatibility_of(empty_postgres_url) is Compatibility.EMPTY
 
 
 async def readiness(url: str) -> tuple[int, str]:
@@ -93,7 +93,7 @@ async def test_a_database_of_another_program_is_told_and_left_alone(store: Store
     status_code, detail = await readiness(store.url)
     assert (status_code, told in detail) == (503, True)
     found = await status(store.url)
-    assert (found.place, found.pending) == (Place.FOREIGN, ())
+    assert (found.compatibility, found.pending) == (Compatibility.FOREIGN, ())
     for arguments in (["db", "status"], ["db", "upgrade"], ["db", "backfill"], ["db", "downgrade", "base"]):
         exit_code, output = await roster(store.url, *arguments)
         assert (exit_code, told in output) == (1, True), output
@@ -110,7 +110,7 @@ async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(emp
 
     async with opened(empty_url) as store:
         await store.execute("INSERT INTO alembic_version VALUES ('0003_add_address_to_users')")
-    assert await place_of(empty_url) is Place.SPLIT
+    assert await compatibility_of(empty_url) is Compatibility.DIVERGED
     assert "alembic stamp --purge" in (await readiness(empty_url))[1]
     with pytest.raises(Refused, match="of which one builds on another"):
         await upgrade(empty_url)
@@ -127,10 +127,10 @@ async def test_old_code_stays_ready_while_branches_and_their_merge_are_applied(
     await upgrade(empty_url, "heads")
     both = {"99990000aaaa", "0a1b2c3d4e5f"}
     assert set((await status(empty_url)).current) == both
-    assert await place_of(empty_url) is Place.AHEAD
+    assert await compatibility_of(empty_url) is Compatibility.AHEAD
     for id in both:
         project.remove(id)
-    assert await place_of(empty_url) is Place.AHEAD
+    assert await compatibility_of(empty_url) is Compatibility.AHEAD
     assert (await readiness(empty_url)) == (200, "ahead")
     assert (await status(empty_url)).pending == ()
 
@@ -144,7 +144,7 @@ async def test_what_newer_code_stamped_is_newer_and_no_stranger(empty_url: str, 
 
     await asyncio.to_thread(command.stamp, configuration(url=empty_url), "0017")
     project.remove("0017_newer")
-    assert await place_of(empty_url) is Place.AHEAD
+    assert await compatibility_of(empty_url) is Compatibility.AHEAD
 
 
 async def test_a_database_at_the_newest_revision_needs_no_script(
@@ -156,7 +156,7 @@ async def test_a_database_at_the_newest_revision_needs_no_script(
         raise AssertionError
 
     monkeypatch.setattr(compatibility, "scripts", broken)
-    assert (await readiness(empty_url)) == (200, "inside")
+    assert (await readiness(empty_url)) == (200, "compatible")
 
 
 async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_url: str, project: Project) -> None:

@@ -95,7 +95,7 @@ async def test_status_tells_how_far_it_is_at_which_rate_and_how_long_it_takes_st
             result = await asyncio.to_thread(roster, "status", url=it.url)
             lines = result.stdout.splitlines()
             assert result.exit_code == 0
-            assert lines[1].startswith("A migrator is at work: ")
+            assert lines[1].startswith("A migrator is running: ")
             assert lines[2:-1] == ["To fill, with `roster db backfill`: 0002_change."]
             assert re.fullmatch(
                 r"Backfill looked_at of 0002_change \(running\): 29 %, 500 rows filled, [\d,]+ rows a second, "

@@ -78,7 +78,7 @@ async def test_a_backfill_whose_lease_was_taken_over_fills_no_row_more(empty_url
         # What is not its own any more it does not give back either, nor does it write a line more.
         assert (await lease(it.store))["token"] == "another"
         assert await audit(it.store, "id", phase="backfill") == []
-        assert "someone else, process 1, since " in ((await status(it.url)).phases.unended or "")
+        assert "someone else, process 1, since " in ((await status(it.url)).phases.active_run or "")
         await it.backfill()
         assert await it.value("SELECT count(*) FROM t WHERE c IS NULL") == 0
         assert await it.execute("SELECT * FROM migration_lease") == []
@@ -167,7 +167,7 @@ async def test_one_that_was_cut_off_in_the_middle_of_a_step_is_simply_run_again(
             told = "^0002_change: lost the database while it was to build the index ix_t_c of t: .*[.] Run it again[.]$"
             with pytest.raises(Refused, match=told):
                 await migrator.done()
-        assert (await status(it.url)).phases.begun == ("0002_change",)
+        assert (await status(it.url)).phases.incomplete == ("0002_change",)
         await it.up()
         await it.backfill()
         await it.contract()
