@@ -110,7 +110,7 @@ async def test_history_tells_what_was_done_when_and_what_it_cost(empty_url: str,
         async with service_on(it.url) as client:
             first, last = (await told(client, "/v1/schema/history"))["items"]
     steps = [(step.pop("phase"), step.pop("step"), step.pop("affected")) for step in first["steps"]]
-    assert steps == [("contract", "keep the table olds aside", 0), ("purge", "drop olds", 2)]
+    assert steps == [("contract", "MOVE TABLE olds TO TRASH", 0), ("purge", "PURGE olds", 2)]
     for step in first.pop("steps"):
         assert step.pop("seconds") > 0
         assert step == {

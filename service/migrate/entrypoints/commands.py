@@ -75,7 +75,7 @@ def backfill(url: str, *, resume: bool = False, **how: Any) -> list[str]:
     def work(runner: PhaseRunner, plans: list[Plan], report: Report) -> list[str]:
         if resume:
             tell = partial(backfills.tell, runner.session.connection, BackfillState.RUNNING)
-            write_down(runner.session, "migrations", "resume", tell)
+            write_down(runner.session, "migrations", "--resume", tell)
         return pending.backfill(runner, plans, report)
 
     return _work(url, work, **how)

@@ -23,6 +23,6 @@ class Refill(Operation):
     def phases(self, _target: Target, /) -> Phases:
         return Phases(
             requires=((self.backfill.table, self.backfill.key),),
-            expand=(Step(title=f"leave {self.backfill.name} to the way back", undo=(self.backfill,)),),
+            expand=(Step(title=f"BACKFILL {self.backfill.name} ON DOWNGRADE", undo=(self.backfill,)),),
             refills=(self.backfill,),
         )

@@ -51,8 +51,9 @@ class CreateIndex(Operation):
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         create = ddl.index_text(self._index, target.dialect)
+        concurrently = "" if target.is_sqlite else "CONCURRENTLY "
         build = Step(
-            title=f"build the index {self.name} of {self.table}",
+            title=f"CREATE INDEX {concurrently}{self.name} ON {self.table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             alone=not target.is_sqlite,
@@ -66,7 +67,7 @@ class CreateIndex(Operation):
             return (build,)
         # An expression index has no statistics before ANALYZE.
         analyze = Step(
-            title=f"look at what {self.table} holds, for {self.name}",
+            title=f"ANALYZE {self.table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),
@@ -122,7 +123,7 @@ def dropped_concurrently(target: Target, name: str, table: str) -> Step:
             )
         )
     return Step(
-        title=f"drop the index {name} of {table}",
+        title=f"DROP INDEX {concurrently}{name} ON {table}",
         lock=Lock.SHARE_UPDATE_EXCLUSIVE,
         tables=(table,),
         alone=not target.is_sqlite,

@@ -21,6 +21,6 @@ class Execute(Operation):
         up, down = self.up[target.is_sqlite], self.down[target.is_sqlite]
         if not up and not down:
             return Phases()
-        back = Step(title=f"take back: {self.reason}", lock=self.lock, tables=self.tables, statements=down)
+        back = Step(title=f"UNDO: {self.reason}", lock=self.lock, tables=self.tables, statements=down)
         undo = (back,) if down else ()
         return Phases(expand=(Step(title=self.reason, lock=self.lock, tables=self.tables, statements=up, undo=undo),))

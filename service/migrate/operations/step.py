@@ -73,7 +73,7 @@ class Backfill:
 
     @property
     def title(self) -> str:
-        return f"fill {self.name}"
+        return f"BACKFILL {self.name}"
 
 
 Move: TypeAlias = Step | Backfill

@@ -83,9 +83,9 @@ def _written(move: Move, dialect: str) -> str:
 
 def _script_of(backfill: Backfill, dialect: str) -> str:
     if backfill.by is not None:
-        raise Refused(f"A script has no Python, which is needed to {backfill.title}. Run `roster db backfill`.")
+        raise Refused(f"{backfill.title} runs a Python function, which a script cannot. Run `roster db backfill`.")
     if len(backfill.key) > 1 or dialect == "sqlite":
-        raise Refused(f"To {backfill.title} is not written as a script. Run `roster db backfill`.")
+        raise Refused(f"{backfill.title} cannot be written as a script. Run `roster db backfill`.")
     table, key = ddl.quoted(backfill.table), f"{ddl.quoted(backfill.table)}.{ddl.quoted(backfill.key[0])}"
     window = f"({key} > coalesce(after, {key} - 1) AND {key} <= upto)"
     if backfill.statement is not None:

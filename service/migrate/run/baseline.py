@@ -46,7 +46,7 @@ def _adopt(session: Session, revision: str, plan: Plan | None, digest: str) -> N
     style has no plan and is done.
     """
     if plan is None:
-        write_down(session, revision, "write down that it is applied", lambda: _remember(session, revision, digest))
+        write_down(session, revision, "the baseline", lambda: _remember(session, revision, digest))
         return
     is_contracted = _are_done(session, plan.contract)
     filled = [backfill for backfill in plan.backfills if is_contracted or not _is_left(session, backfill)]
@@ -65,7 +65,7 @@ def _adopt(session: Session, revision: str, plan: Plan | None, digest: str) -> N
             run = BackfillRow(revision=revision, name=backfill.name, total=0)
             run.begin(session.connection, BackfillState.DONE)
 
-    write_down(session, revision, "write down how far it is", write)
+    write_down(session, revision, "the baseline", write)
 
 
 def _remember(session: Session, revision: str, digest: str) -> None:

@@ -103,7 +103,7 @@ class Executor:
             with self.session.writing():
                 write()
         else:
-            write_down(self.session, attempt.revision, "write down what was done", write)
+            write_down(self.session, attempt.revision, "the write to the audit", write)
 
     def _try(
         self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], attempt: Attempt
@@ -168,7 +168,7 @@ class Executor:
         return max(result.rowcount, 0) if not result.returns_rows else 0
 
     def _set_timeouts(self, step: Step, attempt: Attempt, *, local: bool = True) -> None:
-        """A step that nobody waits for may wait, until the deadline, and work; one that keeps requests waiting not."""
+        """Blocking locks: lock_timeout 50 ms, statement_timeout 3 s. Other steps may wait until the deadline."""
         waits = step.lock.keeps_requests_waiting
         lock_wait = self.session.lock_wait_seconds if waits else max(attempt.seconds_left, 0.001)
         self.session.set("lock_timeout", lock_wait, local=local)
@@ -178,8 +178,8 @@ class Executor:
         if sqlstate(failure) == _CANCELLED and step.lock.keeps_requests_waiting and not self.session.inside:
             attempt.end()
             raise Refused(
-                f"{attempt.revision}: to {attempt.title} took longer than {_LOCKED_SECONDS:g} seconds under "
-                f"{step.lock}, while requests waited; it was given up, and the steps before it stay done."
+                f"{attempt.revision}: {attempt.title} was cancelled after {_LOCKED_SECONDS:g} seconds under "
+                f"{step.lock}, for which requests wait. The steps before it stay done."
             ) from failure
 
 

@@ -24,6 +24,7 @@ from service.migrate.run.retry import give_way, write_down
 from service.migrate.run.rollback import undo
 from service.migrate.run.session import Session
 from service.migrate.state import drift, ledger, trash
+from service.migrate.state.titles import current, is_same
 
 
 def dropping(target: Target, one: trash.Kept) -> Step:
@@ -54,7 +55,7 @@ class PhaseRunner:
         Raises:
             Refused: they are in the middle of something, and were at the deadline.
         """
-        attempt = self.session.attempt("migrations", "begin")
+        attempt = self.session.attempt("migrations", "the start of the session")
         while True:
             attempt.begin()
             try:
@@ -82,7 +83,7 @@ class PhaseRunner:
             with self.session.writing():
                 write()
         else:
-            write_down(self.session, "migrations", "end", write)
+            write_down(self.session, "migrations", "the end of the session", write)
 
     def _take_lease(self) -> None:
         with self.session.starting():
@@ -100,7 +101,7 @@ class PhaseRunner:
                 step cannot be done (those before it stay done).
         """
         if self._positions(plan, Phase.DOWNGRADE):
-            raise Refused(f"A downgrade of {plan.revision} was begun and leads one way: `roster db downgrade` ends it.")
+            raise Refused(f"A downgrade of {plan.revision} has begun: `roster db downgrade` completes it.")
         if not self._positions(plan, Phase.EXPAND):
             self._refuse_missing(plan.revision, plan.needs)
             self._refuse_rows(plan.checks)
@@ -133,7 +134,7 @@ class PhaseRunner:
             lost = trash.size(self._connection, one)
         record = partial(ledger.purge, self._connection, revision, one.described, lost)
         step = replace(
-            dropping(Target(dialect=self.session.dialect, revision=revision), one), title=f"drop {one.described}"
+            dropping(Target(dialect=self.session.dialect, revision=revision), one), title=f"PURGE {one.described}"
         )
         self.executor.perform(revision, "purge", [step], record, rows=lost)
 
@@ -168,7 +169,7 @@ class PhaseRunner:
         self._undo(plan, Phase.CONTRACT)
         self._undo(plan, Phase.SETTLE)
         begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
-        write_down(self.session, plan.revision, "begin the way back", begin)
+        write_down(self.session, plan.revision, "the start of the downgrade", begin)
         if plan.downgrade is None:
             self._undo(plan, Phase.EXPAND)
         else:
@@ -193,21 +194,21 @@ class PhaseRunner:
         with self.session.reading():
             titles = ledger.begun(self._connection, plan.revision, phase)
         for position, title in titles.items():
-            if position >= len(steps) or steps[position].title != title:
+            if position >= len(steps) or not is_same(title, steps[position].title, self.session.dialect):
                 raise Refused(
-                    f"{plan.revision} was edited since it was applied: step {position + 1} of its {phase} was to "
-                    f"{title}. Bring the file back as it was, and make a new revision of what is new."
+                    f"{plan.revision} was edited since it was applied: step {position + 1} of its {phase} phase was "
+                    f"{current(title, self.session.dialect)}. Restore the file and write the change as a new revision."
                 )
         return set(titles)
 
     def refuse_unfilled(self, plan: Plan) -> None:
         """Raises Refused if the revision's backfill is not over."""
-        open_ones = [each.title for each in plan.backfills if not self.backfills.is_done(plan.revision, each)]
+        open_ones = [each.name for each in plan.backfills if not self.backfills.is_done(plan.revision, each)]
         with self.session.reading():
             settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
         if open_ones or len(settled) < len(plan.settle):
-            told = " and ".join(open_ones) or "what follows its backfill"
-            raise Refused(f"{plan.revision} cannot be contracted: {told} is not over. Run `roster db backfill`.")
+            told = f"the backfill of {' and '.join(open_ones)}" if open_ones else "the settle phase"
+            raise Refused(f"{plan.revision} cannot be contracted: {told} is not complete. Run `roster db backfill`.")
 
     def _refuse_left(self, revision: str, backfill: Backfill) -> None:
         if left := self.backfills.left(backfill):

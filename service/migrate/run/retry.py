@@ -1,4 +1,4 @@
-"""Giving way: what a migrator does when others are in its way, or would be if it went on."""
+"""Retry with backoff after a lock timeout; wait while replicas lag."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,10 @@ _LAG_PAUSE_SECONDS = 0.2
 
 
 def give_way(session: Session, attempt: Attempt, failure: DBAPIError, find: Callable[[], list[Blocker]]) -> None:
-    """Return when another try is worth it; `find` tells who may be in the way.
+    """Wait before the next attempt; `find` returns the sessions that may hold the lock.
 
     Raises:
-        Refused: it would only fail again, or the deadline is over.
+        Refused: the failure is permanent, or the deadline has passed.
     """
     attempt.end()
     if session.inside:
@@ -29,20 +29,20 @@ def give_way(session: Session, attempt: Attempt, failure: DBAPIError, find: Call
     found = cure(failure)
     if found is Cure.RECONNECT:
         raise Refused(
-            f"{attempt.revision}: lost the database while it was to {attempt.title}: {reason(failure)}. Run it again."
+            f"{attempt.revision}: connection lost during {attempt.title}: {reason(failure)}. Run the command again."
         ) from failure
     if found is not Cure.AGAIN:
-        raise Refused(f"{attempt.revision}: cannot {attempt.title}: {reason(failure)}.") from failure
+        raise Refused(f"{attempt.revision}: {attempt.title} failed: {reason(failure)}.") from failure
     attempt.fail()
     # SQLite names nobody.
     others = "another writer" if session.dialect == "sqlite" else blockers.listed(_found(session, find))
     seconds = attempt.pause_seconds()
     if attempt.seconds_left < seconds:
-        told = others or "nobody that is still there"
-        raise Refused(f"{_given_up(attempt)}; in the way: {told}. Run it again.") from failure
+        told = others or "a session that has ended"
+        raise Refused(f"{_given_up(attempt)}; blocked by {told}. Run the command again.") from failure
     if others and not attempt.told:
         attempt.told = True
-        session.report(f"{attempt.revision}: waits to {attempt.title}; in the way: {others}.")
+        session.report(f"{attempt.revision}: {attempt.title} waits, blocked by {others}.")
     pause(session.connection, seconds)
 
 
@@ -74,8 +74,7 @@ def look_ahead(session: Session, attempt: Attempt, step: Step) -> None:
         wait_for_replicas(session, attempt)
     found = _found(session, lambda: blockers.long_transactions(session.connection, step))
     if long := [each for each in found if session.is_new(each.pid)]:
-        told = f"may have to wait, to {attempt.title}, for transactions that are open for long"
-        session.report(f"{attempt.revision}: {told}: {blockers.listed(long)}.")
+        session.report(f"{attempt.revision}: {attempt.title} may wait for long transactions: {blockers.listed(long)}.")
 
 
 def wait_for_replicas(session: Session, attempt: Attempt) -> None:
@@ -91,15 +90,15 @@ def wait_for_replicas(session: Session, attempt: Attempt) -> None:
             return
         told = ", ".join(f"{each.name} ({each.lag:.1f} s)" for each in behind)
         if attempt.seconds_left < 0:
-            raise Refused(f"{_given_up(attempt)}; replicas that are behind: {told}. Run it again.")
+            raise Refused(f"{_given_up(attempt)}; replicas behind: {told}. Run the command again.")
         if [each for each in behind if session.is_new(each.name)]:
-            session.report(f"{attempt.revision}: waits to {attempt.title}; replicas that are behind: {told}.")
+            session.report(f"{attempt.revision}: {attempt.title} waits; replicas behind: {told}.")
         pause(session.connection, _LAG_PAUSE_SECONDS)
 
 
 def _given_up(attempt: Attempt) -> str:
-    tried = f", {counted(attempt.attempts, 'try', 'tries')}" if attempt.attempts else ""
-    return f"{attempt.revision}: could not {attempt.title} in {counted(attempt.deadline_seconds, 'second')}{tried}"
+    tried = f", {counted(attempt.attempts, 'attempt')}" if attempt.attempts else ""
+    return f"{attempt.revision}: {attempt.title} gave up after {counted(attempt.deadline_seconds, 'second')}{tried}"
 
 
 def _found(session: Session, find: Callable[[], list[Blocker]]) -> list[Blocker]:

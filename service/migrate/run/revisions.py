@@ -183,7 +183,7 @@ class RevisionRunner:
         if (found := plan(script, self.session.dialect)) is not None:
             self.phases.undo(found)
         forget = partial(ledger.forget, self.session.connection, script.revision)
-        write_down(self.session, script.revision, "end the way back", forget)
+        write_down(self.session, script.revision, "the end of the rollback", forget)
         self.session.report(f"Take back what was done of {script.revision}: done.")
 
     def _end_downgrade_above(self, script: Script) -> None:
@@ -191,7 +191,7 @@ class RevisionRunner:
         if (found := plan(script, self.session.dialect)) is not None:
             self.phases.expand(found)
         remember = partial(ledger.remember, self.session.connection, script.revision, checksum(script))
-        write_down(self.session, script.revision, "end the way up", remember)
+        write_down(self.session, script.revision, "the end of the upgrade", remember)
         self.session.report(f"Do again what was taken back of {script.revision}: done.")
 
     def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:

@@ -32,7 +32,7 @@ def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase
     # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
     mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
-    write_down(executor.session, plan.revision, "begin the way back", mark)
+    write_down(executor.session, plan.revision, "the start of the rollback", mark)
     for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Backfill)):
         if is_fill:
             for part in group:
@@ -44,7 +44,7 @@ def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase
 def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Part]:
     for position in sorted(positions, reverse=True):
         step = plan.steps(phase)[position]
-        moves = step.undo or (Step(title=f"take back: {step.title}"),)
+        moves = step.undo or (Step(title=f"UNDO: {step.title}"),)
         for number, move in enumerate(moves, start=1):
             yield _Part(move, step, position, number == len(moves))
 
@@ -52,9 +52,9 @@ def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Pa
 def _undo_by_fill(executor: Executor, backfills: BackfillRunner, revision: str, phase: Phase, part: _Part) -> None:
     assert isinstance(part.move, Backfill)  # noqa: S101 - the caller's own
     note = partial(_note, executor, revision, phase, [part])
-    write_down(executor.session, revision, f"begin to {part.move.title}", partial(note, begins=True))
+    write_down(executor.session, revision, f"the start of {part.move.title}", partial(note, begins=True))
     backfills.do(revision, part.move)
-    write_down(executor.session, revision, "write down what was done", note)
+    write_down(executor.session, revision, "the write to the ledger", note)
 
 
 def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[_Part]) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
+    RowMapping,
     String,
     Table,
     Text,
@@ -30,6 +32,7 @@ from service.db.types import Key, UtcDateTime
 from service.migrate import naming
 from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
+from service.migrate.state.titles import current
 
 _METADATA = MetaData()
 
@@ -205,7 +208,7 @@ def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
 
 def make_whole(connection: Connection) -> None:
     """Note that the run which begins here makes an unused database, so that it goes on as one if it is killed."""
-    mark(connection, _WHOLE, Phase.EXPAND, [(Step(title="make an unused database"), 0)])
+    mark(connection, _WHOLE, Phase.EXPAND, [(Step(title="CREATE SCHEMA IN AN EMPTY DATABASE"), 0)])
 
 
 def is_made_whole(connection: Connection) -> bool:
@@ -267,10 +270,17 @@ def audit(connection: Connection, entries: Iterable[Entry]) -> None:
 
 
 def entries(connection: Connection) -> list[Any]:
-    """The lines of the audit, in the order they were written; none where no runner ever was."""
+    """The lines of the audit in order, with step titles in the words of this version; none without a ledger."""
     if not exists(connection):
         return []
-    return list(connection.execute(select(AUDIT).order_by(AUDIT.c.id)))
+    rows = connection.execute(select(AUDIT).order_by(AUDIT.c.id)).mappings()
+    return [SimpleNamespace(**{**row, "step": _current(row, connection.dialect.name)}) for row in rows]
+
+
+def _current(row: RowMapping, dialect: str) -> str:
+    step: str = row["step"]
+    # The line of a whole revision has its docstring's first line; steps of one transaction share a line.
+    return step if row["phase"] == "all" else "; ".join(current(each, dialect) for each in step.split("; "))
 
 
 def who() -> str:

@@ -26,7 +26,7 @@ MOMENT = "2026-11-28 08:25:37.437974"
 def history(project: Project) -> Project:
     """The revisions of the killed migrators, in which `ops.Fill` has its new name."""
     project.clear()
-    for file in FOLDER.glob("*.txt"):
+    for file in FOLDER.glob("000*.txt"):
         text = file.read_text().replace("ops.Fill(", "ops.Backfill(")
         (project.versions / f"{file.stem}.py").write_text(text)
     config.scripts.cache_clear()

@@ -127,7 +127,7 @@ async def test_a_refusal_inside_a_transaction_leaves_it_to_its_owner(it: Live, e
     before = await it.state()
     async with engine.connect() as connection:
         await connection.begin()
-        with pytest.raises(Refused, match="cannot be contracted: fill"):
+        with pytest.raises(Refused, match="cannot be contracted: the backfill of"):
             await call(connection, commands.contract, it.url)
         assert connection.in_transaction()
         await call(connection, commands.backfill, it.url)

@@ -124,7 +124,11 @@ UNKNOWN = "Can't locate revision identified by '0001_nonsense'. `roster db histo
 PURGED = "0002_change cannot be taken back: what it kept aside was purged: olds (2, on "
 REFUSALS = {
     "expanded": [
-        ("contract", 1, "0002_change cannot be contracted: fill things.slug and fill things.kind is not over."),
+        (
+            "contract",
+            1,
+            "0002_change cannot be contracted: the backfill of things.slug and things.kind is not complete.",
+        ),
         ("contract 0001_nonsense", 2, UNKNOWN),
         ("contract --undo 0001_nonsense", 2, UNKNOWN),
         ("backfill --sql", 2, "--sql prints the steps of one revision: name it"),
@@ -158,7 +162,9 @@ async def test_status_tells_why_a_backfill_stopped_and_that_it_is_not_well(empty
     async with live(empty_url, project, base=FILLING, rows=FILLED, up=COLUMN, backfill=backfill) as it:
         await it.up()
         refused = await call(it.url, "backfill")
-        why = "0002_change: fill t.b: its function failed at the row 1 of t: IndexError('string index out of range')."
+        why = (
+            "0002_change: BACKFILL t.b: its function failed at the row 1 of t: IndexError('string index out of range')."
+        )
         assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", f"Error: {why}\n")
         result = await call(it.url, "status")
         assert result.exit_code == 1

@@ -198,7 +198,7 @@ async def test_a_revision_that_waits_for_a_lock_lets_go_and_is_tried_again(
         while not told:
             await asyncio.sleep(0.01)
         assert re.match(
-            r"0003_add_address_to_users: waits to add the column users\.address; in the way: a session "
+            r"0003_add_address_to_users: ADD COLUMN users\.address waits, blocked by a session "
             r"\(pid \d+, open for \d+\.\d s, idle in transaction\): SELECT \* FROM users\.",
             told[0],
         )

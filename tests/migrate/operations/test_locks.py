@@ -102,4 +102,4 @@ def test_only_what_cannot_be_in_a_transaction_is_alone(project: Project) -> None
     for step in (step for sequence in every_sequence(project) for step in sequence):
         concurrently = any(" CONCURRENTLY " in each for each in step.statements)
         # Indexes are made of those that are there.
-        assert step.alone == (concurrently or step.title.startswith("build the indexes of ")), step.title
+        assert step.alone == (concurrently or step.title.startswith("CREATE INDEXES ")), step.title

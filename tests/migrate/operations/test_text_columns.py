@@ -10,28 +10,28 @@ CASES = {
         up='ops.add_column("t", sa.Column("d", sa.String(50)))',
         postgresql="""
         expand:
-        - bring t.d back (ACCESS EXCLUSIVE on t, if need be)
+        - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
-          < keep t.d aside (ACCESS EXCLUSIVE on t)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t DROP COLUMN d
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d VARCHAR(50)
-          < keep t.d aside (ACCESS EXCLUSIVE on t)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t DROP COLUMN d
         """,
         sqlite="""
         expand:
-        - bring t.d back (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN d VARCHAR(50)
-          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -40,29 +40,29 @@ CASES = {
         up='ops.add_column("t", sa.Column("d", sa.DateTime(), server_default=ops.now(), nullable=False))',
         postgresql="""
         expand:
-        - bring t.d back (ACCESS EXCLUSIVE on t, if need be)
+        - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
-          < keep t.d aside (ACCESS EXCLUSIVE on t)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t DROP COLUMN d
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TIMESTAMP WITHOUT TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL
-          < keep t.d aside (ACCESS EXCLUSIVE on t)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t DROP COLUMN d
         """,
         sqlite="""
         expand:
-        - bring t.d back (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, d DATETIME
               DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL, CONSTRAINT ck CHECK (b > 0))
-          < keep t.d aside (ACCESS EXCLUSIVE on t): there is nothing to do
-          < drop the column t.d (ACCESS EXCLUSIVE on t, if need be)
+          < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -73,16 +73,16 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
-          < drop the column t.d (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN d
         """,
         sqlite="""
         expand:
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
-          < drop the column t.d (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -93,27 +93,27 @@ CASES = {
         contract:
         ? t.c is not as it is told to be
         ? t.c cannot be dropped while something uses it; drop that first
-        - keep t.c aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
-          < add the column t.c (ACCESS EXCLUSIVE on t, if need be)
+          < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN c TEXT
-          < bring t.c back (ACCESS EXCLUSIVE on t)
+          < RESTORE COLUMN t.c FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
         purge:
-        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_c
         """,
         sqlite="""
         contract:
         ? t.c is not as it is told to be
         ? t.c cannot be dropped while something uses it; drop that first
-        - keep t.c aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
-          < add the column t.c (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < bring t.c back (ACCESS EXCLUSIVE on t)
+          < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < RESTORE COLUMN t.c FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
         purge:
-        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, CONSTRAINT ck CHECK (b >
               0))
         """,
@@ -124,23 +124,23 @@ CASES = {
         contract:
         ? t.a is not as it is told to be
         ? t.a cannot be dropped while something uses it; drop that first
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
-          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.a IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
-        - keep t.a aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
-          < add the column t.a (ACCESS EXCLUSIVE on t, if need be)
+          < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN a TEXT
-          < bring t.a back (ACCESS EXCLUSIVE on t)
+          < RESTORE COLUMN t.a FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
         purge:
-        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_a
         undo contract:
         ? t.a may not be NULL, and some rows were written without a value for it
@@ -149,19 +149,19 @@ CASES = {
         contract:
         ? t.a is not as it is told to be
         ? t.a cannot be dropped while something uses it; drop that first
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
-        - keep t.a aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
-          < add the column t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < bring t.a back (ACCESS EXCLUSIVE on t)
+          < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < RESTORE COLUMN t.a FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
         purge:
-        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
         undo contract:
         ? t.a may not be NULL, and some rows were written without a value for it

@@ -10,20 +10,20 @@ CASES = {
         up='ops.drop_constraint("t", sa.CheckConstraint("b > 0", name="ck"))',
         postgresql="""
         expand:
-        - drop ck of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck
-          < hold new rows of t to ck (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT ck ON t NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck CHECK (b > 0) NOT VALID
-          < hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CONSTRAINT ck ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck
         undo:
         ? Some rows of t are not so that b > 0
         """,
         sqlite="""
         expand:
-        - drop ck of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT)
-          < add ck to t (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
@@ -35,12 +35,12 @@ CASES = {
         up='ops.drop_constraint("t", sa.UniqueConstraint("c", name="uq"))',
         postgresql="""
         expand:
-        - drop uq of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT uq
-          < build the unique index uq of t (SHARE UPDATE EXCLUSIVE on t, alone)
+          < CREATE UNIQUE INDEX CONCURRENTLY uq ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS uq
             CREATE UNIQUE INDEX CONCURRENTLY uq ON t (c)
-          < make uq a constraint of t (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT uq ON t USING INDEX (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT uq UNIQUE USING INDEX uq
         undo:
         ? Several rows of t have one c
@@ -48,9 +48,9 @@ CASES = {
         """,
         sqlite="""
         expand:
-        - drop uq of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)
-          < add uq to t (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT, CONSTRAINT uq UNIQUE (c))
         undo:
         ? Several rows of t have one c
@@ -65,11 +65,11 @@ CASES = {
         up='ops.drop_constraint("t", sa.ForeignKeyConstraint(["u_id"], ["u.id"], name="fk"))',
         postgresql="""
         expand:
-        - drop fk of t (ACCESS EXCLUSIVE on t, u)
+        - DROP CONSTRAINT fk ON t (ACCESS EXCLUSIVE on t, u)
             ALTER TABLE t DROP CONSTRAINT fk
-          < hold new rows of t to fk (SHARE ROW EXCLUSIVE on t, u)
+          < ADD CONSTRAINT fk ON t NOT VALID (SHARE ROW EXCLUSIVE on t, u)
             ALTER TABLE t ADD CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u (id) NOT VALID
-          < hold all rows of t to fk (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CONSTRAINT fk ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT fk
         undo:
         ? Some rows of t have a u_id that u has not
@@ -78,9 +78,9 @@ CASES = {
         """,
         sqlite="""
         expand:
-        - drop fk of t (ACCESS EXCLUSIVE on t, u)
+        - DROP CONSTRAINT fk ON t (ACCESS EXCLUSIVE on t, u)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER)
-          < add fk to t (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT fk ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
               (id))
         undo:
@@ -96,15 +96,15 @@ CASES = {
         postgresql="""
         expand:
         ? Some rows of t are not so that b >= 0
-        - replace ck of t (ACCESS EXCLUSIVE on t)
+        - REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck
             ALTER TABLE t ADD CONSTRAINT ck CHECK (b >= 0) NOT VALID
-          < replace ck of t (ACCESS EXCLUSIVE on t)
+          < REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck
             ALTER TABLE t ADD CONSTRAINT ck CHECK (b > 0) NOT VALID
-          < hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CONSTRAINT ck ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck
-        - hold all rows of t to ck (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CONSTRAINT ck ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck
         undo:
         ? Some rows of t are not so that b > 0
@@ -112,10 +112,10 @@ CASES = {
         sqlite="""
         expand:
         ? Some rows of t are not so that b >= 0
-        - replace ck of t (ACCESS EXCLUSIVE on t)
+        - REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b >= 0))
-          < replace ck of t (ACCESS EXCLUSIVE on t)
+          < REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
@@ -139,15 +139,15 @@ CASES = {
         ? Some rows of t have a u_id that u has not
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
-        - replace fk of t by fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
+        - REPLACE CONSTRAINT fk ON t BY fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
             ALTER TABLE t DROP CONSTRAINT fk
             ALTER TABLE t ADD CONSTRAINT fk_t_u_id_u FOREIGN KEY(u_id) REFERENCES u (id) ON DELETE CASCADE NOT VALID
-          < replace fk_t_u_id_u of t by fk (ACCESS EXCLUSIVE on t, u)
+          < REPLACE CONSTRAINT fk_t_u_id_u ON t BY fk (ACCESS EXCLUSIVE on t, u)
             ALTER TABLE t DROP CONSTRAINT fk_t_u_id_u
             ALTER TABLE t ADD CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u (id) NOT VALID
-          < hold all rows of t to fk (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CONSTRAINT fk ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT fk
-        - hold all rows of t to fk_t_u_id_u (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CONSTRAINT fk_t_u_id_u ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT fk_t_u_id_u
         undo:
         ? Some rows of t have a u_id that u has not
@@ -158,10 +158,10 @@ CASES = {
         ? Some rows of t have a u_id that u has not
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
-        - replace fk of t by fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
+        - REPLACE CONSTRAINT fk ON t BY fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk_t_u_id_u FOREIGN KEY(u_id)
               REFERENCES u (id) ON DELETE CASCADE)
-          < replace fk_t_u_id_u of t by fk (ACCESS EXCLUSIVE on t, u)
+          < REPLACE CONSTRAINT fk_t_u_id_u ON t BY fk (ACCESS EXCLUSIVE on t, u)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
               (id))
         undo:

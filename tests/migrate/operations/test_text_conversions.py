@@ -20,24 +20,24 @@ CASES = {
         expand:
         ? t.c is not as it is told to be
         ? t.c cannot change its type: the new column would not have what uses it; drop that first
-        - add the column t._next_c (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
-          < drop the column t._next_c (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
-        - create the trigger roster_type_t__next_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := (CAST(NEW.c AS integer)); RETURN NEW; END $$
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
-          < drop the trigger roster_type_t__next_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_type_t__next_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
-        - fill t._next_c along id
+        - BACKFILL t._next_c along id
             where _next_c IS DISTINCT FROM (CAST(c AS integer))
             set _next_c = (CAST(c AS integer))
         settle:
-        - let t.c be of its new type (ACCESS EXCLUSIVE on t)
+        - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
@@ -49,7 +49,7 @@ CASES = {
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             DO $touch$ …
-          < let t.c be of its old type (ACCESS EXCLUSIVE on t)
+          < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
@@ -59,43 +59,43 @@ CASES = {
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             DO $touch$ …
         contract:
-        - leave t._trash_0002_c to the way back (none)
-          < fill t._trash_0002_c along id
+        - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
+          < BACKFILL t._trash_0002_c along id
             where c IS DISTINCT FROM (CAST(_trash_0002_c AS integer)) AND _trash_0002_c IS DISTINCT FROM (CAST(c AS
               text))
             set _trash_0002_c = (CAST(c AS text))
-        - drop the trigger roster_type_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
-          < create the trigger roster_type_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
-        - leave the column t._trash_0002_c to the way back (none)
-          < add the column t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
+        - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
+          < ADD COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
         purge:
-        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_c
         """,
         sqlite="""
         expand:
         ? t.c is not as it is told to be
-        - change the type of t.c, and keep its values aside (ACCESS EXCLUSIVE on t)
+        - SET DATA TYPE t.c, COPY OLD VALUES TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
             UPDATE t SET _trash_0002_c = c
             UPDATE t SET c = (CAST(_trash_0002_c AS integer))
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c INTEGER, _trash_0002_c
               TEXT, CONSTRAINT ck CHECK (b > 0))
-          < change the type of t.c (ACCESS EXCLUSIVE on t)
+          < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             UPDATE t SET _trash_0002_c = (CAST(c AS text)) WHERE c IS NOT (CAST(_trash_0002_c AS integer)) OR
               (_trash_0002_c IS NULL AND c IS NOT NULL)
             UPDATE t SET c = _trash_0002_c
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         contract:
-        - leave t.c as it was to the way back (none)
+        - KEEP COLUMN t.c FOR DOWNGRADE (none)
         purge:
-        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c INTEGER, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -107,24 +107,24 @@ CASES = {
         expand:
         ? t.c is not as it is told to be
         ? t.c cannot change its type: the new column would not have what uses it; drop that first
-        - add the column t._next_c (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
-          < drop the column t._next_c (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
-        - create the trigger roster_type_t__next_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := NEW.c; RETURN NEW; END $$
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
-          < drop the trigger roster_type_t__next_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_type_t__next_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
-        - fill t._next_c along id
+        - BACKFILL t._next_c along id
             where _next_c IS DISTINCT FROM c
             set _next_c = c
         settle:
-        - let t.c be of its new type (ACCESS EXCLUSIVE on t)
+        - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
@@ -135,7 +135,7 @@ CASES = {
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             DO $touch$ …
-          < let t.c be of its old type (ACCESS EXCLUSIVE on t)
+          < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
@@ -145,29 +145,29 @@ CASES = {
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             DO $touch$ …
         contract:
-        - leave t._trash_0002_c to the way back (none)
-          < fill t._trash_0002_c along id
+        - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
+          < BACKFILL t._trash_0002_c along id
             where c IS DISTINCT FROM _trash_0002_c AND _trash_0002_c IS DISTINCT FROM c
             set _trash_0002_c = c
-        - drop the trigger roster_type_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
-          < create the trigger roster_type_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
-        - leave the column t._trash_0002_c to the way back (none)
-          < add the column t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
+        - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
+          < ADD COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_c VARCHAR(100)
         purge:
-        - drop the column t._trash_0002_c (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_c
         """,
         sqlite="""
         expand:
         ? t.c is not as it is told to be
-        - change the type of t.c (ACCESS EXCLUSIVE on t)
+        - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
-          < change the type of t.c (ACCESS EXCLUSIVE on t)
+          < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(100))
         """,
     ),

@@ -10,17 +10,17 @@ CASES = {
         up='ops.set_default("t", "b", "2", was="1")',
         postgresql="""
         expand:
-        - set the default of t.b (ACCESS EXCLUSIVE on t)
+        - SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b SET DEFAULT 2
-          < set the default of t.b (ACCESS EXCLUSIVE on t)
+          < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b SET DEFAULT 1
         """,
         sqlite="""
         expand:
-        - set the default of t.b (ACCESS EXCLUSIVE on t)
+        - SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 2, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
-          < set the default of t.b (ACCESS EXCLUSIVE on t)
+          < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -29,17 +29,17 @@ CASES = {
         up='ops.set_default("t", "c", ops.now(), was=None)',
         postgresql="""
         expand:
-        - set the default of t.c (ACCESS EXCLUSIVE on t)
+        - SET DEFAULT t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c SET DEFAULT CURRENT_TIMESTAMP
-          < drop the default of t.c (ACCESS EXCLUSIVE on t)
+          < DROP DEFAULT t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c DROP DEFAULT
         """,
         sqlite="""
         expand:
-        - set the default of t.c (ACCESS EXCLUSIVE on t)
+        - SET DEFAULT t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT DEFAULT
               (strftime('%Y-%m-%d %H:%M:%f000', 'now')), CONSTRAINT ck CHECK (b > 0))
-          < drop the default of t.c (ACCESS EXCLUSIVE on t)
+          < DROP DEFAULT t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -48,17 +48,17 @@ CASES = {
         up='ops.set_default("t", "b", None, was="1")',
         postgresql="""
         expand:
-        - drop the default of t.b (ACCESS EXCLUSIVE on t)
+        - DROP DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b DROP DEFAULT
-          < set the default of t.b (ACCESS EXCLUSIVE on t)
+          < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b SET DEFAULT 1
         """,
         sqlite="""
         expand:
-        - drop the default of t.b (ACCESS EXCLUSIVE on t)
+        - DROP DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < set the default of t.b (ACCESS EXCLUSIVE on t)
+          < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,

@@ -10,19 +10,19 @@ CASES = {
         up='ops.create_index("ix_t_c", "t", ["c", "a"])',
         postgresql="""
         expand:
-        - build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+        - CREATE INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
             CREATE INDEX CONCURRENTLY ix_t_c ON t (c, a)
-          < drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+          < DROP INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
-        - look at what t holds, for ix_t_c (SHARE UPDATE EXCLUSIVE on t)
+        - ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""
         expand:
-        - build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+        - CREATE INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             CREATE INDEX ix_t_c ON t (c, a)
-          < drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+          < DROP INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             DROP INDEX IF EXISTS ix_t_c
         """,
     ),
@@ -35,12 +35,12 @@ CASES = {
         ? Several rows of t have one lower(c) and a
             SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
               HAVING count(*) > 1 ORDER BY lower(c), a
-        - build the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t, alone)
+        - CREATE INDEX CONCURRENTLY ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_lower
             CREATE UNIQUE INDEX CONCURRENTLY ix_t_lower ON t USING btree (lower(c), a DESC) WHERE b > 0
-          < drop the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t, alone)
+          < DROP INDEX CONCURRENTLY ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_lower
-        - look at what t holds, for ix_t_lower (SHARE UPDATE EXCLUSIVE on t)
+        - ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""
@@ -48,9 +48,9 @@ CASES = {
         ? Several rows of t have one lower(c) and a
             SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
               HAVING count(*) > 1 ORDER BY lower(c), a
-        - build the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t)
+        - CREATE INDEX ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t)
             CREATE UNIQUE INDEX ix_t_lower ON t (lower(c), a DESC) WHERE b > 0
-          < drop the index ix_t_lower of t (SHARE UPDATE EXCLUSIVE on t)
+          < DROP INDEX ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t)
             DROP INDEX IF EXISTS ix_t_lower
         """,
     ),
@@ -62,19 +62,19 @@ CASES = {
         up='ops.drop_index("ix_t_c", "t", ["c"])',
         postgresql="""
         expand:
-        - drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+        - DROP INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
-          < build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t, alone)
+          < CREATE INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
             CREATE INDEX CONCURRENTLY ix_t_c ON t (c)
-          < look at what t holds, for ix_t_c (SHARE UPDATE EXCLUSIVE on t)
+          < ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""
         expand:
-        - drop the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+        - DROP INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             DROP INDEX IF EXISTS ix_t_c
-          < build the index ix_t_c of t (SHARE UPDATE EXCLUSIVE on t)
+          < CREATE INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             CREATE INDEX ix_t_c ON t (c)
         """,
     ),

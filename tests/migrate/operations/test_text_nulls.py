@@ -11,64 +11,64 @@ CASES = {
         postgresql="""
         expand:
         ? t.c needs no change
-        - create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               NULL THEN NEW.c := (SELECT 'unknown' FROM (SELECT NEW.*) AS written); END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_fill_t_c()
-          < drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_fill_t_c ON t
             DROP FUNCTION IF EXISTS roster_fill_t_c()
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = 'unknown'
         settle:
-        - check that new rows have t.c (ACCESS EXCLUSIVE on t)
+        - ADD CHECK (t.c IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c_not_null CHECK (c IS NOT NULL) NOT VALID
-          < check no more that new rows have t.c (ACCESS EXCLUSIVE on t)
+          < DROP CHECK (t.c IS NOT NULL) (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
-        - check that all rows have t.c (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CHECK (t.c IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_c_not_null
-        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
-          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c DROP NOT NULL
         contract:
-        - drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_fill_t_c ON t
             DROP FUNCTION IF EXISTS roster_fill_t_c()
-          < create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
             CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
         """,
         sqlite="""
         expand:
         ? t.c needs no change
-        - create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown'
               WHERE id = NEW.id; END
             CREATE TRIGGER roster_fill_t_c_2 AFTER UPDATE OF c ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c =
               'unknown' WHERE id = NEW.id; END
-          < drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_fill_t_c_1
             DROP TRIGGER IF EXISTS roster_fill_t_c_2
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = 'unknown'
         contract:
-        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))
-          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
-        - drop the trigger roster_fill_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_fill_t_c_1
             DROP TRIGGER IF EXISTS roster_fill_t_c_2
-          < create the trigger roster_fill_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown' …
             CREATE TRIGGER roster_fill_t_c_2 AFTER UPDATE OF c ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = …
         """,
@@ -79,26 +79,26 @@ CASES = {
         contract:
         ? t.c needs no change
         ? t.c has no value in some rows
-        - check that new rows have t.c (ACCESS EXCLUSIVE on t)
+        - ADD CHECK (t.c IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c_not_null CHECK (c IS NOT NULL) NOT VALID
-          < check no more that new rows have t.c (ACCESS EXCLUSIVE on t)
+          < DROP CHECK (t.c IS NOT NULL) (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
-        - check that all rows have t.c (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CHECK (t.c IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_c_not_null
-        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_c_not_null
-          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c DROP NOT NULL
         """,
         sqlite="""
         contract:
         ? t.c needs no change
         ? t.c has no value in some rows
-        - let t.c be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))
-          < let t.c be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -108,13 +108,13 @@ CASES = {
         postgresql="""
         expand:
         ? t.a needs no change
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
-          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.a IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         undo:
@@ -123,10 +123,10 @@ CASES = {
         sqlite="""
         expand:
         ? t.a needs no change
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:

@@ -15,9 +15,9 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - create the function t_told (none)
+        - CREATE FUNCTION t_told (none)
             CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
-          < drop the function t_told (none)
+          < DROP FUNCTION t_told (none)
             DROP FUNCTION t_told()
         """,
         sqlite="",
@@ -31,9 +31,9 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - drop the function t_told (none)
+        - DROP FUNCTION t_told (none)
             DROP FUNCTION t_told()
-          < create the function t_told (none)
+          < CREATE FUNCTION t_told (none)
             CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
         """,
         sqlite="",
@@ -49,16 +49,16 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()
-          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER t_told ON t
         """,
         sqlite="""
         expand:
-        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
-          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER t_told
         """,
     ),
@@ -71,9 +71,9 @@ CASES = {
         postgresql="",
         sqlite="""
         expand:
-        - create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
-          < drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER t_told
         """,
     ),
@@ -92,16 +92,16 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER t_told ON t
-          < create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()
         """,
         sqlite="""
         expand:
-        - drop the trigger t_told of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER t_told
-          < create the trigger t_told of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
         """,
     ),
@@ -117,39 +117,39 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               NULL OR (TG_OP = 'UPDATE' AND NEW.a::text IS DISTINCT FROM OLD.a::text AND NEW.c::text IS NOT DISTINCT
               FROM OLD.c::text) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*) AS written); END IF;
               RETURN NEW; END $$
             CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_follow_t_c()
-          < drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c ON t
             DROP FUNCTION IF EXISTS roster_follow_t_c()
         contract:
-        - drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c ON t
             DROP FUNCTION IF EXISTS roster_follow_t_c()
-          < create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c …
             CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
         """,
         sqlite="""
         expand:
-        - create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = substr(a,
               1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
             CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c
               BEGIN UPDATE t SET c = substr(a, 1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
-          < drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c_1
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
         contract:
-        - drop the trigger roster_follow_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c_1
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
-          < create the trigger roster_follow_t_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = …
             CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c …
         """,
@@ -167,7 +167,7 @@ CASES = {
         expand:
         - Send whole rows to whoever follows the changes (ACCESS EXCLUSIVE on t)
             ALTER TABLE t REPLICA IDENTITY FULL
-          < take back: Send whole rows to whoever follows the changes (ACCESS EXCLUSIVE on t)
+          < UNDO: Send whole rows to whoever follows the changes (ACCESS EXCLUSIVE on t)
             ALTER TABLE t REPLICA IDENTITY DEFAULT
         """,
         sqlite="",
@@ -187,14 +187,14 @@ CASES = {
         expand:
         - One row that the new code refers to (none)
             INSERT INTO t (id, a) VALUES (0, 'nobody')
-          < take back: One row that the new code refers to (none)
+          < UNDO: One row that the new code refers to (none)
             DELETE FROM t WHERE id = 0
         """,
         sqlite="""
         expand:
         - One row that the new code refers to (none)
             INSERT INTO t (id, a) VALUES (0, 'nobody')
-          < take back: One row that the new code refers to (none)
+          < UNDO: One row that the new code refers to (none)
             DELETE FROM t WHERE id = 0
         """,
     ),

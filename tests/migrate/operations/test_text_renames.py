@@ -15,26 +15,26 @@ CASES = {
         postgresql="""
         expand:
         ? t has columns that the code before would not see under the old name; tell them all
-        - rename t to u, and keep the old name as a view (ACCESS EXCLUSIVE on t)
+        - RENAME TABLE t TO u, CREATE VIEW t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME TO u
             DO $name$ …
             CREATE VIEW t WITH (security_invoker = true) AS SELECT id, c FROM u
             DO $grant$ …
-          < rename u to t (ACCESS EXCLUSIVE on u, t)
+          < RENAME TABLE u TO t (ACCESS EXCLUSIVE on u, t)
             DROP VIEW IF EXISTS t
             ALTER TABLE u RENAME TO t
             DO $name$ …
         contract:
-        - drop the view t (ACCESS EXCLUSIVE on t)
+        - DROP VIEW t (ACCESS EXCLUSIVE on t)
             DROP VIEW t
-          < keep t as a view of u (none)
+          < CREATE VIEW t AS TABLE u (none)
             CREATE VIEW t WITH (security_invoker = true) AS SELECT id, c FROM u
             DO $grant$ …
         """,
         sqlite="""
         expand:
         ? t has columns that the code before would not see under the old name; tell them all
-        - make u, a twin of t (ACCESS EXCLUSIVE on t)
+        - CREATE MIRROR TABLE u OF t (ACCESS EXCLUSIVE on t)
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
             CREATE INDEX "ix_t_c_twin" ON "u" (c)
@@ -55,7 +55,7 @@ CASES = {
             CREATE TRIGGER "roster_twin_u_delete" AFTER DELETE ON "u" BEGIN DELETE FROM "t" WHERE "id" IS OLD."id";
               END
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)
-          < drop u, the twin of t (ACCESS EXCLUSIVE on t)
+          < DROP MIRROR TABLE u OF t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS "roster_twin_t_insert"
             DROP TRIGGER IF EXISTS "roster_twin_t_update"
             DROP TRIGGER IF EXISTS "roster_twin_t_delete"
@@ -64,7 +64,7 @@ CASES = {
             DROP TRIGGER IF EXISTS "roster_twin_u_delete"
             DROP TABLE IF EXISTS "u"
         contract:
-        - give t the name of its twin u (ACCESS EXCLUSIVE on t)
+        - RENAME TABLE t TO u, DROP MIRROR TABLE u (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS "roster_twin_t_insert"
             DROP TRIGGER IF EXISTS "roster_twin_t_update"
             DROP TRIGGER IF EXISTS "roster_twin_t_delete"
@@ -73,9 +73,9 @@ CASES = {
             DROP TRIGGER IF EXISTS "roster_twin_u_delete"
             DROP TABLE IF EXISTS "u"
             ALTER TABLE t RENAME TO u
-          < rename u to t (ACCESS EXCLUSIVE on u)
+          < RENAME TABLE u TO t (ACCESS EXCLUSIVE on u)
             ALTER TABLE u RENAME TO t
-          < make u, a twin of t (ACCESS EXCLUSIVE on t)
+          < CREATE MIRROR TABLE u OF t (ACCESS EXCLUSIVE on t)
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
             CREATE INDEX "ix_t_c_twin" ON "u" (c)
@@ -95,11 +95,11 @@ CASES = {
         postgresql="""
         expand:
         ? t.a is not as it is told to be
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT
-          < drop the column t.d (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN d
-        - create the trigger roster_sync_t_d of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP =
               'INSERT' THEN IF NOT (NEW.d IS DISTINCT FROM NULL) AND (NEW.a IS DISTINCT FROM NULL OR NEW.d IS NULL)
               THEN NEW.d := NEW.a; ELSIF NOT (NEW.a IS DISTINCT FROM NULL) THEN NEW.a := NEW.d; END IF; ELSIF NEW.d IS
@@ -108,54 +108,54 @@ CASES = {
               NEW.a THEN NEW.d := NEW.a; END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_d()
-          < drop the trigger roster_sync_t_d of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d ON t
             DROP FUNCTION IF EXISTS roster_sync_t_d()
         backfill:
-        - fill t.d along id
+        - BACKFILL t.d along id
             where d IS DISTINCT FROM a
             set d = a
         settle:
-        - check that new rows have t.d (ACCESS EXCLUSIVE on t)
+        - ADD CHECK (t.d IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_d_not_null CHECK (d IS NOT NULL) NOT VALID
-          < check no more that new rows have t.d (ACCESS EXCLUSIVE on t)
+          < DROP CHECK (t.d IS NOT NULL) (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_d_not_null
-        - check that all rows have t.d (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CHECK (t.d IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_d_not_null
-        - let t.d be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN d SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_d_not_null
-          < let t.d be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN d DROP NOT NULL
         contract:
         ? t.a cannot give way to d while something uses it; drop that in contract()
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
-          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.a IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
-        - leave t.a to the way back (none)
-          < fill t.a along id
+        - BACKFILL t.a ON DOWNGRADE (none)
+          < BACKFILL t.a along id
             where d IS DISTINCT FROM a
             set a = d
-        - drop the trigger roster_sync_t_d of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d ON t
             DROP FUNCTION IF EXISTS roster_sync_t_d()
-          < create the trigger roster_sync_t_d of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = …
             CREATE TRIGGER roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
-        - keep t.a aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
-          < add the column t.a (ACCESS EXCLUSIVE on t, if need be)
+          < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN a TEXT
-          < bring t.a back (ACCESS EXCLUSIVE on t)
+          < RESTORE COLUMN t.a FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
         purge:
-        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_a
         undo contract:
         ? t.a may not be NULL, and some rows have no d to make one of
@@ -163,18 +163,18 @@ CASES = {
         sqlite="""
         expand:
         ? t.a is not as it is told to be
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
-        - add the column t.d (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN d TEXT
-          < drop the column t.d (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-        - create the trigger roster_sync_t_d of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t WHEN NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = CASE
               WHEN NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) THEN NEW.a ELSE NEW.d END, a =
               CASE WHEN NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) OR NEW.a IS NOT NULL THEN
@@ -183,40 +183,40 @@ CASES = {
               NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = NEW.a WHERE id = NEW.id; END
             CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d IS NOT OLD.d AND NEW.a IS OLD.a AND
               NEW.d IS NOT NEW.a BEGIN UPDATE t SET a = NEW.d WHERE id = NEW.id; END
-          < drop the trigger roster_sync_t_d of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d_1
             DROP TRIGGER IF EXISTS roster_sync_t_d_2
             DROP TRIGGER IF EXISTS roster_sync_t_d_3
-        - fill t.d (ACCESS EXCLUSIVE on t)
+        - BACKFILL t.d (ACCESS EXCLUSIVE on t)
             UPDATE t SET d = a WHERE d IS NOT a
         contract:
         ? t.a cannot give way to d while something uses it; drop that in contract()
-        - let t.d be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))
-          < let t.d be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, d TEXT, CONSTRAINT ck
               CHECK (b > 0))
-        - let t.a be NULL (ACCESS EXCLUSIVE on t): there is nothing to do
-        - leave t.a to the way back (none)
-          < fill t.a along id
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t): there is nothing to do
+        - BACKFILL t.a ON DOWNGRADE (none)
+          < BACKFILL t.a along id
             where d IS NOT a
             set a = d
-        - drop the trigger roster_sync_t_d of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d_1
             DROP TRIGGER IF EXISTS roster_sync_t_d_2
             DROP TRIGGER IF EXISTS roster_sync_t_d_3
-          < create the trigger roster_sync_t_d of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t WHEN NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = CASE …
             CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.d IS OLD.d AND …
             CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d IS NOT OLD.d AND NEW.a IS OLD.a AND …
-        - keep t.a aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
-          < add the column t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < bring t.a back (ACCESS EXCLUSIVE on t)
+          < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < RESTORE COLUMN t.a FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_a TO a
         purge:
-        - drop the column t._trash_0002_a (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL, CONSTRAINT ck
               CHECK (b > 0))
         undo contract:

@@ -10,13 +10,13 @@ CASES = {
         backfill='ops.Backfill(name="t.c", table="t", left="c IS NULL", assign={"c": "lower(a)"})',
         postgresql="""
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = lower(a)
         """,
         sqlite="""
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = lower(a)
         """,
@@ -32,13 +32,13 @@ CASES = {
         """,
         postgresql="""
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = split_part(a, '-', 1)
         """,
         sqlite="""
         backfill:
-        - fill t.c along id
+        - BACKFILL t.c along id
             where c IS NULL
             set c = substr(a, 1, instr(a, '-') - 1)
         """,
@@ -57,13 +57,13 @@ CASES = {
         """,
         postgresql="""
         backfill:
-        - fill t.c along a, id
+        - BACKFILL t.c along a, id
             where c IS NULL
             read a and write c by a function
         """,
         sqlite="""
         backfill:
-        - fill t.c along a, id
+        - BACKFILL t.c along a, id
             where c IS NULL
             read a and write c by a function
         """,
@@ -82,13 +82,13 @@ CASES = {
         """,
         postgresql="""
         backfill:
-        - fill u along id
+        - BACKFILL u along id
             where NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id)
             INSERT INTO u SELECT id FROM t WHERE {batch} FOR NO KEY UPDATE ON CONFLICT DO NOTHING
         """,
         sqlite="""
         backfill:
-        - fill u along id
+        - BACKFILL u along id
             where NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id)
             INSERT INTO u SELECT id FROM t WHERE {batch} ON CONFLICT DO NOTHING
         """,
@@ -101,31 +101,31 @@ CASES = {
         postgresql="""
         contract:
         ? t.a needs no change
-        - leave t.a to the way back (none)
-          < fill t.a along id
+        - BACKFILL t.a ON DOWNGRADE (none)
+          < BACKFILL t.a along id
             where a IS NULL
             set a = 'unknown'
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
-          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.a IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         """,
         sqlite="""
         contract:
         ? t.a needs no change
-        - leave t.a to the way back (none)
-          < fill t.a along id
+        - BACKFILL t.a ON DOWNGRADE (none)
+          < BACKFILL t.a along id
             where a IS NULL
             set a = 'unknown'
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         """,
@@ -155,13 +155,13 @@ CASES = {
         postgresql="""
         expand:
         ? t.a needs no change
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
-          < check that new rows have t.a (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_a_not_null CHECK (a IS NOT NULL) NOT VALID
-          < check that all rows have t.a (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.a IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_a_not_null
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         undo:
@@ -170,10 +170,10 @@ CASES = {
         sqlite="""
         expand:
         ? t.a needs no change
-        - let t.a be NULL (ACCESS EXCLUSIVE on t)
+        - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
-          < let t.a be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
@@ -186,34 +186,34 @@ CASES = {
         postgresql="""
         expand:
         ? Some rows of t are not so that c <> ''
-        - hold new rows of t to ck_t_c (ACCESS EXCLUSIVE on t)
+        - ADD CONSTRAINT ck_t_c ON t NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c CHECK (c <> '') NOT VALID
-          < drop ck_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck_t_c
-        - hold all rows of t to ck_t_c (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CONSTRAINT ck_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_c
         undo:
-        - drop ck_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck_t_c
-          < hold new rows of t to ck_t_c (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT ck_t_c ON t NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c CHECK (c <> '') NOT VALID
-          < hold all rows of t to ck_t_c (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CONSTRAINT ck_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_c
         """,
         sqlite="""
         expand:
         ? Some rows of t are not so that c <> ''
-        - add ck_t_c to t (ACCESS EXCLUSIVE on t)
+        - ADD CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0), CONSTRAINT ck_t_c CHECK (c <> ''))
-          < drop ck_t_c of t (ACCESS EXCLUSIVE on t)
+          < DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
-        - drop ck_t_c of t (ACCESS EXCLUSIVE on t)
+        - DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
-          < add ck_t_c to t (ACCESS EXCLUSIVE on t)
+          < ADD CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0), CONSTRAINT ck_t_c CHECK (c <> ''))
         """,

@@ -20,11 +20,11 @@ CASES = {
         postgresql="""
         expand:
         ? t.minutes is not as it is told to be
-        - add the column t.seconds (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'
-          < drop the column t.seconds (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN seconds
-        - create the trigger roster_sync_t_seconds of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_seconds() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP
               = 'INSERT' THEN IF NOT (NEW.seconds IS DISTINCT FROM CAST('60' AS INTEGER)) AND (NEW.minutes IS DISTINCT
               FROM CAST('1' AS INTEGER) OR NEW.seconds IS NULL) THEN NEW.seconds := (NEW.minutes * 60); ELSIF NOT
@@ -36,44 +36,44 @@ CASES = {
               NEW.seconds := (NEW.minutes * 60); END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_seconds()
-          < drop the trigger roster_sync_t_seconds of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds ON t
             DROP FUNCTION IF EXISTS roster_sync_t_seconds()
         backfill:
-        - fill t.seconds along id
+        - BACKFILL t.seconds along id
             where seconds IS DISTINCT FROM (minutes * 60) AND (seconds IS NULL OR minutes IS DISTINCT FROM (seconds
               / 60))
             set seconds = minutes * 60
         contract:
         ? t.minutes cannot give way to seconds while something uses it; drop that in contract()
-        - leave t.minutes to the way back (none)
-          < fill t.minutes along id
+        - BACKFILL t.minutes ON DOWNGRADE (none)
+          < BACKFILL t.minutes along id
             where seconds IS DISTINCT FROM (minutes * 60) AND minutes IS DISTINCT FROM (seconds / 60)
             set minutes = seconds / 60
-        - drop the trigger roster_sync_t_seconds of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds ON t
             DROP FUNCTION IF EXISTS roster_sync_t_seconds()
-          < create the trigger roster_sync_t_seconds of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_seconds() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF …
             CREATE TRIGGER roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
-        - keep t.minutes aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.minutes TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN minutes TO _trash_0002_minutes
-          < add the column t.minutes (ACCESS EXCLUSIVE on t, if need be)
+          < ADD COLUMN t.minutes (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN minutes INTEGER DEFAULT '1'
-          < bring t.minutes back (ACCESS EXCLUSIVE on t)
+          < RESTORE COLUMN t.minutes FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_minutes TO minutes
         purge:
-        - drop the column t._trash_0002_minutes (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_minutes (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_minutes
         """,
         sqlite="""
         expand:
         ? t.minutes is not as it is told to be
-        - add the column t.seconds (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN seconds INTEGER DEFAULT '60'
-          < drop the column t.seconds (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, minutes INTEGER DEFAULT 1)
-        - create the trigger roster_sync_t_seconds of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t WHEN NEW.seconds IS NOT (NEW.minutes * 60)
               BEGIN UPDATE t SET seconds = CASE WHEN NOT (NEW.seconds IS NOT 60) AND (NEW.minutes IS NOT 1 OR
               NEW.seconds IS NULL) THEN (NEW.minutes * 60) ELSE NEW.seconds END, minutes = CASE WHEN NOT (NEW.seconds
@@ -87,33 +87,33 @@ CASES = {
               AND NEW.minutes IS OLD.minutes AND NEW.seconds IS NOT (NEW.minutes * 60) AND (NEW.seconds IS NULL OR
               NEW.minutes IS NOT (NEW.seconds / 60)) BEGIN UPDATE t SET minutes = (NEW.seconds / 60) WHERE id =
               NEW.id; END
-          < drop the trigger roster_sync_t_seconds of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_1
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_2
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_3
-        - fill t.seconds (ACCESS EXCLUSIVE on t)
+        - BACKFILL t.seconds (ACCESS EXCLUSIVE on t)
             UPDATE t SET seconds = (minutes * 60) WHERE seconds IS NOT (minutes * 60)
         contract:
         ? t.minutes cannot give way to seconds while something uses it; drop that in contract()
-        - leave t.minutes to the way back (none)
-          < fill t.minutes along id
+        - BACKFILL t.minutes ON DOWNGRADE (none)
+          < BACKFILL t.minutes along id
             where seconds IS NOT (minutes * 60) AND minutes IS NOT (seconds / 60)
             set minutes = seconds / 60
-        - drop the trigger roster_sync_t_seconds of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_1
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_2
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_3
-          < create the trigger roster_sync_t_seconds of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t WHEN NEW.seconds IS NOT (NEW.minutes * 60) …
             CREATE TRIGGER roster_sync_t_seconds_2 AFTER UPDATE OF minutes ON t WHEN NEW.minutes IS NOT …
             CREATE TRIGGER roster_sync_t_seconds_3 AFTER UPDATE OF seconds ON t WHEN NEW.seconds IS NOT …
-        - keep t.minutes aside (ACCESS EXCLUSIVE on t)
+        - MOVE COLUMN t.minutes TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN minutes TO _trash_0002_minutes
-          < add the column t.minutes (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
-          < bring t.minutes back (ACCESS EXCLUSIVE on t)
+          < ADD COLUMN t.minutes (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
+          < RESTORE COLUMN t.minutes FROM TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN _trash_0002_minutes TO minutes
         purge:
-        - drop the column t._trash_0002_minutes (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_minutes (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, seconds INTEGER DEFAULT '60')
         """,
     ),

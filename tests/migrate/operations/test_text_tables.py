@@ -20,44 +20,44 @@ CASES = {
         postgresql="""
         expand:
         ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
-        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
+        - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
             ALTER TABLE _trash_0002_u RENAME TO u
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; END
               $$
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - create the table u (none)
+        - CREATE TABLE u (none)
             CREATE TABLE u ( id SERIAL NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
             CREATE INDEX ix_u_t_id ON u (t_id)
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; …
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+        - ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
             ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) NOT VALID
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
-        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+        - VALIDATE CONSTRAINT fk_u_t_id_t ON u (SHARE UPDATE EXCLUSIVE on u)
             ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
         """,
         sqlite="""
         expand:
         ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
-        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
-          < keep the table u aside (ACCESS EXCLUSIVE on u): there is nothing to do
-          < drop the table u (ACCESS EXCLUSIVE on u): there is nothing to do
-        - create the table u (none)
+        - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u): there is nothing to do
+          < DROP TABLE u (ACCESS EXCLUSIVE on u): there is nothing to do
+        - CREATE TABLE u (none)
             CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
             CREATE INDEX ix_u_t_id ON u (t_id)
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+        - ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id), CONSTRAINT
               fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) )
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
         """,
     ),
@@ -71,47 +71,47 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
+        - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
             ALTER TABLE _trash_0002_u RENAME TO u
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; END
               $$
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - create the table u (none)
+        - CREATE TABLE u (none)
             CREATE TABLE u ( t_id INTEGER )
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             DO $$ BEGIN IF (SELECT EXISTS (SELECT 1 FROM u)) THEN ALTER TABLE u RENAME TO _trash_0002_u; END IF; …
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+        - ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
             ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE CASCADE NOT VALID
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
-        - let rows of u follow what t lost while they were kept aside (none, if need be)
+        - APPLY ON DELETE OF t TO u (none, if need be)
             DELETE FROM u AS child WHERE child.t_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
               parent.id = child.t_id)
-        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+        - VALIDATE CONSTRAINT fk_u_t_id_t ON u (SHARE UPDATE EXCLUSIVE on u)
             ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
         """,
         sqlite="""
         expand:
-        - bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
-          < keep the table u aside (ACCESS EXCLUSIVE on u): there is nothing to do
-          < drop the table u (ACCESS EXCLUSIVE on u): there is nothing to do
-        - create the table u (none)
+        - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u): there is nothing to do
+          < DROP TABLE u (ACCESS EXCLUSIVE on u): there is nothing to do
+        - CREATE TABLE u (none)
             CREATE TABLE u ( t_id INTEGER )
-          < keep the table u aside (ACCESS EXCLUSIVE on u)
+          < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( t_id INTEGER )
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - let rows of u follow what t lost while they were kept aside (none, if need be)
+        - APPLY ON DELETE OF t TO u (none, if need be)
             DELETE FROM u AS child WHERE child.t_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
               parent.id = child.t_id)
-        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+        - ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE
               CASCADE )
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( t_id INTEGER )
         """,
     ),
@@ -126,27 +126,27 @@ CASES = {
         """,
         postgresql="""
         expand:
-        - create the table u (none)
+        - CREATE TABLE u (none)
             CREATE TABLE u ( t_id INTEGER )
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+        - ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
             ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE CASCADE NOT VALID
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
-        - hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+        - VALIDATE CONSTRAINT fk_u_t_id_t ON u (SHARE UPDATE EXCLUSIVE on u)
             ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
         """,
         sqlite="""
         expand:
-        - create the table u (none)
+        - CREATE TABLE u (none)
             CREATE TABLE u ( t_id INTEGER )
-          < drop the table u (ACCESS EXCLUSIVE on u)
+          < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
-        - add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+        - ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) ON DELETE
               CASCADE )
-          < drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u)
+          < DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u ( t_id INTEGER )
         """,
     ),
@@ -167,37 +167,37 @@ CASES = {
         postgresql="""
         contract:
         ? u cannot be dropped while something uses it; drop that first
-        - drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+        - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
-          < hold new rows of u to fk_u_t_id_t (SHARE ROW EXCLUSIVE on u, t)
+          < ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
             ALTER TABLE u ADD CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id) NOT VALID
-          < hold all rows of u to fk_u_t_id_t (SHARE UPDATE EXCLUSIVE on u)
+          < VALIDATE CONSTRAINT fk_u_t_id_t ON u (SHARE UPDATE EXCLUSIVE on u)
             ALTER TABLE u VALIDATE CONSTRAINT fk_u_t_id_t
-        - keep the table u aside (ACCESS EXCLUSIVE on u)
+        - MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             ALTER TABLE u RENAME TO _trash_0002_u
-          < create the table u (none, if need be)
+          < CREATE TABLE u (none, if need be)
             CREATE TABLE u ( t_id INTEGER )
             CREATE INDEX ix_u_t_id ON u (t_id)
-          < bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u)
+          < RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u)
             ALTER TABLE _trash_0002_u RENAME TO u
         purge:
-        - drop the table _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
+        - DROP TABLE _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
             DROP TABLE IF EXISTS _trash_0002_u
         """,
         sqlite="""
         contract:
         ? u cannot be dropped while something uses it; drop that first
-        - drop fk_u_t_id_t of u (ACCESS EXCLUSIVE on u, t)
+        - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             = CREATE TABLE u (t_id INTEGER)
-          < add fk_u_t_id_t to u (ACCESS EXCLUSIVE on u)
+          < ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
             = CREATE TABLE u (t_id INTEGER, CONSTRAINT fk_u_t_id_t FOREIGN KEY(t_id) REFERENCES t (id))
-        - keep the table u aside (ACCESS EXCLUSIVE on u)
+        - MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
             ALTER TABLE u RENAME TO _trash_0002_u
-          < create the table u (none, if need be): there is nothing to do
-          < bring the table u back (ACCESS EXCLUSIVE on _trash_0002_u)
+          < CREATE TABLE u (none, if need be): there is nothing to do
+          < RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u)
             ALTER TABLE _trash_0002_u RENAME TO u
         purge:
-        - drop the table _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
+        - DROP TABLE _trash_0002_u (ACCESS EXCLUSIVE on _trash_0002_u)
             DROP TABLE IF EXISTS _trash_0002_u
         """,
     ),

@@ -16,29 +16,29 @@ CASES = {
             SELECT conname FROM pg_constraint WHERE conrelid = to_regclass('t') AND contype = 'c' AND conkey @>
               ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = 'c')] ORDER BY conname
         ? t.c cannot change its type while something uses it; drop that first
-        - change the type of t.c (ACCESS EXCLUSIVE on t)
+        - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(100)
             DO $touch$ …
-          < write t.c again in its old type (ACCESS EXCLUSIVE on t, if need be)
+          < REWRITE COLUMN t.c IN OLD TYPE (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(50) USING c
             DO $touch$ …
-          < add the column t._next_c (ACCESS EXCLUSIVE on t)
+          < ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
-          < create the trigger roster_type_t__next_c of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := NEW.c; RETURN NEW; END $$
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
-          < fill t._next_c along id
+          < BACKFILL t._next_c along id
             where _next_c IS DISTINCT FROM c
             set _next_c = c
-          < build the indexes of t._next_c (SHARE UPDATE EXCLUSIVE on t, alone, if need be)
-          < look at what t holds, for _next_c (SHARE UPDATE EXCLUSIVE on t)
+          < CREATE INDEXES CONCURRENTLY ON t._next_c (SHARE UPDATE EXCLUSIVE on t, alone, if need be)
+          < ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
-          < hold new rows to the checks of t._next_c (ACCESS EXCLUSIVE on t, if need be)
-          < hold new rows to the foreign keys of t._next_c (SHARE ROW EXCLUSIVE on t, if need be)
-          < hold all rows to the constraints of t._next_c (SHARE UPDATE EXCLUSIVE on t, if need be)
-          < let t.c be of its old type (ACCESS EXCLUSIVE on t)
+          < ADD CHECKS OF t._next_c NOT VALID (ACCESS EXCLUSIVE on t, if need be)
+          < ADD FOREIGN KEYS OF t._next_c NOT VALID (SHARE ROW EXCLUSIVE on t, if need be)
+          < VALIDATE CONSTRAINTS OF t._next_c (SHARE UPDATE EXCLUSIVE on t, if need be)
+          < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
             DO $counted$ …
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
@@ -53,9 +53,9 @@ CASES = {
         sqlite="""
         expand:
         ? t.c is not as it is told to be
-        - change the type of t.c (ACCESS EXCLUSIVE on t)
+        - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(100))
-          < change the type of t.c (ACCESS EXCLUSIVE on t)
+          < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
         undo:
         ? t.c had at most 50 characters, and some rows have more
@@ -72,35 +72,35 @@ CASES = {
         expand:
         ? t.n is not as it is told to be
         ? t.n cannot change its type: the new column would not have what uses it; drop that first
-        - add the column t._next_n (ACCESS EXCLUSIVE on t)
+        - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
-          < drop the column t._next_n (ACCESS EXCLUSIVE on t)
+          < DROP COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_n
-        - create the trigger roster_type_t__next_n of t (SHARE ROW EXCLUSIVE on t)
+        - CREATE TRIGGER roster_type_t__next_n ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_n := NEW.n; RETURN NEW; END $$
             CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_n()
-          < drop the trigger roster_type_t__next_n of t (ACCESS EXCLUSIVE on t)
+          < DROP TRIGGER roster_type_t__next_n ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
         backfill:
-        - fill t._next_n along id
+        - BACKFILL t._next_n along id
             where _next_n IS DISTINCT FROM n
             set _next_n = n
         settle:
-        - check that new rows have t._next_n (ACCESS EXCLUSIVE on t)
+        - ADD CHECK (t._next_n IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t__next_n_not_null CHECK (_next_n IS NOT NULL) NOT VALID
-          < check no more that new rows have t._next_n (ACCESS EXCLUSIVE on t)
+          < DROP CHECK (t._next_n IS NOT NULL) (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t__next_n_not_null
-        - check that all rows have t._next_n (SHARE UPDATE EXCLUSIVE on t)
+        - VALIDATE CHECK (t._next_n IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t__next_n_not_null
-        - let t._next_n be NULL no more (ACCESS EXCLUSIVE on t)
+        - SET NOT NULL t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN _next_n SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t__next_n_not_null
-          < let t._next_n be NULL (ACCESS EXCLUSIVE on t)
+          < DROP NOT NULL t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN _next_n DROP NOT NULL
-        - let t.n be of its new type (ACCESS EXCLUSIVE on t)
+        - SWAP COLUMN t.n TO NEW TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
             ALTER TABLE t ALTER COLUMN n DROP NOT NULL
@@ -112,7 +112,7 @@ CASES = {
             CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_n()
             DO $touch$ …
-          < let t.n be of its old type (ACCESS EXCLUSIVE on t)
+          < SWAP COLUMN t.n TO OLD TYPE (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_n ON t
             DROP FUNCTION IF EXISTS roster_type_t_n()
             ALTER TABLE t RENAME COLUMN n TO _next_n
@@ -121,37 +121,37 @@ CASES = {
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
             CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             DO $touch$ …
-          < check that new rows have t.n (ACCESS EXCLUSIVE on t)
+          < ADD CHECK (t.n IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_n_not_null CHECK (n IS NOT NULL) NOT VALID
-          < check that all rows have t.n (SHARE UPDATE EXCLUSIVE on t)
+          < VALIDATE CHECK (t.n IS NOT NULL) (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck_t_n_not_null
-          < let t.n be NULL no more (ACCESS EXCLUSIVE on t)
+          < SET NOT NULL t.n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN n SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_n_not_null
         contract:
-        - leave t._trash_0002_n to the way back (none)
-          < fill t._trash_0002_n along id
+        - BACKFILL t._trash_0002_n ON DOWNGRADE (none)
+          < BACKFILL t._trash_0002_n along id
             where n IS DISTINCT FROM _trash_0002_n AND _trash_0002_n IS DISTINCT FROM n
             set _trash_0002_n = n
-        - drop the trigger roster_type_t_n of t (ACCESS EXCLUSIVE on t)
+        - DROP TRIGGER roster_type_t_n ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_n ON t
             DROP FUNCTION IF EXISTS roster_type_t_n()
-          < create the trigger roster_type_t_n of t (SHARE ROW EXCLUSIVE on t)
+          < CREATE TRIGGER roster_type_t_n ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS …
             CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
-        - leave the column t._trash_0002_n to the way back (none)
-          < add the column t._trash_0002_n (ACCESS EXCLUSIVE on t, if need be)
+        - KEEP COLUMN t._trash_0002_n FOR DOWNGRADE (none)
+          < ADD COLUMN t._trash_0002_n (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_n INTEGER
         purge:
-        - drop the column t._trash_0002_n (ACCESS EXCLUSIVE on t)
+        - DROP COLUMN t._trash_0002_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_n
         """,
         sqlite="""
         expand:
         ? t.n is not as it is told to be
-        - change the type of t.n (ACCESS EXCLUSIVE on t)
+        - SET DATA TYPE t.n (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT NOT NULL)
-          < change the type of t.n (ACCESS EXCLUSIVE on t)
+          < SET DATA TYPE t.n (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)
         """,
     ),

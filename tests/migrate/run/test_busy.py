@@ -106,7 +106,8 @@ async def test_a_writer_that_does_not_end_is_told_of_at_the_deadline(writer: Wri
         migrator = Migrator.start(commands.backfill, it.url, wait_limits=WaitLimits(deadline_seconds=0.3))
         with pytest.raises(Refused) as refused:
             await migrator.done()
-    assert migrator.told == ["migrations: waits to begin; in the way: another writer."]
-    told = r"migrations: could not begin in 0\.3 seconds, \d+ tr(y|ies); in the way: another writer\. Run it again\."
+    assert migrator.told == ["migrations: the start of the session waits, blocked by another writer."]
+    told = r"migrations: the start of the session gave up after 0\.3 seconds, \d+ attempts?; "
+    told += r"blocked by another writer\. Run the command again\."
     assert re.fullmatch(told, str(refused.value))
     assert await it.state() == before

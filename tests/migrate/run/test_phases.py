@@ -13,9 +13,8 @@ from tests.migrate.operations.live import changes, live
 from tests.migrate.project import Project
 from tests.migrate.states import CHANGE, STATES, bring, gone_before, values
 
-UNFILLED = (
-    "0002_change cannot be contracted: fill things.slug and fill things.kind is not over. Run `roster db backfill`."
-)
+UNFILLED = "0002_change cannot be contracted: the backfill of things.slug and things.kind is not complete. "
+UNFILLED += "Run `roster db backfill`."
 UNFINISHED = "0002_change is not {}: what that leaves behind would be taken for changes. "
 UNFINISHED += "Run `roster db backfill` and `roster db contract` first."
 # What `contract`, `purge` and `revision` say in each state; nothing where they do their work.

@@ -97,7 +97,7 @@ async def test_readers_and_writers_that_come_while_it_waits_are_answered(
         await holder.execute("BEGIN")
         await holder.execute("SELECT * FROM t")
         migrator = Migrator.start(commands.upgrade, it.url)
-        await migrator.tells("waits to add the column t.c; in the way:")
+        await migrator.tells("ADD COLUMN t.c waits, blocked by")
         async with asyncio.timeout(10):
             # Behind the migrator, which is behind the one that holds on.
             await until(it.store, WAITING, "t")
@@ -106,7 +106,7 @@ async def test_readers_and_writers_that_come_while_it_waits_are_answered(
             await caller.execute("UPDATE t SET b = b + 1 WHERE id = 1")
         await holder.execute("COMMIT")
         assert await migrator.done() == ["0002_change"]
-        (row,) = await audit(it.store, "attempts", "longest_wait_ms", "outcome", step="add the column t.c")
+        (row,) = await audit(it.store, "attempts", "longest_wait_ms", "outcome", step="ADD COLUMN t.c")
     assert row["attempts"] > 2
     assert row["longest_wait_ms"] >= 50
     assert row["outcome"] == "done"
@@ -177,7 +177,7 @@ async def test_a_request_that_crosses_its_way_is_answered_before_there_is_a_dead
         await until(it.store, HOLDING, "t")
         async with asyncio.timeout(10):
             assert await request.execute("SELECT * FROM t") == []
-        await migrator.tells("waits to alter both")
+        await migrator.tells("alter both waits")
         await request.execute("COMMIT")
         assert await migrator.done() == ["0002_change"]
 

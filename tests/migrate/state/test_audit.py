@@ -21,57 +21,57 @@ CONTRACT = 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'
 # On PostgreSQL what needs all rows follows the backfill; on SQLite it is one rebuild, in the contract.
 LIFE = {
     "postgresql": {
-        "up": ["expand: add the column t.c: done", "expand: create the trigger roster_fill_t_b of t: done"],
+        "up": ["expand: ADD COLUMN t.c: done", "expand: CREATE TRIGGER roster_fill_t_b ON t: done"],
         "backfill": [
-            "backfill: fill t.b: done, 1 rows",
-            "settle: check that new rows have t.b: done",
-            "settle: check that all rows have t.b: done",
-            "settle: let t.b be NULL no more: done",
+            "backfill: BACKFILL t.b: done, 1 rows",
+            "settle: ADD CHECK (t.b IS NOT NULL) NOT VALID: done",
+            "settle: VALIDATE CHECK (t.b IS NOT NULL): done",
+            "settle: SET NOT NULL t.b: done",
         ],
         "contract": [
-            "contract: drop the trigger roster_fill_t_b of t: done",
-            "contract: let t.a be NULL: done",
-            "contract: keep t.a aside: done",
+            "contract: DROP TRIGGER roster_fill_t_b ON t: done",
+            "contract: DROP NOT NULL t.a: done",
+            "contract: MOVE COLUMN t.a TO TRASH: done",
         ],
         "undo_contract": [
-            "undo contract: add the column t.a: nothing to do",
-            "undo contract: bring t.a back: done",
-            "undo contract: check that new rows have t.a: done",
-            "undo contract: check that all rows have t.a: done",
-            "undo contract: let t.a be NULL no more: done",
-            "undo contract: create the trigger roster_fill_t_b of t: done",
+            "undo contract: ADD COLUMN t.a: nothing to do",
+            "undo contract: RESTORE COLUMN t.a FROM TRASH: done",
+            "undo contract: ADD CHECK (t.a IS NOT NULL) NOT VALID: done",
+            "undo contract: VALIDATE CHECK (t.a IS NOT NULL): done",
+            "undo contract: SET NOT NULL t.a: done",
+            "undo contract: CREATE TRIGGER roster_fill_t_b ON t: done",
         ],
         "down": [
-            "undo settle: let t.b be NULL: done",
-            "undo settle: take back: check that all rows have t.b: nothing to do",
-            "undo settle: check no more that new rows have t.b: nothing to do",
-            "undo expand: drop the trigger roster_fill_t_b of t: done",
-            "undo expand: drop the column t.c: done",
+            "undo settle: DROP NOT NULL t.b: done",
+            "undo settle: UNDO: VALIDATE CHECK (t.b IS NOT NULL): nothing to do",
+            "undo settle: DROP CHECK (t.b IS NOT NULL): nothing to do",
+            "undo expand: DROP TRIGGER roster_fill_t_b ON t: done",
+            "undo expand: DROP COLUMN t.c: done",
         ],
     },
     "sqlite": {
-        "up": ["expand: add the column t.c: done", "expand: create the trigger roster_fill_t_b of t: done"],
-        "backfill": ["backfill: fill t.b: done, 1 rows"],
+        "up": ["expand: ADD COLUMN t.c: done", "expand: CREATE TRIGGER roster_fill_t_b ON t: done"],
+        "backfill": ["backfill: BACKFILL t.b: done, 1 rows"],
         "contract": [
-            "contract: let t.b be NULL no more: done",
-            "contract: drop the trigger roster_fill_t_b of t: done",
-            "contract: let t.a be NULL: done",
-            "contract: keep t.a aside: done",
+            "contract: SET NOT NULL t.b: done",
+            "contract: DROP TRIGGER roster_fill_t_b ON t: done",
+            "contract: DROP NOT NULL t.a: done",
+            "contract: MOVE COLUMN t.a TO TRASH: done",
         ],
         "undo_contract": [
-            "undo contract: add the column t.a: nothing to do",
-            "undo contract: bring t.a back: done",
-            "undo contract: let t.a be NULL no more: done",
-            "undo contract: create the trigger roster_fill_t_b of t: done",
-            "undo contract: let t.b be NULL: done",
+            "undo contract: ADD COLUMN t.a: nothing to do",
+            "undo contract: RESTORE COLUMN t.a FROM TRASH: done",
+            "undo contract: SET NOT NULL t.a: done",
+            "undo contract: CREATE TRIGGER roster_fill_t_b ON t: done",
+            "undo contract: DROP NOT NULL t.b: done",
         ],
         "down": [
-            "undo expand: drop the trigger roster_fill_t_b of t: done",
-            "undo expand: drop the column t.c: done",
+            "undo expand: DROP TRIGGER roster_fill_t_b ON t: done",
+            "undo expand: DROP COLUMN t.c: done",
         ],
     },
 }
-PURGE = ["purge: drop t.a: done, 3 rows"]
+PURGE = ["purge: PURGE t.a: done, 3 rows"]
 
 
 async def lines(it: Live) -> list[str]:
@@ -152,7 +152,7 @@ ops.execute("insert", postgresql={statements}, sqlite={statements})
     async with live(empty_url, project, up=up, down="pass") as it:
         await it.execute("DELETE FROM migration_audit")
         before = await it.rows()
-        with pytest.raises(Refused, match=r"^0002_change: cannot insert: .*(?i:unique).*\.$"):
+        with pytest.raises(Refused, match=r"^0002_change: insert failed: .*(?i:unique).*\.$"):
             await it.up()
         async with serving(it.url) as client:
             newest, _ = (await client.get("/v1/schema/history")).json()["items"]
@@ -172,7 +172,7 @@ async def test_a_fill_that_fails_is_written_down_with_the_rows_that_it_filled(em
         await it.execute("DELETE FROM migration_audit")
         with pytest.raises(Refused, match="ZeroDivisionError"):
             await it.backfill()
-        assert await lines(it) == ["backfill: fill t.b: failed"]
+        assert await lines(it) == ["backfill: BACKFILL t.b: failed"]
 
 
 async def test_a_database_made_whole_has_one_line_for_each_revision(empty_url: str, project: Project) -> None:

@@ -67,7 +67,7 @@ class ChangeType(Operation):
             return Phases(expand=expand, undo_preconditions=self._none_longer())
         return Phases(
             expand=expand,
-            contract=(Step(title=f"leave {self.table}.{self._name} as it was to the way back"),),
+            contract=(Step(title=f"KEEP COLUMN {self.table}.{self._name} FOR DOWNGRADE"),),
             purge=(removal(target, self.table, self._trashed(target).name),),
             undo_preconditions=self._none_longer(),
         )
@@ -105,9 +105,9 @@ class ChangeType(Operation):
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),
             settle=(*need, self._swapped(target)),
             contract=(
-                Step(title=f"leave {resync.name} to the way back", undo=(resync,)),
+                Step(title=f"BACKFILL {resync.name} ON DOWNGRADE", undo=(resync,)),
                 inverted(self._after(target)),
-                Step(title=f"leave the column {self.table}.{trash.name} to the way back", undo=(there,)),
+                Step(title=f"KEEP COLUMN {self.table}.{trash.name} FOR DOWNGRADE", undo=(there,)),
             ),
             purge=(removal(target, self.table, trash.name),),
         )
@@ -162,7 +162,7 @@ class ChangeType(Operation):
         alter = f"ALTER TABLE {ddl.quoted(self.table)} ALTER COLUMN {ddl.quoted(self._name)}"
         kind = ddl.type_text(self.column, "postgresql")
         return Step(
-            title=f"change the type of {self.table}.{self._name}",
+            title=f"SET DATA TYPE {self.table}.{self._name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.both(has_type(self.table, self.column), predicates.negated(has_shadow(self._conversion))),
@@ -191,7 +191,7 @@ class ChangeType(Operation):
             need = required(target, self.table, self._name)
         there = predicates.has_column(target.dialect, self.table, trash)
         back = Step(
-            title=f"let {self.table}.{self._name} be of its old type",
+            title=f"SWAP COLUMN {self.table}.{self._name} TO OLD TYPE",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
@@ -205,7 +205,7 @@ class ChangeType(Operation):
             ),
         )
         return Step(
-            title=f"let {self.table}.{self._name} be of its new type",
+            title=f"SWAP COLUMN {self.table}.{self._name} TO NEW TYPE",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=there,

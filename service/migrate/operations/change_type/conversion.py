@@ -109,7 +109,7 @@ def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str
 def on_sqlite(target: Target, conversion: Conversion) -> Step:
     """SQLite: change the column in one transaction; keep its old values in the trash where converting loses them."""
     table, name = conversion.table, conversion.name
-    title = f"change the type of {table}.{name}"
+    title = f"SET DATA TYPE {table}.{name}"
     if not conversion.keeps_old_values:
         forth = Edit(table=table, change=_with_type(conversion.column))
         back = Edit(table=table, change=_with_type(conversion.was))
@@ -141,7 +141,7 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
 
     undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), made=change_back)
     return Step(
-        title=f"{title}, and keep its values aside",
+        title=f"{title}, COPY OLD VALUES TO TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=there,

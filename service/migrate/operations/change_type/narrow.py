@@ -31,7 +31,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
     kind = ddl.type_text(back.column, "postgresql")
     recreated = Recreated(table=table, column=name, shadow=shadow.name, type_text=kind)
     swap = Step(
-        title=f"let {table}.{name} be of its old type",
+        title=f"SWAP COLUMN {table}.{name} TO OLD TYPE",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=is_back,
@@ -47,7 +47,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         ),
     )
     in_place = Step(
-        title=f"write {table}.{name} again in its old type",
+        title=f"REWRITE COLUMN {table}.{name} IN OLD TYPE",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.either(is_back, predicates.negated(prevents_shadow(table, name))),

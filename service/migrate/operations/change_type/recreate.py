@@ -29,7 +29,7 @@ class Recreated:
         """Build them on the shadow column without blocking writes; those that are there already are left alone."""
         both = f"{self.table}.{self.shadow}"
         build = Step(
-            title=f"build the indexes of {both}",
+            title=f"CREATE INDEXES CONCURRENTLY ON {both}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             alone=True,
@@ -38,13 +38,13 @@ class Recreated:
             scripted=False,
         )
         analyze = Step(
-            title=f"look at what {self.table} holds, for {self.shadow}",
+            title=f"ANALYZE {self.table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),
         )
         checks = Step(
-            title=f"hold new rows to the checks of {both}",
+            title=f"ADD CHECKS OF {both} NOT VALID",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(self._has("check")),
@@ -52,7 +52,7 @@ class Recreated:
             scripted=False,
         )
         keys = Step(
-            title=f"hold new rows to the foreign keys of {both}",
+            title=f"ADD FOREIGN KEYS OF {both} NOT VALID",
             lock=Lock.SHARE_ROW_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(self._has("key")),
@@ -60,7 +60,7 @@ class Recreated:
             scripted=False,
         )
         validate = Step(
-            title=f"hold all rows to the constraints of {both}",
+            title=f"VALIDATE CONSTRAINTS OF {both}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(predicates.either(self._has("check"), self._has("key"))),

@@ -24,7 +24,7 @@ def addition(
     if target.is_sqlite:
         edit, statements = add_column.edit_or_statement(table, text)
     return Step(
-        title=f"add the column {table}.{column.name}",
+        title=f"ADD COLUMN {table}.{column.name}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=done or there,
@@ -51,7 +51,7 @@ def removal(target: Target, table: str, name: str) -> Step:
     """ALTER TABLE DROP COLUMN; on PostgreSQL a change of the catalog alone."""
     return altered(
         target,
-        f"drop the column {table}.{name}",
+        f"DROP COLUMN {table}.{name}",
         f"ALTER TABLE {ddl.quoted(table)} DROP COLUMN {ddl.quoted(name)}",
         Edit(table=table, change=lambda definition: definition.drop_column(name), losing=name),
         done=predicates.negated(predicates.has_column(target.dialect, table, name)),
@@ -62,7 +62,7 @@ def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
     """Rename the column into the trash; undone by renaming it back, or by adding it anew if the trash has none."""
     trash = ddl.trash_name(target.revision, column.name)
     return Step(
-        title=f"keep {table}.{column.name} aside",
+        title=f"MOVE COLUMN {table}.{column.name} TO TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.negated(predicates.has_column(target.dialect, table, column.name)),
@@ -74,7 +74,7 @@ def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
 def restored(target: Target, table: str, name: str, trash: str, *, scripted: bool = True) -> Step:
     """Rename the column out of the trash, if it is there."""
     return Step(
-        title=f"bring {table}.{name} back",
+        title=f"RESTORE COLUMN {table}.{name} FROM TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.negated(predicates.has_column(target.dialect, table, trash)),
@@ -105,7 +105,7 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
     if target.is_sqlite:
         return (
             Step(
-                title=f"let {table}.{column} be NULL no more",
+                title=f"SET NOT NULL {table}.{column}",
                 lock=Lock.ACCESS_EXCLUSIVE,
                 tables=(table,),
                 done=holds,
@@ -119,7 +119,7 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
     there = predicates.has_constraint(target.dialect, table, check)
     return (
         Step(
-            title=f"check that new rows have {table}.{column}",
+            title=f"ADD CHECK ({table}.{column} IS NOT NULL) NOT VALID",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(table,),
             done=predicates.either(there, holds),
@@ -128,7 +128,7 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
             ),
             undo=(
                 Step(
-                    title=f"check no more that new rows have {table}.{column}",
+                    title=f"DROP CHECK ({table}.{column} IS NOT NULL)",
                     lock=Lock.ACCESS_EXCLUSIVE,
                     tables=(table,),
                     done=predicates.negated(there),
@@ -137,14 +137,14 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
             ),
         ),
         Step(
-            title=f"check that all rows have {table}.{column}",
+            title=f"VALIDATE CHECK ({table}.{column} IS NOT NULL)",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(table,),
             done=predicates.either(predicates.has_constraint(target.dialect, table, check, valid=True), holds),
             statements=(f"{alter} VALIDATE CONSTRAINT {ddl.quoted(check)}",),
         ),
         Step(
-            title=f"let {table}.{column} be NULL no more",
+            title=f"SET NOT NULL {table}.{column}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(table,),
             done=predicates.both(holds, predicates.negated(there)),
@@ -158,7 +158,7 @@ def optional(target: Target, table: str, column: str, *, undoable: bool = True) 
     """DROP NOT NULL, a change of the catalog alone; `undoable` adds the steps that set it again."""
     return altered(
         target,
-        f"let {table}.{column} be NULL",
+        f"DROP NOT NULL {table}.{column}",
         f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN {ddl.quoted(column)} DROP NOT NULL",
         Edit(table=table, change=_without_not_null(column)),
         done=predicates.negated(predicates.refuses_null(target.dialect, table, column)),

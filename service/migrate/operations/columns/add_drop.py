@@ -57,7 +57,7 @@ class AddColumn(Operation):
         """Rename the column into the trash if the table has rows; in an empty table it is dropped."""
         there = predicates.has_column(target.dialect, self.table, self.column.name)
         return Step(
-            title=f"keep {self.table}.{self.column.name} aside",
+            title=f"MOVE COLUMN {self.table}.{self.column.name} TO TRASH",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.either(predicates.negated(there), predicates.negated(predicates.has_rows(self.table))),

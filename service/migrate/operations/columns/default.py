@@ -38,7 +38,7 @@ class SetDefault(Operation):
 
         return altered(
             target,
-            f"{'drop' if default is None else 'set'} the default of {self.table}.{self.column}",
+            f"{'DROP' if default is None else 'SET'} DEFAULT {self.table}.{self.column}",
             f"ALTER TABLE {ddl.quoted(self.table)} ALTER COLUMN {ddl.quoted(self.column)} {action}",
             Edit(table=self.table, change=lambda definition: definition.change_column(self.column, change)),
         )

@@ -80,14 +80,14 @@ class RenameColumn(Operation):
     def _old_put_aside(self, target: Target, trigger: Step) -> tuple[Step, ...]:
         """Drop the trigger, then move the old column to the trash; the undo fills the old column again."""
         resync = self._sync.fill_back(target)
-        leave = Step(title=f"leave {resync.name} to the way back", undo=(resync,))
+        leave = Step(title=f"BACKFILL {resync.name} ON DOWNGRADE", undo=(resync,))
         return (leave, inverted(trigger), moved_to_trash(target, self.table, self.old))
 
     def _filled_at_once(self) -> Step:
         new = ddl.quoted(self.new.name)
         value = converted(self.up, ddl.quoted(self.old.name))
         return Step(
-            title=f"fill {self.table}.{self.new.name}",
+            title=f"BACKFILL {self.table}.{self.new.name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"UPDATE {ddl.quoted(self.table)} SET {new} = {value} WHERE {new} IS NOT {value}",),

@@ -19,7 +19,7 @@ def in_two_parts(
     _attach(constraint, table)
     return (
         Step(
-            title=f"hold new rows of {table} to {name}",
+            title=f"ADD CONSTRAINT {name} ON {table} NOT VALID",
             lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
             tables=_both(table, referred),
             done=predicates.has_constraint(target.dialect, table, name),
@@ -27,7 +27,7 @@ def in_two_parts(
             undo=(dropped(target, table, name, referred=referred),),
         ),
         Step(
-            title=f"hold all rows of {table} to {name}",
+            title=f"VALIDATE CONSTRAINT {name} ON {table}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(table,),
             done=predicates.has_constraint(target.dialect, table, name, valid=True),
@@ -42,7 +42,7 @@ def at_once(target: Target, table: str, constraint: Constraint) -> Step:
     _attach(constraint, table)
     text = ddl.constraint_text(constraint, target.dialect)
     return Step(
-        title=f"add {name} to {table}",
+        title=f"ADD CONSTRAINT {name} ON {table}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.has_constraint(target.dialect, table, name),
@@ -66,7 +66,7 @@ def dropped(target: Target, table: str, name: str, *, referred: str | None = Non
     """DROP CONSTRAINT; for a foreign key `referred` is locked too."""
     drop = altered(
         target,
-        f"drop {name} of {table}",
+        f"DROP CONSTRAINT {name} ON {table}",
         f"ALTER TABLE {ddl.quoted(table)} DROP CONSTRAINT {ddl.quoted(name)}",
         Edit(table=table, change=lambda definition: definition.drop_constraint(name)),
         done=predicates.negated(predicates.has_constraint(target.dialect, table, name)),

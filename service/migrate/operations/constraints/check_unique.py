@@ -67,7 +67,7 @@ class AddUnique(Operation):
         holds = predicates.has_constraint(target.dialect, self.table, self.name)
         return (
             Step(
-                title=f"build the unique index {self.name} of {self.table}",
+                title=f"CREATE UNIQUE INDEX CONCURRENTLY {self.name} ON {self.table}",
                 lock=Lock.SHARE_UPDATE_EXCLUSIVE,
                 tables=(self.table,),
                 alone=True,
@@ -79,7 +79,7 @@ class AddUnique(Operation):
                 undo=(dropped_concurrently(target, self.name, self.table),),
             ),
             Step(
-                title=f"make {self.name} a constraint of {self.table}",
+                title=f"ADD CONSTRAINT {self.name} ON {self.table} USING INDEX",
                 lock=Lock.ACCESS_EXCLUSIVE,
                 tables=(self.table,),
                 done=holds,

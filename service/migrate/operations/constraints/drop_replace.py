@@ -93,7 +93,7 @@ def _swapped(target: Target, old: AddCheck | AddForeignKey, new: AddCheck | AddF
     drop = DropConstraint(added=old).phases(target).expand[0]
     add = new.phases(target).expand[0]
     both = Step(
-        title=f"replace {old.name} of {new.table}{'' if old.name == new.name else f' by {new.name}'}",
+        title=f"REPLACE CONSTRAINT {old.name} ON {new.table}{'' if old.name == new.name else f' BY {new.name}'}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=tuple(dict.fromkeys((*drop.tables, *add.tables))),
         statements=(*drop.statements, *add.statements),

@@ -99,7 +99,7 @@ def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: 
     if rows and key.ondelete == "CASCADE":
         change = f"DELETE FROM {table} AS child"
     follow = Step(
-        title=f"let rows of {key.table} follow what {key.referred} lost while they were kept aside",
+        title=f"APPLY ON DELETE OF {key.referred} TO {key.table}",
         statements=(f"{change} WHERE {key.is_orphan(columns)}",),
         scripted=False,
     )

@@ -10,7 +10,7 @@ def rename_table(name: str, to: str) -> str:
 
 def dropped(target: Target, name: str) -> Step:
     return Step(
-        title=f"drop the table {name}",
+        title=f"DROP TABLE {name}",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
         done=predicates.negated(predicates.has_table(target.dialect, name)),

@@ -52,7 +52,7 @@ class CreateTable(Operation):
         drop = dropped(target, name)
         undo = (drop,) if self.derived else (_trashed_if_it_has_rows(target, name, trash), drop)
         create = Step(
-            title=f"create the table {name}",
+            title=f"CREATE TABLE {name}",
             done=predicates.has_table(target.dialect, name),
             statements=_made(self.table, target),
             undo=undo,
@@ -94,13 +94,13 @@ class DropTable(Operation):
         trash = ddl.trash_name(target.revision, name)
         there = predicates.has_table(target.dialect, name)
         recreated = Step(
-            title=f"create the table {name}",
+            title=f"CREATE TABLE {name}",
             done=predicates.either(there, predicates.has_table(target.dialect, trash)),
             statements=_made(self.table, target),
             scripted=False,
         )
         return Step(
-            title=f"keep the table {name} aside",
+            title=f"MOVE TABLE {name} TO TRASH",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(name,),
             done=predicates.negated(there),
@@ -130,7 +130,7 @@ def _trashed_if_it_has_rows(target: Target, name: str, trash: str) -> Step:
 
     block = f"DO $$ BEGIN IF ({predicates.has_rows(name)}) THEN {rename}; END IF; END $$"
     return Step(
-        title=f"keep the table {name} aside",
+        title=f"MOVE TABLE {name} TO TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(name,),
         done=predicates.negated(predicates.has_table(target.dialect, name)),
@@ -141,7 +141,7 @@ def _trashed_if_it_has_rows(target: Target, name: str, trash: str) -> Step:
 
 def _restored(target: Target, name: str, trash: str) -> Step:
     return Step(
-        title=f"bring the table {name} back",
+        title=f"RESTORE TABLE {name} FROM TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(trash,),
         done=predicates.negated(predicates.has_table(target.dialect, trash)),

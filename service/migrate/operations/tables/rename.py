@@ -49,7 +49,7 @@ class RenameTable(Operation):
 
     def _renamed(self) -> Step:
         back = Step(
-            title=f"rename {self.to} to {self.table}",
+            title=f"RENAME TABLE {self.to} TO {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to, self.table),
             done=predicates.has_table("postgresql", self.table),
@@ -60,7 +60,7 @@ class RenameTable(Operation):
             ),
         )
         return Step(
-            title=f"rename {self.table} to {self.to}, and keep the old name as a view",
+            title=f"RENAME TABLE {self.table} TO {self.to}, CREATE VIEW {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.both(
@@ -79,14 +79,14 @@ class RenameTable(Operation):
         view, columns, table = ddl.quoted(self.table), ddl.listed(self.columns), ddl.quoted(self.to)
         there = predicates.has_view("postgresql", self.table)
         drop = Step(
-            title=f"drop the view {self.table}",
+            title=f"DROP VIEW {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
             statements=(f"DROP VIEW {view}",),
         )
         return Step(
-            title=f"keep {self.table} as a view of {self.to}",
+            title=f"CREATE VIEW {self.table} AS TABLE {self.to}",
             done=there,
             statements=(
                 # security_invoker: the view checks the caller's own privileges.
@@ -99,14 +99,14 @@ class RenameTable(Operation):
     def _mirror(self) -> Step:
         there = predicates.has_trigger("sqlite", self.table, mirror_table.trigger_name(self.table, "insert"))
         drop = Step(
-            title=f"drop {self.to}, the twin of {self.table}",
+            title=f"DROP MIRROR TABLE {self.to} OF {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
             statements=mirror_table.without_mirror(self.table, self.to),
         )
         return Step(
-            title=f"make {self.to}, a twin of {self.table}",
+            title=f"CREATE MIRROR TABLE {self.to} OF {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=there,
@@ -119,14 +119,14 @@ class RenameTable(Operation):
 
     def _mirror_replaced(self) -> Step:
         back = Step(
-            title=f"rename {self.to} to {self.table}",
+            title=f"RENAME TABLE {self.to} TO {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.to,),
             done=predicates.has_table("sqlite", self.table),
             statements=(rename_table(self.to, self.table),),
         )
         return Step(
-            title=f"give {self.table} the name of its twin {self.to}",
+            title=f"RENAME TABLE {self.table} TO {self.to}, DROP MIRROR TABLE {self.to}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(predicates.has_table("sqlite", self.table)),

@@ -28,14 +28,14 @@ class Trigger(Operation):
         there = predicates.has_trigger(target.dialect, self.table, self.name)
         on = "" if target.is_sqlite else f" ON {ddl.quoted(self.table)}"
         drop = Step(
-            title=f"drop the trigger {self.name} of {self.table}",
+            title=f"DROP TRIGGER {self.name} ON {self.table}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(there),
             statements=(f"DROP TRIGGER {ddl.quoted(self.name)}{on}",),
         )
         create = Step(
-            title=f"create the trigger {self.name} of {self.table}",
+            title=f"CREATE TRIGGER {self.name} ON {self.table}",
             lock=Lock.SHARE_ROW_EXCLUSIVE,
             tables=(self.table,),
             done=there,
@@ -70,11 +70,11 @@ class Function(Operation):
     def _created(self) -> Step:
         there = predicates.has_function(self.name)
         drop = Step(
-            title=f"drop the function {self.name}",
+            title=f"DROP FUNCTION {self.name}",
             done=predicates.negated(there),
             statements=(f"DROP FUNCTION {ddl.quoted(self.name)}()",),
         )
-        title = f"create the function {self.name}"
+        title = f"CREATE FUNCTION {self.name}"
         return Step(title=title, done=there, statements=(self.postgresql.strip(),), undo=(drop,))
 
 
@@ -121,14 +121,14 @@ def row_trigger(
         function = (f"{head}$$ BEGIN {postgresql} RETURN NEW; END $$",)
         drops = (*drops, f"DROP FUNCTION IF EXISTS {ddl.quoted(name)}()")
     return Step(
-        title=f"create the trigger {name} of {table}",
+        title=f"CREATE TRIGGER {name} ON {table}",
         lock=Lock.SHARE_ROW_EXCLUSIVE,
         tables=(table,),
         done=there,
         statements=(*function, *triggers.values()),
         undo=(
             Step(
-                title=f"drop the trigger {name} of {table}",
+                title=f"DROP TRIGGER {name} ON {table}",
                 lock=Lock.ACCESS_EXCLUSIVE,
                 tables=(table,),
                 done=predicates.negated(there),

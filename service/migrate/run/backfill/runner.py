@@ -104,7 +104,7 @@ class BackfillRunner:
         if run is None or state is not BackfillState.RUNNING:
             run = BackfillRow(revision=revision, name=backfill.name, total=total)
             begin = partial(run.begin, self._session.connection)
-            write_down(self._session, revision, f"begin to {backfill.title}", begin)
+            write_down(self._session, revision, f"the start of {backfill.title}", begin)
         run.total = total
         attempt = self._session.attempt(revision, backfill.title)
         attempt.begin()
@@ -115,7 +115,7 @@ class BackfillRunner:
         filling.attempt.affected = filling.run.filled
         stop = partial(filling.run.stop, self._session.connection, state, problem)
         if problem is None:
-            write_down(self._session, filling.run.revision, f"end to {filling.attempt.title}", stop)
+            write_down(self._session, filling.run.revision, f"the end of {filling.attempt.title}", stop)
         else:
             with self._session.writing():
                 stop()

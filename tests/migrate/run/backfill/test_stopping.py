@@ -40,12 +40,12 @@ async def test_a_backfill_that_is_told_to_pause_stops_behind_its_batch_and_goes_
         assert found["state"] == "paused"
         done = found["filled"]
         assert str(stopped.value) == (
-            f"0002_change: fill looked_at was paused, {done:,} rows into it; what was filled stays."
+            f"0002_change: BACKFILL looked_at was paused, {done:,} rows into it; what was filled stays."
         )
         assert await times(it.store) == {0: ROWS - done, 1: done}
         with pytest.raises(Stopped) as stopped:
             await it.backfill()
-        assert str(stopped.value) == "0002_change: fill looked_at is paused; `roster db backfill --resume` goes on."
+        assert str(stopped.value) == "0002_change: BACKFILL looked_at is paused; `roster db backfill --resume` goes on."
         first, last = (await tell(it.url, "--resume")).splitlines()
         assert first == "Backfill of 0002_change: done."
         assert re.fullmatch(r"Backfilled 0002_change, in \d+\.\d s\.", last)
@@ -69,7 +69,7 @@ async def test_a_backfill_that_was_cancelled_begins_anew(empty_url: str, project
         await it.up()
         async with held(it.url) as run:
             assert json.loads(await tell(it.url, "--cancel", "--json")) == {"cancelled": ["looked_at"]}
-        with pytest.raises(Stopped, match=r"0002_change: fill looked_at was cancelled, [\d,]+ rows into it"):
+        with pytest.raises(Stopped, match=r"0002_change: BACKFILL looked_at was cancelled, [\d,]+ rows into it"):
             await run.work
         done = (await noted(it.store))["filled"]
         told = await watched(it.url)

@@ -49,10 +49,10 @@ async def test_a_step_is_given_up_with_the_names_of_all_who_are_in_its_way(
         with pytest.raises(Refused) as refused:
             await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
         assert re.fullmatch(
-            r"0002_change: could not add the column t\.c in 0\.5 seconds, \d+ tr(y|ies); in the way: "
+            r"0002_change: ADD COLUMN t\.c gave up after 0\.5 seconds, \d+ attempts?; blocked by "
             rf"psql of Ann \(pid {first}, open for \d+\.\d s, idle in transaction\): UPDATE t SET b = 11 WHERE id = 1; "
             rf"nightly report \(pid {second}, open for \d+\.\d s, active\): SELECT pg_sleep\(600\) FROM t\. "
-            r"Run it again\.",
+            r"Run the command again\.",
             str(refused.value),
         )
         await it.store.execute("SELECT pg_cancel_backend($1)", second)
@@ -60,7 +60,7 @@ async def test_a_step_is_given_up_with_the_names_of_all_who_are_in_its_way(
         assert report.exception() is not None
         await idle.execute("ROLLBACK")
         assert await it.state() == before
-        (failed,) = await audit(it.store, "phase", "outcome", "seconds", "affected", step="add the column t.c")
+        (failed,) = await audit(it.store, "phase", "outcome", "seconds", "affected", step="ADD COLUMN t.c")
         # The last of its tries waited for as long as it may.
         assert failed.pop("seconds") >= 0.05
         assert failed == {"phase": "expand", "outcome": "failed", "affected": 0}
@@ -78,7 +78,9 @@ async def test_no_more_than_three_are_named(empty_postgres_url: str, project: Pr
         for each in (one, two, three, four):
             await each.execute("BEGIN")
             await each.execute(f"SELECT '{'long' * 30}' FROM t")
-        with pytest.raises(Refused, match=r"(a session \(pid[^;]*: SELECT '[long]{72}…; ){3}and 1 more\. Run it again"):
+        with pytest.raises(
+            Refused, match=r"(a session \(pid[^;]*: SELECT '[long]{72}…; ){3}and 1 more\. Run the command again"
+        ):
             await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
 
 
@@ -89,7 +91,7 @@ async def test_an_index_waits_for_every_transaction_and_what_it_left_is_built_ag
         pid = await named(elsewhere, "psql of Ann")
         await elsewhere.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await elsewhere.execute("SELECT 1")
-        told = rf"could not build the index ix_t_a of t in .* in the way: psql of Ann \(pid {pid}, .*\): SELECT 1\."
+        told = rf"CREATE INDEX CONCURRENTLY ix_t_a ON t gave up .* blocked by psql of Ann \(pid {pid}, .*\): SELECT 1\."
         with pytest.raises(Refused, match=told):
             await asyncio.to_thread(commands.upgrade, it.url, wait_limits=SHORT)
         await elsewhere.execute("ROLLBACK")
@@ -105,11 +107,11 @@ async def test_rows_that_someone_holds_are_told_with_their_holder(empty_postgres
         await holder.execute("BEGIN")
         await holder.execute("SELECT * FROM t WHERE id = 2 FOR UPDATE")
         told = (
-            rf"could not fill t\.b in 0\.5 seconds, \d+ tr(y|ies); in the way: psql of Ann \(pid {pid}, .* FOR UPDATE\."
+            rf"BACKFILL t\.b gave up after 0\.5 seconds, \d+ attempts?; blocked by psql of Ann \(pid {pid}, .* UPDATE\."
         )
         with pytest.raises(Refused, match=told):
             await asyncio.to_thread(commands.backfill, it.url, wait_limits=SHORT)
-        assert "could not fill" in ((await status(it.url)).phases.backfills[0].problem or "")
+        assert "BACKFILL t.b gave up" in ((await status(it.url)).phases.backfills[0].problem or "")
         await holder.execute("COMMIT")
         await it.backfill()
         assert await it.value("SELECT b FROM t WHERE id = 2") == 0
@@ -125,8 +127,8 @@ async def test_who_is_there_for_long_is_told_before_anything_waits(empty_postgre
     ):
         open_ones = (
             (keeper, "look at t", "LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE"),
-            (reader, "hold new rows of t to ck_t_b", "SELECT * FROM t"),
-            (elsewhere, "build the index ix_t_a of t", "SELECT 1"),
+            (reader, "ADD CONSTRAINT ck_t_b ON t NOT VALID", "SELECT * FROM t"),
+            (elsewhere, "CREATE INDEX CONCURRENTLY ix_t_a ON t", "SELECT 1"),
         )
         for store, what, asked in open_ones:
             pid = await named(store, f"in the way to {what}")
@@ -135,8 +137,10 @@ async def test_who_is_there_for_long_is_told_before_anything_waits(empty_postgre
         await until(it.store, OLD, pid)
         migrator = Migrator.start(commands.upgrade, it.url)
         for store, what, asked in open_ones:
-            told = await migrator.tells(f"may have to wait, to {what}, for transactions that are open for long: ")
-            assert re.search(rf" long: in the way to {what} \(pid \d+, open for [^;]*\): {re.escape(asked)}\.$", told)
+            told = await migrator.tells(f"{what} may wait for long transactions: ")
+            assert re.search(
+                rf" long transactions: in the way to {what} \(pid \d+, open for [^;]*\): {re.escape(asked)}\.$", told
+            )
             await store.execute("COMMIT")
         assert await migrator.done() == ["0002_change"]
 
