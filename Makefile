@@ -39,10 +39,11 @@ fmt: install ## format the code and mend what the linter can
 migration: install ## draft a revision from the models: make migration m="add age"
 	$(BIN)/alembic revision --autogenerate -m "$$m"
 	@printf '%s\n' 'Next:' \
-	  '  1. read the draft in alembic/versions/, and say in it why, and what traffic feels' \
-	  '  2. $(BIN)/roster db upgrade && $(BIN)/roster db backfill' \
-	  '  3. the schemas, the tests, and OLDEST and NEWEST in service/migrate/state/compatibility.py' \
-	  '  4. make check test'
+	  '  1. read the draft in alembic/versions/, and write in its docstring why, and what requests notice' \
+	  '  2. set NEWEST (and OLDEST, if the models changed) in service/schema_range.py' \
+	  '  3. $(BIN)/roster db upgrade && $(BIN)/roster db backfill' \
+	  '  4. schemas and tests: docs/adding-a-column.md, docs/adding-a-noun.md' \
+	  '  5. make check test'
 ifeq ($(MAKECMDGOALS)$(m),migration)
 $(error Say what changes: make migration m="add age")
 endif

@@ -1,4 +1,4 @@
-"""The four nouns as tests know them: what each takes, what it shows, what it sorts by."""
+"""The nouns as tests know them: what each takes, what it shows, what it sorts by."""
 
 import re
 from dataclasses import dataclass
@@ -65,7 +65,12 @@ USERS = Noun(
         "address": COMBINED * 50,
         "active": False,
     },
-    unsent={"external_id": None, "age": None, "address": None, "active": True},
+    unsent={
+        "external_id": None,
+        "age": None,
+        "address": None,
+        "active": True,
+    },
     change={"name": "Änne", "age": 41},
 )
 RECORDS = Noun(
@@ -111,7 +116,15 @@ EMPLOYEES = Noun(
     unsent={"external_id": None, "user_id": None, "job_title": None, "hired_on": None},
     change={"job_title": "Cook", "hired_on": "2024-02-29"},
 )
-NOUNS = {each.name: each for each in (USERS, RECORDS, DEPARTMENTS, EMPLOYEES)}
+NOUNS = {
+    each.name: each
+    for each in (
+        USERS,
+        RECORDS,
+        DEPARTMENTS,
+        EMPLOYEES,
+    )
+}
 
 
 def problem(answer: httpx.Response) -> Document:

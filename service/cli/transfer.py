@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from textwrap import fill
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -23,17 +24,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOUNS = ("users", "records", "departments", "employees", "department-employees")
+NOUNS = (
+    "users",
+    "records",
+    "departments",
+    "employees",
+    "department-employees",
+)
 
 _BY_SUFFIX = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
+# The first line is click's mark for lines that stay as they are.
+_ONE_OF = "\b\n" + fill(f"NOUN is one of: {', '.join(NOUNS)}.", 74, break_on_hyphens=False)
 _noun = click.argument("noun", metavar="NOUN", type=click.Choice(NOUNS))
 _format = click.option(
     "--format", type=click.Choice(["csv", "ndjson"]), help="The format, where the name of FILE does not end in it."
 )
 
 
-@click.command("import")
+@click.command("import", epilog=_ONE_OF)
 @_noun
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
@@ -69,9 +78,7 @@ def import_command(
 ) -> None:
     """Import FILE, CSV or NDJSON with one NOUN a line.
 
-    \b
-    NOUN is one of: users, records, departments, employees,
-    department-employees. FILE may be -, standard input.
+    FILE may be -, standard input.
 
     \b
       roster import users people.csv                  create each line's user
@@ -97,7 +104,7 @@ def import_command(
     context.exit(1 if report.failed else 0)
 
 
-@click.command("export")
+@click.command("export", epilog=_ONE_OF)
 @_noun
 @click.option(
     "-o",
@@ -110,10 +117,6 @@ def import_command(
 @database_option
 def export_command(noun: str, output: str, format: str | None, database: str | None) -> None:
     """Export all of NOUN, ordered by id, as CSV or NDJSON.
-
-    \b
-    NOUN is one of: users, records, departments, employees,
-    department-employees.
 
     \b
       roster export users -o users.csv

@@ -8,4 +8,12 @@ from service.models.idempotency_key import IdempotencyKey
 from service.models.record import Record
 from service.models.user import User
 
-__all__ = ["Base", "Department", "DepartmentEmployee", "Employee", "IdempotencyKey", "Record", "User"]
+__all__ = [
+    "Base",
+    "Department",
+    "DepartmentEmployee",
+    "Employee",
+    "IdempotencyKey",
+    "Record",
+    "User",
+]

@@ -1,18 +1,24 @@
 """A clean copy of the repository, with an environment of its own, in which a page is followed literally."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 from tests.project.files import ROOT
 
 _SCRIPTS = ("alembic", "roster")
 _PROGRAMS = ("ruff",)
 _MARKER = "-- done:"
+_START_SECONDS = 60.0
 
 
 def clone(folder: Path) -> Path:
@@ -78,3 +84,33 @@ def terminal(folder: Path, **environment: str) -> Iterator[Terminal]:
         shell.stdin.close()
         shell.wait(10)
         shell.stdout.close()
+
+
+@contextmanager
+def left_running(command: str, folder: Path, url: str) -> Iterator[None]:
+    """The first terminal, in which a command keeps running."""
+    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
+    log = folder / "first-terminal.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command], cwd=folder, env=clean, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait_for(url, process, log)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(_START_SECONDS)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            httpx.get(f"{url}/readyz").raise_for_status()
+        except httpx.HTTPError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(log.read_text()) from None
+            time.sleep(0.1)
+        else:
+            return

@@ -1,54 +1,16 @@
 """The README, followed from top to bottom in one session, in a clean copy of the repository."""
 
-import os
 import re
-import signal
 import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.docs.clones import clone, terminal
+from tests.docs.clones import clone, left_running, terminal
 from tests.docs.consoles import steps
 from tests.project.files import read
 
 README = read("README.md")
-START_SECONDS = 60.0
-
-
-@contextmanager
-def left_running(command: str, folder: Path, url: str) -> Iterator[None]:
-    """The first terminal, in which a command keeps running."""
-    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
-    log = folder / "first-terminal.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command], cwd=folder, env=clean, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        _wait_for(url, process, log)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(START_SECONDS)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            httpx.get(f"{url}/readyz").raise_for_status()
-        except httpx.HTTPError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(log.read_text()) from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 @pytest.mark.slow

@@ -10,36 +10,38 @@ from click.testing import CliRunner
 
 from service.app import create_app
 from service.cli import main
-from service.migrate.entrypoints.aio import upgrade
+from service.migrate.entrypoints.aio import head_revision, upgrade
 from service.migrate.entrypoints.commands import head
 from service.migrate.plan import config
 from service.settings import Settings
 from tests.conftest import client_of
-from tests.migrate.project import Project
+from tests.migrate.project import Project, following
 
-HEAD = """import sqlalchemy as sa
+NEWEST = head_revision()
+THIS = following("change")
+HEAD = f"""import sqlalchemy as sa
 
 from service.migrate import ops
 
-revision = "0017_change"
-down_revision = "0016_widen_record_titles"
+revision = "{THIS}"
+down_revision = "{NEWEST}"
 """
 DOWN = "\n\ndef downgrade() -> None:\n    ops.undo()\n"
 UP = "\n\ndef upgrade() -> None:\n    pass\n"
 # What the file says, the line that is told, and words of what is told. Line 10 is the first of upgrade().
 FILES: dict[str, tuple[str | bytes, int, str]] = {
     "an unknown down_revision": (
-        HEAD.replace("0016_widen_record_titles", "0016_widen_titles") + UP + DOWN,
+        HEAD.replace(NEWEST, f"{NEWEST[:-1]}_") + UP + DOWN,
         6,
-        "'0016_widen_titles', which no file here has as its revision. Write '0016_widen_record_titles'",
+        f"'{NEWEST[:-1]}_', which no file here has as its revision. Write '{NEWEST}'",
     ),
     "a circle": (
-        HEAD.replace("0016_widen_record_titles", "0017_change") + UP + DOWN,
+        HEAD.replace(NEWEST, THIS) + UP + DOWN,
         6,
-        "0017_change build on each other in a circle",
+        f"{THIS} build on each other in a circle",
     ),
     "an id that is there already": (
-        HEAD.replace("0017_change", "0002_add_age_to_users") + UP + DOWN,
+        HEAD.replace(THIS, "0002_add_age_to_users") + UP + DOWN,
         5,
         "The revision 0002_add_age_to_users is in",
     ),
@@ -53,14 +55,14 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     "a file that ends the program": ("import sys\nsys.exit(3)\n" + HEAD + UP + DOWN, 2, "SystemExit: 3"),
     "no revision": (HEAD.replace("revision = ", "id = ", 1) + UP + DOWN, 1, "There is no `revision =`"),
     "no down_revision": (HEAD.replace("down_revision", "after") + UP + DOWN, 1, "There is no `down_revision =`"),
-    "a revision that is no text": (HEAD.replace('"0017_change"', "17") + UP + DOWN, 5, "revision is 17. It is a text"),
+    "a revision that is no text": (HEAD.replace(f'"{THIS}"', "17") + UP + DOWN, 5, "revision is 17. It is a text"),
     "a down_revision that is no text": (
-        HEAD.replace('"0016_widen_record_titles"', "16") + UP + DOWN,
+        HEAD.replace(f'"{NEWEST}"', "16") + UP + DOWN,
         6,
         "down_revision is 16. It is an id",
     ),
-    "an id that is too long": (HEAD.replace("0017_change", "0017_" + "x" * 40) + UP + DOWN, 5, "at most 32"),
-    "an id with a sign": (HEAD.replace("0017_change", "0017-change") + UP + DOWN, 5, "Use letters, digits and _"),
+    "an id that is too long": (HEAD.replace(THIS, "0017_" + "x" * 40) + UP + DOWN, 5, "at most 32"),
+    "an id with a sign": (HEAD.replace(THIS, "0017-change") + UP + DOWN, 5, "Use letters, digits and _"),
     "bytes that are no UTF-8": ((HEAD + "\n# né").encode("latin-1"), 8, "The byte 0xe9 is not UTF-8"),
     "a NUL": (HEAD.encode() + b"\x00", 1, "null bytes"),
     "either in a file": (HEAD + "\nx = ops.either(postgresql='', sqlite='')\n" + UP + DOWN, 8, "ops.either"),

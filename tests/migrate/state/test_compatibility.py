@@ -16,9 +16,10 @@ from service.schema_range import NEWEST, OLDEST, SUPPORTED
 from service.settings import Settings
 from tests.alembic.store import Store
 from tests.conftest import client_of
-from tests.migrate.project import Project
+from tests.migrate.project import Project, following
 
 TUTORIALS = "e6a077a2804d"
+NEWER, OURS, THEIRS = (following(name) for name in ("newer", "ours", "theirs"))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ TUTORIALS = "e6a077a2804d"
         (["9999_newer"], [OLDEST], Compatibility.FOREIGN, False),
         (["9999_newer"], ["9999_newer"], Compatibility.FOREIGN, False),
         ([TUTORIALS], [], Compatibility.FOREIGN, False),
-        (["0016"], [], Compatibility.FOREIGN, False),
+        ([NEWEST[:4]], [], Compatibility.FOREIGN, False),
         ([""], [], Compatibility.FOREIGN, False),
         ([NEWEST, TUTORIALS], [OLDEST, NEWEST], Compatibility.FOREIGN, False),
         ([NEWEST, "0001_create_users"], [], Compatibility.DIVERGED, False),
@@ -137,13 +138,13 @@ async def test_old_code_stays_ready_while_branches_and_their_merge_are_applied(
 
 async def test_what_newer_code_stamped_is_newer_and_no_stranger(empty_url: str, project: Project) -> None:
     await upgrade(empty_url)
-    project.add("0017_newer", after=NEWEST)
+    project.add(NEWER, after=NEWEST)
     from alembic import command
 
     from service.migrate.plan.config import configuration
 
-    await asyncio.to_thread(command.stamp, configuration(url=empty_url), "0017")
-    project.remove("0017_newer")
+    await asyncio.to_thread(command.stamp, configuration(url=empty_url), NEWER)
+    project.remove(NEWER)
     assert await compatibility_of(empty_url) is Compatibility.AHEAD
 
 
@@ -161,10 +162,10 @@ async def test_a_database_at_the_newest_revision_needs_no_script(
 
 async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_url: str, project: Project) -> None:
     await upgrade(empty_url)
-    project.add("0017_theirs", after=NEWEST)
+    project.add(THEIRS, after=NEWEST)
     await upgrade(empty_url)
-    project.remove("0017_theirs")
-    project.add("0017_ours", after=NEWEST)
-    assert (await status(empty_url)).pending == ("0017_ours",)
-    with pytest.raises(Refused, match="0017_theirs, which this code does not know: newer code upgraded it"):
+    project.remove(THEIRS)
+    project.add(OURS, after=NEWEST)
+    assert (await status(empty_url)).pending == (OURS,)
+    with pytest.raises(Refused, match=f"{THEIRS}, which this code does not know: newer code upgraded it"):
         commands.upgrade(empty_url)
