@@ -67,7 +67,7 @@ class Units:
                 # Cancelling during the flush rolls back; the COMMIT below is shielded and always completes.
                 if session.new or session.dirty or session.deleted:
                     await session.flush()
-                await _to_its_end(session.run_sync(self._store, marks))
+                await to_its_end(session.run_sync(self._store, marks))
             return answer
         except Exception as failure:
             if not marks or cure(failure) is not Cure.RECONNECT:
@@ -104,11 +104,11 @@ def _mark_and_commit(session: Session, marks: list[commits.Mark]) -> None:
         commits.check_confirmed(info)
 
 
-async def _to_its_end(work: Awaitable[None]) -> None:
+async def to_its_end(work: Awaitable[T]) -> T:
     """Wait for what must not be left halfway, however often the one who waits is cancelled."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
             with suppress(asyncio.CancelledError):

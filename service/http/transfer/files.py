@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
+from service.db.uow import to_its_end
 from service.errors import Misconfigured, NoSpace, Unavailable
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 256 * 1024
 
@@ -18,11 +21,17 @@ CHUNK_BYTES = 256 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Run the work in a thread, which has ended when this returns, also if the caller is cancelled."""
+    # Else the caller closes the file or database under the thread, which ends the process by SIGSEGV.
+    return await to_its_end(asyncio.to_thread(work, *arguments))
+
+
 async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
     """Yield the bytes of a file from its beginning, or from where it stands if it has none to go back to."""
     if file.seekable():
         file.seek(0)
-    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+    while chunk := await in_thread(file.read, CHUNK_BYTES):
         yield chunk
 
 
@@ -59,7 +68,7 @@ class Spool:
         with self._file() as file:
             async for chunk in source:
                 with told():
-                    await asyncio.to_thread(_write, file, chunk)
+                    await in_thread(_write, file, chunk)
             yield lambda: _told_chunks(file)
 
     @contextmanager

@@ -1,6 +1,5 @@
 """The keys of which a file has spoken so far, on disk, however many they are."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -9,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from service.http.transfer.files import Spool, told
+from service.http.transfer.files import Spool, in_thread, told
 
 # No more of it is held in memory, however many keys there are.
 _CACHE_KIB = 16 * 1024
@@ -45,13 +44,13 @@ class Ledger:
             NoSpace: the disk is full.
         """
         with told():
-            return await asyncio.to_thread(self._read, [*keys])
+            return await in_thread(self._read, [*keys])
 
     async def write(self, keys: Mapping[str, bool]) -> None:
         """Remember these keys as they are now; raises as `read`."""
         if keys:
             with told():
-                await asyncio.to_thread(self._write, keys)
+                await in_thread(self._write, keys)
 
     def _read(self, keys: list[str]) -> dict[str, bool]:
         digests = {_digest(key): key for key in keys}

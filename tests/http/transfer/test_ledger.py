@@ -1,0 +1,18 @@
+"""A ledger that is left while its thread still works: closing its database then would end the process."""
+
+import asyncio
+
+import pytest
+
+from service.http.transfer.files import Spool
+from service.http.transfer.ledger import Ledger
+
+
+async def test_a_cancelled_write_ends_before_its_caller_goes_on() -> None:
+    with Ledger(Spool()) as ledger:
+        writing = asyncio.create_task(ledger.write({f"key {number}": True for number in range(50_000)}))
+        await asyncio.sleep(0.02)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert await ledger.read(["key 0", "key 49999"]) == {"key 0": True, "key 49999": True}
