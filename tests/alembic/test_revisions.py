@@ -3,7 +3,6 @@
 import ast
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from alembic.script import Script
@@ -54,6 +53,13 @@ def test_the_history_is_one_line() -> None:
     assert head_revision() == ALL[0].revision == NEWEST
 
 
+def test_revisions_fold_as_the_service_does() -> None:
+    folding_revisions = {script.revision: script.module for script in ALL if hasattr(script.module, "fold")}
+    assert len(folding_revisions) >= 4
+    folded = {revision: [module.fold(text) for text in TEXTS] for revision, module in folding_revisions.items()}
+    assert folded == {name: [folding.fold(text) for text in TEXTS] for name in folded}
+
+
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.revision)
 class TestEachRevision:
     def test_is_named_by_its_number_and_what_it_does(self, script: Script) -> None:
@@ -73,8 +79,3 @@ class TestEachRevision:
         modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
         allowed = ("alembic", "sqlalchemy", "service.migrate", "unicodedata")
         assert [module for module in modules if not module.startswith(allowed)] == []
-
-    def test_folds_as_the_service_does(self, script: Script) -> None:
-        module: ModuleType = script.module
-        if fold := getattr(module, "fold", None):
-            assert [fold(text) for text in TEXTS] == [folding.fold(text) for text in TEXTS]

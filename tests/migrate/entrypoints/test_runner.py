@@ -1,6 +1,7 @@
 """One migrator at a time, one transaction a revision, in whatever way it is called."""
 
 import asyncio
+import io
 import re
 import signal
 import subprocess
@@ -68,8 +69,14 @@ async def test_alembic_s_own_program_tells_what_it_does(empty_url: str) -> None:
 async def test_alembic_s_own_commands_work(empty_url: str) -> None:
     commands.upgrade(empty_url, "0002")
     config = configuration(url=empty_url)
+    config.stdout = io.StringIO()
     command.current(config)
+    assert config.stdout.getvalue() == "0002_add_age_to_users\n"
     command.history(config, indicate_current=True)
+    history = config.stdout.getvalue().splitlines()[1:]
+    assert len(history) == len(ALL)
+    assert [line.split(" -> ")[1].split()[0].rstrip(",") for line in history] == [script.revision for script in ALL]
+    assert [line for line in history if "(current)" in line] == [line for line in history if "-> 0002_" in line]
     command.stamp(config, "0003")
     assert await current(empty_url) == ("0003_add_address_to_users",)
     command.stamp(config, "0002")

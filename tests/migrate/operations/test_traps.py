@@ -91,6 +91,10 @@ async def test_rows_without_a_value_are_no_duplicates(empty_url: str, project: P
     async with live(empty_url, project, up=up) as it:
         await it.execute("INSERT INTO t (id, a, b) VALUES (7, 'seven', NULL)")
         await it.up()
+        await it.execute("INSERT INTO t (id, a, b) VALUES (8, 'eight', NULL)")
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            await it.execute("INSERT INTO t (id, a, b) VALUES (9, 'nine', 10)")
+        assert await it.value("SELECT count(*) FROM t WHERE b IS NULL") == 3
 
 
 async def test_names_of_ours_that_would_be_too_long_are_shortened(empty_url: str, project: Project) -> None:
