@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 # As the command line and the service do before they use a database.
 naming.use(ROSTER)
 
+NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test that needs PostgreSQL as such, so that `-m 'not postgresql'` leaves it out."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if parameters.get("backend") == "postgresql" or NEED_POSTGRESQL.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker("postgresql")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,19 +47,57 @@ def backend(request: pytest.FixtureRequest) -> str:
     return name
 
 
+# Fixtures below that carry a database's name have no parameter: pytest would tear them down at each change of backend,
+# which under xdist's loadfile is twice a file, and migrate them again.
+
+
 @pytest.fixture(scope="session")
-async def shared_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
+async def sqlite_template_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SQLite database at head that no test uses, to be copied."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'roster.db'}"
+    await upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+async def postgresql_template_url(postgres_admin_url: str) -> AsyncIterator[str]:
+    """A PostgreSQL database at head that no test uses, to be copied."""
+    async with fresh_database(postgres_admin_url, "template") as url:
+        await upgrade(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_shared_url(sqlite_template_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return copy_of(sqlite_template_url, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+async def postgresql_shared_url(postgresql_template_url: str, postgres_admin_url: str) -> AsyncIterator[str]:
+    async with fresh_database(postgres_admin_url, "shared", template=make_url(postgresql_template_url).database) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template_url(backend: str, request: pytest.FixtureRequest) -> str:
+    """A database at head that no test uses, to be copied."""
+    url: str = request.getfixturevalue(f"{backend}_template_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def shared_url(backend: str, request: pytest.FixtureRequest) -> str:
     """A database at head that the whole session shares."""
-    if backend == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'roster.db'}"
-        await upgrade(url)
-        yield url
-        return
-    async with fresh_database(request.getfixturevalue("postgres_admin_url"), "shared") as url:
-        await upgrade(url)
-        yield url
+    url: str = request.getfixturevalue(f"{backend}_shared_url")
+    return url
+
+
+def copy_of(template_url: str, folder: Path) -> str:
+    """The URL of a copy of a SQLite database, in this folder."""
+    copy = folder / "roster.db"
+    with closing(sqlite3.connect(make_url(template_url).database or "")) as template:
+        template.execute("VACUUM INTO ?", (str(copy),))
+    return f"sqlite:///{copy}"
 
 
 @pytest.fixture
@@ -63,31 +110,13 @@ async def empty_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path
         yield url
 
 
-@pytest.fixture(scope="session")
-async def template_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    """A database at head that nobody uses, to be copied."""
-    if backend == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'roster.db'}"
-        await upgrade(url)
-        yield url
-        return
-    async with fresh_database(request.getfixturevalue("postgres_admin_url"), "template") as url:
-        await upgrade(url)
-        yield url
-
-
 @pytest.fixture
 async def fresh_url(
     backend: str, template_url: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
     """A database of this test's own, at head, for tests that must not share one."""
     if backend == "sqlite":
-        copy = tmp_path / "roster.db"
-        with closing(sqlite3.connect(make_url(template_url).database or "")) as template:
-            template.execute("VACUUM INTO ?", (str(copy),))
-        yield f"sqlite:///{copy}"
+        yield copy_of(template_url, tmp_path)
         return
     admin_url = request.getfixturevalue("postgres_admin_url")
     async with fresh_database(admin_url, template=make_url(template_url).database) as url:
@@ -95,12 +124,30 @@ async def fresh_url(
 
 
 @pytest.fixture(scope="session")
-async def shared_roster(shared_url: str) -> AsyncIterator[Roster]:
-    """The service on the shared database."""
-    roster = create_app(Settings(database_url=shared_url))
+async def sqlite_roster(sqlite_shared_url: str) -> AsyncIterator[Roster]:
+    async with serving_in_process(sqlite_shared_url) as roster:
+        yield roster
+
+
+@pytest.fixture(scope="session")
+async def postgresql_roster(postgresql_shared_url: str) -> AsyncIterator[Roster]:
+    async with serving_in_process(postgresql_shared_url) as roster:
+        yield roster
+
+
+@asynccontextmanager
+async def serving_in_process(url: str) -> AsyncIterator[Roster]:
+    roster = create_app(Settings(database_url=url))
     yield roster
     # Litestar's own lifespan must end in the task that began it, and fixtures have no task of their own.
     await roster.database.close()
+
+
+@pytest.fixture(scope="session")
+def shared_roster(backend: str, request: pytest.FixtureRequest) -> Roster:
+    """The service on the shared database."""
+    roster: Roster = request.getfixturevalue(f"{backend}_roster")
+    return roster
 
 
 @pytest.fixture
