@@ -22,7 +22,12 @@ serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1: mak
 .PHONY: test
 test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
-	  --cov --cov-report=term --cov-fail-under=95
+	  --durations=25 --durations-min=1 --cov --cov-report=term --cov-fail-under=95
+
+.PHONY: test-quick
+test-quick: install ## run the tests on SQLite that are not slow, without coverage
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	  -m 'not slow and not postgresql'
 
 .PHONY: check
 check: install ## formatting, lint and types, changing nothing

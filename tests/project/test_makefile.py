@@ -5,7 +5,19 @@ from pathlib import Path
 
 from tests.project.files import ROOT, read
 
-TARGETS = {"serve", "test", "check", "fmt", "migration", "bench", "bench-migrate", "clean", "install", "lock"}
+TARGETS = {
+    "serve",
+    "test",
+    "test-quick",
+    "check",
+    "fmt",
+    "migration",
+    "bench",
+    "bench-migrate",
+    "clean",
+    "install",
+    "lock",
+}
 
 
 def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
