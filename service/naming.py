@@ -4,6 +4,9 @@ from service import __version__
 from service.migrate.naming import Naming
 
 ROSTER = Naming(
+    prefix="roster_",
+    application="roster",
+    numbered=True,
     command="roster db",
     version=__version__,
     database_setting="ROSTER_DATABASE_URL",

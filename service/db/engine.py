@@ -45,7 +45,7 @@ _PATIENT = Limits(statement_seconds=None, idle_in_transaction_seconds=None, pool
 
 
 def create_engine(
-    url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False
+    url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False, application: str = "roster"
 ) -> AsyncEngine:
     """Return the engine for a purpose; it connects on first use.
 
@@ -58,8 +58,9 @@ def create_engine(
     parsed = parse_url(url) if isinstance(url, str) else url
     if limits is None:
         limits = Limits() if purpose in (Purpose.SERVE, Purpose.READ) else _PATIENT
-    build = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
-    return build(parsed, purpose, limits, pooler=pooler)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed, purpose, limits, pooler=pooler)
+    return _postgresql_engine(parsed, purpose, limits, pooler=pooler, application=application)
 
 
 def _engine(url: URL, limits: Limits, *, pool_size: int, **more: Any) -> AsyncEngine:
@@ -85,10 +86,10 @@ def _give_up_doubtful_connection(context: ExceptionContext) -> None:
         context.invalidate_pool_on_disconnect = isinstance(context.original_exception, TimeoutError)
 
 
-def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
+def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool, application: str) -> AsyncEngine:
     pooler = pooler or leads_through_pooler(url)
     url, asked = connect_arguments(url)
-    server_settings = {"application_name": f"roster {purpose}"}
+    server_settings = {"application_name": f"{application} {purpose}"}
     connect_args: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "server_settings": server_settings} | asked
     if limits.statement_seconds is not None:
         # The server gives up first; this one is for a network that swallows packets without a word.

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.failures import causes, sqlstate
 from service.db.urls import place
+from service.migrate import naming
 
 
 class Refused(CommandError):
@@ -43,15 +44,15 @@ def told(url: URL) -> Iterator[None]:
 
 
 _CURES = {
-    "28P01": "Correct the user or the password in ROSTER_DATABASE_URL",
-    "28000": "Correct the user in ROSTER_DATABASE_URL, or let it in in pg_hba.conf",
-    "3D000": "Create it with `createdb`, or name another in ROSTER_DATABASE_URL",
+    "28P01": "Correct the user or the password in {setting}",
+    "28000": "Correct the user in {setting}, or let it in in pg_hba.conf",
+    "3D000": "Create it with `createdb`, or name another in {setting}",
     "42501": "Use the role that owns the tables, or give this one its privileges",
     "53300": "Wait until others have closed theirs, or raise max_connections",
 }
 _SQLITE_CURES = {
     "readonly": "Let this account write to the file and to its folder, where SQLite keeps its journal",
-    "not a database": "Name another file in ROSTER_DATABASE_URL",
+    "not a database": "Name another file in {setting}",
     "is locked": "Stop the program that writes to it, or wait for that",
 }
 
@@ -61,10 +62,10 @@ def _cure(url: URL, error: BaseException) -> str:
     if url.get_backend_name() == "sqlite":
         found = _cure_of_file(Path(url.database or ""), reason(error))
     elif isinstance(error, OSError):
-        found = "Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL"
+        found = "Start PostgreSQL, or correct the host and the port in {setting}"
     else:
         found = _CURES.get(sqlstate(error) or "", "")
-    return f" {found}." if found else ""
+    return f" {found.format(setting=naming.current().database_setting)}." if found else ""
 
 
 def _cure_of_file(file: Path, told: str) -> str:
@@ -72,7 +73,7 @@ def _cure_of_file(file: Path, told: str) -> str:
         if file.is_dir():
             return "It is a folder: name a file in it"
         if not file.parent.exists():
-            return f"Create the folder {file.parent}, or name another in ROSTER_DATABASE_URL"
+            return f"Create the folder {file.parent}, or name another in {naming.current().database_setting}"
         return _SQLITE_CURES["readonly"]
     return next((cure for words, cure in _SQLITE_CURES.items() if words in told), "")
 
@@ -85,10 +86,10 @@ def _of_alembic(error: CommandError) -> Refused:
     if sentence == "Target database is not up to date":
         return Refused(
             "The database has not all revisions yet, so that a draft would take what they do for changes: run "
-            "`roster db upgrade`, then draft again."
+            f"{naming.command('upgrade')}, then draft again."
         )
     if isinstance(cause, RevisionError):
-        return Unknown(f"{sentence}. `roster db history` lists the revisions there are.")
+        return Unknown(f"{sentence}. {naming.command('history')} lists the revisions there are.")
     return Refused(f"{sentence}.")
 
 
@@ -99,8 +100,8 @@ def two_heads(heads: object) -> Refused:
 
 def through_a_pooler() -> Refused:
     return Refused(
-        "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
-        "PostgreSQL itself is, for migrations."
+        "This URL leads through a pooler, which keeps neither locks nor sessions. "
+        f"Say in {naming.current().migrate_setting} where PostgreSQL itself is, for migrations."
     )
 
 

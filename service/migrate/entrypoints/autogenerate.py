@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import False_, True_
 
 from service.db import types
+from service.migrate import naming
 from service.migrate.dialects import now
 from service.migrate.entrypoints.render import divide
 from service.migrate.entrypoints.status import read_phases
@@ -59,7 +60,7 @@ def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScr
         if script.upgrade_ops is not None and not script.upgrade_ops.is_empty():
             _refuse_unfinished(context)
         divide(script)
-        if context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
+        if naming.current().numbered and context.script is not None and _CHANCE_ID.fullmatch(script.rev_id or ""):
             script.rev_id = next_id(context.script, script.message or "")
 
 
@@ -72,7 +73,7 @@ def _refuse_unfinished(context: MigrationContext) -> None:
     if left:
         raise Refused(
             f"{'; '.join(left)}: what that leaves behind would be taken for changes. "
-            "Run `roster db backfill` and `roster db contract` first."
+            f"Run {naming.command('backfill')} and {naming.command('contract')} first."
         )
 
 

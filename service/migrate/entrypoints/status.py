@@ -6,9 +6,11 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.engine import Purpose, create_engine
 from service.db.urls import parse_url, shown, sqlite_file
+from service.migrate import naming
 from service.migrate.errors import told
 from service.migrate.plan import checksum, graph, revisions
 from service.migrate.plan.config import scripts
@@ -98,7 +100,7 @@ async def status(url: str, supported: Range | None = None) -> Status:
     blocked_by = None
     if not is_missing_file(parsed):
         with told(parsed):
-            async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+            async with disposed(_reading(parsed)) as engine:
                 standing = await compatibility.check(engine, supported)
                 async with engine.connect() as connection:
                     phases = await connection.run_sync(read_phases, standing.heads)
@@ -123,7 +125,7 @@ async def standing(url: str, supported: Range | None = None) -> Standing:
     if is_missing_file(parsed):
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     with told(parsed):
-        async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+        async with disposed(_reading(parsed)) as engine:
             return await compatibility.check(engine, supported)
 
 
@@ -133,7 +135,7 @@ async def current(url: str) -> tuple[str, ...]:
     if is_missing_file(parsed):
         return ()
     with told(parsed):
-        async with disposed(create_engine(parsed, Purpose.READ)) as engine:
+        async with disposed(_reading(parsed)) as engine:
             return await compatibility.heads(engine)
 
 
@@ -205,12 +207,17 @@ def _backfill(row: Any) -> BackfillProgress:
     )
 
 
+def _reading(url: URL) -> AsyncEngine:
+    return create_engine(url, Purpose.READ, application=naming.current().application)
+
+
 def _blockers_of_migrator(connection: Connection) -> str | None:
     """Who keeps the migrator waiting now, in words."""
     waiting = connection.execute(
         text(
             "SELECT unnest(pg_blocking_pids(pid)) AS pid FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name = 'roster migrate' AND wait_event_type = 'Lock'"
-        )
+            "WHERE datname = current_database() AND application_name = :migrator AND wait_event_type = 'Lock'"
+        ),
+        {"migrator": f"{naming.current().application} {Purpose.MIGRATE}"},
     ).scalars()
     return blockers.listed(blockers.sessions(connection, list(waiting))) or None

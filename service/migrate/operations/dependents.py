@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
@@ -16,9 +17,7 @@ from service.migrate.operations.step import Precondition
 
 Uses = Callable[[Connection], list[tuple[Any, ...]]]
 
-# Roster's own triggers are dropped by their operation's contract, before a column moves to the trash.
-_OURS = "roster_"
-_PROBE = "_roster_probe"
+_PROBE = "_migration_probe"
 
 _DESCRIBED = r"""
 SELECT DISTINCT CASE
@@ -32,7 +31,7 @@ SELECT DISTINCT CASE
     WHERE pg_rewrite.oid = objid AND ev_class <> refobjid)
   WHEN classid = 'pg_trigger'::regclass THEN (
     SELECT 'the trigger ' || tgname FROM pg_trigger
-    WHERE oid = objid AND NOT tgisinternal AND tgname NOT LIKE 'roster\_%')
+    WHERE oid = objid AND NOT tgisinternal AND NOT starts_with(tgname, {prefix}))
   WHEN classid IN ('pg_type'::regclass, 'pg_attrdef'::regclass) THEN NULL
   ELSE pg_describe_object(classid, objid, objsubid)
 END AS used
@@ -67,7 +66,7 @@ def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ())
             found = sorted(set(_of_column_on_sqlite(connection, table, column)))
         else:
             names = {"table": ddl.literal(ddl.quoted(table)), "column": ddl.literal(column)}
-            found = _asked(connection, _DESCRIBED.format(condition=_OF_COLUMN.format(**names), **names))
+            found = _asked(connection, _described(condition=_OF_COLUMN.format(**names), **names))
         return [(each,) for each in found if not each.startswith(keeps)]
 
     return Precondition(why=why, rows=find, table=table, needs=(column,))
@@ -80,10 +79,15 @@ def of_table(table: str, why: str) -> Precondition:
         if connection.dialect.name == "sqlite":
             found = sorted(set(_of_table_on_sqlite(connection, table)))
         else:
-            found = _asked(connection, _DESCRIBED.format(table=ddl.literal(ddl.quoted(table)), condition=_OF_TABLE))
+            found = _asked(connection, _described(table=ddl.literal(ddl.quoted(table)), condition=_OF_TABLE))
         return [(each,) for each in found]
 
     return Precondition(why=why, rows=find, table=table)
+
+
+def _described(**parts: str) -> str:
+    # The migrator's triggers are dropped by their operation's contract, before a column moves to the trash.
+    return _DESCRIBED.format(prefix=ddl.literal(naming.current().prefix), **parts)
 
 
 def constraint(table: str, name: str) -> str:
@@ -142,7 +146,7 @@ def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
         except sqlite3.Error as error:
             raise Refused(f"SQLite cannot alter what is there: {error}.") from error
         after = {text for (text,) in copy.execute(asked.replace("type, name, sql", "sql"))}
-    return [row for row in before if row.sql not in after and not row.name.startswith(_OURS)]
+    return [row for row in before if row.sql not in after and not row.name.startswith(naming.current().prefix)]
 
 
 def _of_definition(definition: Definition, column: str) -> Iterator[str]:

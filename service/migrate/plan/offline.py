@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill, Move, Step
@@ -37,7 +38,7 @@ def no_downgrade() -> Refused:
     # A contract, a purge and rows that were written since all change what a downgrade has to do.
     return Refused(
         "A downgrade is not written as a script: its steps depend on what the database's revisions have done. "
-        "Run `roster db downgrade REVISION` against the database itself."
+        f"Run {naming.command('downgrade REVISION')} against the database itself."
     )
 
 
@@ -83,9 +84,11 @@ def _written(move: Move, dialect: str) -> str:
 
 def _script_of(backfill: Backfill, dialect: str) -> str:
     if backfill.by is not None:
-        raise Refused(f"{backfill.title} runs a Python function, which a script cannot. Run `roster db backfill`.")
+        raise Refused(
+            f"{backfill.title} runs a Python function, which a script cannot. Run {naming.command('backfill')}."
+        )
     if len(backfill.key) > 1 or dialect == "sqlite":
-        raise Refused(f"{backfill.title} cannot be written as a script. Run `roster db backfill`.")
+        raise Refused(f"{backfill.title} cannot be written as a script. Run {naming.command('backfill')}.")
     table, key = ddl.quoted(backfill.table), f"{ddl.quoted(backfill.table)}.{ddl.quoted(backfill.key[0])}"
     window = f"({key} > coalesce(after, {key} - 1) AND {key} <= upto)"
     if backfill.statement is not None:

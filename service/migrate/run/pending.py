@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Target
@@ -73,7 +74,9 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
     done = []
     for plan, items in owned:
         if items and plan is not None and not _is_contracted(runner, plan):
-            raise Refused(f"{plan.revision} cannot be purged: its contract is not over. Run `roster db contract`.")
+            raise Refused(
+                f"{plan.revision} cannot be purged: its contract is not over. Run {naming.command('contract')}."
+            )
         for each in items:
             runner.purge(each, plan.revision if plan else each.tag)
             report(f"Purged {each.described}.")

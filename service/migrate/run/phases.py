@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from service.db.counting import counted
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
@@ -101,7 +102,7 @@ class PhaseRunner:
                 step cannot be done (those before it stay done).
         """
         if self._positions(plan, Phase.DOWNGRADE):
-            raise Refused(f"A downgrade of {plan.revision} has begun: `roster db downgrade` completes it.")
+            raise Refused(f"A downgrade of {plan.revision} has begun: {naming.command('downgrade')} completes it.")
         if not self._positions(plan, Phase.EXPAND):
             self._refuse_missing(plan.revision, plan.needs)
             self._refuse_rows(plan.checks)
@@ -208,14 +209,17 @@ class PhaseRunner:
             settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
         if open_ones or len(settled) < len(plan.settle):
             told = f"the backfill of {' and '.join(open_ones)}" if open_ones else "the settle phase"
-            raise Refused(f"{plan.revision} cannot be contracted: {told} is not complete. Run `roster db backfill`.")
+            raise Refused(
+                f"{plan.revision} cannot be contracted: {told} is not complete. Run {naming.command('backfill')}."
+            )
 
     def _refuse_left(self, revision: str, backfill: Backfill) -> None:
         if left := self.backfills.left(backfill):
             were = "was" if left == 1 else "were"
             raise Refused(
                 f"{revision} cannot be contracted: {counted(left, 'row')} of {backfill.table} {were} written since "
-                f"without what {backfill.name} fills. Run `roster db backfill` again, when no old code writes any more."
+                f"without what {backfill.name} fills. Run {naming.command('backfill')} again, when no old code writes "
+                "any more."
             )
 
     def refuse_purged(self, plan: Plan) -> None:

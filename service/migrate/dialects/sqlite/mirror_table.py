@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
+from service.migrate import naming
 from service.migrate.dialects.ddl import is_trash, literal
 from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.tokens import join, lowered, quoted, tokenize
@@ -67,7 +68,7 @@ def _triggers(one: str, other: str, columns: Sequence[str], key: Sequence[str]) 
 
 
 def trigger_name(table: str, event: str) -> str:
-    return f"roster_twin_{table}_{event}"
+    return naming.owned(f"twin_{table}_{event}")
 
 
 def _with_name(sql: str, name: str, other: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from service.migrate import naming
 from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.catalog import Stored
 from service.migrate.dialects.sqlite.definition import Definition
@@ -59,7 +60,7 @@ def refuse_dangling(dangling: dict[str, int]) -> None:
 
 
 def _replace(connection: Connection, before: Stored, after: Definition) -> None:
-    old = f"_roster_old_{before.name}"
+    old = f"_{naming.owned('old')}_{before.name}"
     connection.exec_driver_sql(f"ALTER TABLE {quoted(before.name)} RENAME TO {quoted(old)}")
     # Triggers are created again under their names, and must not fire while rows are copied.
     for name in before.triggers:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection
 
+from service.migrate import naming
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
@@ -85,7 +86,7 @@ class Conversion:
 
     def _trigger(self, target: Target, name: str, body: str) -> Step:
         return row_trigger(
-            target, self.table, f"roster_type_{self.table}_{name}", key=self.key, postgresql=body, sqlite={}
+            target, self.table, naming.owned(f"type_{self.table}_{name}"), key=self.key, postgresql=body, sqlite={}
         )
 
 

@@ -11,7 +11,7 @@ from service.migrate.dialects.postgresql.attached import Attached, attached_to, 
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
 
-_PROBE = "_roster_probe"
+_PROBE = "_migration_probe"
 _OPEN = (" NOT VALID", " NOT ENFORCED")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, inspect
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
@@ -62,7 +63,7 @@ class SetNotNull(Operation):
         return row_trigger(
             target,
             self.table,
-            f"roster_fill_{self.table}_{self.column}",
+            naming.owned(f"fill_{self.table}_{self.column}"),
             key=self.key,
             postgresql=f"IF NEW.{column} IS NULL THEN "
             f"NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written); END IF;",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Step, Target, inverted
@@ -36,7 +37,7 @@ class Follow(Operation):
         return row_trigger(
             target,
             self.table,
-            f"roster_follow_{self.table}_{self.column}",
+            naming.owned(f"follow_{self.table}_{self.column}"),
             key=self.key,
             # Compared as text: json has no equality operator.
             postgresql=(

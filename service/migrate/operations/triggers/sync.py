@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.types import affinity
 from service.migrate.operations.step import Backfill, Step, Target
@@ -34,7 +35,7 @@ class Sync:
         return row_trigger(
             target,
             self.table,
-            f"roster_sync_{self.table}_{self.new.name}",
+            naming.owned(f"sync_{self.table}_{self.new.name}"),
             key=self.key,
             postgresql=self._body(),
             sqlite={

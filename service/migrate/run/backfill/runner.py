@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from service.db.counting import counted
+from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill
 from service.migrate.run.backfill.batches import Batches
@@ -100,7 +101,7 @@ class BackfillRunner:
             run, state = BackfillRow.found(self._session.connection, revision, backfill)
             total = batches.total()
         if state is BackfillState.PAUSED:
-            raise Stopped(f"{revision}: {backfill.title} is paused; `roster db backfill --resume` goes on.")
+            raise Stopped(f"{revision}: {backfill.title} is paused; {naming.command('backfill --resume')} goes on.")
         if run is None or state is not BackfillState.RUNNING:
             run = BackfillRow(revision=revision, name=backfill.name, total=total)
             begin = partial(run.begin, self._session.connection)

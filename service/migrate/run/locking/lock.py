@@ -12,10 +12,10 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.run.locking.waiting import pause
 
-KEY = 0x526F73746572  # "Roster"
 WAIT_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 
@@ -56,7 +56,7 @@ def session_holder(connection: Connection) -> str | None:
             "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
             "AND (l.classid::bigint << 32 | l.objid::bigint) = CAST(:key AS bigint)"
         ),
-        {"key": KEY},
+        {"key": naming.lock_key()},
     ).one_or_none()
     if found is None:
         return None
@@ -88,7 +88,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
     attempt = text(f"SELECT {function}(CAST(:key AS bigint))")
 
     def taken() -> bool:
-        answer = bool(keeper.execute(attempt, {"key": KEY}).scalar())
+        answer = bool(keeper.execute(attempt, {"key": naming.lock_key()}).scalar())
         if not in_transaction:
             keeper.commit()
         return answer
@@ -106,7 +106,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
         if not in_transaction:
             # A session that is gone has let go of it already.
             with suppress(DBAPIError):
-                keeper.execute(text("SELECT pg_advisory_unlock(CAST(:key AS bigint))"), {"key": KEY})
+                keeper.execute(text("SELECT pg_advisory_unlock(CAST(:key AS bigint))"), {"key": naming.lock_key()})
                 keeper.commit()
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from service.migrate import naming
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.run.backfill.runner import Progress
-from service.migrate.run.locking import lock
 from tests.alembic.store import Row, Store, opened
 from tests.migrate.company import HERE, STUCK, Migrator, audit, until
 from tests.migrate.operations.live import live
@@ -31,7 +31,7 @@ SELECT n, 'a' || n FROM n
 """
 TAKE_OVER = "UPDATE migration_lease SET token = 'another', holder = 'someone else, process 1'"
 KEEPER = f"""
-SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {lock.KEY & 0xFFFFFFFF} AND {HERE}
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {naming.lock_key() & 0xFFFFFFFF} AND {HERE}
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.db.urls import parse_url
+from service.migrate import naming
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import upgrade
 from service.migrate.entrypoints.status import status
@@ -17,8 +18,8 @@ from service.migrate.run.locking import lock
 from tests.alembic.store import Store, opened
 from tests.migrate.project import Project
 
-TAKE = f"SELECT pg_advisory_lock({lock.KEY})"
-LEAVE = f"SELECT pg_advisory_unlock({lock.KEY})"
+TAKE = f"SELECT pg_advisory_lock({naming.lock_key()})"
+LEAVE = f"SELECT pg_advisory_unlock({naming.lock_key()})"
 
 
 async def test_a_migrator_that_waits_too_long_names_who_is_at_work(empty_postgres_url: str) -> None:
