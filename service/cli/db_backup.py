@@ -33,12 +33,13 @@ _force = click.option("--force", is_flag=True, help="Replace what is there.")
 @database
 @click.pass_obj
 def backup(url: str | None, file: Path, *, force: bool, as_json: bool) -> None:
-    """Copy the whole database to FILE, while the service goes on reading and writing.
+    """Copy the whole database to FILE, online.
 
     \b
       roster db backup roster.backup
 
-    FILE holds the database as it was at one moment. SQLite's online backup makes a SQLite file of it, whose pages are
+    The service goes on reading and writing. FILE holds the database as it was at
+    one moment. SQLite's online backup makes a SQLite file of it, whose pages are
     then checked; pg_dump makes a dump in its custom format. FILE appears when it is whole, readable by its owner alone.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.db.backup import postgresql, sqlite
@@ -66,11 +67,13 @@ def backup(url: str | None, file: Path, *, force: bool, as_json: bool) -> None:
 @database
 @click.pass_obj
 def restore(url: str | None, file: Path, *, force: bool, no_owner: bool, as_json: bool) -> None:
-    """Make the database what FILE holds, which `roster db backup` made of one of the same kind.
+    """Restore the database from a backup FILE.
 
     \b
-      roster db restore roster.backup            into a database with nothing in it
-      roster db restore roster.backup --force    in the place of all that is in it
+      roster db restore roster.backup            into an empty database
+      roster db restore roster.backup --force    replace all that is in it
+
+    FILE was made by `roster db backup` of a database of the same kind.
 
     It is done whole or not at all: a SQLite file is replaced in one step, and nobody may have it open; PostgreSQL does
     it in one transaction. A backup at a revision that this code does not know is refused.

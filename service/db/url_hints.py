@@ -13,6 +13,8 @@ _HALF_SQLITE = re.compile(r"sqlite(?:\+\w+)?(?::/*|//+)(?P<path>.*)", re.IGNOREC
 _HALF_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?(?::/*|//+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _BARE_SERVER = re.compile(r"[^\s='\"]+@[^\s'\"]+|localhost(?::\d+)?/.*|[\w.-]+:\d+(?:/.*)?", re.IGNORECASE)
 _KEYWORDS = re.compile(r"\b(?:dbname|host|password|port|user)\s*=", re.IGNORECASE)
+# Hosting services show `psql 'postgresql://…'` and lines of a .env file.
+_PREFIX = re.compile(r"((?:export\s+)?\w*URL\s*=|psql(?=\s))\s*['\"]?[\w+]+://", re.IGNORECASE)
 _QUERY = re.compile(r"\?[\w.-]+=[^?]*$")
 _PLACEHOLDER = re.compile(r"[\[<{]?your[-_ ]?password[\]>}]?", re.IGNORECASE)
 
@@ -35,6 +37,8 @@ def unreadable(text: str) -> Misconfigured:
 def _why_not_even_a_path(text: str) -> str:
     if not text:
         return "is empty"
+    if prefix := _PREFIX.match(text):
+        return f"begins with {prefix[1]}: write only what stands after it, without quotes"
     if text[0] in "'\"":
         return "stands in quotes: write it without them"
     if _KEYWORDS.search(text):

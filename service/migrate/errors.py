@@ -71,7 +71,7 @@ def _cure(url: URL, error: BaseException) -> str:
 def _cure_of_file(file: Path, told: str) -> str:
     if "unable to open" in told:
         if file.is_dir():
-            return "It is a folder: name a file in it"
+            return "" if "folder" in told else "It is a folder: name a file in it"
         if not file.parent.exists():
             return f"Create the folder {file.parent}, or name another in {naming.current().database_setting}"
         return _SQLITE_CURES["readonly"]

@@ -121,3 +121,15 @@ def test_a_damaged_sqlite_database_is_neither_backed_up_nor_in_the_way(tmp_path:
     assert run(main, ["db", "restore", "--database", url, file, "--force"]).exit_code == 0
     assert stat.S_IMODE(database.stat().st_mode) == 0o640
     assert run(main, ["db", "current", "--database", url]).output == f"{head()}\n"
+
+
+def test_a_restore_into_a_folder_that_is_not_there_names_the_folder(tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    sqlite3.connect(backup).close()
+    backup.write_bytes(b"SQLite format 3\0")
+    url = f"sqlite:///{tmp_path}/none/roster.db"
+    answer = CliRunner().invoke(main, ["db", "restore", str(backup), "--database", url])
+    assert (answer.exit_code, answer.output) == (
+        1,
+        f"Error: The folder {tmp_path}/none of the database does not exist: `mkdir -p {tmp_path}/none`.\n",
+    )

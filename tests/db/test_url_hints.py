@@ -50,6 +50,8 @@ def test_an_unescaped_character_in_a_password_is_named_with_its_code(template: s
         ("oracle+oracledb://ann:secret@host/db", "names oracle"),
         ("", "is empty"),
         ("'postgres://ann:secret@host/db'", "in quotes"),
+        ("psql 'postgresql://a:secret@db/x'", "begins with psql: write only what stands after it, without quotes."),
+        ("DATABASE_URL=postgresql://a:secret@db/x", "begins with DATABASE_URL=: write only what stands after it"),
         ("host=db password=secret", "a list of keywords. Write postgresql://user:password@host/name"),
         ("://secret", "cannot be read"),
         ("postgres//ann:secret@host/db", r"Write postgresql://ann:\*\*\*@host/db"),

@@ -40,6 +40,8 @@ def restore(file: Path, database: Path, check: Check, watch: Watch, *, force: bo
     Raises:
         RosterError: the copy is damaged, or the database is in use or, without `force`, not empty.
     """
+    if not database.parent.is_dir():
+        raise RosterError(f"The folder {database.parent} of the database does not exist: `mkdir -p {database.parent}`.")
     with part(database, "-restoring") as (copy, _):
         _refuse_early(database, force=force)
         copied = _copy(file, copy, check, watch)

@@ -4,6 +4,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -117,6 +118,12 @@ def _refuse_incomplete(file: Path, module: Any) -> None:
     for name, body in (("upgrade", "pass"), ("downgrade", "ops.undo()")):
         if not callable(getattr(module, name, None)):
             raise at(file, 1, f"There is no {name}()", f"Add `def {name}() -> None:` with `{body}` in it")
+    for name in ("upgrade", "downgrade", "contract"):
+        function: Any = getattr(module, name, None)
+        # A call of either only makes an object: the revision would be recorded as applied with nothing done.
+        if any(kind(function) for kind in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
+            line = function.__code__.co_firstlineno
+            raise at(file, line, f"{name}() is async or has a yield", f"Write `def {name}() -> None:` without either")
 
 
 def _wrong_id(revision: object) -> tuple[str, str] | None:

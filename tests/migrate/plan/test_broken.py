@@ -47,6 +47,12 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     ),
     "no downgrade()": (HEAD + UP, 1, "There is no downgrade(). Add `def downgrade() -> None:`"),
     "no upgrade()": (HEAD + DOWN, 1, "There is no upgrade(). Add `def upgrade() -> None:`"),
+    "an async upgrade()": (HEAD + UP.replace("def", "async def") + DOWN, 9, "upgrade() is async or has a yield"),
+    "a yield in downgrade()": (
+        HEAD + UP + "\n\ndef downgrade() -> None:\n    yield\n",
+        13,
+        "downgrade() is async or has a yield",
+    ),
     "a syntax error": (HEAD + "\n\ndef upgrade() -> None\n    pass\n" + DOWN, 9, "SyntaxError: expected ':'"),
     "tabs and blanks": (HEAD + "\n\ndef upgrade():\n\tpass\n        pass\n", 11, "TabError"),
     "a module that is not there": ("import nothing\n" + HEAD + UP + DOWN, 1, "No module named 'nothing'"),
