@@ -15,9 +15,7 @@ from pathlib import Path
 from tests.docs.clones import clone, left_running, terminal
 from tests.docs.consoles import steps
 
-_BLOCK = re.compile(
-    r"^(?P<above>[^\n]+)\n\n(?P<all>```(?P<kind>[a-z]+)\n(?P<text>.*?)^```\n)", re.MULTILINE | re.DOTALL
-)
+_BLOCK = re.compile(r"^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r".*`(?P<file>[^`]+)`, (?P<how>a new file|set):")
 _LOCAL = "http://127.0.0.1:8000"
 
@@ -34,12 +32,12 @@ def follow(page: str, folder: Path, revision: str) -> Path:
             if block["kind"] == "diff":
                 copy.apply(block["text"])
             elif block["kind"] == "python":
-                copy.write(block["above"], block["text"])
+                copy.write(page[: block.start()].rstrip().rpartition("\n")[2], block["text"])
             elif block["kind"] == "sh":
                 command = f"{block['text'].strip()} PORT={port}"
                 running.enter_context(left_running(command, copy.folder, url))
             else:
-                for step in steps(block["all"].replace(_LOCAL, url)):
+                for step in steps(block[0].replace(_LOCAL, url)):
                     output, status = shell.run(step.command)
                     assert (step.is_met_by(output), status) == (True, 0), f"$ {step.command}\n{output}"
     return copy.folder
@@ -73,8 +71,8 @@ class _Copy:
 
     def _named(self, text: str) -> str:
         """Put the number and the date of the drafted revision where the page leaves them open."""
-        if not re.search(r"NNNN|DATE", text):
+        if not re.search(r"NNNN|/DATE_", text):
             return text
         (draft,) = self.folder.glob(f"alembic/versions/*_{self.revision}.py")
         (number,) = re.findall(r'^revision = "(\d{4})_', draft.read_text(), re.MULTILINE)
-        return text.replace("NNNN", number).replace("DATE", draft.name.removesuffix(f"_{self.revision}.py"))
+        return text.replace("NNNN", number).replace("/DATE_", f"/{draft.name.removesuffix(f'{self.revision}.py')}")
