@@ -24,6 +24,7 @@ def report(request: pytest.FixtureRequest) -> Report:
     return msgspec.json.decode(done.stdout, type=Report)
 
 
+@pytest.mark.slow
 def test_every_operation_is_measured_for_every_rival_and_answered_rightly(report: Report) -> None:
     (part,) = report.databases
     loads = ["get", "page", "deep-page", "links", "post", "patch"]
@@ -33,6 +34,7 @@ def test_every_operation_is_measured_for_every_rival_and_answered_rightly(report
     assert all(each.per_second for each in part.figures)
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_service_stands_beside_the_floor(report: Report) -> None:
     (part,) = report.databases
     service = [each for each in part.figures if each.rival == "service"]
@@ -40,6 +42,7 @@ def test_every_figure_of_the_service_stands_beside_the_floor(report: Report) -> 
     assert len(part.bars) >= 4
 
 
+@pytest.mark.slow
 def test_prints_tables_for_a_person_and_for_a_page(report: Report) -> None:
     terminal = io.StringIO()
     print_tables(report, Console(file=terminal, width=140))

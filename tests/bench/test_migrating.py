@@ -29,6 +29,7 @@ def report() -> Report:
     return run("--no-plain")
 
 
+@pytest.mark.slow
 def test_no_request_fails_and_nothing_is_lost(report: Report) -> None:
     (size,) = report.sizes
     assert [each.operation for each in size.measured] == [scenario.name for scenario in SCENARIOS]
@@ -37,6 +38,7 @@ def test_no_request_fails_and_nothing_is_lost(report: Report) -> None:
     assert all(each.requests for each in size.measured)
 
 
+@pytest.mark.slow
 def test_the_figures_are_shown_as_tables_and_as_markdown(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=200)
     monkeypatch.setattr(tables, "Console", lambda **_: console)
@@ -48,6 +50,7 @@ def test_the_figures_are_shown_as_tables_and_as_markdown(report: Report, monkeyp
         assert "confirmed writes lost" in text
 
 
+@pytest.mark.slow
 def test_the_plain_style_is_measured_beside(report: Report) -> None:
     (size,) = run("--only=rename_table").sizes
     ours, plain = size.measured

@@ -207,6 +207,7 @@ async def test_every_write_acknowledged_while_the_file_is_swapped_is_in_one_of_t
     assert set(acknowledged) <= found
 
 
+@pytest.mark.slow
 def test_what_a_server_acknowledged_is_there_after_its_file_was_deleted_and_it_was_restarted(
     file: Path, template: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ def test_every_make_target_of_the_guides_exists(guide: str) -> None:
     assert named <= targets
 
 
+@pytest.mark.slow
 def test_the_commands_for_ci_work_one_after_the_other(tmp_path: Path) -> None:
     session = Session(tmp_path)
     for step in steps(read("docs/ci.md")):

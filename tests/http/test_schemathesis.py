@@ -30,6 +30,7 @@ def in_process() -> Iterator[None]:
     shutdown_lifespans()
 
 
+@pytest.mark.slow
 async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     await upgrade(url)
@@ -38,6 +39,7 @@ async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path
     judge(examine(schema), schema)
 
 
+@pytest.mark.slow
 async def test_every_check_holds_over_http_on_postgresql(empty_postgres_url: str, tmp_path: Path) -> None:
     await upgrade(empty_postgres_url)
     with serving(empty_postgres_url, tmp_path / "log") as (base, _):

@@ -49,6 +49,7 @@ def test_the_wheel_holds_every_revision_below_the_package(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in held} == {"service", f"roster-{__version__}.dist-info"}
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_upgrades_and_serves_a_database_without_a_checkout(installed: Path, tmp_path: Path) -> None:
     assert "The database is at" in run(installed / "roster", "db", "upgrade", folder=tmp_path)
     assert "(head)" in run(installed / "roster", "db", "alembic", "current", folder=tmp_path)
