@@ -62,6 +62,18 @@ class Server(uvicorn.Server):
                 self._beat()
         return await super().on_tick(counter)
 
+    async def _wait_tasks_to_complete(self) -> None:
+        try:
+            await super()._wait_tasks_to_complete()
+        except asyncio.CancelledError:
+            # uvicorn closes the database right after it has cancelled requests that still hold connections to it.
+            requests = [*self.server_state.tasks]
+            for each in requests:
+                each.cancel()
+            if requests:
+                await asyncio.wait(requests, timeout=FAREWELL_SECONDS / 2)
+            raise
+
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         # uvicorn's own handlers ignore a second SIGTERM and raise the signal once more after the drain.
