@@ -247,8 +247,8 @@ async def test_a_database_ahead_of_the_code_is_told_and_left_alone(empty_url: st
 async def test_two_heads_are_told(empty_url: str, project: Project) -> None:
     for id in ("0003_one", "0003_two"):
         project.add(id, after="0002_add_age_to_users")
-    for file in project.versions.glob("2026_03_*"):
-        if int(file.name[8:10]) > 1 or "address" in file.name:
+    for file in project.versions.glob("20*"):
+        if not file.name.endswith(("_create_users.py", "_add_age_to_users.py")):
             file.unlink()
     sentence = "more than one head, 0003_one and 0003_two. Join them with `alembic merge heads`"
     with pytest.raises(Refused, match=sentence):
