@@ -98,3 +98,8 @@ def test_a_phase_that_a_revision_has_not_says_so() -> None:
 def test_a_script_for_sqlite_is_refused_with_the_reason() -> None:
     with pytest.raises(Refused, match="A script cannot alter a table on SQLite"):
         commands.script("sqlite:///none.db", "head")
+
+
+def test_a_span_that_runs_backwards_is_refused() -> None:
+    with pytest.raises(Refused, match="FROM:TO begins with the older revision"):
+        commands.script("postgresql://h/x", "0003:0001")

@@ -114,7 +114,10 @@ def script(url: str, revisions: str) -> str:
         config = configuration(url=url)
         config.output_buffer = output
         command.upgrade(config, revisions, sql=True)
-    return output.getvalue()
+    written = output.getvalue()
+    if ":" in revisions and not written.strip():
+        raise Refused(f"{revisions} names no revision to write: FROM:TO begins with the older revision.")
+    return written
 
 
 def phase_script(url: str, phase: str, revision: str) -> str:

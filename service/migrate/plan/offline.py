@@ -70,7 +70,7 @@ def _written(move: Move, dialect: str) -> str:
     if move.edit is not None or (move.made is not None and dialect == "sqlite"):
         raise Refused(
             "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
-            "Run the migration against the database itself."
+            "Name a PostgreSQL URL for a script, or run the migration against the SQLite file itself."
         )
     statements = [f"{statement.rstrip(';')};" for statement in move.statements]
     if dialect == "sqlite":

@@ -112,7 +112,7 @@ class LosslessSQLite(SQLiteImpl):
         if self.connection is None or self.as_sql:
             raise Refused(
                 "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
-                "Run the migration against the database itself."
+                "Name a PostgreSQL URL for a script, or run the migration against the SQLite file itself."
             )
         return self.connection
 
