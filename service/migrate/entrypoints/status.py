@@ -180,7 +180,11 @@ def _in_order(directory: ScriptDirectory, ids: set[str]) -> tuple[str, ...]:
 
 
 def is_missing_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and not sqlite_file(url).exists()
+    """Whether a SQLite file can be created here and is not; a folder that is missing is an error of the URL."""
+    if url.get_backend_name() != "sqlite":
+        return False
+    file = sqlite_file(url)
+    return not file.exists() and file.absolute().parent.is_dir()
 
 
 def _is_filled(plan: Plan, fills: dict[tuple[str, str], Any], done: dict[tuple[str, str], int]) -> bool:
