@@ -16,7 +16,8 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(
             Refused,
-            match=r"roster.db cannot be used: attempt to write a readonly database\. Let this account write",
+            match=r"^The file .*roster.db cannot be used: attempt to write a readonly database\. "
+            r"Let this account write [^.]+\.$",
         ),
         told(sa.make_url(f"sqlite:///{file}")),
         engine.begin() as connection,
@@ -30,7 +31,8 @@ def test_the_network_s_own_failures_are_told() -> None:
     with (
         pytest.raises(
             Refused,
-            match=r"^The database name at the local socket cannot be used: TimeoutError\. Start PostgreSQL, or .*\.$",
+            match=r"^The database name at the local socket cannot be used: TimeoutError\. "
+            r"Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL\.$",
         ),
         told(url),
     ):
