@@ -85,7 +85,10 @@ async def test_a_contract_and_its_purge_are_written_as_scripts(postgres: Store) 
 
 
 def test_a_backfill_in_python_is_refused_with_the_reason() -> None:
-    with pytest.raises(Refused, match=r"A script has no Python, which is needed to fill users\.keys"):
+    with pytest.raises(
+        Refused,
+        match=r"BACKFILL users\.keys runs a Python function, which a script cannot\. Run `roster db backfill`\.",
+    ):
         commands.phase_script("postgresql://h/x", "backfill", "0008")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import coverage
 import httpx
 
 START_SECONDS = 30.0
@@ -16,13 +17,20 @@ START_SECONDS = 30.0
 
 @contextmanager
 def serving(
-    database_url: str, log: Path, *options: str, executable: Path | str = sys.executable, **settings: str
+    database_url: str,
+    log: Path,
+    *options: str,
+    executable: Path | str | None = None,
+    **settings: str,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The base URL and the process of a running server; its output goes to `log`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [executable, "-m", "service", "serve", f"--port={port}", *options]
+    # What only a server runs counts for the coverage of the tests, unless the test names the Python to use.
+    measured = executable is None and coverage.Coverage.current() is not None
+    command = [executable or sys.executable, *(("-m", "coverage", "run") if measured else ()), "-m", "service", "serve"]
+    command += [f"--port={port}", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment(database_url, **settings), stderr=output, stdout=output)
     base = f"http://127.0.0.1:{port}"

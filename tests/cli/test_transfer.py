@@ -46,7 +46,7 @@ def people_csv(tmp_path: Path) -> Path:
 
 def test_every_noun_with_an_import_is_a_noun_of_the_command() -> None:
     declared = (ROOT / "service").glob("*/transfer.py")
-    assert set(NOUNS) == {each.parent.name.replace("_", "-") for each in declared}
+    assert set(NOUNS) == {each.parent.name.replace("_", "-") for each in declared if each.parent.name != "cli"}
 
 
 async def test_imports_and_exports_real_files(url: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def request(body: bytes, *, length: int | None = None) -> bytes:
 async def port(roster: Roster) -> AsyncIterator[int]:
     """The port of a real server in front of the service."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(roster, port=port, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(roster, port=port, log_config=None, lifespan="off"))
     with socket.create_server(("127.0.0.1", port)) as listening:
         task = asyncio.create_task(server.serve([listening]))
         while not server.started:

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path
 @pytest.mark.slow
 async def test_every_check_holds_over_http_on_postgresql(empty_postgres_url: str, tmp_path: Path) -> None:
     await upgrade(empty_postgres_url)
-    with serving(empty_postgres_url, tmp_path / "log") as (base, _):
+    with serving(empty_postgres_url, tmp_path / "log", executable=sys.executable) as (base, _):
         schema = schemathesis.openapi.from_url(f"{base}/openapi.json", config=config(examples=EXAMPLES))
         judge(examine(schema), schema)
 

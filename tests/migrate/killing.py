@@ -19,10 +19,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 import service.models  # noqa: F401 - by env.py
+from service.migrate import naming
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.status import status as read_status
 from service.migrate.plan import config
 from service.migrate.plan.plan import plan
+from service.naming import ROSTER
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 
@@ -89,6 +91,7 @@ def _names(parameters: Any) -> list[str]:
 
 
 def call(url: str, command: str) -> None:
+    naming.use(ROSTER)
     name, *arguments = command.split()
     undo = {"undo": True} if "--undo" in arguments else {}
     getattr(commands, name)(url, *(each for each in arguments if each != "--undo"), **undo)

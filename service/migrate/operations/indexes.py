@@ -67,7 +67,7 @@ class CreateIndex(Operation):
             return (build,)
         # An expression index has no statistics before ANALYZE.
         analyze = Step(
-            title=f"ANALYZE {self.table}",
+            title=f"ANALYZE {self.table} FOR {self.name}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),

@@ -35,7 +35,7 @@ _EARLIER = (
     (r"build the unique index (.+) of (.+)", r"CREATE UNIQUE INDEX CONCURRENTLY \1 ON \2"),
     (r"build the indexes of (.+)", r"CREATE INDEXES CONCURRENTLY ON \1"),
     (r"drop the index (.+) of (.+)", r"DROP INDEX CONCURRENTLY \1 ON \2"),
-    (r"look at what (.+) holds, for .+", r"ANALYZE \1"),
+    (r"look at what (.+) holds, for (.+)", r"ANALYZE \1 FOR \2"),
     (r"hold new rows of (.+) to (.+)", r"ADD CONSTRAINT \2 ON \1 NOT VALID"),
     (r"hold all rows of (.+) to (.+)", r"VALIDATE CONSTRAINT \2 ON \1"),
     (r"hold new rows to the checks of (.+)", r"ADD CHECKS OF \1 NOT VALID"),

@@ -28,7 +28,7 @@ def alembic(url: str, *arguments: str, **environment: str) -> tuple[int, str]:
         ("mysql://host/x", "Roster runs on postgresql:// and sqlite://"),
         ("postgresql://u:secret@h:port/x", "The port in the database URL is not a number"),
         ("sqlite:////no/such/folder/x.db", "Create the folder /no/such/folder"),
-        ("sqlite:////tmp", "It is a folder: name a file in it."),
+        ("sqlite:////tmp", " is a folder; name a file in it."),
     ],
 )
 def test_a_database_that_cannot_be_used_is_told(url: str, words: str) -> None:

@@ -95,7 +95,7 @@ def test_nobody_waits_while_rows_are_looked_at(project: Project) -> None:
                 if not CATALOG.keys() & known(statement):
                     found.add(re.sub(r"\S+\.\S+", "…", step.title))
     # Only where not all that is on it can be made beside, on the way back; it is given up after three seconds.
-    assert found == {"write … again in its old type"}
+    assert found == {"REWRITE COLUMN … IN OLD TYPE"}
 
 
 def test_only_what_cannot_be_in_a_transaction_is_alone(project: Project) -> None:

@@ -38,7 +38,7 @@ class Recreated:
             scripted=False,
         )
         analyze = Step(
-            title=f"ANALYZE {self.table}",
+            title=f"ANALYZE {self.table} FOR {self.shadow}",
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),
