@@ -91,7 +91,6 @@ def _names(parameters: Any) -> list[str]:
 
 
 def call(url: str, command: str) -> None:
-    naming.use(ROSTER)
     name, *arguments = command.split()
     undo = {"undo": True} if "--undo" in arguments else {}
     getattr(commands, name)(url, *(each for each in arguments if each != "--undo"), **undo)
@@ -128,6 +127,7 @@ async def read_catalog(url: str) -> list[str]:
 
 def main(folder: str, url: str, *given: str) -> None:
     config.folders = lambda: [Path(folder)]
+    naming.use(ROSTER)
     # What is imported and read once is there for every child.
     asyncio.run(read_status(url))
     for script in config.scripts().walk_revisions():

@@ -15,7 +15,7 @@ CASES = {
             CREATE INDEX CONCURRENTLY ix_t_c ON t (c, a)
           < DROP INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
-        - ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
+        - ANALYZE t FOR ix_t_c (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""
@@ -40,7 +40,7 @@ CASES = {
             CREATE UNIQUE INDEX CONCURRENTLY ix_t_lower ON t USING btree (lower(c), a DESC) WHERE b > 0
           < DROP INDEX CONCURRENTLY ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_lower
-        - ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
+        - ANALYZE t FOR ix_t_lower (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""
@@ -67,7 +67,7 @@ CASES = {
           < CREATE INDEX CONCURRENTLY ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c
             CREATE INDEX CONCURRENTLY ix_t_c ON t (c)
-          < ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
+          < ANALYZE t FOR ix_t_c (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
         """,
         sqlite="""

@@ -33,7 +33,7 @@ CASES = {
             where _next_c IS DISTINCT FROM c
             set _next_c = c
           < CREATE INDEXES CONCURRENTLY ON t._next_c (SHARE UPDATE EXCLUSIVE on t, alone, if need be)
-          < ANALYZE t (SHARE UPDATE EXCLUSIVE on t)
+          < ANALYZE t FOR _next_c (SHARE UPDATE EXCLUSIVE on t)
             ANALYZE t
           < ADD CHECKS OF t._next_c NOT VALID (ACCESS EXCLUSIVE on t, if need be)
           < ADD FOREIGN KEYS OF t._next_c NOT VALID (SHARE ROW EXCLUSIVE on t, if need be)
