@@ -12,7 +12,7 @@ from pathlib import Path
 import coverage
 import httpx
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 @contextmanager
