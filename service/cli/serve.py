@@ -65,7 +65,7 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _upgrade() -> None:
-    from service.cli.db_options import resolved, watched
+    from service.cli.db.options import resolved, watched
     from service.migrate.entrypoints import commands
 
     url = resolved(None)

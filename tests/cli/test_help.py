@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from service import __version__
-from service.cli import db_options, main, progress
+from service.cli import main, progress
+from service.cli.db import options
 from service.http.transfer.reports import Report
 from service.migrate.run.backfill.runner import Progress
 
@@ -74,7 +75,7 @@ def watch_an_import() -> None:
 
 
 def watch_a_backfill() -> None:
-    with db_options.watched(as_json=False) as how:
+    with options.watched(as_json=False) as how:
         name = "department_employees.a_column_with_quite_a_long_name"
         how["watch"](Progress(name=name, seen=50, total=100, filled=1_234_567, per_second=12345.6))
 

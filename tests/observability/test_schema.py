@@ -14,9 +14,9 @@ from service.schema_range import NEWEST, OLDEST
 from service.settings import Settings
 from tests.alembic import eras
 from tests.alembic.store import Store
+from tests.cli.db.test_phases import LEFT
 from tests.conftest import client_of
 from tests.migrate.conftest import project, store
-from tests.migrate.entrypoints.test_phases_cli import LEFT
 from tests.migrate.filling import BASE as FILLING
 from tests.migrate.filling import FILLED, NOTE, held
 from tests.migrate.operations.live import live

@@ -11,7 +11,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.run.backfill.runner import Stopped
 from service.migrate.state.backfills import BackfillState
-from tests.migrate.entrypoints.test_cli import roster
+from tests.cli.db.test_migrating import roster
 from tests.migrate.filling import BASE, COLUMN, FILLED, IN_SQL, NOTE, ROWS, held, noted, times, watched
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project

@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.db_options import database
+from service.cli.db.options import database
 
 
 @click.command(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.cli.db_options import as_json, database, print_json, resolved
-from service.cli.db_status import read_status
+from service.cli.db.options import as_json, database, print_json, resolved
+from service.cli.db.status import read_status
 from service.errors import Misconfigured, RosterError
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import click
 
-from service.cli.db_alembic import alembic_command
-from service.cli.db_backup import backup, restore
-from service.cli.db_options import (
+from service.cli.db.alembic import alembic_command
+from service.cli.db.backfill import backfill, contract, purge
+from service.cli.db.backup import backup, restore
+from service.cli.db.options import (
     as_json,
     as_sql,
     database,
@@ -19,8 +20,7 @@ from service.cli.db_options import (
     wait_limits,
     watched,
 )
-from service.cli.db_phases import backfill, contract, purge
-from service.cli.db_status import read_status, status, what_is_left
+from service.cli.db.status import read_status, status, what_is_left
 
 
 @click.group()

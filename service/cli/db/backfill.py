@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from service.cli.db_options import (
+from service.cli.db.options import (
     as_json,
     as_sql,
     database,
@@ -114,7 +114,7 @@ def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, 
 
     Columns and tables that contracts and downgrades removed are dropped with all their values.
     """
-    from service.cli.db_status import read_status
+    from service.cli.db.status import read_status
     from service.migrate.entrypoints import commands
 
     target = resolved(url)

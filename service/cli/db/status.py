@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.db_options import as_json, database, print_json, resolved
+from service.cli.db.options import as_json, database, print_json, resolved
 from service.db.counting import counted
 
 if TYPE_CHECKING:

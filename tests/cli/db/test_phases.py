@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from service.cli import main
 from service.migrate.entrypoints import aio
 from tests.alembic.store import opened
-from tests.migrate.entrypoints.test_cli import roster
+from tests.cli.db.test_migrating import roster
 from tests.migrate.filling import BASE as FILLING
 from tests.migrate.filling import COLUMN, FILLED, IN_PYTHON
 from tests.migrate.operations.live import live

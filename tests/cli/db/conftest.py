@@ -1,0 +1,3 @@
+from tests.migrate.conftest import project
+
+__all__ = ["project"]
