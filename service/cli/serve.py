@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from service.cli.options import database_option
+from service.cli.options import database
+from service.cli.output import Output
 from service.errors import Misconfigured
 from service.settings import Settings
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="The number of processes.")
 @click.option("--upgrade", is_flag=True, help="Upgrade the schema and backfill first.")
-@database_option
-def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | None) -> None:
+@database
+def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool) -> None:
     """Serve the HTTP API.
 
     SIGTERM and Ctrl-C let running requests finish, for ROSTER_DRAIN_SECONDS at most, and then stop the server; a second
@@ -40,8 +41,8 @@ def serve(*, host: str, port: int, workers: int, upgrade: bool, database: str | 
     from service.observability.escapes import escaped
 
     signal.signal(signal.SIGTERM, _end_well)
-    if database:
-        os.environ["ROSTER_DATABASE_URL"] = database
+    if url:
+        os.environ["ROSTER_DATABASE_URL"] = url
     settings = Settings.from_env()
     _require_loopback(host, settings)
     Spool(settings.spool_directory).check()
@@ -65,11 +66,12 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _upgrade() -> None:
-    from service.cli.db.options import resolved, watched
+    from service.cli.db.options import resolved
+    from service.cli.db.running import reported
     from service.migrate.entrypoints import commands
 
     url = resolved(None)
-    with watched(as_json=False) as how:
+    with reported(Output()) as how:
         commands.upgrade(url, **how)
         commands.backfill(url, **how)
 

@@ -1,10 +1,9 @@
 """`roster import` and `roster export`: files into the directory and out of it, with no service running."""
 
 import asyncio
-import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
@@ -13,14 +12,16 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from service.cli.options import database_option
+from service.cli.options import database, output
+from service.cli.output import Output
 from service.db.counting import counted
 from service.errors import Fault, Invalid, RosterError
 
 if TYPE_CHECKING:
+    from service.cli.progress import Progress
     from service.db.database import Database
     from service.http.transfer.reports import Report
-    from service.http.transfer.runs import Parameters
+    from service.http.transfer.runs import Parameters, Watcher
 
 T = TypeVar("T")
 
@@ -61,21 +62,10 @@ _format = click.option(
     show_default=True,
     help="Stop when this many lines have failed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document, for programs.")
+@output
 @_format
-@database_option
-@click.pass_context
-def import_command(
-    context: click.Context,
-    /,
-    noun: str,
-    file: str,
-    format: str | None,
-    database: str | None,
-    *,
-    as_json: bool,
-    **how: Any,
-) -> None:
+@database
+def import_command(url: str | None, /, noun: str, file: str, format: str | None, *, output: Output, **how: Any) -> None:
     """Import FILE, CSV or NDJSON with one NOUN a line.
 
     FILE may be -, standard input.
@@ -96,12 +86,12 @@ def import_command(
     format = _format_of(file, format)
     with click.open_file(file, "rb") as source:
         try:
-            report = _run(database, lambda held: _import(held, noun, name, source, format, Parameters(**how)))
+            report = _run(url, lambda database: _import(database, noun, name, source, format, Parameters(**how)))
         except Invalid as refused:
-            _tell_refused(name, refused, as_json=as_json)
-            context.exit(1)
-    _tell_report(noun, name, report, as_json=as_json)
-    context.exit(1 if report.failed else 0)
+            _write_refused(name, refused, output)
+            click.get_current_context().exit(1)
+    _write_report(noun, name, report, output)
+    click.get_current_context().exit(1 if report.failed else 0)
 
 
 @click.command("export", epilog=_ONE_OF)
@@ -109,13 +99,14 @@ def import_command(
 @click.option(
     "-o",
     "--output",
+    "file",
     type=click.Path(dir_okay=False),
     default="-",
     help="The file to write, instead of standard output.",
 )
 @_format
-@database_option
-def export_command(noun: str, output: str, format: str | None, database: str | None) -> None:
+@database
+def export_command(url: str | None, noun: str, file: str, format: str | None) -> None:
     """Export all of NOUN, ordered by id, as CSV or NDJSON.
 
     \b
@@ -125,18 +116,18 @@ def export_command(noun: str, output: str, format: str | None, database: str | N
     The name of the file decides the format; standard output gets NDJSON. An export can be imported again. FILE is
     replaced when the export is complete: a failure leaves the previous one.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    if output == "-":
+    if file == "-":
         target = sys.stdout.buffer
-        _run(database, lambda held: _export(held, noun, target, format or "ndjson"))
+        _run(url, lambda database: _export(database, noun, target, format or "ndjson"))
         return
-    chosen = _format_of(output, format)
-    part = Path(f"{output}.part")
+    chosen = _format_of(file, format)
+    part = Path(f"{file}.part")
     try:
-        with part.open("wb") as file:
-            _run(database, lambda held: _export(held, noun, file, chosen))
-        part.replace(output)
+        with part.open("wb") as written:
+            _run(url, lambda database: _export(database, noun, written, chosen))
+        part.replace(file)
     except OSError as failure:
-        raise click.UsageError(f"{output} cannot be written: {failure.strerror}.") from None
+        raise click.UsageError(f"{file} cannot be written: {failure.strerror}.") from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -180,7 +171,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
 async def _import(
     database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Parameters"
 ) -> "Report":
-    from service.cli.progress import watching
+    from service.cli.progress import progress
     from service.http.transfer.files import Spool, chunks
     from service.http.transfer.runs import Job
     from service.settings import Settings
@@ -189,8 +180,8 @@ async def _import(
     size = file.seek(0, os.SEEK_END) if file.seekable() else None
     spool = Spool(Settings.from_env().spool_directory)
     spool.check()
-    with watching(name, size) as watcher:
-        job = Job(declared, database, format, parameters, watcher, spool=spool)
+    with progress() as show:
+        job = Job(declared, database, format, parameters, watcher_of(name, size, show), spool=spool)
         if file.seekable() or not parameters.atomic or parameters.dry_run:
             return await job.run(lambda: chunks(file))
         async with spool.hold(chunks(file)) as source:
@@ -203,37 +194,50 @@ async def _export(database: "Database", noun: str, target: IO[bytes], format: st
         await asyncio.to_thread(target.write, piece)
 
 
-def _tell_report(noun: str, name: str, report: "Report", *, as_json: bool) -> None:
-    if as_json:
-        import msgspec
+def watcher_of(name: str, size: int | None, show: "Progress") -> "Watcher":
+    """Show the progress of an import of a file of `size` bytes, a task for each step."""
+    from service.http.transfer.runs import Watcher
 
-        click.echo(msgspec.json.format(msgspec.json.encode(report)))
-        return
-    _tell_errors(name, report.faults())
-    if report.errors_omitted:
-        click.echo(f"{name}: {counted(report.errors_omitted, 'more line')} failed", err=True)
+    class Shown(Watcher):
+        def read(self, step: str, position: int, report: "Report") -> None:
+            failed = f", {report.failed:,} failed" if report.failed else ""
+            show(f"{step} {name}", position, size, f"{counted(report.lines, 'line')}{failed}")
+
+    return Shown()
+
+
+def _write_report(noun: str, name: str, report: "Report", output: Output) -> None:
+    import msgspec
+
+    if not output.as_json:
+        _write_errors(name, report.faults())
+        if report.errors_omitted:
+            click.echo(f"{name}: {counted(report.errors_omitted, 'more line')} failed", err=True)
+    output.write(msgspec.to_builtins(report), _lines(noun, report))
+
+
+def _lines(noun: str, report: "Report") -> Iterator[str]:
     if report.skipped_columns:
-        click.echo(f"Not read, because the service gives them itself: {', '.join(report.skipped_columns)}.")
+        yield f"Not read, because the service gives them itself: {', '.join(report.skipped_columns)}."
     counts = ", ".join(f"{getattr(report, each):,} {each}" for each in ("created", "updated", "unchanged", "failed"))
-    click.echo(f"{noun}: {counted(report.lines, 'line')}: {counts}.")
+    yield f"{noun}: {counted(report.lines, 'line')}: {counts}."
     if report.stopped_at_line is not None:
         limit = f"{counted(report.failed, 'failed line')} reached --max-errors"
-        click.echo(f"Stopped at line {report.stopped_at_line:,}: {limit}.")
+        yield f"Stopped at line {report.stopped_at_line:,}: {limit}."
     if report.dry_run:
-        click.echo("This was a dry run: nothing was stored.")
+        yield "This was a dry run: nothing was stored."
     elif report.atomic and report.failed:
-        click.echo("Nothing was stored.")
+        yield "Nothing was stored."
 
 
-def _tell_refused(name: str, refused: Invalid, *, as_json: bool) -> None:
-    if as_json:
-        errors = [{key: value for key, value in asdict(each).items() if value is not None} for each in refused.faults]
-        click.echo(json.dumps({"detail": str(refused), "errors": errors}, indent=2))
-        return
-    _tell_errors(name, refused.faults)
-    click.echo(f"Error: {refused}", err=True)
+def _write_refused(name: str, refused: Invalid, output: Output) -> None:
+    errors = [{key: value for key, value in asdict(each).items() if value is not None} for each in refused.faults]
+    output.write({"detail": str(refused), "errors": errors}, [])
+    if not output.as_json:
+        _write_errors(name, refused.faults)
+        click.echo(f"Error: {refused}", err=True)
 
 
-def _tell_errors(name: str, faults: "list[Fault] | tuple[Fault, ...]") -> None:
+def _write_errors(name: str, faults: "list[Fault] | tuple[Fault, ...]") -> None:
     for each in faults:
         click.echo(f"{name}:{each.line}: {f'{each.field}: ' if each.field else ''}{each.detail}", err=True)

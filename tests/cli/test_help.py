@@ -16,8 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from service import __version__
-from service.cli import main, progress
-from service.cli.db import options
+from service.cli import main
+from service.cli.db.running import reported
+from service.cli.output import Output
+from service.cli.progress import progress
+from service.cli.transfer import watcher_of
 from service.http.transfer.reports import Report
 from service.migrate.run.backfill.runner import Progress
 
@@ -70,12 +73,13 @@ def test_a_script_can_be_a_field_of_a_document(command: list[str]) -> None:
 
 
 def watch_an_import() -> None:
-    with progress.watching("a-file-with-quite-a-long-name-of-its-own.csv", 100) as watcher:
+    with progress() as show:
+        watcher = watcher_of("a-file-with-quite-a-long-name-of-its-own.csv", 100, show)
         watcher.read("import", 50, Report(mode="create", dry_run=False, atomic=False, lines=1_234_567, failed=1234))
 
 
 def watch_a_backfill() -> None:
-    with options.watched(as_json=False) as how:
+    with reported(Output()) as how:
         name = "department_employees.a_column_with_quite_a_long_name"
         how["watch"](Progress(name=name, seen=50, total=100, filled=1_234_567, per_second=12345.6))
 

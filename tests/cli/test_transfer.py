@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from service.app import Roster
 from service.cli import progress
-from service.cli.transfer import NOUNS, export_command, import_command
+from service.cli.transfer import NOUNS, export_command, import_command, watcher_of
 from service.http.transfer.reports import Report
 from tests.files import DATA, REAL, errors, people, real, report
 from tests.project.files import ROOT
@@ -188,7 +188,8 @@ def test_a_terminal_sees_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        with progress.watching("people.csv", 100) as watcher:
+        with progress.progress() as show:
+            watcher = watcher_of("people.csv", 100, show)
             watcher.read("check", 50, counted(lines=3))
             watcher.read("import", 100, counted(lines=7, failed=2))
     seen = b""
@@ -207,10 +208,11 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stderr", log)
     times = iter([0.0, 1.0, 6.0, 6.0])
     monkeypatch.setattr(progress, "monotonic", lambda: next(times))
-    with progress.watching("people.csv", None) as watcher:
+    with progress.progress() as show:
+        watcher = watcher_of("people.csv", None, show)
         for lines in (1000, 2000):
             watcher.read("import", 0, counted(lines=lines, failed=1))
-    assert log.getvalue() == "people.csv: import, 2,000 lines, 1 failed so far\n"
+    assert log.getvalue() == "import people.csv: 2,000 lines, 1 failed\n"
 
 
 def counted(**counts: Any) -> Report:

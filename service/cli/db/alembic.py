@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.db.options import database
+from service.cli.options import database
 
 
 @click.command(
@@ -12,7 +12,6 @@ from service.cli.db.options import database
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @database
-@click.pass_obj
 def alembic_command(url: str | None, /, arguments: tuple[str, ...]) -> None:
     """Run Alembic's own command on these revisions.
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.db.options import as_json, database, print_json, resolved
+from service.cli.db.options import resolved
+from service.cli.options import database, output
+from service.cli.output import Output
 from service.db.counting import counted
 
 if TYPE_CHECKING:
@@ -24,24 +26,22 @@ _EXPLAINED = {
 
 
 @click.command()
-@as_json
+@output
 @database
-@click.pass_context
-def status(context: click.Context, *, as_json: bool) -> None:
+def status(url: str | None, *, output: Output) -> None:
     """Show the revision, what is pending, and drift.
 
     The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited or changed by other
     means, else 1. A pending backfill or contract does not count.
     """
-    found = read_status(context.obj)
-    if as_json:
-        print_json(
-            asdict(found)
-            | {"works": found.compatibility.works, "up_to_date": found.up_to_date, "is_sound": found.is_sound}
-        )
-    else:
-        click.echo("\n".join(_lines(found)))
-    context.exit(0 if found.is_sound else 1)
+    found = read_status(url)
+    document = asdict(found) | {
+        "works": found.compatibility.works,
+        "up_to_date": found.up_to_date,
+        "is_sound": found.is_sound,
+    }
+    output.write(document, _lines(found))
+    click.get_current_context().exit(0 if found.is_sound else 1)
 
 
 def read_status(url: str | None) -> "Status":

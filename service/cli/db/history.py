@@ -1,0 +1,43 @@
+"""`roster db history`."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from service.cli.db.options import resolved
+from service.cli.options import database, output
+from service.cli.output import Output
+
+if TYPE_CHECKING:
+    from service.migrate.plan.revisions import Revision
+
+
+@click.command()
+@output
+@database
+def history(url: str | None, *, output: Output) -> None:
+    """List the revisions, newest first, with a star at applied ones.
+
+    Without a database the list has no stars.
+    """
+    from service.migrate.entrypoints import status
+    from service.migrate.errors import Refused
+    from service.migrate.plan.revisions import history
+    from service.schema_range import SUPPORTED
+
+    try:
+        applied = asyncio.run(status.standing(resolved(url), SUPPORTED)).applied
+    except Refused:
+        applied = None
+    revisions = list(history(applied))
+    output.write([asdict(each) for each in revisions], _lines(revisions))
+
+
+def _lines(revisions: "Iterable[Revision]") -> Iterator[str]:
+    width = max((len(each.id) for each in revisions), default=0)
+    for each in revisions:
+        more = f" ({', '.join(each.phases[1:])})" if each.phases[1:] else ""
+        yield f"{'*' if each.applied else ' '} {each.id:{width}}  {each.date}  {each.title}{more}"

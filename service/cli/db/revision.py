@@ -1,0 +1,25 @@
+"""`roster db revision`."""
+
+import click
+
+from service.cli.db.options import resolved
+from service.cli.options import database, output
+from service.cli.output import Output
+
+
+@click.command()
+@click.option("-m", "--message", required=True, help="What changes: add colour to users.")
+@click.option("--empty", is_flag=True, help="Write an empty revision; no database is needed.")
+@output
+@database
+def revision(url: str | None, message: str, *, empty: bool, output: Output) -> None:
+    """Draft a revision from what the models have changed.
+
+    The database must be at the newest revision. Read the draft before you run it: autogenerate writes a renamed column
+    as one dropped and one added.
+    """
+    from service.migrate.entrypoints import commands
+
+    written = commands.draft(resolved(url), message, empty=empty)
+    file = None if written is None else str(written)
+    output.write({"file": file}, [file or "The models and the database agree: there is nothing to write."])
