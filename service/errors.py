@@ -34,6 +34,18 @@ class Invalid(RosterError):
         self.faults = faults
 
 
+class Unauthenticated(RosterError):
+    """The caller has shown no valid token; `error` is the code of RFC 6750, or None when no token was sent."""
+
+    def __init__(self, detail: str, *, error: str | None = None) -> None:
+        super().__init__(detail)
+        self.error = error
+
+
+class Forbidden(RosterError):
+    """The caller is known and may not do this; the message names what is missing."""
+
+
 class NotFound(RosterError):
     """There is no such thing."""
 

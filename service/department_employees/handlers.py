@@ -14,7 +14,12 @@ _FROM_DEPARTMENT = "/v1/departments/{department_id}/employees/{employee_id}"
 _FROM_EMPLOYEE = "/v1/employees/{employee_id}/departments/{department_id}"
 
 
-@reads(_FROM_DEPARTMENT, summary="Read the link of a department to an employee", result=schemas.DepartmentEmployee)
+@reads(
+    _FROM_DEPARTMENT,
+    permission="directory.read",
+    summary="Read the link of a department to an employee",
+    result=schemas.DepartmentEmployee,
+)
 async def get_department_employee(reader: Reader, department_id: int, employee_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
@@ -24,6 +29,7 @@ async def get_department_employee(reader: Reader, department_id: int, employee_i
 @writes(
     "PUT",
     _FROM_DEPARTMENT,
+    permission="directory.write",
     summary="Create or replace the link of a department to an employee",
     result=schemas.DepartmentEmployee,
 )
@@ -37,14 +43,25 @@ async def put_department_employee(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@writes("DELETE", _FROM_DEPARTMENT, summary="Delete the link of a department to an employee", status=204)
+@writes(
+    "DELETE",
+    _FROM_DEPARTMENT,
+    permission="directory.write",
+    summary="Delete the link of a department to an employee",
+    status=204,
+)
 async def delete_department_employee(
     session: AsyncSession, department_id: int, employee_id: int, conditions: Conditions
 ) -> None:
     await actions.remove(session, department_id, employee_id, conditions)
 
 
-@reads(_FROM_EMPLOYEE, summary="Read the link of an employee to a department", result=schemas.DepartmentEmployee)
+@reads(
+    _FROM_EMPLOYEE,
+    permission="directory.read",
+    summary="Read the link of an employee to a department",
+    result=schemas.DepartmentEmployee,
+)
 async def get_employee_department(reader: Reader, employee_id: int, department_id: int) -> Shown:
     if link := await reader.first(queries.LINK, department_id=department_id, employee_id=employee_id):
         return Shown(link)
@@ -54,6 +71,7 @@ async def get_employee_department(reader: Reader, employee_id: int, department_i
 @writes(
     "PUT",
     _FROM_EMPLOYEE,
+    permission="directory.write",
     summary="Create or replace the link of an employee to a department",
     result=schemas.DepartmentEmployee,
 )
@@ -67,14 +85,26 @@ async def put_employee_department(
     return await actions.place(session, department_id, employee_id, conditions, body)
 
 
-@writes("DELETE", _FROM_EMPLOYEE, summary="Delete the link of an employee to a department", status=204)
+@writes(
+    "DELETE",
+    _FROM_EMPLOYEE,
+    permission="directory.write",
+    summary="Delete the link of an employee to a department",
+    status=204,
+)
 async def delete_employee_department(
     session: AsyncSession, employee_id: int, department_id: int, conditions: Conditions
 ) -> None:
     await actions.remove(session, department_id, employee_id, conditions)
 
 
-_files = Router("/v1/department-employees", route_handlers=[importing(transfer.IMPORT), exporting(transfer.EXPORT)])
+_files = Router(
+    "/v1/department-employees",
+    route_handlers=[
+        importing(transfer.IMPORT, permission="directory.write"),
+        exporting(transfer.EXPORT, permission="directory.read"),
+    ],
+)
 
 router = Router(
     "/",

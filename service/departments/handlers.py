@@ -16,24 +16,24 @@ from service.http.wire import sent
 from service.models import Department
 
 
-@reads("/", summary="List departments", result=schemas.DepartmentPage)
+@reads("/", permission="directory.read", summary="List departments", result=schemas.DepartmentPage)
 async def list_departments(reader: Reader, query: schemas.DepartmentParameters) -> Page[schemas.Department]:
     return await queries.DEPARTMENTS.page(reader, query)
 
 
-@writes("POST", "/", summary="Create a department", status=201, idempotent=True)
+@writes("POST", "/", permission="directory.write", summary="Create a department", status=201, idempotent=True)
 async def create_department(session: AsyncSession, body: schemas.DepartmentCreate) -> schemas.Department:
     return await insert_one(session, Department(**sent(body)), schemas.Department)
 
 
-@reads("/{department_id}", summary="Read a department")
+@reads("/{department_id}", permission="directory.read", summary="Read a department")
 async def get_department(reader: Reader, department_id: int) -> schemas.Department:
     if department := await reader.first(queries.DEPARTMENT, id=department_id):
         return department
     raise NotFound(f"There is no department {department_id}.")
 
 
-@writes("PATCH", "/{department_id}", summary="Change a department")
+@writes("PATCH", "/{department_id}", permission="directory.write", summary="Change a department")
 async def update_department(
     session: AsyncSession, department_id: int, conditions: Conditions, body: schemas.DepartmentUpdate
 ) -> schemas.Department:
@@ -42,7 +42,12 @@ async def update_department(
     return await update_one(session, Department, department, sent(body))
 
 
-@reads("/{department_id}/employees", summary="List a department's employees", result=schemas.DepartmentMemberPage)
+@reads(
+    "/{department_id}/employees",
+    permission="directory.read",
+    summary="List a department's employees",
+    result=schemas.DepartmentMemberPage,
+)
 async def list_department_employees(
     reader: Reader, department_id: int, query: schemas.DepartmentMemberParameters
 ) -> Page[schemas.DepartmentMember]:
@@ -52,7 +57,7 @@ async def list_department_employees(
     return page
 
 
-@writes("DELETE", "/{department_id}", summary="Delete a department", status=204)
+@writes("DELETE", "/{department_id}", permission="directory.write", summary="Delete a department", status=204)
 async def delete_department(session: AsyncSession, department_id: int, conditions: Conditions) -> None:
     department = await get_for_update(session, Department, department_id, to_delete=True)
     conditions.match(department.version)
@@ -68,7 +73,7 @@ router = Router(
         update_department,
         delete_department,
         list_department_employees,
-        importing(transfer.IMPORT),
-        exporting(transfer.EXPORT),
+        importing(transfer.IMPORT, permission="directory.write"),
+        exporting(transfer.EXPORT, permission="directory.read"),
     ],
 )

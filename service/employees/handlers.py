@@ -17,17 +17,17 @@ from service.http.wire import sent
 from service.models import Employee
 
 
-@reads("/", summary="List employees", result=schemas.EmployeePage)
+@reads("/", permission="directory.read", summary="List employees", result=schemas.EmployeePage)
 async def list_employees(reader: Reader, query: schemas.EmployeeParameters) -> Page[schemas.Employee]:
     return await queries.EMPLOYEES.page(reader, query)
 
 
-@writes("POST", "/", summary="Create an employee", status=201, idempotent=True)
+@writes("POST", "/", permission="directory.write", summary="Create an employee", status=201, idempotent=True)
 async def create_employee(session: AsyncSession, body: schemas.EmployeeCreate) -> schemas.Employee:
     return await insert_one(session, Employee(**sent(body)), schemas.Employee)
 
 
-@reads("/{employee_id}", summary="Read an employee", result=schemas.EmployeeShown)
+@reads("/{employee_id}", permission="directory.read", summary="Read an employee", result=schemas.EmployeeShown)
 async def get_employee(reader: Reader, employee_id: int, query: schemas.Include) -> schemas.EmployeeShown | Shown:
     if query.include is UNSET:
         if employee := await reader.first(queries.EMPLOYEE, id=employee_id):
@@ -37,7 +37,7 @@ async def get_employee(reader: Reader, employee_id: int, query: schemas.Include)
     raise NotFound(f"There is no employee {employee_id}.")
 
 
-@writes("PATCH", "/{employee_id}", summary="Change an employee")
+@writes("PATCH", "/{employee_id}", permission="directory.write", summary="Change an employee")
 async def update_employee(
     session: AsyncSession, employee_id: int, conditions: Conditions, body: schemas.EmployeeUpdate
 ) -> schemas.Employee:
@@ -46,7 +46,12 @@ async def update_employee(
     return await update_one(session, Employee, employee, sent(body))
 
 
-@reads("/{employee_id}/departments", summary="List an employee's departments", result=schemas.EmployeeDepartmentPage)
+@reads(
+    "/{employee_id}/departments",
+    permission="directory.read",
+    summary="List an employee's departments",
+    result=schemas.EmployeeDepartmentPage,
+)
 async def list_employee_departments(
     reader: Reader, employee_id: int, query: schemas.EmployeeDepartmentParameters
 ) -> Page[schemas.EmployeeDepartment]:
@@ -56,7 +61,7 @@ async def list_employee_departments(
     return page
 
 
-@writes("DELETE", "/{employee_id}", summary="Delete an employee", status=204)
+@writes("DELETE", "/{employee_id}", permission="directory.write", summary="Delete an employee", status=204)
 async def delete_employee(session: AsyncSession, employee_id: int, conditions: Conditions) -> None:
     employee = await get_for_update(session, Employee, employee_id, to_delete=True)
     conditions.match(employee.version)
@@ -72,7 +77,7 @@ router = Router(
         update_employee,
         delete_employee,
         list_employee_departments,
-        importing(transfer.IMPORT),
-        exporting(transfer.EXPORT),
+        importing(transfer.IMPORT, permission="directory.write"),
+        exporting(transfer.EXPORT, permission="directory.read"),
     ],
 )

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Request, Router, get
+from litestar import Request, Router
 from litestar.types import ASGIApp
 
 from service.errors import NotFound
 from service.http.answers import Answer, header
+from service.http.auth.permissions import PUBLIC
 from service.http.etags import is_known
 from service.http.openapi import describe_api
-from service.http.unit import serves
+from service.http.unit import page, serves
 
 _SWAGGER = Path(__file__).parent / "swagger"
 _MEDIA_TYPES = {
@@ -134,6 +135,7 @@ async def _prepared() -> dict[str, Asset]:
 @serves(
     "GET",
     "/openapi.json",
+    permission=PUBLIC,
     summary="Read this description of the API",
     result=dict[str, Any],
     tagged=True,
@@ -147,12 +149,12 @@ async def get_openapi(request: Request[Any, Any, Any]) -> ASGIApp:
     return asset.answer(request.scope, _ASK_FIRST)
 
 
-@get("/docs")
+@page("/docs")
 async def get_docs(request: Request[Any, Any, Any]) -> ASGIApp:
     return (await _prepared())["page"].answer(request.scope, _ASK_FIRST)
 
 
-@get("/docs/{file:str}")
+@page("/docs/{file}")
 async def get_docs_file(request: Request[Any, Any, Any]) -> ASGIApp:
     for asset in (await _prepared()).values():
         if asset.name == request.path_params["file"]:
@@ -160,7 +162,7 @@ async def get_docs_file(request: Request[Any, Any, Any]) -> ASGIApp:
     raise NotFound("There is nothing at this address.")
 
 
-@get("/favicon.ico")
+@page("/favicon.ico")
 async def get_favicon(request: Request[Any, Any, Any]) -> ASGIApp:
     return (await _prepared())["icon"].answer(request.scope, _A_DAY)
 

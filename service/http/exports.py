@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from service.db.database import Database
 from service.http.answers import header
+from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters
 from service.http.problems import NotAcceptable
 from service.http.transfer.documents import CSV, NDJSON
@@ -21,7 +22,7 @@ from service.http.unit import serves
 MEDIA = {NDJSON: "application/x-ndjson", CSV: "text/csv"}
 
 
-def exporting(export: Export) -> HTTPRouteHandler:
+def exporting(export: Export, *, permission: Permission) -> HTTPRouteHandler:
     """Return the route that exports one noun."""
     query = Parameters(export.parameters)
 
@@ -38,6 +39,7 @@ def exporting(export: Export) -> HTTPRouteHandler:
     declare = serves(
         "GET",
         "/export",
+        permission=permission,
         summary=f"Export {export.title}",
         query=export.parameters,
         gives=tuple(MEDIA.values()),

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from service.db.counting import counted
 from service.errors import Fault, Invalid, NoSpace, RosterError
 from service.http.answers import Answer, header
+from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters as Query
 from service.http.problems import UnsupportedMedia
 from service.http.transfer.declarations import Import
@@ -49,7 +50,7 @@ _QUERY = Query(ImportParameters)
 _encode = msgspec.json.Encoder().encode
 
 
-def importing(declared: Import) -> HTTPRouteHandler:
+def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
     """Return the route that imports one noun."""
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -86,6 +87,7 @@ def importing(declared: Import) -> HTTPRouteHandler:
     declare = serves(
         "POST",
         "/import",
+        permission=permission,
         summary=f"Import {declared.title}",
         result=Report,
         query=ImportParameters,

@@ -8,12 +8,14 @@ from typing import Any
 from litestar import Litestar
 
 from service import __version__
+from service.http.auth.permissions import ANYONE, PUBLIC, Access
 from service.http.openapi_descriptions import describe_operation, describe_tag
 from service.http.openapi_parts import (
     HEADERS,
     ID,
     INTRODUCTION,
     PARAMETERS,
+    SECURITY_SCHEMES,
     problem_name,
     problem_response,
     refer_to_headers,
@@ -56,8 +58,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
         },
         # Relative to this document: right for every host and port it is served from.
         "servers": [{"url": "/"}],
-        # There is no authentication yet.
-        "security": [],
+        "security": _security(ANYONE),
         "tags": _tags(served),
         "paths": paths,
         "components": {
@@ -65,6 +66,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
             "responses": {problem_name(status): problem_response(status) for status in statuses},
             "parameters": PARAMETERS,
             "headers": HEADERS,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -115,6 +117,8 @@ def _operation(served: _Served, schemas: Schemas) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [_tag(served.path)],
     }
+    if operation.permission != ANYONE:
+        document["security"] = _security(operation.permission)
     if description := describe_operation(served.method, operation, served.description):
         document["description"] = description
     if parameters := [*schemas.parameters(operation.query), *_header_parameters(served)]:
@@ -125,6 +129,13 @@ def _operation(served: _Served, schemas: Schemas) -> dict[str, Any]:
         str(status): {"$ref": f"#/components/responses/{problem_name(status)}"} for status in _problems(served)
     }
     return document
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    if access == PUBLIC:
+        return []
+    needed: list[str] = [] if access == ANYONE else [access]
+    return [{scheme: needed} for scheme in SECURITY_SCHEMES]
 
 
 def _problems(served: _Served) -> list[int]:

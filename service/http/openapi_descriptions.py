@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.http.auth.permissions import requirement
 from service.http.unit import Operation
 
 # Tags whose operations neither create a resource nor hold one in a file.
@@ -14,7 +15,7 @@ _TAGS = {
 def describe_operation(method: str, operation: Operation, docstring: str | None) -> str:
     """Return the handler's own words, followed by what holds for every operation of its kind."""
     own = [" ".join(docstring.split())] if docstring else []
-    return " ".join([*own, *_sentences(method, operation)])
+    return " ".join([*own, *_sentences(method, operation), requirement(operation.permission)])
 
 
 def describe_tag(tag: str, operations: list[Operation]) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from service.db.words import LARGEST_KEY
 from service.errors import Fault
 from service.http import problems
+from service.http.auth.cookies import COOKIE
 from service.http.etags import ENTITY_TAGS
 from service.http.hosts import EXEMPT
 from service.http.idempotency import KEY
@@ -22,6 +23,8 @@ A directory of people, recordings and departments.
   refused with 412. PATCH takes a JSON merge patch (RFC 7396).
 - **Tries again** are safe with an `Idempotency-Key` on POST: the first answer is given again.
 - **Errors** are `application/problem+json` (RFC 9457) on every path.
+- **Tokens** are sent as `Authorization: Bearer roster_…`; each operation names the permission that it needs. A service
+  without an administrator asks for no token, and answers on the loopback address of its machine only.
 - HEAD is served wherever GET is, and OPTIONS everywhere. Every answer has an `X-Request-ID`: the caller's own, if it is
   1 to 100 letters, digits, dots, dashes or underscores.
 """
@@ -55,9 +58,29 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
+    "WWW-Authenticate": {
+        "description": "The scheme of the token, and the error code of RFC 6750 if one was sent.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Idempotency-Replayed": {
         "description": "This is the answer that the first request with this Idempotency-Key got.",
         "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "roster_…",
+        "description": "A token, or the token of a session, in the Authorization header.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The token of a session, for pages of the service's own origin.",
     },
 }
 
@@ -85,6 +108,16 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 # Status: name of the component, when it happens, and the detail of an example.
 _PROBLEMS: dict[int, tuple[str, str, str]] = {
     400: ("Malformed", "The request cannot be parsed.", "The cursor is not valid: send next_cursor of a page."),
+    401: (
+        "Unauthenticated",
+        "There is no token, or one that is not valid: unknown, expired, revoked, or of a user who is not active.",
+        "The token is not valid: it is unknown, expired or revoked, or its user is not active.",
+    ),
+    403: (
+        "Forbidden",
+        "The token lacks the permission; `detail` names it.",
+        "This needs the permission users.write, which the token does not have.",
+    ),
     404: ("NotFound", "The resource does not exist.", "There is no user 7."),
     406: (
         "NotAcceptable",
@@ -117,6 +150,7 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
     ),
     507: ("NoSpace", "A disk of the service is full.", "The disk of the spool directory is full. Nothing was stored."),
 }
+_HEADERS_OF_PROBLEMS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 503: ("Retry-After",)}
 _FAULTS = (
     Fault(detail="This field is required.", pointer="/email"),
     Fault(detail="Expected int, got str.", pointer="/age"),
@@ -146,7 +180,7 @@ def problem_response(status: int) -> dict[str, Any]:
         faults=_FAULTS if status == 422 else (),
     )
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": msgspec.json.decode(example.body)}
-    headers = ["X-Request-ID", "Retry-After"] if status == 503 else ["X-Request-ID"]
+    headers = ["X-Request-ID", *_HEADERS_OF_PROBLEMS.get(status, ())]
     return {"description": description, "headers": refer_to_headers(headers), "content": {PROBLEM_TYPE: content}}
 
 

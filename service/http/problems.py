@@ -13,12 +13,14 @@ from service.db import failures
 from service.errors import (
     Conflict,
     Fault,
+    Forbidden,
     Invalid,
     Malformed,
     NoSpace,
     NotFound,
     RosterError,
     Stale,
+    Unauthenticated,
     Unavailable,
     Unsettled,
 )
@@ -67,6 +69,8 @@ class UnsupportedVersion(RosterError):
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
     Malformed: (400, "malformed"),
+    Unauthenticated: (401, "unauthenticated"),
+    Forbidden: (403, "forbidden"),
     NotFound: (404, "not-found"),
     NotAcceptable: (406, "not-acceptable"),
     TooSlow: (408, "request-timeout"),
@@ -167,6 +171,12 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
     if isinstance(failure, UnsupportedCoding):
         # RFC 9110, 15.5.16: names the codings that would have been taken.
         headers = ((b"accept-encoding", b"identity"),)
+    if isinstance(failure, Unauthenticated):
+        # RFC 6750, 3: without a token the challenge has no error code.
+        code = f', error="{failure.error}"' if failure.error else ""
+        headers = ((b"www-authenticate", f'Bearer realm="roster"{code}'.encode()),)
+    if isinstance(failure, Forbidden):
+        headers = ((b"www-authenticate", b'Bearer realm="roster", error="insufficient_scope"'),)
     return problem(
         status,
         slug,

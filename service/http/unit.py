@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.database import Database
 from service.db.listing import Page
 from service.http.answers import Answer
+from service.http.auth.permissions import ANYONE, PUBLIC, Access
 from service.http.binding import Binding
 from service.http.etags import etag, is_known
 from service.http.idempotency import Once
@@ -39,6 +40,7 @@ class Operation:
 
     name: str
     summary: str
+    permission: Access
     status: int
     result: Any
     problems: tuple[int, ...]
@@ -74,12 +76,12 @@ class Placed:
 
 
 def reads(
-    path: str, *, summary: str, result: Any = None, problems: tuple[int, ...] = ()
+    path: str, *, permission: Access, summary: str, result: Any = None, problems: tuple[int, ...] = ()
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """Make a GET route of a handler that takes `reader: Reader` and only reads."""
 
     def decorate(handler: Handler) -> HTTPRouteHandler:
-        operation, binding = _declare(handler, summary, 200, problems, result=result)
+        operation, binding = _declare(handler, permission, summary, 200, problems, result=result)
 
         async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
             values = binding.bind(request.scope, b"")
@@ -95,6 +97,7 @@ def writes(
     method: Method,
     path: str,
     *,
+    permission: Access,
     summary: str,
     status: int = 200,
     result: Any = None,
@@ -105,7 +108,7 @@ def writes(
 
     def decorate(handler: Handler) -> HTTPRouteHandler:
         operation, binding = _declare(
-            handler, summary, status, problems, result=result, writes=True, idempotent=idempotent
+            handler, permission, summary, status, problems, result=result, writes=True, idempotent=idempotent
         )
 
         async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -132,16 +135,47 @@ def writes(
 
 
 def serves(
-    method: Method, path: str, *, summary: str, result: Any = None, problems: tuple[int, ...] = (), **more: Any
+    method: Method,
+    path: str,
+    *,
+    permission: Access,
+    summary: str,
+    result: Any = None,
+    problems: tuple[int, ...] = (),
+    **more: Any,
 ) -> Callable[[Endpoint], HTTPRouteHandler]:
     """Make a route of an endpoint that reads its request and answers by itself; `more` is as in `Operation`."""
 
     def decorate(endpoint: Endpoint) -> HTTPRouteHandler:
-        name, statuses = endpoint.__name__, tuple(sorted({500, *problems}))
-        operation = Operation(name=name, summary=summary, status=200, result=result, problems=statuses, **more)
+        operation = Operation(
+            name=endpoint.__name__,
+            summary=summary,
+            permission=permission,
+            status=200,
+            result=result,
+            problems=tuple(sorted({500, *problems} | _refusals(permission))),
+            **more,
+        )
         return _route(method, path, endpoint, endpoint, operation)
 
     return decorate
+
+
+def page(path: str) -> Callable[[Endpoint], HTTPRouteHandler]:
+    """Make a GET route that anybody may read and that the API description leaves out: a page, or a part of one."""
+
+    def decorate(endpoint: Endpoint) -> HTTPRouteHandler:
+        return _route("GET", path, endpoint, endpoint, None)
+
+    return decorate
+
+
+def _refusals(permission: Access) -> set[int]:
+    """Return the statuses of what is refused before the handler is asked: no token, or one without the permission."""
+    if permission == PUBLIC:
+        return set()
+    # The token itself is looked up in the database.
+    return {401, 503} if permission == ANYONE else {401, 403, 503}
 
 
 def _is_success(answer: Answer) -> bool:
@@ -154,21 +188,24 @@ def _database(request: Request[Any, Any, Any]) -> Database:
 
 
 def _route(
-    method: Method, path: str, endpoint: Endpoint, handler: Callable[..., Any], operation: Operation
+    method: Method, path: str, endpoint: Endpoint, handler: Callable[..., Any], operation: Operation | None
 ) -> HTTPRouteHandler:
     """Return Litestar's handler; it learns nothing of arguments and statuses, which the endpoint sees to."""
     endpoint.__name__ = handler.__name__
     endpoint.__doc__ = handler.__doc__
-    endpoint.operation = operation  # type: ignore[attr-defined]
+    if operation is not None:
+        endpoint.operation = operation  # type: ignore[attr-defined]
+    # Asked by `Shortcut` for every request, so it stands on the function itself.
+    endpoint.permission = operation.permission if operation else PUBLIC  # type: ignore[attr-defined]
     return route(_PARAMETER.sub(r"{\1:str}", path), http_method=HttpMethod(method), status_code=200)(endpoint)
 
 
 def _declare(
-    handler: Handler, summary: str, status: int, problems: tuple[int, ...], **more: Any
+    handler: Handler, permission: Access, summary: str, status: int, problems: tuple[int, ...], **more: Any
 ) -> tuple[Operation, Binding]:
     """Return what the handler declares, and what makes its arguments of a request."""
     binding = Binding(handler)
-    statuses = {500, 503, *problems} | binding.statuses
+    statuses = {500, 503, *problems} | binding.statuses | _refusals(permission)
     if more.get("writes"):
         statuses |= {413} | ({409} if binding.body else set()) | ({412} if binding.conditional else set())
     more["result"] = more["result"] or binding.returned
@@ -178,6 +215,7 @@ def _declare(
     operation = Operation(
         name=handler.__name__,
         summary=summary,
+        permission=permission,
         status=status,
         problems=tuple(sorted(statuses)),
         body=binding.body,

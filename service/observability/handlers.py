@@ -11,6 +11,7 @@ from service import __version__
 from service.db.database import Database
 from service.errors import Unavailable
 from service.http.answers import Answer
+from service.http.auth.permissions import ANYONE, PUBLIC
 from service.http.unit import serves
 from service.observability import readiness
 from service.observability.metrics import MEDIA_TYPE
@@ -39,13 +40,13 @@ class Version(msgspec.Struct, frozen=True):
     version: str
 
 
-@serves("GET", "/livez", summary="Liveness probe", result=Liveness)
+@serves("GET", "/livez", permission=PUBLIC, summary="Liveness probe", result=Liveness)
 async def get_liveness(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """The process answers; the database is not asked."""
     return Answer(_encode(Liveness("alive")))
 
 
-@serves("GET", "/readyz", summary="Readiness probe", result=Readiness, problems=(503,))
+@serves("GET", "/readyz", permission=PUBLIC, summary="Readiness probe", result=Readiness, problems=(503,))
 async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     """The database answers, and the revision of its schema lies in the range that this version works with."""
     database: Database = request.app.state["database"]
@@ -57,13 +58,13 @@ async def get_readiness(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(msgspec.json.encode({"status": "ready", "revision": revision, "schema": compatibility}))
 
 
-@serves("GET", "/version", summary="Read the version", result=Version)
+@serves("GET", "/version", permission=ANYONE, summary="Read the version", result=Version)
 async def get_version(request: Request[Any, Any, Any]) -> ASGIApp:  # noqa: ARG001 - the shape of every endpoint
     """The version of the service."""
     return Answer(_encode(Version("roster", __version__)))
 
 
-@serves("GET", "/metrics", summary="Read the metrics", gives=(MEDIA_TYPE.decode(),))
+@serves("GET", "/metrics", permission="metrics.read", summary="Read the metrics", gives=(MEDIA_TYPE.decode(),))
 async def get_metrics(request: Request[Any, Any, Any]) -> ASGIApp:
     """Metrics in the Prometheus text format."""
     return Answer(request.app.state["metrics"].render(), media_type=MEDIA_TYPE)

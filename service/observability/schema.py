@@ -116,7 +116,14 @@ class SchemaHistory(msgspec.Struct, frozen=True):
     next_cursor: None = None
 
 
-@serves("GET", "/", summary="Read the state of the schema", result=Schema, problems=(400, 422, 503))
+@serves(
+    "GET",
+    "/",
+    permission="schema.read",
+    summary="Read the state of the schema",
+    result=Schema,
+    problems=(400, 422, 503),
+)
 async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     """The revision of the database, the phases still to be run, and the progress of a backfill."""
     _nothing.read(request.scope["query_string"])
@@ -144,7 +151,14 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     return Answer(_encode(document))
 
 
-@serves("GET", "/history", summary="List the history of the schema", result=SchemaHistory, problems=(400, 422, 503))
+@serves(
+    "GET",
+    "/history",
+    permission="schema.read",
+    summary="List the history of the schema",
+    result=SchemaHistory,
+    problems=(400, 422, 503),
+)
 async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     """Every revision, the newest first, with the steps that were run."""
     _nothing.read(request.scope["query_string"])

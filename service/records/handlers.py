@@ -16,24 +16,24 @@ from service.models import Record
 from service.records import queries, schemas, transfer
 
 
-@reads("/", summary="List recordings", result=schemas.RecordPage)
+@reads("/", permission="records.read", summary="List recordings", result=schemas.RecordPage)
 async def list_records(reader: Reader, query: schemas.RecordParameters) -> Page[schemas.Record]:
     return await queries.RECORDS.page(reader, query)
 
 
-@writes("POST", "/", summary="Create a recording", status=201, idempotent=True)
+@writes("POST", "/", permission="records.write", summary="Create a recording", status=201, idempotent=True)
 async def create_record(session: AsyncSession, body: schemas.RecordCreate) -> schemas.Record:
     return await insert_one(session, Record(**sent(body)), schemas.Record)
 
 
-@reads("/{record_id}", summary="Read a recording")
+@reads("/{record_id}", permission="records.read", summary="Read a recording")
 async def get_record(reader: Reader, record_id: int) -> schemas.Record:
     if record := await reader.first(queries.RECORD, id=record_id):
         return record
     raise NotFound(f"There is no record {record_id}.")
 
 
-@writes("PATCH", "/{record_id}", summary="Change a recording")
+@writes("PATCH", "/{record_id}", permission="records.write", summary="Change a recording")
 async def update_record(
     session: AsyncSession, record_id: int, conditions: Conditions, body: schemas.RecordUpdate
 ) -> schemas.Record:
@@ -42,7 +42,7 @@ async def update_record(
     return await update_one(session, Record, record, sent(body))
 
 
-@writes("DELETE", "/{record_id}", summary="Delete a recording", status=204)
+@writes("DELETE", "/{record_id}", permission="records.write", summary="Delete a recording", status=204)
 async def delete_record(session: AsyncSession, record_id: int, conditions: Conditions) -> None:
     record = await get_for_update(session, Record, record_id, to_delete=True)
     conditions.match(record.version)
@@ -57,7 +57,7 @@ router = Router(
         get_record,
         update_record,
         delete_record,
-        importing(transfer.IMPORT),
-        exporting(transfer.EXPORT),
+        importing(transfer.IMPORT, permission="records.write"),
+        exporting(transfer.EXPORT, permission="records.read"),
     ],
 )

@@ -16,24 +16,24 @@ from service.models import User
 from service.users import actions, queries, schemas, transfer
 
 
-@reads("/", summary="List users", result=schemas.UserPage)
+@reads("/", permission="users.read", summary="List users", result=schemas.UserPage)
 async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[schemas.User]:
     return await queries.USERS.page(reader, query)
 
 
-@writes("POST", "/", summary="Create a user", status=201, idempotent=True)
+@writes("POST", "/", permission="users.write", summary="Create a user", status=201, idempotent=True)
 async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
     return await insert_one(session, User(**sent(body)), schemas.User)
 
 
-@reads("/{user_id}", summary="Read a user")
+@reads("/{user_id}", permission="users.read", summary="Read a user")
 async def get_user(reader: Reader, user_id: int) -> schemas.User:
     if user := await reader.first(queries.USER, id=user_id):
         return user
     raise NotFound(f"There is no user {user_id}.")
 
 
-@writes("PATCH", "/{user_id}", summary="Change a user")
+@writes("PATCH", "/{user_id}", permission="users.write", summary="Change a user")
 async def update_user(
     session: AsyncSession, user_id: int, conditions: Conditions, body: schemas.UserUpdate
 ) -> schemas.User:
@@ -42,7 +42,7 @@ async def update_user(
     return await update_one(session, User, user, sent(body))
 
 
-@writes("DELETE", "/{user_id}", summary="Delete a user", status=204)
+@writes("DELETE", "/{user_id}", permission="users.erase", summary="Delete a user", status=204)
 async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
     user = await get_for_update(session, User, user_id, to_delete=True)
     conditions.match(user.version)
@@ -58,7 +58,7 @@ router = Router(
         get_user,
         update_user,
         delete_user,
-        importing(transfer.IMPORT),
-        exporting(transfer.EXPORT),
+        importing(transfer.IMPORT, permission="users.write"),
+        exporting(transfer.EXPORT, permission="users.read"),
     ],
 )

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.app import create_app
 from service.errors import Malformed
 from service.http.answers import Answer
+from service.http.auth.permissions import PUBLIC
 from service.http.unit import writes
 from service.settings import Settings
 from tests.conftest import client_of
@@ -17,53 +18,53 @@ class Stored(msgspec.Struct):
     more: object = None
 
 
-@writes("POST", "/good", summary="Stores a mark", status=201)
+@writes("POST", "/good", permission=PUBLIC, summary="Stores a mark", status=201)
 async def good(session: AsyncSession) -> Stored:
     session.add(Mark(text="good"))
     return Stored(1)
 
 
-@writes("POST", "/flush", summary="Fails in the handler's own flush", status=201)
+@writes("POST", "/flush", permission=PUBLIC, summary="Fails in the handler's own flush", status=201)
 async def fails_at_flush(session: AsyncSession) -> Stored:
     session.add(Mark(text=None))
     await session.flush()
     return Stored(1)
 
 
-@writes("POST", "/late-flush", summary="Fails in the flush after the handler", status=201)
+@writes("POST", "/late-flush", permission=PUBLIC, summary="Fails in the flush after the handler", status=201)
 async def fails_at_late_flush(session: AsyncSession) -> Stored:
     session.add(Mark(text=None))
     return Stored(1)
 
 
-@writes("POST", "/commit", summary="Fails at COMMIT", status=201)
+@writes("POST", "/commit", permission=PUBLIC, summary="Fails at COMMIT", status=201)
 async def fails_at_commit(session: AsyncSession) -> Stored:
     session.add_all([Mark(text="beside"), Debt(mark_id=-1)])
     return Stored(1)
 
 
-@writes("POST", "/raised", summary="Raises a 400 after a flush", status=201)
+@writes("POST", "/raised", permission=PUBLIC, summary="Raises a 400 after a flush", status=201)
 async def raises(session: AsyncSession) -> Stored:
     session.add(Mark(text="raised"))
     await session.flush()
     raise Malformed("This is not how it is asked.")
 
 
-@writes("POST", "/returned", summary="Returns a 404 after a flush", status=201)
+@writes("POST", "/returned", permission=PUBLIC, summary="Returns a 404 after a flush", status=201)
 async def returns(session: AsyncSession) -> Answer:
     session.add(Mark(text="returned"))
     await session.flush()
     return Answer(b"{}", status=404)
 
 
-@writes("POST", "/unserialisable", summary="Returns what JSON cannot say", status=201)
+@writes("POST", "/unserialisable", permission=PUBLIC, summary="Returns what JSON cannot say", status=201)
 async def returns_no_json(session: AsyncSession) -> Stored:
     session.add(Mark(text="unserialisable"))
     await session.flush()
     return Stored(1, more=object())
 
 
-@writes("POST", "/broken", summary="Fails in no foreseen way", status=201)
+@writes("POST", "/broken", permission=PUBLIC, summary="Fails in no foreseen way", status=201)
 async def breaks(session: AsyncSession) -> Stored:
     session.add(Mark(text="broken"))
     await session.flush()

@@ -1,0 +1,5 @@
+"""The cookie that carries a session's token for pages."""
+
+from typing import Final
+
+COOKIE: Final = "roster_session"
