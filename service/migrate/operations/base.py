@@ -1,4 +1,4 @@
-"""`Operation`, and `Phases`: what it does in each phase of a revision."""
+"""`Operation`, one function of `ops`, and `Phases`, what an operation does in each phase of a revision."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ Columns: TypeAlias = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
-    """What one operation does, or several in a row, in the order in which it happens; nothing by default.
+    """What one operation, or a sequence of operations, does; fields in the order of execution, empty by default.
 
     An operation in `upgrade()` has its `expand` steps run by `alembic upgrade`, its `backfill` by `roster db backfill`,
     which ends with `settle`, its `contract` steps by `roster db contract`, and its `purge` steps by `roster db purge`.
     An operation in `contract()` has its `expand` steps run there. A step carries its own undo.
     """
 
-    # Tables and columns that must exist before; tables that exist only after; columns that exist only after.
+    # Tables and columns that must exist before; tables, and columns, that the operation creates.
     requires: tuple[Columns, ...] = ()
     creates: frozenset[str] = frozenset()
     provides: tuple[Columns, ...] = ()
-    # Rows that stop the operation, asked before the first step of its phase.
+    # Checked before the first step of the phase.
     preconditions: tuple[Precondition, ...] = ()
     expand: tuple[Step, ...] = ()
     backfill: tuple[Backfill, ...] = ()
@@ -33,30 +33,30 @@ class Phases:
     contract_preconditions: tuple[Precondition, ...] = ()
     contract: tuple[Step, ...] = ()
     purge: tuple[Step, ...] = ()
-    # Rows that stop the downgrade, and rows that stop undoing the contract.
+    # Checked before the downgrade, and before the undo of the contract.
     undo_preconditions: tuple[Precondition, ...] = ()
     undo_contract_preconditions: tuple[Precondition, ...] = ()
-    # Backfills that the downgrade runs before it brings back what the rows then need.
+    # Backfills that the downgrade runs before it restores a constraint that the values must satisfy.
     refills: tuple[Backfill, ...] = ()
-    # Dependents (in the words of `dependents`) that are gone after, so that later preconditions need not name them.
+    # Dependents (as `dependents` spells them) that the operation drops: later preconditions ignore them.
     frees: frozenset[str] = frozenset()
-    # Whether the version before may still use what goes: such an operation belongs in contract().
+    # Whether the operation removes what the old version may use: it then belongs in contract().
     removes: bool = False
 
     def then(self, after: "Phases") -> "Phases":
-        """Both in a row: `after` requires and checks nothing that this one makes."""
+        """The phases of both in sequence, without the requirements of `after` that this operation fulfils."""
         asked = replace(after, requires=self._still_required(after), preconditions=self._still_checked(after))
         return Phases(
             **{each.name: _joined(getattr(self, each.name), getattr(asked, each.name)) for each in fields(self)}
         )
 
     def without_refilled(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
-        """The checks of columns that no refill of these phases writes."""
+        """The checks, without those of columns that a refill of these phases writes."""
         written = {(fill.table, name) for fill in self.refills for name in (*(fill.assign or ()), *fill.write)}
         return tuple(check for check in checks if written.isdisjoint((check.table, name) for name in check.needs))
 
     def excused(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
-        """The checks, which ignore the dependents that these phases drop."""
+        """The checks, each ignoring the dependents that these phases drop."""
         return tuple(
             replace(check, ignoring=check.ignoring | {each.lower() for each in self.frees}) for check in checks
         )
@@ -69,7 +69,7 @@ class Phases:
         )
 
     def _still_checked(self, after: "Phases") -> tuple[Precondition, ...]:
-        """A table or column that the revision itself makes has no rows to check."""
+        """The preconditions of `after`, without those of a table or column that the revision itself creates."""
         return self.excused(
             check
             for check in after.preconditions
@@ -85,14 +85,14 @@ def _joined(one: Any, other: Any) -> Any:
 
 
 def merged(phases: Iterable[Phases]) -> Phases:
-    """One value for operations that follow one another."""
+    """The phases of a sequence of operations as one value."""
     return reduce(Phases.then, phases, Phases())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(ABC):
-    """One change of the schema, as a revision asks for it."""
+    """One schema change, as a revision declares it."""
 
     @abstractmethod
     def phases(self, target: Target, /) -> Phases:
-        """What it does on the target's database; raises Refused if it cannot be done there safely."""
+        """The phases on the target's database; raises Refused if the operation is not safe there."""

@@ -1,4 +1,4 @@
-"""Dependents of a column or a table, which must be dropped first, by the same names as `Phases.frees` has them."""
+"""Dependents of a column or a table, which must be dropped first; `Phases.frees` spells them in the same way."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ WHERE adrelid = to_regclass({table}) AND EXISTS (
   AND refobjsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = adrelid AND attname = {column})
   AND refobjsubid <> adnum)
 """
-# The table's own constraints and columns move with it and are no dependents; an index without a constraint is one.
+# The table's own constraints and columns move with the table; an index without a constraint is a dependent.
 _OF_TABLE = """
   classid <> 'pg_publication_rel'::regclass
   AND NOT (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM pg_constraint WHERE conrelid = refobjid))
@@ -86,7 +86,7 @@ def of_table(table: str, why: str) -> Precondition:
 
 
 def _described(**parts: str) -> str:
-    # The migrator's triggers are dropped by their operation's contract, before a column moves to the trash.
+    # The migrator's own triggers do not count: the contract drops them before a column moves to the trash.
     return _DESCRIBED.format(prefix=ddl.literal(naming.current().prefix), **parts)
 
 
@@ -115,7 +115,7 @@ def _asked(connection: Connection, question: str) -> list[str]:
 
 
 def _of_column_on_sqlite(connection: Connection, table: str, column: str) -> Iterator[str]:
-    """SQLite rewrites every object that uses a column when the column is renamed: those are the dependents."""
+    """The objects that SQLite rewrites when the column is renamed."""
     renamed = f"ALTER TABLE {ddl.quoted(table)} RENAME COLUMN {ddl.quoted(column)} TO {_PROBE}"
     for row in _rewritten(connection, renamed):
         if row.type != "table":
@@ -144,7 +144,9 @@ def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
                 copy.execute(row.sql)
             copy.execute(statement)
         except sqlite3.Error as error:
-            raise Refused(f"SQLite cannot alter what is there: {error}.") from error
+            raise Refused(
+                f"SQLite cannot run the stored schema with `{statement}`: {error}. Drop or mend the object it names."
+            ) from error
         after = {text for (text,) in copy.execute(asked.replace("type, name, sql", "sql"))}
     return [row for row in before if row.sql not in after and not row.name.startswith(naming.current().prefix)]
 

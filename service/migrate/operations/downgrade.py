@@ -16,7 +16,7 @@ class Undo(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refill(Operation):
-    """Nothing in the upgrade; the downgrade runs this backfill before it restores what the rows then need."""
+    """A backfill of the downgrade, run before a constraint is restored that the values must satisfy."""
 
     backfill: Backfill
 

@@ -46,7 +46,7 @@ class CreateIndex(Operation):
             f"SELECT {names} FROM {ddl.quoted(self.table)} WHERE {only} "
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
-        why = f"Several rows of {self.table} have one {' and '.join(values)}"
+        why = f"Rows of {self.table} violate UNIQUE ({', '.join(values)})"
         return (Precondition(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
 
     def _built(self, target: Target) -> tuple[Step, ...]:

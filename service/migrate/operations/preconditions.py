@@ -1,4 +1,4 @@
-"""Preconditions: rows that make a change impossible, found before anything is changed; `refuse_if_any`."""
+"""Preconditions: queries for rows that make a change impossible, run before the first step; `refuse_if_any`."""
 
 from array import array
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ class Refuse(Operation):
 
 
 def refuse_rows(connection: Connection, check: Precondition) -> None:
-    """Raises Refused with the number of such rows and the first five."""
+    """Raises Refused with the number of rows that the precondition finds and the first five of them."""
     count, sample = _found(connection, check)
     if not count:
         return
@@ -41,7 +41,7 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
 
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:
-    """As `refuse_rows`; nothing is raised if a table or column of the query does not exist now."""
+    """As `refuse_rows`, but passes if a table or column of the query does not exist."""
     with suppress(DBAPIError, NoSuchTableError), connection.begin_nested():
         rows = check.rows(connection) if callable(check.rows) else check.rows
         if isinstance(rows, str) and connection.dialect.name == "sqlite" and _is_text_for_sqlite(connection, rows):

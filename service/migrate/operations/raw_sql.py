@@ -8,7 +8,7 @@ from service.migrate.operations.step import Lock, Step, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execute(Operation):
-    """Statements of one short transaction; `reason` says why they are safe under traffic, and is the step's title."""
+    """Statements of one short transaction; `reason`, the title of the step, says why they are safe under traffic."""
 
     reason: str
     # Statements for PostgreSQL, and for SQLite.

@@ -12,10 +12,10 @@ from service.migrate.dialects.sqlite.edit import Edit
 
 
 class Lock(StrEnum):
-    """The strongest table lock that a step takes, from weak to strong.
+    """The strongest table lock that a step takes; members from weak to strong.
 
     https://www.postgresql.org/docs/current/explicit-locking.html: the last one blocks readers, the last two block
-    writers. SQLite has one write lock, which every step holds.
+    writers. SQLite has one write lock for the file, which every step takes.
     """
 
     NONE = "none"
@@ -32,9 +32,9 @@ class Lock(StrEnum):
 class Step:
     """One transaction, or, if `alone`, statements outside of a transaction.
 
-    `done` is a SELECT of one boolean: whether the step need not run. It decides where the ledger has no row of the
-    step, after a crash for instance. `tables` are the locked ones. The step runs its `edit`, then the statements that
-    `made` returns for the database at hand, then `statements`.
+    `done` is a SELECT of one boolean: whether the step need not run; it decides where the ledger has no record of the
+    step, after a crash for instance. `tables` are the tables that the step locks. The step runs its `edit`, then the
+    statements that `made` returns for the connection, then `statements`.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Step:
     alone: bool = False
     edit: Edit | None = None
     made: Callable[[Connection], Iterable[str]] | None = None
-    # Whether --sql writes the step; one that only recovers from a crash, or restores from the trash, is left out.
+    # Whether --sql writes the step: not one that only recovers from a crash, or restores from the trash.
     scripted: bool = True
     undo: "tuple[Move, ...]" = ()
 
@@ -54,9 +54,9 @@ class Step:
 class Backfill:
     """A backfill: values for existing rows, in batches along the key, each in a short transaction.
 
-    `left` is the condition of a row that still needs its value; the backfill is over when no row meets it. A batch sets
-    `assign` (column to SQL expression), or runs `by` (a Python function from the columns `read` to a value for each of
-    `write`), or runs `statement` with the batch's condition for `{batch}`, one for both databases or one for each.
+    `left` is the SQL condition of a row without its value; the backfill is complete when no row meets `left`. A batch
+    sets `assign` (column to SQL expression), or runs `by` (a Python function from the columns `read` to a value for
+    each of `write`), or runs `statement`, for both databases or by database, with the batch's condition for `{batch}`.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Backfill:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     statement: str | Mapping[str, str] | None = None
-    # A SELECT of one boolean: whether the columns are gone already, so that there is nothing to fill.
+    # A SELECT of one boolean: whether the backfill's columns were dropped, so that it has nothing to fill.
     unless: str | None = None
 
     @property
@@ -81,7 +81,7 @@ Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[
 
 
 def inverted(step: Step) -> Step:
-    """The undo as a step of its own, which this step undoes; for a step with exactly one undo."""
+    """The undo of a step as a step whose undo is that step; for a step with exactly one undo."""
     (back,) = step.undo
     assert isinstance(back, Step)  # noqa: S101 - the callers' own steps
     return replace(back, undo=(replace(step, undo=()),))
@@ -89,11 +89,11 @@ def inverted(step: Step) -> Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precondition:
-    """Rows that make a change impossible: it is refused, with their number and the first of them.
+    """A query for rows that make a change impossible; the refusal has the sentence `why` and the first rows.
 
-    `rows` is a SELECT of what is reported of each, or a function of a connection that returns the rows or the SELECT.
-    `table` and `needs` are the table and the columns that it reads: it is skipped if the same revision creates them. A
-    function's rows whose first value is in `ignoring` (in lower case) do not count.
+    `rows` is a SELECT of the values to report, or a function of a connection that returns the rows or the SELECT.
+    `table` and `needs` are the table and the columns that the query reads: a revision that creates them itself skips
+    the precondition. A function's rows whose first value is in `ignoring` (in lower case) do not count.
     """
 
     why: str
@@ -101,13 +101,13 @@ class Precondition:
     table: str = ""
     needs: tuple[str, ...] = ()
     ignoring: frozenset[str] = frozenset()
-    # What helps, as one more sentence.
+    # The sentence that says what to do, without its full stop.
     cure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What steps are made for: a dialect and a revision."""
+    """The dialect and the revision that steps are built for."""
 
     dialect: str
     revision: str

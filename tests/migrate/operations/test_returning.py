@@ -49,14 +49,14 @@ async def test_a_value_whose_parent_was_deleted_meanwhile_goes(empty_url: str, p
             LINKS.format(friend="None"),
             "INSERT INTO links VALUES (1, 2, 1)",
             (
-                "Some rows of links have a friend that t has not, "
-                "since that was deleted while they were kept aside (1): 1."
+                "Rows of links violate FOREIGN KEY (friend) REFERENCES t: "
+                "parents were deleted while the rows were in the trash (1): 1."
             ),
         ),
         (
             MANAGER.format(boss='"RESTRICT"'),
             "UPDATE t SET boss = 1 WHERE id = 2",
-            "Some rows of t have a boss that t has not, since that was deleted while they were kept aside (1): 1.",
+            "Rows of t violate FOREIGN KEY (boss) REFERENCES t: parents were deleted while the rows were in the trash (1): 1.",
         ),
     ],
 )

@@ -91,8 +91,8 @@ CASES = {
         contract='ops.drop_column("t", sa.Column("c", sa.Text()))',
         postgresql="""
         contract:
-        ? t.c is not as it is told to be
-        ? t.c cannot be dropped while something uses it; drop that first
+        ? The revision's definition of t.c differs from the database
+        ? t.c cannot be dropped before its dependents
         - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
           < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be)
@@ -105,8 +105,8 @@ CASES = {
         """,
         sqlite="""
         contract:
-        ? t.c is not as it is told to be
-        ? t.c cannot be dropped while something uses it; drop that first
+        ? The revision's definition of t.c differs from the database
+        ? t.c cannot be dropped before its dependents
         - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
           < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
@@ -122,8 +122,8 @@ CASES = {
         contract='ops.drop_column("t", sa.Column("a", sa.Text(), nullable=False))',
         postgresql="""
         contract:
-        ? t.a is not as it is told to be
-        ? t.a cannot be dropped while something uses it; drop that first
+        ? The revision's definition of t.a differs from the database
+        ? t.a cannot be dropped before its dependents
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
           < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -143,12 +143,12 @@ CASES = {
         - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_a
         undo contract:
-        ? t.a may not be NULL, and some rows were written without a value for it
+        ? t.a is NOT NULL, and some rows were inserted without a value for it
         """,
         sqlite="""
         contract:
-        ? t.a is not as it is told to be
-        ? t.a cannot be dropped while something uses it; drop that first
+        ? The revision's definition of t.a differs from the database
+        ? t.a cannot be dropped before its dependents
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
@@ -164,7 +164,7 @@ CASES = {
         - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
         undo contract:
-        ? t.a may not be NULL, and some rows were written without a value for it
+        ? t.a is NOT NULL, and some rows were inserted without a value for it
         """,
     ),
 }

@@ -10,7 +10,7 @@ CASES = {
         up="""ops.add_check("t", "ck_t_c", "c <> ''")""",
         postgresql="""
         expand:
-        ? Some rows of t are not so that c <> ''
+        ? Rows of t violate CHECK (c <> '')
         - ADD CONSTRAINT ck_t_c ON t NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c CHECK (c <> '') NOT VALID
           < DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
@@ -20,7 +20,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Some rows of t are not so that c <> ''
+        ? Rows of t violate CHECK (c <> '')
         - ADD CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0), CONSTRAINT ck_t_c CHECK (c <> ''))
@@ -33,7 +33,7 @@ CASES = {
         up='ops.add_unique("t", "uq_t_a_c", ["a", "c"])',
         postgresql="""
         expand:
-        ? Several rows of t have one a and c
+        ? Rows of t violate UNIQUE (a, c)
             SELECT a, c FROM t WHERE a IS NOT NULL AND c IS NOT NULL GROUP BY a, c HAVING count(*) > 1 ORDER BY a, c
         - CREATE UNIQUE INDEX CONCURRENTLY uq_t_a_c ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS uq_t_a_c
@@ -47,7 +47,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Several rows of t have one a and c
+        ? Rows of t violate UNIQUE (a, c)
             SELECT a, c FROM t WHERE a IS NOT NULL AND c IS NOT NULL GROUP BY a, c HAVING count(*) > 1 ORDER BY a, c
         - ADD CONSTRAINT uq_t_a_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
@@ -65,7 +65,7 @@ CASES = {
         up='ops.add_foreign_key("t", "fk_t_u_id_u", ["u_id"], "u")',
         postgresql="""
         expand:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         - ADD CONSTRAINT fk_t_u_id_u ON t NOT VALID (SHARE ROW EXCLUSIVE on t, u)
@@ -77,7 +77,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         - ADD CONSTRAINT fk_t_u_id_u ON t (ACCESS EXCLUSIVE on t)
@@ -91,7 +91,7 @@ CASES = {
         up='ops.add_foreign_key("t", "fk_t_b_t", ["b"], "t", onupdate="CASCADE")',
         postgresql="""
         expand:
-        ? Some rows of t have a b that t has not
+        ? Rows of t violate FOREIGN KEY (b) REFERENCES t
             SELECT child.b FROM t AS child WHERE child.b IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
               parent.id = child.b) ORDER BY child.b
         - ADD CONSTRAINT fk_t_b_t ON t NOT VALID (SHARE ROW EXCLUSIVE on t)
@@ -103,7 +103,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Some rows of t have a b that t has not
+        ? Rows of t violate FOREIGN KEY (b) REFERENCES t
             SELECT child.b FROM t AS child WHERE child.b IS NOT NULL AND NOT EXISTS (SELECT 1 FROM t AS parent WHERE
               parent.id = child.b) ORDER BY child.b
         - ADD CONSTRAINT fk_t_b_t ON t (ACCESS EXCLUSIVE on t)

@@ -17,7 +17,7 @@ CASES = {
           < VALIDATE CONSTRAINT ck ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck
         undo:
-        ? Some rows of t are not so that b > 0
+        ? Rows of t violate CHECK (b > 0)
         """,
         sqlite="""
         expand:
@@ -27,7 +27,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
-        ? Some rows of t are not so that b > 0
+        ? Rows of t violate CHECK (b > 0)
         """,
     ),
     "drop_constraint, a unique one": Case(
@@ -43,7 +43,7 @@ CASES = {
           < ADD CONSTRAINT uq ON t USING INDEX (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT uq UNIQUE USING INDEX uq
         undo:
-        ? Several rows of t have one c
+        ? Rows of t violate UNIQUE (c)
             SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
         """,
         sqlite="""
@@ -53,7 +53,7 @@ CASES = {
           < ADD CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT, CONSTRAINT uq UNIQUE (c))
         undo:
-        ? Several rows of t have one c
+        ? Rows of t violate UNIQUE (c)
             SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
         """,
     ),
@@ -72,7 +72,7 @@ CASES = {
           < VALIDATE CONSTRAINT fk ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT fk
         undo:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         """,
@@ -84,7 +84,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
               (id))
         undo:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         """,
@@ -95,7 +95,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? Some rows of t are not so that b >= 0
+        ? Rows of t violate CHECK (b >= 0)
         - REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT ck
             ALTER TABLE t ADD CONSTRAINT ck CHECK (b >= 0) NOT VALID
@@ -107,11 +107,11 @@ CASES = {
         - VALIDATE CONSTRAINT ck ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT ck
         undo:
-        ? Some rows of t are not so that b > 0
+        ? Rows of t violate CHECK (b > 0)
         """,
         sqlite="""
         expand:
-        ? Some rows of t are not so that b >= 0
+        ? Rows of t violate CHECK (b >= 0)
         - REPLACE CONSTRAINT ck ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b >= 0))
@@ -119,7 +119,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
-        ? Some rows of t are not so that b > 0
+        ? Rows of t violate CHECK (b > 0)
         """,
     ),
     "replace_constraint, a foreign key": Case(
@@ -136,7 +136,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         - REPLACE CONSTRAINT fk ON t BY fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
@@ -150,12 +150,12 @@ CASES = {
         - VALIDATE CONSTRAINT fk_t_u_id_u ON t (SHARE UPDATE EXCLUSIVE on t)
             ALTER TABLE t VALIDATE CONSTRAINT fk_t_u_id_u
         undo:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS …
         """,
         sqlite="""
         expand:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS parent
               WHERE parent.id = child.u_id) ORDER BY child.u_id
         - REPLACE CONSTRAINT fk ON t BY fk_t_u_id_u (ACCESS EXCLUSIVE on t, u)
@@ -165,7 +165,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, u_id INTEGER, CONSTRAINT fk FOREIGN KEY(u_id) REFERENCES u
               (id))
         undo:
-        ? Some rows of t have a u_id that u has not
+        ? Rows of t violate FOREIGN KEY (u_id) REFERENCES u
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS …
         """,
     ),

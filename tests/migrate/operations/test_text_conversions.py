@@ -18,8 +18,8 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? t.c is not as it is told to be
-        ? t.c cannot change its type: the new column would not have what uses it; drop that first
+        ? The revision's definition of t.c differs from the database
+        ? t.c cannot change its type before its dependents are dropped
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -79,7 +79,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? t.c is not as it is told to be
+        ? The revision's definition of t.c differs from the database
         - SET DATA TYPE t.c, COPY OLD VALUES TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
             UPDATE t SET _trash_0002_c = c
@@ -105,8 +105,8 @@ CASES = {
         up='ops.change_type("t", sa.Column("c", sa.String(100)), sa.Column("c", sa.String(50)))',
         postgresql="""
         expand:
-        ? t.c is not as it is told to be
-        ? t.c cannot change its type: the new column would not have what uses it; drop that first
+        ? The revision's definition of t.c differs from the database
+        ? t.c cannot change its type before its dependents are dropped
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -164,7 +164,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? t.c is not as it is told to be
+        ? The revision's definition of t.c differs from the database
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
           < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)

@@ -32,7 +32,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? Several rows of t have one lower(c) and a
+        ? Rows of t violate UNIQUE (lower(c), a)
             SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
               HAVING count(*) > 1 ORDER BY lower(c), a
         - CREATE INDEX CONCURRENTLY ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t, alone)
@@ -45,7 +45,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Several rows of t have one lower(c) and a
+        ? Rows of t violate UNIQUE (lower(c), a)
             SELECT lower(c), a FROM t WHERE lower(c) IS NOT NULL AND a IS NOT NULL AND (b > 0) GROUP BY lower(c), a
               HAVING count(*) > 1 ORDER BY lower(c), a
         - CREATE INDEX ix_t_lower ON t (SHARE UPDATE EXCLUSIVE on t)

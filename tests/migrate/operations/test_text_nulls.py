@@ -78,7 +78,7 @@ CASES = {
         postgresql="""
         contract:
         ? t.c needs no change
-        ? t.c has no value in some rows
+        ? t.c is NULL in some rows
         - ADD CHECK (t.c IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c_not_null CHECK (c IS NOT NULL) NOT VALID
           < DROP CHECK (t.c IS NOT NULL) (ACCESS EXCLUSIVE on t)
@@ -94,7 +94,7 @@ CASES = {
         sqlite="""
         contract:
         ? t.c needs no change
-        ? t.c has no value in some rows
+        ? t.c is NULL in some rows
         - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))
@@ -118,7 +118,7 @@ CASES = {
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         undo:
-        ? t.a has no value in some rows
+        ? t.a is NULL in some rows
         """,
         sqlite="""
         expand:
@@ -130,7 +130,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
-        ? t.a has no value in some rows
+        ? t.a is NULL in some rows
         """,
     ),
 }

@@ -14,7 +14,7 @@ CASES = {
         up='ops.rename_table("t", "u", ["id", "c"])',
         postgresql="""
         expand:
-        ? t has columns that the code before would not see under the old name; tell them all
+        ? t has columns that ops.rename_table does not list, so that the old version would lose them
         - RENAME TABLE t TO u, CREATE VIEW t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME TO u
             DO $name$ …
@@ -33,7 +33,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? t has columns that the code before would not see under the old name; tell them all
+        ? t has columns that ops.rename_table does not list, so that the old version would lose them
         - CREATE MIRROR TABLE u OF t (ACCESS EXCLUSIVE on t)
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
@@ -94,7 +94,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? t.a is not as it is told to be
+        ? The revision's definition of t.a differs from the database
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
@@ -128,7 +128,7 @@ CASES = {
           < DROP NOT NULL t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN d DROP NOT NULL
         contract:
-        ? t.a cannot give way to d while something uses it; drop that in contract()
+        ? t.a cannot be replaced by d before its dependents are dropped in contract()
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
           < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -158,11 +158,11 @@ CASES = {
         - DROP COLUMN t._trash_0002_a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _trash_0002_a
         undo contract:
-        ? t.a may not be NULL, and some rows have no d to make one of
+        ? t.a is NOT NULL, and in some rows d converts to NULL
         """,
         sqlite="""
         expand:
-        ? t.a is not as it is told to be
+        ? The revision's definition of t.a differs from the database
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
@@ -190,7 +190,7 @@ CASES = {
         - BACKFILL t.d (ACCESS EXCLUSIVE on t)
             UPDATE t SET d = a WHERE d IS NOT a
         contract:
-        ? t.a cannot give way to d while something uses it; drop that in contract()
+        ? t.a cannot be replaced by d before its dependents are dropped in contract()
         - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))
@@ -220,9 +220,9 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL, CONSTRAINT ck
               CHECK (b > 0))
         undo contract:
-        ? t.a may not be NULL, and some rows have no d to make one of
+        ? t.a is NOT NULL, and in some rows d converts to NULL
         undo:
-        ? t.a may not be NULL, and some rows have no d to make one of
+        ? t.a is NOT NULL, and in some rows d converts to NULL
         """,
     ),
 }

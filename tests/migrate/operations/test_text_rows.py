@@ -165,7 +165,7 @@ CASES = {
             ALTER TABLE t ALTER COLUMN a SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         undo:
-        ? t.a has no value in some rows
+        ? t.a is NULL in some rows
         """,
         sqlite="""
         expand:
@@ -177,7 +177,7 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
         undo:
-        ? t.a has no value in some rows
+        ? t.a is NULL in some rows
         """,
     ),
     "a downgrade of its own": Case(
@@ -185,7 +185,7 @@ CASES = {
         down="""ops.drop_constraint("t", sa.CheckConstraint("c <> ''", name="ck_t_c"))""",
         postgresql="""
         expand:
-        ? Some rows of t are not so that c <> ''
+        ? Rows of t violate CHECK (c <> '')
         - ADD CONSTRAINT ck_t_c ON t NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_c CHECK (c <> '') NOT VALID
           < DROP CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
@@ -202,7 +202,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Some rows of t are not so that c <> ''
+        ? Rows of t violate CHECK (c <> '')
         - ADD CONSTRAINT ck_t_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0), CONSTRAINT ck_t_c CHECK (c <> ''))

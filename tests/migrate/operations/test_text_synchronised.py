@@ -19,7 +19,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? t.minutes is not as it is told to be
+        ? The revision's definition of t.minutes differs from the database
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
@@ -45,7 +45,7 @@ CASES = {
               / 60))
             set seconds = minutes * 60
         contract:
-        ? t.minutes cannot give way to seconds while something uses it; drop that in contract()
+        ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds IS DISTINCT FROM (minutes * 60) AND minutes IS DISTINCT FROM (seconds / 60)
@@ -68,7 +68,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? t.minutes is not as it is told to be
+        ? The revision's definition of t.minutes differs from the database
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN seconds INTEGER DEFAULT '60'
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
@@ -94,7 +94,7 @@ CASES = {
         - BACKFILL t.seconds (ACCESS EXCLUSIVE on t)
             UPDATE t SET seconds = (minutes * 60) WHERE seconds IS NOT (minutes * 60)
         contract:
-        ? t.minutes cannot give way to seconds while something uses it; drop that in contract()
+        ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds IS NOT (minutes * 60) AND minutes IS NOT (seconds / 60)

@@ -19,7 +19,7 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
+        ? Rows of u violate FOREIGN KEY (t_id) REFERENCES t: parents were deleted while the rows were in the trash
         - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be)
             ALTER TABLE _trash_0002_u RENAME TO u
           < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
@@ -43,7 +43,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? Some rows of u have a t_id that t has not, since that was deleted while they were kept aside
+        ? Rows of u violate FOREIGN KEY (t_id) REFERENCES t: parents were deleted while the rows were in the trash
         - RESTORE TABLE u FROM TRASH (ACCESS EXCLUSIVE on _trash_0002_u, if need be): there is nothing to do
           < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u): there is nothing to do
           < DROP TABLE u (ACCESS EXCLUSIVE on u): there is nothing to do
@@ -166,7 +166,7 @@ CASES = {
         """,
         postgresql="""
         contract:
-        ? u cannot be dropped while something uses it; drop that first
+        ? u cannot be dropped before its dependents
         - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
           < ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
@@ -186,7 +186,7 @@ CASES = {
         """,
         sqlite="""
         contract:
-        ? u cannot be dropped while something uses it; drop that first
+        ? u cannot be dropped before its dependents
         - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             = CREATE TABLE u (t_id INTEGER)
           < ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)

@@ -11,11 +11,11 @@ CASES = {
         up='ops.change_type("t", sa.Column("c", sa.String(50)), sa.Column("c", sa.String(100)))',
         postgresql="""
         expand:
-        ? t.c is not as it is told to be
-        ? t.c cannot change its type. A check is on it, and every row would be looked at under a lock: drop it first
+        ? The revision's definition of t.c differs from the database
+        ? t.c cannot change its type before its CHECK constraints are dropped: each row would be checked under a lock
             SELECT conname FROM pg_constraint WHERE conrelid = to_regclass('t') AND contype = 'c' AND conkey @>
               ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = 'c')] ORDER BY conname
-        ? t.c cannot change its type while something uses it; drop that first
+        ? t.c cannot change its type before its dependents are dropped
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(100)
             DO $touch$ …
@@ -48,17 +48,17 @@ CASES = {
             DO $name$ …
             DO $touch$ …
         undo:
-        ? t.c had at most 50 characters, and some rows have more
+        ? t.c is longer than 50 characters, the old limit, in some rows
         """,
         sqlite="""
         expand:
-        ? t.c is not as it is told to be
+        ? The revision's definition of t.c differs from the database
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(100))
           < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
         undo:
-        ? t.c had at most 50 characters, and some rows have more
+        ? t.c is longer than 50 characters, the old limit, in some rows
         """,
     ),
     "change_type by a column beside": Case(
@@ -70,8 +70,8 @@ CASES = {
         """,
         postgresql="""
         expand:
-        ? t.n is not as it is told to be
-        ? t.n cannot change its type: the new column would not have what uses it; drop that first
+        ? The revision's definition of t.n differs from the database
+        ? t.n cannot change its type before its dependents are dropped
         - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
           < DROP COLUMN t._next_n (ACCESS EXCLUSIVE on t)
@@ -148,7 +148,7 @@ CASES = {
         """,
         sqlite="""
         expand:
-        ? t.n is not as it is told to be
+        ? The revision's definition of t.n differs from the database
         - SET DATA TYPE t.n (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT NOT NULL)
           < SET DATA TYPE t.n (ACCESS EXCLUSIVE on t)

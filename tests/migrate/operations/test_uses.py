@@ -74,20 +74,18 @@ async def refusal(url: str, project: Project, **change: str) -> str:
 async def test_a_column_that_is_used_is_not_dropped(empty_url: str, project: Project, name: str) -> None:
     told = await refusal(empty_url, project, contract=DROP.format(name, name != "a"))
     uses = COLUMNS[name].lower()
-    assert told == (
-        f"parent.{name} cannot be dropped while something uses it; drop that first ({uses.count(';') + 1}): {uses}."
-    )
+    assert told == (f"parent.{name} cannot be dropped before its dependents ({uses.count(';') + 1}): {uses}.")
 
 
 async def test_what_the_contract_drops_before_does_not_count(empty_url: str, project: Project) -> None:
     contract = DROP_CONSTRAINTS + 'ops.drop_column("Parent", sa.Column("b", sa.Integer()))'
-    assert (await refusal(empty_url, project, contract=contract)).endswith("drop that first (1): the column c.")
+    assert (await refusal(empty_url, project, contract=contract)).endswith("before its dependents (1): the column c.")
 
 
 async def test_a_column_that_is_used_does_not_give_way_to_its_new_name(empty_url: str, project: Project) -> None:
     up = 'ops.rename_column("Parent", sa.Column("b", sa.Integer()), sa.Column("n", sa.Integer()))'
     assert (await refusal(empty_url, project, up=up, contract=DROP_CONSTRAINTS)) == (
-        "parent.b cannot give way to n while something uses it; drop that in contract() (1): the column c."
+        "parent.b cannot be replaced by n before its dependents are dropped in contract() (1): the column c."
     )
 
 
@@ -99,7 +97,7 @@ async def test_a_table_that_is_used_is_not_dropped(empty_url: str, project: Proj
     elsewhere = "the trigger elsewhere; " if "sqlite" in empty_url else ""
     count = 5 if elsewhere else 4
     assert told == (
-        f"parent cannot be dropped while something uses it; drop that first ({count}): "
+        f"parent cannot be dropped before its dependents ({count}): "
         f"the constraint fk_child of child; the index ix_parent_b; {elsewhere}the trigger told; the view seen."
     )
 
@@ -109,14 +107,14 @@ async def test_a_table_that_is_used_is_not_dropped(empty_url: str, project: Proj
     [
         (
             'ops.change_type("Parent", sa.Column("d", sa.Integer()), sa.Column("d", sa.Text()))',
-            "the new column would not have what uses it; drop that first (2): the index ix_parent_b; the trigger told.",
+            "before its dependents are dropped (2): the index ix_parent_b; the trigger told.",
         ),
         (
             """
             ops.change_type("Parent", sa.Column("a", sa.String(), nullable=False),
                             sa.Column("a", sa.Text(), nullable=False))
             """,
-            "parent.a cannot change its type while something uses it; drop that first (1): the view seen.",
+            "parent.a cannot change its type before its dependents are dropped (1): the view seen.",
         ),
         (
             """
@@ -124,7 +122,7 @@ async def test_a_table_that_is_used_is_not_dropped(empty_url: str, project: Proj
             ops.rename_table("Parent", "Other", ["id"])
             """,
             (
-                "parent has columns that the code before would not see under the old name; tell them all (6): "
+                "parent has columns that ops.rename_table does not list, so that the old version would lose them (6): "
                 "a; b; c; d; e; …"
             ),
         ),

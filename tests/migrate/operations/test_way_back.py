@@ -11,12 +11,12 @@ WAYS = {
     "drop_not_null": (
         {"up": 'ops.drop_not_null("t", "a")'},
         "UPDATE t SET a = NULL WHERE id < 3",
-        "t.a has no value in some rows (2): 1; 2.",
+        "t.a is NULL in some rows (2): 1; 2.",
     ),
     "drop_column": (
         {"contract": 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'},
         "INSERT INTO t (id) VALUES (7)",
-        "t.a may not be NULL, and some rows were written without a value for it (1): 7.",
+        "t.a is NOT NULL, and some rows were inserted without a value for it (1): 7.",
     ),
     "rename_column": (
         {
@@ -25,7 +25,7 @@ ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column(
 """
         },
         "INSERT INTO t (id) VALUES (7), (8)",
-        "t.a may not be NULL, and some rows have no c to make one of (2): 7; 8.",
+        "t.a is NOT NULL, and in some rows c converts to NULL (2): 7; 8.",
     ),
     "change_type": (
         {
@@ -33,7 +33,7 @@ ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column(
             'sa.Column("a", sa.Text(), nullable=False))'
         },
         f"UPDATE t SET a = '{'x' * 51}' WHERE id = 2",
-        "t.a had at most 50 characters, and some rows have more (1): 2.",
+        "t.a is longer than 50 characters, the old limit, in some rows (1): 2.",
     ),
     "drop_constraint, unique": (
         {
@@ -41,7 +41,7 @@ ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column(
             "contract": 'ops.drop_constraint("t", sa.UniqueConstraint("a", name="uq"))',
         },
         "UPDATE t SET a = 'same' WHERE id < 3",
-        "Several rows of t have one a (1): same.",
+        "Rows of t violate UNIQUE (a) (1): same.",
     ),
     "drop_constraint, check": (
         {
@@ -49,7 +49,7 @@ ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column(
             "contract": 'ops.drop_constraint("t", sa.CheckConstraint("id < 9", name="ck"))',
         },
         "UPDATE t SET id = 10 WHERE id = 1",
-        "Some rows of t are not so that id < 9 (1): 10.",
+        "Rows of t violate CHECK (id < 9) (1): 10.",
     ),
     "drop_constraint, foreign key": (
         {
@@ -57,7 +57,7 @@ ops.rename_column("t", sa.Column("a", sa.String(50), nullable=False), sa.Column(
             "contract": 'ops.drop_constraint("t", sa.ForeignKeyConstraint(["c"], ["t.id"], name="fk"))',
         },
         "UPDATE t SET c = 77 WHERE id = 1",
-        "Some rows of t have a c that t has not (1): 77.",
+        "Rows of t violate FOREIGN KEY (c) REFERENCES t (1): 77.",
     ),
     "replace_constraint": (
         {
@@ -67,7 +67,7 @@ ops.replace_constraint("t", sa.CheckConstraint("id < 9", name="ck"), sa.CheckCon
 """
         },
         "UPDATE t SET id = 10 WHERE id = 1",
-        "Some rows of t are not so that id < 9 (1): 10.",
+        "Rows of t violate CHECK (id < 9) (1): 10.",
     ),
     "drop_index": (
         {
@@ -75,7 +75,7 @@ ops.replace_constraint("t", sa.CheckConstraint("id < 9", name="ck"), sa.CheckCon
             "contract": 'ops.drop_index("ux", "t", ["a DESC"], unique=True)',
         },
         "UPDATE t SET a = 'same'",
-        "Several rows of t have one a (1): same.",
+        "Rows of t violate UNIQUE (a) (1): same.",
     ),
 }
 

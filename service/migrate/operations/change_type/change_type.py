@@ -55,8 +55,8 @@ class ChangeType(Operation):
     def _refuse_other_changes(self) -> None:
         if self.was.nullable != self.column.nullable:
             raise Refused(
-                f"{self.table}.{self._name} may be NULL in one of its two definitions and not in the other: "
-                "ops.change_type changes the type alone; call ops.set_not_null or ops.drop_not_null."
+                f"The two definitions of {self.table}.{self._name} differ in nullability: ops.change_type changes "
+                "the type alone. Call ops.set_not_null or ops.drop_not_null for the rest."
             )
         refuse_own_constraints(self.table, self.column)
 
@@ -74,15 +74,13 @@ class ChangeType(Operation):
 
     def _catalog_only(self, target: Target) -> Phases:
         """PostgreSQL, catalog only: one ALTER COLUMN TYPE; the downgrade needs a shadow column and a backfill."""
-        what = f"{self.table}.{self._name} cannot change its type"
-        why = f"{what} while something uses it; drop that first"
+        what = f"{self.table}.{self._name} cannot change its type before its"
+        why = f"{what} dependents are dropped"
         keeps = ("the index ", "the constraint ")
         change = replace(self._in_place(target), undo=narrowed(target, self._conversion))
         return Phases(
             preconditions=(
-                self._no_check(
-                    f"{what}. A check is on it, and every row would be looked at under a lock: drop it first"
-                ),
+                self._no_check(f"{what} CHECK constraints are dropped: each row would be checked under a lock"),
                 dependents.of_column(self.table, self._name, why, keeps=keeps),
             ),
             expand=(change,),
@@ -91,9 +89,8 @@ class ChangeType(Operation):
 
     def _replaced(self, target: Target) -> Phases:
         """PostgreSQL otherwise: shadow column, trigger, backfill, then a swap of the two names."""
-        what = f"{self.table}.{self._name} cannot change its type"
-        why = f"{what}: the new column would not have what uses it; drop that first"
-        # After the swap the shadow column has the column's own name, and there is nothing to fill.
+        why = f"{self.table}.{self._name} cannot change its type before its dependents are dropped"
+        # The swap renames the shadow column: without a column of that name there is nothing to backfill.
         taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._shadow.name))
         need = () if self.column.nullable else required(target, self.table, self._shadow.name)
         trash = self._trashed(target)
@@ -134,7 +131,7 @@ class ChangeType(Operation):
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE length({value}) > {limit} ORDER BY {key}"
 
-        why = f"{self.table}.{self._name} had at most {limit} characters, and some rows have more"
+        why = f"{self.table}.{self._name} is longer than {limit} characters, the old limit, in some rows"
         return (Precondition(why=why, rows=find, table=self.table, needs=(self._name,)),)
 
     @property

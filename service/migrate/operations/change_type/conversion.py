@@ -34,7 +34,7 @@ class Conversion:
 
     @property
     def shadow(self) -> Column[Any]:
-        """The column of the new type that is filled before the swap."""
+        """The shadow column: the new type under a temporary name, filled before the swap."""
         return renamed(self.column, ddl.fitting(f"_next_{self.name}"))
 
     @property
@@ -45,7 +45,7 @@ class Conversion:
 
     @property
     def keeps_old_values(self) -> bool:
-        """Whether SQLite keeps the old values in the trash: where converting there and back may change a value."""
+        """Whether SQLite keeps the old values in the trash, since `back` may not restore them exactly."""
         same = affinity(self.was.type) == affinity(self.column.type)
         return not (self.using == self.back == "{}" and same)
 
@@ -129,7 +129,7 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
         return (f"{update} {column} = {using}",)
 
     def change_back(connection: Connection) -> tuple[str, ...]:
-        # A value that was not changed since is restored from the trash: `back` may give another one.
+        # A value that has not changed since is restored from the trash: `back` may not return it exactly.
         changed = f" WHERE {column} IS NOT {using} OR ({old} IS NULL AND {column} IS NOT NULL)"
         if not connection.exec_driver_sql(there).scalar():
             connection.exec_driver_sql(add)

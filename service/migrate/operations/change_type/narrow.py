@@ -17,9 +17,9 @@ from service.migrate.operations.triggers.sync import converted
 
 
 def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
-    """A shadow column of the narrow type is filled, gets the column's indexes and constraints, and takes its name.
+    """The steps: fill a shadow column of the narrow type, build indexes and constraints on it, swap the two names.
 
-    Where something on the column cannot be built on a shadow column, ALTER COLUMN TYPE runs in place, under its lock.
+    Where a dependent cannot be built on a shadow column, ALTER COLUMN TYPE rewrites the table under ACCESS EXCLUSIVE.
     """
     back = conversion.reversed
     table, name, shadow = back.table, back.name, back.shadow
@@ -66,7 +66,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         *(replace(step, undo=()) for step in need),
         *recreated.steps(),
     )
-    # If the type is narrow already, the swap was done before a crash: the earlier steps must not run again.
+    # A column that is narrow already was swapped before a crash: the earlier steps must not run again.
     return (in_place, *(_unless(is_back, move) for move in moves), swap)
 
 

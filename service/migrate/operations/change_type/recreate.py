@@ -26,7 +26,7 @@ class Recreated:
     type_text: str
 
     def steps(self) -> list[Step]:
-        """Build them on the shadow column without blocking writes; those that are there already are left alone."""
+        """The steps that build the missing ones on the shadow column without blocking writes."""
         both = f"{self.table}.{self.shadow}"
         build = Step(
             title=f"CREATE INDEXES CONCURRENTLY ON {both}",
@@ -70,7 +70,7 @@ class Recreated:
         return [build, analyze, checks, keys, validate]
 
     def renamed_over(self, connection: Connection) -> Iterator[str]:
-        """Yield the renames by which those of the shadow column take the original names, comments included."""
+        """Yield the statements that give those of the shadow column the original names and comments."""
         table = ddl.quoted(self.table)
         yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
         if (comment := column_comment(connection, self.table, self.column)) is not None:
@@ -96,16 +96,16 @@ class Recreated:
     def verified(self) -> str:
         """A DO block that raises an error if something on the column is missing on the shadow column."""
         one, other = (count(self.table, name, "index", "check", "key") for name in (self.column, self.shadow))
-        told = ddl.literal(f"{self.table}.{self.column} has an index or a constraint that {self.shadow} has not")
+        message = ddl.literal(f"{self.table}.{self.column} has an index or a constraint that {self.shadow} lacks")
         return f"""DO $counted$
 BEGIN
   IF {one} <> {other} THEN
-    RAISE EXCEPTION USING MESSAGE = {told};
+    RAISE EXCEPTION USING MESSAGE = {message};
   END IF;
 END $counted$"""
 
     def _has(self, kind: str) -> str:
-        """A query: whether one of this kind is on the column or on its shadow column."""
+        """A query: whether the column or its shadow column has one of this kind."""
         return f"SELECT {count(self.table, self.column, kind)} + {count(self.table, self.shadow, kind)} > 0"
 
     def _built(self, connection: Connection) -> Iterator[str]:
@@ -133,7 +133,7 @@ END $counted$"""
                 yield f"ALTER TABLE {ddl.quoted(self.table)} VALIDATE CONSTRAINT {ddl.quoted(attached.name)}"
 
     def _compared(self, connection: Connection, kind: str) -> tuple[list[Attached], list[Attached]]:
-        """The surplus and the missing ones of the shadow column."""
+        """Those of the shadow column that are surplus, and those that it lacks."""
         wanted = {each.shadow_name: each for each in self._wanted(connection) if each.kind == kind}
         there = [each for each in attached_to(connection, self.table, self.shadow) if each.kind == kind]
 
@@ -163,9 +163,7 @@ END $counted$"""
             else:
                 told = texts.get((attached.kind, attached.is_unique, attached.text))
             if told is None:
-                raise Refused(
-                    f"{attached.name} of {self.table} cannot be made again on {self.shadow}: {attached.text}."
-                )
+                raise Refused(f"{attached.name} of {self.table} cannot be recreated on {self.shadow}: {attached.text}.")
             changed.append(attached._replace(text=told))
         return changed
 

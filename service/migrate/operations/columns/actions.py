@@ -16,7 +16,7 @@ from service.migrate.operations.step import Lock, Step, Target, altered
 def addition(
     target: Target, table: str, column: Column[Any], *, done: str | None = None, undo: tuple[Step, ...] = ()
 ) -> Step:
-    """ALTER TABLE ADD COLUMN; undone by `undo` and then by dropping whatever is still there."""
+    """ALTER TABLE ADD COLUMN; its undo is `undo`, then DROP COLUMN if the column still exists."""
     text = ddl.column_text(column, target.dialect)
     there = predicates.has_column(target.dialect, table, column.name)
     edit = None
@@ -35,7 +35,7 @@ def addition(
 
 
 def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
-    """ALTER TABLE ADD COLUMN for a backfill: NULL in existing rows, whatever the column's default."""
+    """ALTER TABLE ADD COLUMN for a backfill: existing rows get NULL, and new rows the column's default."""
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
     nullable.nullable = True
     default = ddl.default_text(column, target.dialect)
@@ -59,7 +59,7 @@ def removal(target: Target, table: str, name: str) -> Step:
 
 
 def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
-    """Rename the column into the trash; undone by renaming it back, or by adding it anew if the trash has none."""
+    """Rename the column into the trash; the undo renames it back, or adds it if the trash does not hold it."""
     trash = ddl.trash_name(target.revision, column.name)
     return Step(
         title=f"MOVE COLUMN {table}.{column.name} TO TRASH",
@@ -84,7 +84,7 @@ def restored(target: Target, table: str, name: str, trash: str, *, scripted: boo
 
 
 def _recreated(target: Target, table: str, column: Column[Any], trash: str) -> Step:
-    """Add the column anew, unless it is in the trash."""
+    """Add the column, unless the trash holds it."""
     kept = predicates.has_column(target.dialect, table, trash)
     there = predicates.has_column(target.dialect, table, column.name)
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
@@ -155,7 +155,7 @@ def required(target: Target, table: str, column: str) -> tuple[Step, ...]:
 
 
 def optional(target: Target, table: str, column: str, *, undoable: bool = True) -> Step:
-    """DROP NOT NULL, a change of the catalog alone; `undoable` adds the steps that set it again."""
+    """DROP NOT NULL, a change of the catalog alone; `undoable` adds the steps that set NOT NULL again."""
     return altered(
         target,
         f"DROP NOT NULL {table}.{column}",

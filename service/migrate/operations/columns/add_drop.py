@@ -49,7 +49,7 @@ class AddColumn(Operation):
     def _returning(self, target: Target) -> tuple[Step, ...]:
         trash = ddl.trash_name(target.revision, self.column.name)
         add = addition(target, self.table, self.column, undo=(self._trashed_if_it_has_rows(target, trash),))
-        # Both steps have the same undo: a run killed between them leaves the column restored and the second not done.
+        # Both steps have the same undo: after a kill between them, the column is restored and only `back` recorded.
         back = replace(restored(target, self.table, self.column.name, trash, scripted=False), undo=add.undo)
         return (back, add)
 
@@ -74,7 +74,7 @@ class DropColumn(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         table, name = self.table, self.column.name
-        why = f"{table}.{name} cannot be dropped while something uses it; drop that first"
+        why = f"{table}.{name} cannot be dropped before its dependents"
         # In the trash the column must accept NULL: inserts no longer name it.
         relax = (optional(target, table, name),) if self._is_needed else ()
         return Phases(
@@ -103,7 +103,7 @@ class DropColumn(Operation):
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {ddl.quoted(self.table)}{only} ORDER BY {key}"
 
-        why = f"{self.table}.{name} may not be NULL, and some rows were written without a value for it"
+        why = f"{self.table}.{name} is NOT NULL, and some rows were inserted without a value for it"
         return Precondition(why=why, rows=find, table=self.table, needs=(name,))
 
 
@@ -112,6 +112,6 @@ def _refuse_slow(table: str, column: Column[Any]) -> None:
     refuse_own_values(table, column)
     if not column.nullable and column.server_default is None:
         raise Refused(
-            f"{table}.{column.name} may not be NULL and has no default: rows that are there, and the code before, have "
-            "nothing to put there. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
+            f"{table}.{column.name} is NOT NULL without a default: existing rows, and rows of the old version, have no "
+            "value for it. Give it a server_default, or add it nullable and call ops.set_not_null(…, fill=…)."
         )

@@ -16,10 +16,10 @@ from service.migrate.operations.triggers.trigger import row_trigger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetNotNull(Operation):
-    """A column that is NOT NULL from now on.
+    """SET NOT NULL.
 
-    With `fill`, an SQL expression over the row's columns, a trigger sets it in rows that are written without a value,
-    and the backfill sets it in existing rows. Without `fill`, a row with NULL is refused before anything is changed.
+    With `fill`, an SQL expression over the row's columns, a trigger sets the column in rows that are written without a
+    value, and the backfill sets it in existing rows. Without `fill`, a row with NULL refuses the change.
     """
 
     table: str
@@ -32,9 +32,8 @@ class SetNotNull(Operation):
         need = required(target, self.table, self.column)
         frees = frozenset({dependents.may_be_null(f"{self.table}.{self.column}", is_so=True)})
         if self.fill is None:
-            cure = (
-                f"Give them one, or let `ops.set_not_null({self.table!r}, {self.column!r}, fill=…)` in upgrade() do it"
-            )
+            call = f"ops.set_not_null({self.table!r}, {self.column!r}, fill=…)"
+            cure = f"Set a value in these rows, or call `{call}` in upgrade()"
             return Phases(
                 requires=((self.table, (self.column,)),),
                 preconditions=(so, replace(no_nulls(self.table, self.column), cure=cure)),
@@ -42,7 +41,7 @@ class SetNotNull(Operation):
                 frees=frees,
             )
         trigger = self._trigger(target, self.fill)
-        # SQLite checks NOT NULL before it runs triggers: the old version must be gone before the constraint is set.
+        # SQLite checks NOT NULL before triggers run: inserts of the old version would fail before the contract.
         return Phases(
             requires=((self.table, (self.column, *self.key)),),
             preconditions=(so,),
@@ -76,7 +75,7 @@ class SetNotNull(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropNotNull(Operation):
-    """A nullable column; a version that cannot read NULL must be gone before another writes one."""
+    """DROP NOT NULL; a version that cannot read NULL must be stopped before another version writes NULL."""
 
     table: str
     column: str
@@ -92,7 +91,7 @@ class DropNotNull(Operation):
 
 
 def _not_so_already(table: str, column: str, *, nullable: bool) -> Precondition:
-    """The column's nullability differs from the wanted one; otherwise the downgrade would change it."""
+    """The column's nullability differs from the wanted one: a downgrade would otherwise change what it never set."""
 
     def find(connection: Connection) -> list[tuple[str]]:
         there = {each["name"]: each["nullable"] for each in inspect(connection).get_columns(table)}

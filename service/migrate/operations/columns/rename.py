@@ -1,4 +1,4 @@
-"""`rename_column`: two columns that a trigger keeps in step until the contract."""
+"""`rename_column`: an old and a new column that a trigger keeps equal until the contract."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +23,7 @@ from service.migrate.operations.triggers.sync import Sync, converted
 class RenameColumn(Operation):
     """A column under a new name, and the old column for the old version; a write to one is copied to the other.
 
-    `up` and `down` are SQL expressions that convert a value on its way, where the change is more than a name.
+    `up` converts an old value to a new one, `down` a new value to an old one: SQL expressions with `{}` for the value.
     """
 
     table: str
@@ -37,7 +37,7 @@ class RenameColumn(Operation):
         refuse_own_constraints(self.table, self.new)
         refuse_own_values(self.table, self.new)
         old = f"{self.table}.{self.old.name}"
-        why = f"{old} cannot give way to {self.new.name} while something uses it; drop that in contract()"
+        why = f"{old} cannot be replaced by {self.new.name} before its dependents are dropped in contract()"
         common = Phases(
             requires=((self.table, (self.old.name, *self.key)),),
             provides=((self.table, (self.new.name,)),),
@@ -58,11 +58,11 @@ class RenameColumn(Operation):
             expand=(unfilled(target, self.table, self.new), trigger),
             backfill=(sync.fill(target),),
             settle=need,
-            contract=(*relax, *self._old_put_aside(target, trigger)),
+            contract=(*relax, *self._old_to_trash(target, trigger)),
         )
 
     def _on_sqlite(self, target: Target, common: Phases) -> Phases:
-        """SQLite checks NOT NULL before triggers run: the old column loses it first, the new column gets it last."""
+        """SQLite checks NOT NULL before triggers run: drop it on the old column first, set it on the new one last."""
         trigger = self._sync.trigger(target)
         relax, need = self._relaxed(target), self._required(target)
         return replace(
@@ -73,11 +73,11 @@ class RenameColumn(Operation):
                 trigger,
                 self._filled_at_once(),
             ),
-            contract=(*need, *relax, *self._old_put_aside(target, trigger)),
+            contract=(*need, *relax, *self._old_to_trash(target, trigger)),
             undo_preconditions=common.undo_contract_preconditions,
         )
 
-    def _old_put_aside(self, target: Target, trigger: Step) -> tuple[Step, ...]:
+    def _old_to_trash(self, target: Target, trigger: Step) -> tuple[Step, ...]:
         """Drop the trigger, then move the old column to the trash; the undo fills the old column again."""
         resync = self._sync.fill_back(target)
         leave = Step(title=f"BACKFILL {resync.name} ON DOWNGRADE", undo=(resync,))
@@ -101,7 +101,7 @@ class RenameColumn(Operation):
             value = converted(self.down, ddl.quoted(self.new.name))
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE {value} IS NULL ORDER BY {key}"
 
-        why = f"{self.table}.{self.old.name} may not be NULL, and some rows have no {self.new.name} to make one of"
+        why = f"{self.table}.{self.old.name} is NOT NULL, and in some rows {self.new.name} converts to NULL"
         return Precondition(why=why, rows=find, table=self.table, needs=(self.new.name,))
 
     def _relaxed(self, target: Target) -> tuple[Step, ...]:

@@ -1,4 +1,4 @@
-"""What a revision's definition of a column must meet, in itself and against the database."""
+"""Requirements of a column definition in a revision: safe to add, and equal to the column in the database."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ _VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
 def matches_definition(table: str, column: Column[Any]) -> Precondition:
     """The database's column has the nullability and the default of the revision's definition.
 
-    Otherwise inserts that the revision believes possible would fail, and the downgrade would make another column.
+    A wrong definition would make inserts fail, or the downgrade would create a different column.
     """
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
@@ -33,31 +33,34 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
             found.append((dependents.has_no_default(name),))
         return found
 
-    why = f"{table}.{column.name} is not as it is told to be"
+    why = f"The revision's definition of {table}.{column.name} differs from the database"
     return Precondition(why=why, rows=find, table=table, needs=(column.name,))
 
 
 def no_nulls(table: str, column: str) -> Precondition:
-    """No row has NULL there; the rows that do are reported by their keys."""
+    """No row has NULL in the column; a refusal names such rows by their keys."""
 
     def find(connection: Connection) -> str:
         key = primary_key(connection, table)
         return f"SELECT {key} FROM {ddl.quoted(table)} WHERE {ddl.quoted(column)} IS NULL ORDER BY {key}"
 
-    return Precondition(why=f"{table}.{column} has no value in some rows", rows=find, table=table, needs=(column,))
+    return Precondition(why=f"{table}.{column} is NULL in some rows", rows=find, table=table, needs=(column,))
 
 
 def refuse_own_values(table: str, column: Column[Any]) -> None:
     """Raises Refused for a generated column, an identity, a primary key or a volatile default."""
     what = f"{table}.{column.name}"
     if isinstance(column.computed, Computed) or isinstance(column.identity, Identity) or column.primary_key:
-        raise Refused(f"{what} has a value of its own in each row: PostgreSQL would write the whole table again.")
+        raise Refused(
+            f"{what} is generated, an identity or a primary key: PostgreSQL would rewrite the table under ACCESS "
+            "EXCLUSIVE. Add a plain column, and compute its values with ops.Backfill."
+        )
     default = ddl.default_text(column, "postgresql") or ""
     code = re.sub(r"'(?:[^']|'')*'", "", default).lower()
     if any(word in code for word in _VOLATILE):
         raise Refused(
-            f"{what} has the default {default}, another value in each row: PostgreSQL would write the table again. "
-            "Add it without, and let ops.set_not_null(…, fill=…) fill it."
+            f"{what} has the volatile default {default}: PostgreSQL would rewrite the table under ACCESS EXCLUSIVE. "
+            "Add the column without the default, then call ops.set_not_null(…, fill=…)."
         )
 
 
@@ -68,8 +71,8 @@ def refuse_own_constraints(table: str, column: Column[Any]) -> None:
     plain = all(each is owner.primary_key for each in owner.constraints)
     if not plain or owner.indexes or column.constraints:
         raise Refused(
-            f"{what} brings a constraint or an index of its own, which would look at every row under a lock. Add the "
-            "column alone, then ops.add_check, add_unique, add_foreign_key or create_index."
+            f"{what} is declared with a constraint or an index, which would scan the table under a lock. Add the "
+            "column alone, then call ops.add_check, add_unique, add_foreign_key or create_index."
         )
     refuse_enum(table, column)
 
@@ -79,6 +82,6 @@ def refuse_enum(table: str, column: Column[Any]) -> None:
     kind = column.type
     if isinstance(kind, Enum) and kind.native_enum and getattr(kind, "create_type", True):
         raise Refused(
-            f"{table}.{column.name} is of an enum type of PostgreSQL's own, and code that does not know a value which "
-            "is added to that later fails to read it. Make it a text, and hold it to its values with ops.add_check."
+            f"{table}.{column.name} has a native enum type: the old version fails to read a value that is added to the "
+            "type later. Use a text type, and restrict its values with ops.add_check."
         )

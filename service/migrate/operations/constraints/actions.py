@@ -58,12 +58,12 @@ def _attach(constraint: Constraint, table: str) -> None:
 
 
 def _both(table: str, referred: str | None) -> tuple[str, ...]:
-    """The tables that a step locks: one if a foreign key refers to its own table."""
+    """The tables that a step locks; a foreign key to its own table locks one."""
     return tuple(dict.fromkeys(filter(None, (table, referred))))
 
 
 def dropped(target: Target, table: str, name: str, *, referred: str | None = None) -> Step:
-    """DROP CONSTRAINT; for a foreign key `referred` is locked too."""
+    """DROP CONSTRAINT; a foreign key's DROP also locks `referred`."""
     drop = altered(
         target,
         f"DROP CONSTRAINT {name} ON {table}",

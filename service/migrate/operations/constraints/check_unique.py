@@ -33,7 +33,7 @@ class AddCheck(Operation):
             key = primary_key(connection, self.table)
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE NOT ({self.condition}) ORDER BY {key}"
 
-        why = f"Some rows of {self.table} are not so that {self.condition}"
+        why = f"Rows of {self.table} violate CHECK ({self.condition})"
         return Precondition(why=why, rows=find, table=self.table, needs=tuple(sorted(words_in(self.condition))))
 
 
@@ -59,7 +59,7 @@ class AddUnique(Operation):
             f"SELECT {names} FROM {ddl.quoted(self.table)} WHERE {known} "
             f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
-        why = f"Several rows of {self.table} have one {' and '.join(self.columns)}"
+        why = f"Rows of {self.table} violate UNIQUE ({', '.join(self.columns)})"
         return Precondition(why=why, rows=rows, table=self.table, needs=self.columns)
 
     def _built(self, target: Target) -> tuple[Step, ...]:

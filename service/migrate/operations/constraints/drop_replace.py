@@ -36,7 +36,7 @@ class DropConstraint(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceConstraint(Operation):
-    """A check or a foreign key replaced by another in one transaction, so that one of them always applies."""
+    """A check or a foreign key that another replaces in one transaction, so that one of them always applies."""
 
     was: AddCheck | AddForeignKey
     now: AddCheck | AddForeignKey
@@ -54,10 +54,13 @@ class ReplaceConstraint(Operation):
 
 
 def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
-    """The operation that replaces one by the other; raises Refused for a unique constraint, whose index takes long."""
+    """The operation that replaces `was` by `now`; raises Refused for a unique constraint, whose index takes long."""
     old, new = of_table(table, was), of_table(table, now)
     if isinstance(old, AddUnique) or isinstance(new, AddUnique):
-        raise Refused(f"{table}: a unique constraint is not replaced; add the new one, then drop the old.")
+        raise Refused(
+            f"{table}: a unique constraint cannot be replaced in one step. Call ops.add_unique, then "
+            "ops.drop_constraint."
+        )
     return ReplaceConstraint(was=old, now=new)
 
 
@@ -68,7 +71,7 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
         Refused: the constraint has no name, or is a primary key or an exclusion constraint.
     """
     if not isinstance(constraint.name, str):
-        raise Refused(f"A constraint of {table} without a name cannot be told from another; give it one.")
+        raise Refused(f"A constraint of {table} has no name. Pass name=… to the constraint.")
     if isinstance(constraint, CheckConstraint):
         return AddCheck(table=table, name=constraint.name, condition=str(constraint.sqltext))
     if isinstance(constraint, UniqueConstraint):
@@ -85,7 +88,10 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
             ondelete=constraint.ondelete,
             onupdate=constraint.onupdate,
         )
-    raise Refused(f"{constraint.name} of {table} is a {type(constraint).__name__}, which cannot be altered here.")
+    raise Refused(
+        f"{constraint.name} of {table} is a {type(constraint).__name__}; only CHECK, UNIQUE and FOREIGN KEY "
+        "constraints can be altered. Use ops.execute for others."
+    )
 
 
 def _swapped(target: Target, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:

@@ -1,4 +1,4 @@
-"""`add_foreign_key`, and rows whose parent was deleted while their table or column was in the trash."""
+"""`add_foreign_key`, and orphans: rows whose parent was deleted while they were in the trash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class AddForeignKey(Operation):
     referred_columns: tuple[str, ...]
     ondelete: str | None = None
     onupdate: str | None = None
-    # The columns are added by the same revision and may be restored from the trash, values included.
+    # Whether the same revision adds the columns, which may then be restored from the trash with their values.
     returning: bool = False
 
     def phases(self, target: Target, /) -> Phases:
@@ -44,10 +44,10 @@ class AddForeignKey(Operation):
 
     @property
     def why(self) -> str:
-        return f"Some rows of {self.table} have a {', '.join(self.columns)} that {self.referred} has not"
+        return f"Rows of {self.table} violate FOREIGN KEY ({', '.join(self.columns)}) REFERENCES {self.referred}"
 
     def orphans(self, table: str, columns: Mapping[str, str]) -> str:
-        """A SELECT of the values without a parent; `table` and `columns` are the names that they have at the moment."""
+        """A SELECT of the values without a parent; `table` and `columns` are the current names."""
         listed = ", ".join(f"child.{ddl.quoted(columns[each])}" for each in self.columns)
         return f"SELECT {listed} FROM {ddl.quoted(table)} AS child WHERE {self.is_orphan(columns)} ORDER BY {listed}"
 
@@ -59,7 +59,7 @@ class AddForeignKey(Operation):
 
     @property
     def constraint(self) -> ForeignKeyConstraint:
-        """The constraint, attached to tables of just the columns that it needs to be compiled."""
+        """The constraint, attached to tables that have the columns of the constraint alone, so that it compiles."""
         metadata = MetaData()
         if self.referred != self.table:
             Table(self.referred, metadata, *(Column(name) for name in self.referred_columns))
@@ -71,7 +71,7 @@ class AddForeignKey(Operation):
 
 
 def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
-    """A parent of rows in the trash was deleted meanwhile, though the key's ON DELETE action forbids that."""
+    """No parent of rows in the trash was deleted in the meantime, where the key's ON DELETE action forbids that."""
     trash_table = ddl.trash_name(target.revision, key.table)
     trash_columns = {name: ddl.trash_name(target.revision, name) for name in key.columns}
 
@@ -85,13 +85,13 @@ def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
             return key.orphans(key.table, trash_columns)
         return []
 
-    return Precondition(why=f"{key.why}, since that was deleted while they were kept aside", rows=find)
+    return Precondition(why=f"{key.why}: parents were deleted while the rows were in the trash", rows=find)
 
 
 def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:
-    """The steps of a key, and its ON DELETE action for rows whose parent was deleted while they were in the trash.
+    """The steps of a foreign key, with its ON DELETE action for orphans before VALIDATE.
 
-    With `rows` (the whole table was in the trash) CASCADE deletes them; otherwise their columns become NULL.
+    With `rows` (the whole table was in the trash) CASCADE deletes orphans; otherwise their columns become NULL.
     """
     columns = {name: name for name in key.columns}
     table = ddl.quoted(key.table)
@@ -103,5 +103,5 @@ def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: 
         statements=(f"{change} WHERE {key.is_orphan(columns)}",),
         scripted=False,
     )
-    # Before VALIDATE, and after NOT VALID, which keeps new orphans out.
+    # After ADD CONSTRAINT NOT VALID, which prevents new orphans.
     return (*steps[:-1], follow, steps[-1])

@@ -57,7 +57,7 @@ class CreateTable(Operation):
             statements=_made(self.table, target),
             undo=undo,
         )
-        # Both steps have the same undo: a run killed between them leaves the table restored and the second not done.
+        # Both steps have the same undo: after a kill between them, the table is restored and only `back` recorded.
         back = replace(_restored(target, name, trash), scripted=False, undo=undo)
         return (create,) if self.derived else (back, create)
 
@@ -78,12 +78,12 @@ class DropTable(Operation):
         name, keys = self.table.name, _keys(self.table)
         # A foreign key of a table in the trash would still block or cascade deletes of its parents.
         dropped_keys = merged(DropConstraint(added=key).phases(target) for key in reversed(keys))
-        why = f"{name} cannot be dropped while something uses it; drop that first"
-        told = frozenset(dependents.index(str(index.name)).lower() for index in self.table.indexes)
+        why = f"{name} cannot be dropped before its dependents"
+        declared = frozenset(dependents.index(str(index.name)).lower() for index in self.table.indexes)
         return Phases(
             removes=True,
             requires=((name, ()),),
-            preconditions=(replace(dependents.of_table(name, why), ignoring=told),),
+            preconditions=(replace(dependents.of_table(name, why), ignoring=declared),),
             expand=(*dropped_keys.expand, self._moved_to_trash(target)),
             purge=(dropped(target, ddl.trash_name(target.revision, name)),),
             frees=dropped_keys.frees,

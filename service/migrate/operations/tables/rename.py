@@ -44,7 +44,7 @@ class RenameTable(Operation):
             names = [column["name"] for column in inspect(connection).get_columns(self.table)]
             return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
 
-        why = f"{self.table} has columns that the code before would not see under the old name; tell them all"
+        why = f"{self.table} has columns that ops.rename_table does not list, so that the old version would lose them"
         return Precondition(why=why, rows=find, table=self.table)
 
     def _renamed(self) -> Step:

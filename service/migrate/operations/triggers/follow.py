@@ -13,8 +13,7 @@ from service.migrate.operations.triggers.trigger import row_trigger
 class Follow(Operation):
     """A trigger that sets the column from `source` in rows whose writer sets `source` alone, until the contract.
 
-    `postgresql` and `sqlite` are expressions over the row. Where SQL cannot compute the value they give NULL, and the
-    backfill sets it.
+    `postgresql` and `sqlite` are expressions over the row; NULL leaves the value to the backfill.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""Two columns of a row that a trigger keeps in step, whichever of them is written."""
+"""Two columns of a row that a trigger keeps equal, whichever of the two is written."""
 
 import re
 from dataclasses import dataclass
@@ -18,9 +18,8 @@ class Sync:
     """The old version writes `old`, the new version `new`.
 
     `up` converts an old value to a new one, `down` a new value to an old one: SQL expressions with `{}` for the value.
-    Two values agree if either conversion gives the other value; the conversions need not be inverse. A write of one
-    column updates the other; a write of both is stored as it is. In an INSERT, a column that differs from its default
-    counts as written.
+    Two values agree if one of the conversions maps one value to the other. A write of one column updates the other
+    column; a write of both columns is stored unchanged. An INSERT writes the columns that differ from their default.
     """
 
     table: str
@@ -46,14 +45,14 @@ class Sync:
         )
 
     def fill(self, target: Target) -> Backfill:
-        """Backfill of the new column in the rows where it is NULL or does not agree."""
+        """Backfill of the new column, in the rows where it is NULL or does not agree with the old one."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new, or_new_is_null=True)
         assign = {self.new.name: ddl.applied(self.up, old)}
         return Backfill(name=f"{self.table}.{self.new.name}", table=self.table, key=self.key, left=left, assign=assign)
 
     def fill_back(self, target: Target) -> Backfill:
-        """Backfill of the old column for the downgrade, in the rows where it does not agree."""
+        """Backfill of the old column for the downgrade, in the rows where it does not agree with the new one."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         left = self._disagree(target.dialect, old, new)
         assign = {self.old.name: ddl.applied(self.down, new)}
@@ -84,7 +83,7 @@ class Sync:
             # The backfill writes the converted old value, which must not be converted back.
             f"ELSIF {wrote_new} THEN "
             f"IF NOT ({wrote_old}) AND {changed(self.new, from_old)} THEN NEW.{old} := {from_new}; END IF; "
-            # An UPDATE may also meet a row that the backfill has not reached.
+            # An UPDATE may write a row before the backfill reaches that row.
             f"ELSIF ({wrote_old} OR NEW.{new} IS NULL) AND {disagree} THEN NEW.{new} := {from_old}; END IF;"
         )
 
@@ -109,7 +108,7 @@ class Sync:
 
 
 def converted(expression: str, value: str) -> str:
-    """The expression applied to a value, in parentheses unless it is the value itself."""
+    """The expression applied to a value, in parentheses unless the expression is `{}`."""
     return value if expression == "{}" else f"({ddl.applied(expression, value)})"
 
 
@@ -129,7 +128,7 @@ def default(database: str, column: Column[Any]) -> str:
     if text is None:
         return "NULL"
     if database == "sqlite":
-        # Column affinity converts the default when it is stored; a comparison does not.
+        # Column affinity converts a stored default, and not a compared one.
         is_text = affinity(column.type) in ("text", "blob")
         number = re.fullmatch(r"'?(-?\d+(?:\.\d+)?)'?", text)
         return f"({text})" if number is None else f"'{number[1]}'" if is_text else number[1]
