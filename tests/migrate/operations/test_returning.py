@@ -56,7 +56,10 @@ async def test_a_value_whose_parent_was_deleted_meanwhile_goes(empty_url: str, p
         (
             MANAGER.format(boss='"RESTRICT"'),
             "UPDATE t SET boss = 1 WHERE id = 2",
-            "Rows of t violate FOREIGN KEY (boss) REFERENCES t: parents were deleted while the rows were in the trash (1): 1.",
+            (
+                "Rows of t violate FOREIGN KEY (boss) REFERENCES t: "
+                "parents were deleted while the rows were in the trash (1): 1."
+            ),
         ),
     ],
 )
