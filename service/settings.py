@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_interface, ip_network
 from math import inf, isnan, nan
 from typing import Any, Self
 
@@ -29,9 +29,25 @@ def _setting(
     most: float = inf,
     among: tuple[str, ...] = (),
     secret: bool = False,
+    read: Callable[[str], Any] | None = None,
 ) -> Any:
-    metadata = {"about": about, "least": least, "most": most, "among": among}
+    metadata = {"about": about, "least": least, "most": most, "among": among, "read": read}
     return field(default=default, repr=not secret, metadata=metadata)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    networks = []
+    for name in filter(None, (each.strip() for each in text.split(","))):
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError:
+            message = f"{name!r} is not an address or a network such as 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32"
+            raise ValueError(message) from None
+        if network.network_address != ip_interface(name).ip:
+            message = f"{name!r} is not a network: it has host bits set; {network} is"
+            raise ValueError(message)
+        networks.append(str(network))
+    return tuple(networks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +110,21 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Hosts, besides those of loopback, that requests may name: `api.example.org,.example.net`."
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Addresses and networks of proxies whose X-Forwarded-For or Forwarded is believed: `10.0.0.0/8,::1`.",
+        read=_networks,
+    )
+    session_hours: float = _setting(
+        12.0, "How long a session lasts after its login.", least=0.01, most=_TEN_YEARS_IN_HOURS
+    )
+    # OWASP's least for argon2id, and the smallest memory that OWASP names (Password Storage Cheat Sheet).
+    argon2_memory_kib: int = _setting(19_456, "Memory of one password hash, in KiB.", least=7_168, most=4_194_304)
+    argon2_iterations: int = _setting(2, "Passes of argon2id over the memory.", least=1, most=1_000)
+    password_threads: int = _setting(2, "Passwords that a process hashes at the same time.", least=1, most=256)
+    password_queue: int = _setting(
+        32, "Passwords that wait for a thread before the next is answered with 503.", least=0, most=10_000
+    )
     drain_seconds: int = _setting(
         30, "How long a stopping server waits for running requests.", least=0, most=_A_DAY_IN_SECONDS
     )
@@ -127,8 +158,8 @@ class Settings:
         return cls(**values)
 
 
-def _read(text: str, kind: type, *, least: float, most: float, among: tuple[str, ...], **_: Any) -> Any:
-    value = _READERS[kind](text)
+def _read(text: str, kind: type, *, least: float, most: float, among: tuple[str, ...], read: Any, **_: Any) -> Any:
+    value = (read or _READERS[kind])(text)
     if among and value not in among:
         message = f"it must be one of {', '.join(among)}"
         raise ValueError(message)

@@ -28,9 +28,15 @@ def test_reads_each_kind() -> None:
         "ROSTER_POOL_SIZE": "3",
         "ROSTER_STATEMENT_SECONDS": "0.5",
         "ROSTER_LOG_FORMAT": "json",
+        "ROSTER_TRUSTED_PROXIES": " 10.0.0.0/8,,2001:DB8::1",
     }
     expected = Settings(
-        database_url="postgresql://db/roster", pooler=True, pool_size=3, statement_seconds=0.5, log_format="json"
+        database_url="postgresql://db/roster",
+        pooler=True,
+        pool_size=3,
+        statement_seconds=0.5,
+        log_format="json",
+        trusted_proxies=("10.0.0.0/8", "2001:db8::1/128"),
     )
     assert Settings.from_env(environ) == expected
 
@@ -77,6 +83,17 @@ def test_tells_all_mistakes_at_once() -> None:
         ("ROSTER_IDEMPOTENCY_HOURS", "-1", "it must be at least 0"),
         ("ROSTER_IDEMPOTENCY_HOURS", "1e9", "it must be at most 87600"),
         ("ROSTER_LOG_FORMAT", "JSON", "it must be one of auto, json, text"),
+        ("ROSTER_ARGON2_MEMORY_KIB", "1024", "it must be at least 7168"),
+        (
+            "ROSTER_TRUSTED_PROXIES",
+            "10.0.0.0/8, proxy.example.org",
+            "'proxy.example.org' is not an address or a network such as 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32",
+        ),
+        (
+            "ROSTER_TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "'10.0.0.1/8' is not a network: it has host bits set; 10.0.0.0/8 is",
+        ),
     ],
 )
 def test_settings_have_bounds(name: str, text: str, reason: str) -> None:

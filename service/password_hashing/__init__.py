@@ -1,0 +1,1 @@
+"""Password hashes: argon2id in a bounded thread pool, and the passwords that nobody may choose."""
