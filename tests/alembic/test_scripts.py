@@ -46,7 +46,7 @@ async def test_a_script_up_makes_what_the_migrations_make(postgres: Store, postg
 def test_a_script_down_is_refused_by_alembic_too(url: str) -> None:
     config = configuration(url=url)
     config.output_buffer = StringIO()
-    with pytest.raises(Refused, match=r"A downgrade is not written as a script.* Run `roster db downgrade REVISION`"):
+    with pytest.raises(Refused, match=r"A downgrade has no script.* Run `roster db downgrade REVISION`"):
         command.downgrade(config, f"{commands.head()}:base", sql=True)
     assert config.output_buffer.getvalue() == ""
 
@@ -87,7 +87,7 @@ async def test_a_contract_and_its_purge_are_written_as_scripts(postgres: Store) 
 def test_a_backfill_in_python_is_refused_with_the_reason() -> None:
     with pytest.raises(
         Refused,
-        match=r"BACKFILL users\.keys runs a Python function, which a script cannot\. Run `roster db backfill`\.",
+        match=r"BACKFILL users\.keys runs a Python function, which a script cannot do\. Run `roster db backfill`\.",
     ):
         commands.phase_script("postgresql://h/x", "backfill", "0008")
 

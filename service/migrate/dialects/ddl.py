@@ -23,7 +23,7 @@ Expression: TypeAlias = str | ClauseElement
 
 @cache
 def dialect(name: str) -> Dialect:
-    # The dialect of the driver that runs the SQL: another would double percent signs.
+    # The dialect of asyncpg, which runs the SQL: the default dialect would double percent signs.
     made: Any = sqlite.dialect if name == "sqlite" else asyncpg.dialect
     built: Dialect = made()
     return built
@@ -55,9 +55,9 @@ def applied(expression: str, value: str) -> str:
 
 
 def fitting(name: str) -> str:
-    """The name, unless PostgreSQL would truncate it: raises Refused then."""
-    if len(name.encode()) > LONGEST_NAME:
-        raise Refused(f"{name} is too long a name: PostgreSQL keeps {LONGEST_NAME} bytes of it.")
+    """The name; raises Refused if PostgreSQL would truncate it."""
+    if (size := len(name.encode())) > LONGEST_NAME:
+        raise Refused(f"The name {name} has {size} bytes, and PostgreSQL keeps {LONGEST_NAME}. Use a shorter name.")
     return name
 
 
@@ -70,14 +70,14 @@ def inner_name(name: str) -> str:
 
 
 def trash_tag(revision: str) -> str:
-    """What names a revision in the names of its trash: its number, else a random id of Alembic's, else a digest."""
+    """The part of trash names that identifies the revision: its number, its random Alembic id, or a digest."""
     if number := re.match(r"\d{4}(?=_|$)", revision):
         return number[0]
     return revision if re.fullmatch(r"[0-9a-f]{12}", revision) else sha256(revision.encode()).hexdigest()[:12]
 
 
 def trash_name(revision: str, name: str) -> str:
-    """What a column or a table is called while a revision keeps it aside; raises Refused if that is too long."""
+    """The name of a column or a table in the trash of a revision; raises Refused if that name is too long."""
     return fitting(f"{_TRASH}{trash_tag(revision)}_{name}")
 
 
@@ -110,7 +110,7 @@ def default_text(column: Column[Any], database: str) -> str | None:
 
 
 def expression_text(expression: Expression, database: str) -> str:
-    """The expression as SQL: a string as it is, one of SQLAlchemy's compiled with literal values."""
+    """The expression as SQL: a string unchanged, a SQLAlchemy expression compiled with literal values."""
     if isinstance(expression, str):
         return expression
     return str(expression.compile(dialect=dialect(database), compile_kwargs={"literal_binds": True}))

@@ -9,7 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
 
-class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
+class now(FunctionElement[datetime]):  # noqa: N801 - lower case, as SQLAlchemy's func.now()
     """The current time; on SQLite text in the format that the service writes."""
 
     type = DateTime(timezone=True)

@@ -24,7 +24,7 @@ class _Number(NamedTuple):
 
 
 def is_catalog_only(was: Column[Any], now: Column[Any]) -> bool:
-    """Whether PostgreSQL changes the type without reading or rewriting rows: a longer text, a more precise number.
+    """Whether PostgreSQL changes the type without reading or rewriting rows: a longer varchar, a wider numeric.
 
     https://www.postgresql.org/docs/current/sql-altertable.html
     """
@@ -39,7 +39,7 @@ def is_catalog_only(was: Column[Any], now: Column[Any]) -> bool:
 
 
 def has_type(table: str, column: Column[Any]) -> str:
-    """A query: whether the column has this type, a text or a number."""
+    """A query: whether the column has this text or numeric type."""
     wanted = ddl.literal(_formatted(column))
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({ddl.literal(ddl.quoted(table))}) "

@@ -1,1 +1,1 @@
-"""What a revision file comes to: its phases and their steps."""
+"""Plans: the phases of a revision file and their steps."""

@@ -1,4 +1,4 @@
-"""Checksums of revision files, which comments, blank lines and the docstring do not change."""
+"""Checksums of revision files, independent of comments, blank lines and the module docstring."""
 
 import ast
 import re
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from alembic.script import Script
 
-# Checksums in ledgers of earlier versions are of files with the earlier names of `ops`.
+# Ledgers hold checksums of files with earlier names of `ops` functions: the checksum uses the earlier name.
 _EARLIER_NAMES = {"Backfill": "Fill"}
 _RENAMED = re.compile(rf"\bops\.({'|'.join(_EARLIER_NAMES)})\b")
 
 
 @cache
 def checksum(script: Script) -> str:
-    """The SHA-256 of the code; of its text and not of its parse, so that it is equal on every Python."""
+    """The SHA-256 of the code as text: an AST would differ between Python versions."""
     source = Path(script.path).read_text(encoding="utf-8")
     body = ast.parse(source).body
     first = body[0] if body else None
@@ -28,7 +28,7 @@ def checksum(script: Script) -> str:
 
 
 def mismatches(applied: dict[str, str], scripts: list[Script]) -> list[str]:
-    """The revisions whose file has another checksum than when they were applied."""
+    """The revisions whose checksum differs from the checksum recorded when they were applied."""
     return [
         script.revision
         for script in scripts

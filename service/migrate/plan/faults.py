@@ -1,4 +1,4 @@
-"""What a revision's own code raises, as one line with its file, the line there and what is right."""
+"""Exceptions of a revision's code as one-line refusals with file, line and cure."""
 
 import builtins
 import inspect
@@ -14,17 +14,17 @@ from sqlalchemy.exc import DBAPIError
 from service.migrate.errors import Refused
 from service.migrate.plan.arguments import misfit, usage
 
-# What a revision imports; it stands above this module, and is found in the frames of a traceback.
+# By name, not imported: ops imports this package.
 _OPS = "service.migrate.ops"
-_AGAIN = "Correct the file and run this again"
+_AGAIN = "Correct the file and run the command again"
 
 
 @contextmanager
 def explained(file: str | Path, line: int = 1) -> Iterator[None]:
-    """Run code of this file; `line` is told if the failure says none.
+    """Run code of a revision file; `line` is reported where the traceback has no frame of the file.
 
     Raises:
-        Refused: it failed.
+        Refused: the code raised an exception; the message has the file and the line.
     """
     try:
         yield
@@ -35,32 +35,32 @@ def explained(file: str | Path, line: int = 1) -> Iterator[None]:
 
 
 def of_code(failure: BaseException, file: Path, line: int = 1) -> Refused:
-    """What the code of this file raised."""
+    """The refusal for an exception that the code of this file raised."""
     frames = [(frame, number) for frame, number in walk_tb(failure.__traceback__)]
     own = [(frame, number) for frame, number in frames if _is(frame, file)]
     called = next((frame for frame, _ in reversed(frames) if frame.f_globals.get("__name__") == _OPS), None)
     number = own[-1][1] if own else line
-    return at(file, number, *_told(failure, own[-1][0] if own else None, called))
+    return at(file, number, *_fault_and_cure(failure, own[-1][0] if own else None, called))
 
 
 def at(file: str | Path, line: int, what: str, cure: str = _AGAIN) -> Refused:
-    """The one line: file, line, what is wrong there, and what is right."""
+    """The refusal `file:line: what. cure.`."""
     return Refused(f"{shown(file)}:{line}: {what}. {cure}.")
 
 
 def file_of(failure: BaseException, folder: Path) -> Path | None:
-    """The file in this folder whose code raised it, or let it through last."""
+    """The file in this folder that is nearest to the exception in the traceback."""
     files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(failure.__traceback__)]
     return next((file for file in reversed(files) if file.resolve().parent == folder.resolve()), None)
 
 
 def shown(file: str | Path) -> str:
-    """The path as short as it is from here."""
+    """The path, relative to the working folder if it is inside."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _told(failure: BaseException, own: FrameType | None, called: FrameType | None) -> tuple[str, ...]:
+def _fault_and_cure(failure: BaseException, own: FrameType | None, called: FrameType | None) -> tuple[str, ...]:
     if isinstance(failure, SyntaxError):
         return (f"SyntaxError: {failure.msg}",)
     message = " ".join(str(failure).split()).rstrip(".")
@@ -69,9 +69,9 @@ def _told(failure: BaseException, own: FrameType | None, called: FrameType | Non
     what = f"{type(failure).__name__}: {message}" if message else type(failure).__name__
     function = called.f_globals.get(called.f_code.co_name) if called is not None else None
     if called is not None and inspect.isfunction(function) and (wrong := misfit(called, function)):
-        return (f"ops.{wrong}", f"It is ops.{usage(function)}")
+        return (f"ops.{wrong}", f"Call ops.{usage(function)}")
     if isinstance(failure, TypeError) and (named := _function_in(message, own)):
-        return (what, f"It is ops.{usage(named)}")
+        return (what, f"Call ops.{usage(named)}")
     if names := _names(failure, own):
         close = get_close_matches(str(getattr(failure, "name", "")), names, n=1)
         return (what, f"Did you mean {close[0]}? {_AGAIN}") if close else (what,)
@@ -79,7 +79,7 @@ def _told(failure: BaseException, own: FrameType | None, called: FrameType | Non
 
 
 def _function_in(message: str, own: FrameType | None) -> object:
-    """The function of ops that Python's message about arguments names."""
+    """The function of ops that the message of a TypeError about arguments names."""
     ops = own.f_globals.get("ops") if own is not None else None
     found = getattr(ops, message.partition("(")[0], None)
     return found if inspect.isfunction(found) else None

@@ -1,4 +1,4 @@
-"""The files of revisions, read before Alembic uses them: what is wrong with one is told with its file and line."""
+"""Validation of revision files before Alembic loads them: an error names the file and the line."""
 
 import ast
 import warnings
@@ -22,10 +22,10 @@ _ILLEGAL = "@-+:"
 
 
 def check(directory: ScriptDirectory) -> None:
-    """Read all revisions.
+    """Load every revision file.
 
     Raises:
-        Refused: one of them cannot be used; the sentence has its file, the line and what is right.
+        Refused: a file cannot be used; the message has the file, the line and the cure.
     """
     files = list(_files(directory))
     for file in files:
@@ -42,7 +42,7 @@ def check(directory: ScriptDirectory) -> None:
 
 def _loaded(directory: ScriptDirectory) -> list[Script]:
     with warnings.catch_warnings():
-        # What Alembic warns of, and then fails with a KeyError, is refused here.
+        # Alembic warns of these faults and then raises KeyError; `check` refuses them with a message.
         warnings.filterwarnings("ignore", r"Revision .* (is present more than once|referenced from)")
         return list(directory.walk_revisions())
 
@@ -55,7 +55,7 @@ def _files(directory: ScriptDirectory) -> Iterator[Path]:
 
 
 def _found(directory: ScriptDirectory, files: list[Path], failure: BaseException) -> Refused:
-    """The first thing that is wrong, or what Alembic says if nothing is found."""
+    """The first fault that the checks find, else Alembic's own message."""
     try:
         modules = []
         for file in files:
@@ -72,11 +72,11 @@ def _found(directory: ScriptDirectory, files: list[Path], failure: BaseException
         return at(
             first,
             _line(first, "down_revision"),
-            f"The revisions {circle} build on each other in a circle",
-            "Let down_revision of one of them name the revision before all of them",
+            f"The down_revision of {circle} forms a cycle",
+            "Set one of them to the revision that precedes all of them",
         )
-    told = " ".join(str(failure).split()).rstrip(".")
-    return Refused(f"The revisions in {shown(directory.dir)} cannot be read: {told or type(failure).__name__}.")
+    reason = " ".join(str(failure).split()).rstrip(".")
+    return Refused(f"The revisions in {shown(directory.dir)} cannot be loaded: {reason or type(failure).__name__}.")
 
 
 def _module(file: Path) -> ModuleType:
@@ -105,35 +105,34 @@ def _refuse_bytes(file: Path) -> None:
 def _refuse_incomplete(file: Path, module: Any) -> None:
     for name, value in (
         ("revision", "the id of this revision"),
-        ("down_revision", "the id of the one before, or None"),
+        ("down_revision", "the id of the previous revision, or None"),
     ):
         if not hasattr(module, name):
-            raise at(file, 1, f"There is no `{name} =`", f"Add it with {value}")
+            raise at(file, 1, f"`{name} = …` is missing", f"Add {name}: {value}")
     if wrong := _wrong_id(module.revision):
         raise at(file, _line(file, "revision"), *wrong)
     for name in ("down_revision", "depends_on"):
         named = getattr(module, name, None)
         if not all(isinstance(each, str) for each in to_tuple(named, default=())):
-            raise at(file, _line(file, name), f"{name} is {named!r}", "It is an id, a tuple of ids, or None")
+            raise at(file, _line(file, name), f"{name} is {named!r}", "Use an id, a tuple of ids, or None")
     for name, body in (("upgrade", "pass"), ("downgrade", "ops.undo()")):
         if not callable(getattr(module, name, None)):
-            raise at(file, 1, f"There is no {name}()", f"Add `def {name}() -> None:` with `{body}` in it")
+            raise at(file, 1, f"{name}() is missing", f"Add `def {name}() -> None:` with the body `{body}`")
     for name in ("upgrade", "downgrade", "contract"):
         function: Any = getattr(module, name, None)
-        # A call of either only makes an object: the revision would be recorded as applied with nothing done.
+        # A call would only create a coroutine or a generator, and the revision would count as applied.
         if any(kind(function) for kind in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
             line = function.__code__.co_firstlineno
-            raise at(file, line, f"{name}() is async or has a yield", f"Write `def {name}() -> None:` without either")
+            raise at(file, line, f"{name}() is async or has a yield", f"Write `def {name}() -> None:` without yield")
 
 
 def _wrong_id(revision: object) -> tuple[str, str] | None:
     if not isinstance(revision, str) or not revision:
-        return f"revision is {revision!r}", "It is a text such as '0017_add_colour'"
+        return f"revision is {revision!r}", "Use a string such as '0017_add_colour'"
     if len(revision) > LONGEST_ID:
-        told = f"The id {revision} has {len(revision)} characters"
-        return told, f"alembic_version holds at most {LONGEST_ID}"
+        return f"The id {revision} has {len(revision)} characters", f"Use at most {LONGEST_ID}, as alembic_version does"
     if any(character in _ILLEGAL for character in revision):
-        return f"The id {revision} has one of {' '.join(_ILLEGAL)} in it", "Use letters, digits and _"
+        return f"The id {revision} contains one of {' '.join(_ILLEGAL)}", "Use letters, digits and _"
     return None
 
 
@@ -141,8 +140,8 @@ def _refuse_doubles(files: list[Path], modules: list[Any]) -> None:
     first: dict[str, Path] = {}
     for file, module in zip(files, modules, strict=True):
         if (other := first.setdefault(module.revision, file)) is not file:
-            told = f"The revision {module.revision} is in {other.name} too"
-            raise at(file, _line(file, "revision"), told, "Give one of them another id")
+            fault = f"{other.name} has the revision {module.revision} too"
+            raise at(file, _line(file, "revision"), fault, "Change the id of one of them")
 
 
 def _refuse_unknown(files: list[Path], modules: list[Any]) -> None:
@@ -152,20 +151,20 @@ def _refuse_unknown(files: list[Path], modules: list[Any]) -> None:
         for name, known in (("down_revision", ids), ("depends_on", [*ids, *labels])):
             for each in to_tuple(getattr(module, name, None), default=()):
                 if each not in known:
-                    told = f"{name} is {each!r}, which no file here has as its revision"
-                    raise at(file, _line(file, name), told, _meant(each, ids))
+                    fault = f"{name} is {each!r}, and no file here has that revision"
+                    raise at(file, _line(file, name), fault, _meant(each, ids))
 
 
 def _meant(wrong: str, ids: list[str]) -> str:
     same_number = [each for each in ids if each.startswith(f"{wrong[:4]}_")]
     close = same_number or get_close_matches(wrong, ids, n=1)
     return (
-        f"Write {close[0]!r}, or add the file that is missing" if close else "Name one, or add the file that is missing"
+        f"Use {close[0]!r}, or add the missing file" if close else "Use an existing revision, or add the missing file"
     )
 
 
 def _line(file: Path, name: str) -> int:
-    """Where the file gives this name a value."""
+    """The line of the assignment to this name."""
     for node in ast.parse(file.read_bytes()).body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []

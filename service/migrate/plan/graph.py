@@ -1,4 +1,4 @@
-"""The order of revisions, from down_revision and depends_on; the text of an id has no order."""
+"""The order of revisions, from down_revision and depends_on and never from the text of an id."""
 
 from collections.abc import Collection, Iterable
 
@@ -7,12 +7,12 @@ from alembic.util import to_tuple
 
 
 def oldest_first(directory: ScriptDirectory, revisions: Collection[str]) -> list[Script]:
-    """The scripts of these revisions, each behind all that it builds on."""
+    """The scripts of these revisions, each after its ancestors."""
     return [script for script in reversed(list(directory.walk_revisions())) if script.revision in revisions]
 
 
 def with_ancestors(directory: ScriptDirectory, revisions: Iterable[str]) -> set[str]:
-    """These revisions and all that they build on; ids that have no script are left out."""
+    """These revisions and their ancestors, without ids that have no script."""
     parents = _parents(directory)
     found: set[str] = set()
     waiting = [each for each in revisions if each in parents]
@@ -25,7 +25,7 @@ def with_ancestors(directory: ScriptDirectory, revisions: Iterable[str]) -> set[
 
 
 def with_descendants(directory: ScriptDirectory, revision: str) -> set[str]:
-    """This revision and all that build on it."""
+    """This revision and its descendants."""
     return {each for each in _parents(directory) if revision in with_ancestors(directory, [each])}
 
 
@@ -35,9 +35,9 @@ def unknown(directory: ScriptDirectory, revisions: Iterable[str]) -> list[str]:
 
 
 def overlapping(directory: ScriptDirectory, heads: Collection[str]) -> list[str]:
-    """The heads that another of them builds on already, so that the version table contradicts itself."""
+    """The heads that are ancestors of another head: a version table with such heads contradicts itself."""
     others = {each: with_ancestors(directory, set(heads) - {each}) for each in heads}
-    return sorted(each for each, built_on in others.items() if each in built_on)
+    return sorted(each for each, ancestors in others.items() if each in ancestors)
 
 
 def _parents(directory: ScriptDirectory) -> dict[str, tuple[str, ...]]:

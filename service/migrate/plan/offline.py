@@ -1,4 +1,4 @@
-"""A phase of a revision as SQL for PostgreSQL, to be read before it is run: each step a transaction of its own."""
+"""`--sql`: a phase of a revision as a PostgreSQL script for review, with a transaction for each step."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _LOCK_MILLISECONDS = 50
 
 
 def written_steps(find: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
-    """Alembic's list of revisions to upgrade to, of which ours write their steps instead of running them.
+    """Alembic's list of revisions to upgrade, in which revisions with safe operations write their steps.
 
     Raises:
-        Refused: they are revisions to downgrade from.
+        Refused: the list is of a downgrade.
     """
     if find.__name__ == "downgrade":
         raise no_downgrade()
@@ -35,10 +35,9 @@ def written_steps(find: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[
 
 
 def no_downgrade() -> Refused:
-    # A contract, a purge and rows that were written since all change what a downgrade has to do.
     return Refused(
-        "A downgrade is not written as a script: its steps depend on what the database's revisions have done. "
-        f"Run {naming.command('downgrade REVISION')} against the database itself."
+        "A downgrade has no script: its steps depend on what was contracted, purged and written in the database. "
+        f"Run {naming.command('downgrade REVISION')} on the database."
     )
 
 
@@ -46,7 +45,7 @@ def script(moves: Sequence[Move], dialect: str) -> str:
     """The steps as text.
 
     Raises:
-        Refused: one of them needs the database at hand, or Python.
+        Refused: a step reads the database, or runs Python.
     """
     return "\n\n".join(_written(move, dialect) for move in moves if not isinstance(move, Step) or move.scripted)
 
@@ -56,7 +55,7 @@ def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[...,
         text = script(moves, migration.dialect.name)
         if not text:
             return
-        # Alembic has begun a transaction for all of the revision, and ends it behind its stamp.
+        # Alembic opens one transaction for the revision and its stamp; the steps have their own transactions.
         migration.impl.emit_commit()
         migration.impl.static_output(text)
         migration.impl.emit_begin()
@@ -69,8 +68,8 @@ def _written(move: Move, dialect: str) -> str:
         return _script_of(move, dialect)
     if move.edit is not None or (move.made is not None and dialect == "sqlite"):
         raise Refused(
-            "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
-            "Name a PostgreSQL URL for a script, or run the migration against the SQLite file itself."
+            "A script cannot alter a table on SQLite: a rebuild needs the table's definition from the file. "
+            "Pass a PostgreSQL URL, or run the migration on the SQLite file."
         )
     statements = [f"{statement.rstrip(';')};" for statement in move.statements]
     if dialect == "sqlite":
@@ -85,10 +84,11 @@ def _written(move: Move, dialect: str) -> str:
 def _script_of(backfill: Backfill, dialect: str) -> str:
     if backfill.by is not None:
         raise Refused(
-            f"{backfill.title} runs a Python function, which a script cannot. Run {naming.command('backfill')}."
+            f"{backfill.title} runs a Python function, which a script cannot do. Run {naming.command('backfill')}."
         )
     if len(backfill.key) > 1 or dialect == "sqlite":
-        raise Refused(f"{backfill.title} cannot be written as a script. Run {naming.command('backfill')}.")
+        reason = "SQLite has no procedural SQL" if dialect == "sqlite" else "its key has several columns"
+        raise Refused(f"{backfill.title} has no script: {reason}. Run {naming.command('backfill')}.")
     table, key = ddl.quoted(backfill.table), f"{ddl.quoted(backfill.table)}.{ddl.quoted(backfill.key[0])}"
     window = f"({key} > coalesce(after, {key} - 1) AND {key} <= upto)"
     if backfill.statement is not None:

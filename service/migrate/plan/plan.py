@@ -1,4 +1,4 @@
-"""What a revision does in each of its phases, found by asking its file."""
+"""The plan of a revision: its steps, backfills and preconditions by phase, computed from its file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from service.migrate.plan.recorder import recorded, written_for
 
 
 class Phase(StrEnum):
-    """The phases in their order; each is undone after those behind it."""
+    """The phases with steps, in the order of execution; a downgrade undoes them in reverse order."""
 
     EXPAND = "expand"
     SETTLE = "settle"
@@ -32,9 +32,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that a revision has to do on one kind of database.
+    """Steps, backfills and preconditions of a revision on one database.
 
-    `creates` are the tables that are not there before. `settle` follows the last of `backfills`. `downgrade` is `None`
+    `creates` are the tables that the revision creates. `settle` follows the last of `backfills`. `downgrade` is `None`
     if the revision's downgrade() calls `ops.undo()`.
     """
 
@@ -65,16 +65,16 @@ class Plan:
 
 
 def is_plain(module: ModuleType) -> bool:
-    """Whether a revision is written in Alembic's own style: it imports `op`, and is run as one transaction."""
+    """Whether a revision imports Alembic's `op`: such a revision runs in one transaction, without steps."""
     return any(value is op for value in vars(module).values())
 
 
 @cache
 def plan(script: Script, dialect: str) -> Plan | None:
-    """The revision's plan; `None` for one in Alembic's plain style.
+    """The revision's plan; `None` for a revision that imports Alembic's `op`.
 
     Raises:
-        Refused: the file asks for something where it cannot be done, or its code fails.
+        Refused: an operation is not safe in its phase or on this database, or the file's code fails.
     """
     if is_plain(script.module):
         return None
@@ -96,7 +96,7 @@ def _plan(script: Script, target: Target) -> Plan:
 
 
 class _Functions(NamedTuple):
-    """What the functions of a revision's file call, in order."""
+    """The operations that the functions of a revision file call, in order."""
 
     upgrade: list[Operation]
     contract: list[Operation]
@@ -109,7 +109,7 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
     )
     called = [each.phases(target) for each in functions.contract]
     contract = merged(called)
-    # What upgrade() leaves to the contract comes before the first removal: its triggers may read what is removed.
+    # Contract steps of upgrade() precede the first removal, since their triggers may read what is removed.
     first = next((at for at, each in enumerate(called) if each.removes), len(called))
     before, after = merged(called[:first]), merged(called[first:])
     return Plan(
@@ -135,15 +135,15 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
 
 
 def _is_undo(revision: str, downgrade: list[Operation]) -> bool:
-    """Whether the way back is to undo all of the revision."""
+    """Whether the downgrade undoes all steps of the revision."""
     undone = any(isinstance(each, Undo) for each in downgrade)
     if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
-        raise Refused(f"{revision}: downgrade() undoes everything or says what to do, not both.")
+        raise Refused(f"{revision}: downgrade() calls ops.undo() and other operations. Use one or the other.")
     return undone
 
 
 def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
-    """The operations, of which foreign keys know when their columns come in the same revision."""
+    """The operations, with `returning` set on foreign keys whose columns the same revision adds."""
     given = {(each.table, each.column.name) for each in operations if isinstance(each, AddColumn)}
     return [
         replace(each, returning=True)
@@ -158,28 +158,28 @@ def _declared(revision: str, module: Any) -> tuple[Backfill, ...]:
     declared: Backfill | Iterable[Backfill] = backfill() if callable(backfill) else backfill
     backfills = (declared,) if isinstance(declared, Backfill) else tuple(declared)
     if not all(isinstance(each, Backfill) for each in backfills):
-        raise Refused(f"{revision}: backfill is an ops.Backfill(…), or a list of them, or a function that returns one.")
+        raise Refused(
+            f"{revision}: backfill must be an ops.Backfill(…), a list of them, or a function that returns it."
+        )
     return backfills
 
 
 def _refuse_misplaced(revision: str, upgrade: list[Operation], contract: list[Operation]) -> None:
-    # Asked of PostgreSQL, where more operations have a backfill: a file is right or wrong on both databases.
+    # For PostgreSQL, where more operations have a backfill, so that both databases refuse the same files.
     target = Target(dialect="postgresql", revision=revision)
     for each in upgrade:
         if each.phases(target).removes:
             raise Refused(
-                f"{revision}: {type(each).__name__} in upgrade() would take from the code before what it still uses. "
+                f"{revision}: {type(each).__name__} in upgrade() would remove what the old version still uses. "
                 "Call it in contract()."
             )
     for each in contract:
         phases = each.phases(target)
         if phases.backfill or phases.settle or phases.contract:
-            raise Refused(
-                f"{revision}: {type(each).__name__} has a backfill or a contract of its own: call it in upgrade()."
-            )
+            raise Refused(f"{revision}: {type(each).__name__} has a backfill or contract steps. Call it in upgrade().")
 
 
 def _refuse_doubles(found: Plan) -> None:
     names = [backfill.name for backfill in found.backfills]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise Refused(f"{found.revision}: two backfills are called {' and '.join(sorted(twice))}.")
+        raise Refused(f"{found.revision}: two backfills are named {' and '.join(sorted(twice))}. Rename one of them.")

@@ -1,4 +1,4 @@
-"""A revision's functions are run to hear what they ask for; nothing is done meanwhile."""
+"""Recording of operations: a revision's functions run without a database, and their calls of `ops` are collected."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -10,28 +10,28 @@ from service.migrate.operations.base import Operation
 from service.migrate.operations.step import Target
 from service.migrate.plan.arguments import misfit
 
-_heard: ContextVar[list[Operation] | None] = ContextVar("heard", default=None)
+_recording: ContextVar[list[Operation] | None] = ContextVar("recording", default=None)
 _target: ContextVar[Target | None] = ContextVar("target", default=None)
 
 
 def note(operation: Operation) -> None:
-    """Note an operation down for whoever records.
+    """Record an operation.
 
     Raises:
-        Refused: nobody does; the revision is one of Alembic's plain style, which is run as it is.
+        Refused: no recording is active, since the revision imports Alembic's `op` and runs in one transaction.
     """
-    heard = _heard.get()
-    if heard is None:
+    operations = _recording.get()
+    if operations is None:
         raise Refused(
-            f"{type(operation).__name__} belongs in a revision that does not import Alembic's op: one is written "
-            "either with service.migrate.ops, in safe steps, or with op, in one transaction."
+            f"{type(operation).__name__} is called in a revision that imports Alembic's op. Use either "
+            "service.migrate.ops, in safe steps, or op, in one transaction."
         )
-    _ask(operation)
-    heard.append(operation)
+    _verify(operation)
+    operations.append(operation)
 
 
-def _ask(operation: Operation) -> None:
-    """Let an argument that cannot be right fail here, in the line of the revision that gave it."""
+def _verify(operation: Operation) -> None:
+    """Raise for a wrong argument now, while the traceback has the revision's line."""
     frame = inspect.currentframe()
     caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
     function = caller.f_globals.get(caller.f_code.co_name) if caller is not None else None
@@ -42,19 +42,19 @@ def _ask(operation: Operation) -> None:
 
 
 def recorded(function: Callable[[], None]) -> list[Operation]:
-    """What the function asks for, in order."""
-    heard: list[Operation] = []
-    token = _heard.set(heard)
+    """The operations that the function calls, in order."""
+    operations: list[Operation] = []
+    token = _recording.set(operations)
     try:
         function()
     finally:
-        _heard.reset(token)
-    return heard
+        _recording.reset(token)
+    return operations
 
 
 @contextmanager
 def written_for(target: Target) -> Iterator[None]:
-    """What runs inside is told by `either` which database it is for."""
+    """Set the target whose text `either` returns inside the block."""
     token = _target.set(target)
     try:
         yield
@@ -63,12 +63,12 @@ def written_for(target: Target) -> Iterator[None]:
 
 
 def either(*, postgresql: str, sqlite: str) -> str:
-    """The one of two texts that is for the database at hand, where they do not say the same thing in the same words.
+    """The text for the target database, where PostgreSQL and SQLite need different SQL.
 
     Raises:
-        Refused: it is not known yet, since the file is only being read; a backfill that asks is written as a function.
+        Refused: the call is at module level, where the target is unknown; a backfill that needs it is a function.
     """
     target = _target.get()
     if target is None:
-        raise Refused("ops.either(…) is for upgrade(), contract(), downgrade() and a backfill() that is a function.")
+        raise Refused("ops.either(…) must be called in upgrade(), contract(), downgrade() or a function backfill().")
     return postgresql if not target.is_sqlite else sqlite

@@ -1,4 +1,4 @@
-"""The revisions there are, and which of them a database has."""
+"""The revisions of the project, and the applied ones among them."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -16,9 +16,9 @@ _DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One step of the history; `applied` is unknown when no database was asked.
+    """A revision in the history; `applied` is `None` without a database.
 
-    `phases` are what it consists of: upgrade, backfill, contract; one in Alembic's plain style has upgrade alone.
+    `phases` are those that the file defines (upgrade, backfill, contract); a file that imports `op` has upgrade alone.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Revision:
 
 
 def history(applied: Collection[str] | None) -> list[Revision]:
-    """Every revision, newest first; `applied` are those that a database has, `None` if none was asked."""
+    """Every revision, newest first; `applied` are the applied revisions of a database, `None` without a database."""
     return [_revision(script, None if applied is None else script.revision in applied) for script in walk()]
 
 
@@ -40,12 +40,12 @@ def walk() -> list[Script]:
 
 
 def below(heads: Iterable[str], directory: ScriptDirectory) -> list[Script]:
-    """The scripts of the revisions that a database at these heads has, the oldest first."""
+    """The scripts of the revisions that are applied in a database at these heads, oldest first."""
     return graph.oldest_first(directory, graph.with_ancestors(directory, heads))
 
 
 def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:
-    """The plans of those that are written in safe steps."""
+    """The plans of these revisions, without those that import Alembic's `op`."""
     return [found for script in revisions if (found := plan(script, dialect)) is not None]
 
 

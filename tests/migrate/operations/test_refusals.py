@@ -68,11 +68,11 @@ ops.rename_column("t", sa.Column("a", sa.Float()), sa.Column("c", sa.Float(), se
     ),
     "column name too long for the trash": (
         f'ops.add_column("t", sa.Column("{LONG}", sa.Integer()))',
-        rf"_trash_0002_{LONG} is too long a name: PostgreSQL keeps 63 bytes of it",
+        rf"The name _trash_0002_{LONG} has 64 bytes, and PostgreSQL keeps 63\. Use a shorter name",
     ),
     "table name too long for the trash": (
         f'ops.create_table("{LONG}", sa.Column("c", sa.Integer()))',
-        r"is too long a name",
+        r"PostgreSQL keeps 63",
     ),
     "unnamed constraint": (
         'ops.drop_constraint("t", sa.CheckConstraint("a > 0"))',
@@ -98,28 +98,28 @@ ops.replace_constraint("t", sa.UniqueConstraint("a", name="uq"), sa.UniqueConstr
     ),
     "column dropped under the old version": (
         'ops.drop_column("t", sa.Column("a", sa.Text()))',
-        r"0002_change: DropColumn in upgrade\(\) would take from the code before what it still uses",
+        r"0002_change: DropColumn in upgrade\(\) would remove what the old version still uses",
     ),
     "table dropped under the old version": (
         'ops.drop_table("t", sa.Column("a", sa.Text()))',
-        r"0002_change: DropTable in upgrade\(\) would take .* Call it in contract\(\)",
+        r"0002_change: DropTable in upgrade\(\) would remove .* Call it in contract\(\)",
     ),
     "two backfills of one name": (
         'ops.set_not_null("t", "a", fill="1")\nops.set_not_null("t", "a", fill="2")',
-        r"0002_change: two backfills are called t\.a",
+        r"0002_change: two backfills are named t\.a",
     ),
 }
 CONTRACTS = {
     "rename_column": (
         'ops.rename_column("t", sa.Column("a", sa.Text()), sa.Column("c", sa.Text()))',
-        r"0002_change: RenameColumn has a backfill or a contract of its own: call it in upgrade\(\)",
+        r"0002_change: RenameColumn has a backfill or contract steps\. Call it in upgrade\(\)",
     ),
     "rename_table": ('ops.rename_table("t", "u", ["id"])', r"RenameTable has a backfill or a contract of its own"),
-    "set_not_null with fill": ('ops.set_not_null("t", "a", fill="1")', r"SetNotNull has a backfill or a contract"),
-    "follow": ('ops.follow("t", "a", "b", postgresql="b", sqlite="b")', r"Follow has a backfill or a contract"),
+    "set_not_null with fill": ('ops.set_not_null("t", "a", fill="1")', r"SetNotNull has a backfill or contract steps"),
+    "follow": ('ops.follow("t", "a", "b", postgresql="b", sqlite="b")', r"Follow has a backfill or contract steps"),
     "change_type": (
         'ops.change_type("t", sa.Column("a", sa.Text()), sa.Column("a", sa.Integer()))',
-        r"ChangeType has a backfill or a contract",
+        r"ChangeType has a backfill or contract steps",
     ),
 }
 BACKFILL = 'ops.Backfill(name="t.a", table="t", left="a IS NULL", assign={"a": "1"})'
@@ -140,13 +140,13 @@ def test_what_has_phases_of_its_own_is_refused_in_contract(project: Project, cas
 
 
 def test_a_backfill_of_one_s_own_and_an_operation_s_have_two_names(project: Project) -> None:
-    with pytest.raises(Refused, match=r"two backfills are called t\.a"):
+    with pytest.raises(Refused, match=r"two backfills are named t\.a"):
         planned(project, "postgresql", 'ops.set_not_null("t", "a", fill="1")', backfill=BACKFILL)
 
 
 def test_a_backfill_is_declared_as_one(project: Project) -> None:
     with pytest.raises(
-        Refused, match=r"0002_change: backfill is an ops\.Backfill\(…\), or a list of them, or a function"
+        Refused, match=r"0002_change: backfill must be an ops\.Backfill\(…\), a list of them, or a function"
     ):
         planned(project, "postgresql", backfill='["UPDATE t SET a = 1"]')
     assert [fill.name for fill in planned(project, "postgresql", backfill=f"[{BACKFILL}]").backfills] == ["t.a"]
@@ -154,13 +154,13 @@ def test_a_backfill_is_declared_as_one(project: Project) -> None:
 
 def test_a_file_that_is_only_read_is_for_no_database(project: Project) -> None:
     with pytest.raises(
-        Refused, match=r"ops\.either\(…\) is for upgrade\(\), contract\(\), downgrade\(\) and a backfill\("
+        Refused, match=r"ops\.either\(…\) must be called in upgrade\(\), contract\(\), downgrade\(\) or a function"
     ):
         planned(project, "postgresql", backfill='ops.either(postgresql="1", sqlite="2")')
 
 
 def test_a_downgrade_undoes_everything_or_says_what_to_do(project: Project) -> None:
-    with pytest.raises(Refused, match=r"0002_change: downgrade\(\) undoes everything or says what to do, not both"):
+    with pytest.raises(Refused, match=r"0002_change: downgrade\(\) calls ops\.undo\(\) and other operations"):
         planned(project, "postgresql", down='ops.undo()\nops.drop_not_null("t", "a")')
     planned(project, "postgresql", down='ops.refuse_if_any("SELECT 1", "Rows")\nops.undo()')
 
@@ -192,5 +192,5 @@ async def test_a_revision_of_any_id_keeps_aside_brings_back_and_purges(
 async def test_a_revision_of_the_plain_style_calls_no_operation(empty_url: str, project: Project) -> None:
     project.clear()
     project.add("0001_plain", after=None, up='ops.add_column("t", sa.Column("c", sa.Integer()))')
-    with pytest.raises(Refused, match=r"AddColumn belongs in a revision that does not import Alembic's op: one is"):
+    with pytest.raises(Refused, match=r"AddColumn is called in a revision that imports Alembic's op\. Use either"):
         await upgrade(empty_url)

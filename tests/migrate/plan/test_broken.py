@@ -33,20 +33,20 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     "an unknown down_revision": (
         HEAD.replace(NEWEST, f"{NEWEST[:-1]}_") + UP + DOWN,
         6,
-        f"'{NEWEST[:-1]}_', which no file here has as its revision. Write '{NEWEST}'",
+        f"'{NEWEST[:-1]}_', and no file here has that revision. Use '{NEWEST}'",
     ),
     "a circle": (
         HEAD.replace(NEWEST, THIS) + UP + DOWN,
         6,
-        f"{THIS} build on each other in a circle",
+        f"The down_revision of {THIS} forms a cycle",
     ),
     "an id that is there already": (
         HEAD.replace(THIS, "0002_add_age_to_users") + UP + DOWN,
         5,
-        "The revision 0002_add_age_to_users is in",
+        "has the revision 0002_add_age_to_users too",
     ),
-    "no downgrade()": (HEAD + UP, 1, "There is no downgrade(). Add `def downgrade() -> None:`"),
-    "no upgrade()": (HEAD + DOWN, 1, "There is no upgrade(). Add `def upgrade() -> None:`"),
+    "no downgrade()": (HEAD + UP, 1, "downgrade() is missing. Add `def downgrade() -> None:`"),
+    "no upgrade()": (HEAD + DOWN, 1, "upgrade() is missing. Add `def upgrade() -> None:`"),
     "an async upgrade()": (HEAD + UP.replace("def", "async def") + DOWN, 9, "upgrade() is async or has a yield"),
     "a yield in downgrade()": (
         HEAD + UP + "\n\ndef downgrade() -> None:\n    yield\n",
@@ -59,13 +59,13 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     "a name that is not there": (HEAD + "\nx = ops.Backfil(name='x')\n" + UP + DOWN, 8, "Did you mean Backfill?"),
     "a file that fails": (HEAD + "\nx = 1 / 0\n" + UP + DOWN, 8, "ZeroDivisionError: division by zero"),
     "a file that ends the program": ("import sys\nsys.exit(3)\n" + HEAD + UP + DOWN, 2, "SystemExit: 3"),
-    "no revision": (HEAD.replace("revision = ", "id = ", 1) + UP + DOWN, 1, "There is no `revision =`"),
-    "no down_revision": (HEAD.replace("down_revision", "after") + UP + DOWN, 1, "There is no `down_revision =`"),
-    "a revision that is no text": (HEAD.replace(f'"{THIS}"', "17") + UP + DOWN, 5, "revision is 17. It is a text"),
-    "a down_revision that is no text": (
+    "no revision": (HEAD.replace("revision = ", "id = ", 1) + UP + DOWN, 1, "`revision = …` is missing"),
+    "no down_revision": (HEAD.replace("down_revision", "after") + UP + DOWN, 1, "`down_revision = …` is missing"),
+    "a revision that is no string": (HEAD.replace(f'"{THIS}"', "17") + UP + DOWN, 5, "revision is 17. Use a string"),
+    "a down_revision that is no string": (
         HEAD.replace(f'"{NEWEST}"', "16") + UP + DOWN,
         6,
-        "down_revision is 16. It is an id",
+        "down_revision is 16. Use an id",
     ),
     "an id that is too long": (HEAD.replace(THIS, "0017_" + "x" * 40) + UP + DOWN, 5, "at most 32"),
     "an id with a sign": (HEAD.replace(THIS, "0017-change") + UP + DOWN, 5, "Use letters, digits and _"),
@@ -78,16 +78,16 @@ CALLS = {
     "a misspelt operation": ("ops.ad_column('users', 1)", "Did you mean add_column?"),
     "a misspelt name": ("ops.add_column('users', sa.Colum('x'))", "has no attribute 'Colum'. Did you mean Column?"),
     "a name of nothing": ("op.add_column('users')", "name 'op' is not defined. Did you mean ops?"),
-    "an argument too few": ("ops.add_column('users')", "It is ops.add_column(table, column, *, derived=False)"),
-    "an argument too many": ("ops.undo(1)", "It is ops.undo()"),
-    "an argument of another name": ("ops.add_unique('users', 'u', column=['x'])", "It is ops.add_unique("),
-    "a text for a column": ("ops.add_column('users', 'x')", "column is 'x', a Column is expected"),
-    "a column for a text": ("ops.drop_not_null('users', sa.Column('x'))", "a text is expected"),
-    "a text for a list": ("ops.create_index('ix', 'users', 'name')", "columns is 'name', a list of texts is expected"),
-    "a number for a list": ("ops.add_unique('users', 'u', 5)", "columns is 5, a list of texts is expected"),
-    "a number for a table": ("ops.drop_trigger('x', 5)", "table is 5, a text is expected"),
-    "a text for a constraint": ("ops.drop_constraint('users', 'ck')", "constraint is 'ck', a Constraint is expected"),
-    "a text in a table": ("ops.create_table('x', 'y')", "items is 'y', a SchemaItem is expected"),
+    "an argument too few": ("ops.add_column('users')", "Call ops.add_column(table, column, *, derived=False)"),
+    "an argument too many": ("ops.undo(1)", "Call ops.undo()"),
+    "an argument of another name": ("ops.add_unique('users', 'u', column=['x'])", "Call ops.add_unique("),
+    "a text for a column": ("ops.add_column('users', 'x')", "column is 'x', expected a Column"),
+    "a column for a text": ("ops.drop_not_null('users', sa.Column('x'))", "expected a string"),
+    "a text for a list": ("ops.create_index('ix', 'users', 'name')", "columns is 'name', expected a list of strings"),
+    "a number for a list": ("ops.add_unique('users', 'u', 5)", "columns is 5, expected a list of strings"),
+    "a number for a table": ("ops.drop_trigger('x', 5)", "table is 5, expected a string"),
+    "a text for a constraint": ("ops.drop_constraint('users', 'ck')", "constraint is 'ck', expected a Constraint"),
+    "a text in a table": ("ops.create_table('x', 'y')", "items is 'y', expected a SchemaItem"),
     "an error of its own": ("raise ValueError('not yet')", "ValueError: not yet"),
     "a column with no type": ("ops.add_column('users', sa.Column('x'))", ""),
 }
@@ -152,7 +152,7 @@ def test_alembic_s_own_commands_tell_it_too(project: Project, tmp_path: Path, co
     status, errors = alembic(project, f"sqlite:///{tmp_path / 'roster.db'}", *command)
     assert status != 0
     assert "Traceback" not in errors
-    assert f"{file}:1: There is no downgrade()." in errors
+    assert f"{file}:1: downgrade() is missing." in errors
 
 
 PLAIN = HEAD.replace("from service.migrate import ops", "from alembic import op")
@@ -180,7 +180,7 @@ async def test_the_service_tells_it_and_stays_ready(project: Project, empty_url:
         for path in ("/v1/schema", "/v1/schema/history"):
             answer = await client.get(path)
             assert answer.status_code == 503
-            assert answer.json()["detail"].startswith(f"{file}:1: There is no downgrade().")
+            assert answer.json()["detail"].startswith(f"{file}:1: downgrade() is missing.")
         assert (await client.get("/readyz")).status_code == 200
     await service.database.close()
 

@@ -60,7 +60,7 @@ class Attached(NamedTuple):
 
     @property
     def shadow_name(self) -> str:
-        """Its name on the shadow column; checks run in the order of names: this one after the original."""
+        """The name on the shadow column; it sorts after the original, since CHECKs run in the order of their names."""
         return ddl.inner_name(f"{self.name}_next")
 
 

@@ -30,9 +30,9 @@ def _not_null_name(table: str, column: str) -> str:
 
 
 def touch_triggers(table: str) -> str:
-    """Replace each PL/pgSQL trigger function of a table by itself, so that sessions compile it anew.
+    """Replace each PL/pgSQL trigger function of a table by itself, so that every session recompiles the function.
 
-    A session caches a function with the column types of its first run, and after a type change each row would fail.
+    A session caches a function with the column types of its first run; after a type change every row would fail.
     """
     return f"""DO $touch$
 DECLARE

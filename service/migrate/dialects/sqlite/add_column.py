@@ -17,7 +17,7 @@ def edit_or_statement(table: str, text: str) -> tuple[Edit | None, tuple[str, ..
 
 
 def parenthesised(written: Column) -> Column:
-    """The column with parentheses around an expression for a default, which SQLAlchemy 2.0 leaves to the caller."""
+    """The column with parentheses around a default expression, which SQLAlchemy 2.0 omits."""
     default = written.clause("DEFAULT")
     if default is None:
         return written
@@ -26,12 +26,12 @@ def parenthesised(written: Column) -> Column:
 
 
 def _stands_alone(value: str) -> bool:
-    """Whether it is a name, a text, a number with or without a sign, or in parentheses already."""
+    """Whether the value is a name, a string, a number with or without a sign, or in parentheses already."""
     tokens = tokenize(value)
     marks = [tokens[position].text for position in meaningful(tokens)]
     if len(marks) == 1 or (len(marks) == 2 and marks[0] in "+-"):
         return True
-    # A number with a point is three pieces.
+    # A decimal number is three tokens.
     if re.fullmatch(r"[+-]?\d*\.?\d*", "".join(marks)):
         return True
     depths = list(accumulate((mark == "(") - (mark == ")") for mark in marks))
@@ -39,7 +39,7 @@ def _stands_alone(value: str) -> bool:
 
 
 def is_native(wanted: Column) -> bool:
-    """Whether ALTER TABLE ADD COLUMN can do it: https://www.sqlite.org/lang_altertable.html#altertabaddcol."""
+    """Whether ALTER TABLE ADD COLUMN accepts it: https://www.sqlite.org/lang_altertable.html#altertabaddcol."""
     kinds = {clause.kind for clause in wanted.clauses}
     default = wanted.clause("DEFAULT")
     value = wanted.text_of(default).split(maxsplit=1)[1].upper() if default else "NULL"

@@ -62,9 +62,9 @@ def rowid_column(connection: Connection, table: str) -> str | None:
 
 
 def sequence(connection: Connection, table: str) -> int | None:
-    """The highest id that AUTOINCREMENT has given out; `None` for none."""
-    place = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
-    found: int | None = connection.execute(place, {"table": table}).scalar()
+    """The highest id that AUTOINCREMENT has generated, if any."""
+    query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+    found: int | None = connection.execute(query, {"table": table}).scalar()
     return found
 
 
@@ -73,7 +73,7 @@ def enforces_foreign_keys(connection: Connection) -> bool:
 
 
 def dangling_rows(connection: Connection, tables: Iterable[str] | None = None) -> Counter[str]:
-    """The number of rows that violate a foreign key, by child and parent: of these tables, or of all."""
+    """The number of rows that violate a foreign key, by child and parent, in these tables or in all."""
     scopes = [""] if tables is None else [f"({quoted(table)})" for table in tables]
     found: Counter[str] = Counter()
     for scope in scopes:

@@ -46,7 +46,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A table's definition; `sql` is the text to the letter, and every change returns a new definition."""
+    """A table's definition, with its exact text as `sql`; every change returns a new definition."""
 
     table: str
     head: str
@@ -82,24 +82,24 @@ class Definition:
         return self._replaced(item, replace(item, tokens=change(item.column).tokens))
 
     def add_column(self, text: str) -> "Definition":
-        """The table with the column added behind its columns."""
+        """The table with the column added after its columns."""
         return self._inserted(len(self.columns), text)
 
     def drop_column(self, name: str) -> "Definition":
-        """The table without the column; raises Refused if a constraint or another column uses it, or it is the last."""
+        """The table without the column; raises Refused for the only column and for one that the definition uses."""
         item = self._item(name)
         for other in self.items:
             if other is not item and lowered(name) in other.names_used():
-                raise Refused(f"{self.table}.{name} is still used by {_described(other)}; drop that first.")
+                raise Refused(f"{self.table}.{name} cannot be dropped before {_described(other)}, which depends on it.")
         if len(self.columns) == 1:
-            raise Refused(f"{self.table}.{name} is the only column of its table; drop the table.")
+            raise Refused(f"{self.table}.{name} is the only column of its table. Drop the table instead.")
         return self._without(item)
 
     def add_constraint(self, text: str) -> "Definition":
         return self._inserted(len(self.items), text)
 
     def drop_constraint(self, name: str) -> "Definition":
-        """The table without the constraint of that name, of the table or of a column; Refused if there is none."""
+        """The table without the table or column constraint of that name; raises Refused if there is none."""
         for item in self.items:
             if item.is_constraint:
                 if item.constraint_name == lowered(name):

@@ -22,7 +22,7 @@ class Edit:
 
 
 def edit(connection: Connection, edits: Iterable[Edit]) -> None:
-    """Change the definitions of tables, in the transaction that is open.
+    """Change the definitions of tables, in the open transaction.
 
     Raises:
         Refused: the table does not exist, an index uses the dropped column, or as `rebuild`.
@@ -40,4 +40,4 @@ def edit(connection: Connection, edits: Iterable[Edit]) -> None:
 def _refuse_indexed(table: catalog.Stored, column: str) -> None:
     for name, sql in table.indexes.items():
         if catalog.index_uses(sql, column):
-            raise Refused(f"{table.name}.{column} is still used by the index {name}; drop that first.")
+            raise Refused(f"{table.name}.{column} cannot be dropped before the index {name}, which depends on it.")

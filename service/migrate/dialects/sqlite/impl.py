@@ -1,4 +1,4 @@
-"""Alembic's operations on SQLite: native ALTER where it keeps everything, else the rebuild, one for a whole batch."""
+"""Alembic's operations on SQLite: native ALTER where it loses nothing, else one rebuild for a whole batch."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from service.migrate.errors import Refused
 
 
 class LosslessSQLite(SQLiteImpl):
-    """Replaces Alembic's implementation, whose batch mode loses what it cannot reflect, once imported."""
+    """Importing this class replaces Alembic's implementation, whose batch mode loses what it cannot reflect."""
 
     __dialect__ = "sqlite"
     # The engine emits BEGIN itself, so that DDL is transactional.
@@ -89,10 +89,10 @@ class LosslessSQLite(SQLiteImpl):
         prepare = self.dialect.identifier_preparer.format_constraint
         name = None if const.name is None else prepare(const, _alembic_quote=False)
         if name is None:
-            # A type's own check: Alembic only assumes that it exists.
+            # The unnamed CHECK of a type, which Alembic drops without knowing whether it was created.
             if _rule(const) is not None:
                 return
-            raise Refused(f"A constraint of {table.name} without a name cannot be dropped by name.")
+            raise Refused(f"The constraint of {table.name} has no name. Pass the name of the constraint to drop.")
         if options.get("if_exists") and not self._definition(table.name).has_constraint(name):
             return
         self._rebuild(table.name, table.schema, lambda definition: definition.drop_constraint(name))
@@ -111,8 +111,8 @@ class LosslessSQLite(SQLiteImpl):
     def _connected(self) -> Connection:
         if self.connection is None or self.as_sql:
             raise Refused(
-                "A script cannot alter a table on SQLite, where the new table is made from the one in the file. "
-                "Name a PostgreSQL URL for a script, or run the migration against the SQLite file itself."
+                "A script cannot alter a table on SQLite: a rebuild needs the table's definition from the file. "
+                "Pass a PostgreSQL URL, or run the migration on the SQLite file."
             )
         return self.connection
 
@@ -137,7 +137,7 @@ class LosslessSQLite(SQLiteImpl):
     ) -> None:
         """Rebuild the table with the change now, or at the end of the batch."""
         if schema not in (None, "main"):
-            raise Refused(f"{schema}.{table} is in another file, which is not altered from here.")
+            raise Refused(f"{schema}.{table} is in an attached database. Run the migration on that file.")
         self._changes.append(Edit(table=table, change=change, losing=losing))
         if self._batched != table:
             self._rebuild_with_changes()
@@ -201,5 +201,5 @@ def _rule(constraint: Constraint) -> Callable[[Any], bool] | None:
 def _table_of(constraint: Constraint) -> Table:
     table = constraint.parent
     if not isinstance(table, Table):
-        raise Refused("A constraint that belongs to no table cannot be altered.")
+        raise Refused("A constraint without a table cannot be altered. Attach the constraint to a table.")
     return table

@@ -25,8 +25,9 @@ def mirror(
     stored = {column.name: column for column in before.definition.columns}
     trash = [name for name in stored if is_trash(name)]
     if missing := {*stored} ^ {*map(lowered, columns), *trash}:
-        raise Refused(f"{table} and the columns that are told of it differ: {', '.join(sorted(missing))}.")
-    # Columns in the trash are copied too; generated columns are computed anew.
+        names = ", ".join(sorted(missing))
+        raise Refused(f"The columns that ops.rename_table lists differ from those of {table}: {names}.")
+    # Columns in the trash are copied too; SQLite computes generated columns.
     written = [name for name in (*columns, *trash) if not stored[lowered(name)].clause("AS")]
     listed = ", ".join(map(quoted, written))
     yield _with_name(before.definition.sql, before.name, name)
@@ -77,4 +78,4 @@ def _with_name(sql: str, name: str, other: str) -> str:
     for at, token in enumerate(tokens):
         if token.name == lowered(name):
             return join(tokens[:at]) + quoted(other) + join(tokens[at + 1 :])
-    raise Refused(f"{name} is not mentioned in what makes it: {sql}")
+    raise Refused(f"The stored statement does not contain the name {name}: {sql}")

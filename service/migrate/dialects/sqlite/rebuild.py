@@ -17,17 +17,17 @@ _ROWIDS = ("rowid", "_rowid_", "oid")
 
 
 def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
-    """Give the table its new definition, in the transaction that is open, or in one of its own.
+    """Give the table its new definition, in the open transaction, or in a new one.
 
-    Rowids, the AUTOINCREMENT sequence, and the text of indexes, triggers and views stay. Holds the database's write
+    Keeps rowids, the AUTOINCREMENT sequence, and the text of indexes, triggers and views. Holds the database's write
     lock while rows are copied: about a second for a million.
 
     Raises:
         Refused: foreign keys are enforced, rows violate the new definition, or a dependent would no longer work.
-            Nothing is changed then.
+            The database is unchanged then.
     """
     require_loose_foreign_keys(connection)
-    with connection.begin_nested(), _told(f"{before.name} cannot be changed so"):
+    with connection.begin_nested(), _refused(f"{before.name} cannot be rebuilt with the new definition"):
         dangling = catalog.dangling_rows(connection, before.keyed)
         faults = catalog.faults(connection, before)
         sequence = catalog.sequence(connection, before.name) if before.definition.has_autoincrement else None
@@ -40,23 +40,23 @@ def rebuild(connection: Connection, before: Stored, after: Definition) -> None:
             connection.exec_driver_sql(f"ANALYZE {quoted(before.name)}")
         for thing, fault in catalog.faults(connection, before).items():
             if thing not in faults:
-                raise Refused(f"{thing} would no longer work on the changed {before.name} ({fault}); drop that first.")
+                raise Refused(f"{before.name} cannot be changed: {thing} would fail ({fault}). Drop {thing} first.")
         refuse_dangling(catalog.dangling_rows(connection, {before.name, *before.keyed}) - dangling)
 
 
 def require_loose_foreign_keys(connection: Connection) -> None:
-    """Raises Refused if dropping a table would delete the rows that point at it."""
+    """Raises Refused if DROP TABLE would delete the rows that refer to the table."""
     if catalog.enforces_foreign_keys(connection):
         raise Refused(
-            "This connection enforces foreign keys, so that altering a table would delete the rows that point at it, "
-            "and that cannot be turned off inside a transaction. Use an engine made for Purpose.MIGRATE."
+            "This connection enforces foreign keys, so that a rebuild would delete the rows that refer to the table; "
+            "PRAGMA foreign_keys cannot change inside a transaction. Use an engine created for Purpose.MIGRATE."
         )
 
 
 def refuse_dangling(dangling: dict[str, int]) -> None:
     if dangling:
         counts = ", ".join(f"{count} from {key}" for key, count in sorted(dangling.items()))
-        raise Refused(f"Rows would point at rows that are not there: {counts}.")
+        raise Refused(f"Rows would violate a foreign key: {counts}. Delete them, or give them a parent.")
 
 
 def _replace(connection: Connection, before: Stored, after: Definition) -> None:
@@ -65,7 +65,7 @@ def _replace(connection: Connection, before: Stored, after: Definition) -> None:
     # Triggers are created again under their names, and must not fire while rows are copied.
     for name in before.triggers:
         connection.exec_driver_sql(f"DROP TRIGGER {quoted(name)}")
-    with _told(f"The new definition of {before.name} does not work"):
+    with _refused(f"SQLite rejects the new definition of {before.name}"):
         connection.exec_driver_sql(after.sql)
     _copy(connection, old, before, after)
     connection.exec_driver_sql(f"DROP TABLE {quoted(old)}")
@@ -75,12 +75,12 @@ def _copy(connection: Connection, old: str, before: Stored, after: Definition) -
     readable = {column.name for column in before.definition.columns}
     columns = [column.name for column in after.columns if column.name in readable and not column.clause("AS")]
     if before.definition.has_rowid and after.has_rowid and catalog.rowid_column(connection, before.name) not in columns:
-        # A hidden rowid is copied under the first of its names that no column has.
+        # A rowid without a column is copied under the first of its names that no column has.
         taken = readable | {column.name for column in after.columns}
         columns = [*[name for name in _ROWIDS if name not in taken][:1], *columns]
     listed = ", ".join(quoted(name) for name in columns)
     # OR ABORT: a constraint's own ON CONFLICT IGNORE or REPLACE would drop rows silently.
-    with _told(f"Rows of {before.name} break its new definition"):
+    with _refused(f"Rows of {before.name} violate the new definition"):
         connection.exec_driver_sql(
             f"INSERT OR ABORT INTO {quoted(before.name)} ({listed}) SELECT {listed} FROM {quoted(old)}"
         )
@@ -94,7 +94,7 @@ def _restore_sequence(connection: Connection, table: str, sequence: int) -> None
 
 def _replay(connection: Connection, before: Stored) -> None:
     for name, sql in {**before.indexes, **before.triggers}.items():
-        with _told(f"{name} would no longer work on {before.name}; drop it first"):
+        with _refused(f"{before.name} cannot be changed before {name} is dropped"):
             connection.exec_driver_sql(sql)
 
 
@@ -110,7 +110,7 @@ def _references_left_alone(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _refused(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# https://www.sqlite.org/lang_keywords.html: four ways to quote a name; a string in a name's place is a name too.
+# https://www.sqlite.org/lang_keywords.html: four ways to quote a name; a string where a name belongs is a name.
 _TOKEN = re.compile(
     r"""
     (?P<gap> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
@@ -41,7 +41,7 @@ class Token:
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Return the tokens of the text; joined they are the text again."""
+    """Return the tokens of the text; `join` gives the text again."""
     return [Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql)]
 
 
@@ -64,7 +64,7 @@ def meaningful(tokens: list[Token]) -> list[int]:
 
 
 def normal_form(sql: str) -> str:
-    """The text with uniform white space and without needless quotes, to compare two definitions."""
+    """The text with uniform white space and without unnecessary quotes, to compare two definitions."""
     return " ".join(_plain(token) for token in tokenize(sql) if token.kind != "gap")
 
 

@@ -86,10 +86,13 @@ def test_the_first_column_can_be_dropped() -> None:
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
-        ("CREATE TABLE t (a INT, b INT, CONSTRAINT k UNIQUE (b, a))", "t.a is still used by the constraint k"),
-        ("CREATE TABLE t (a INT, b INT CHECK (b > a))", "t.a is still used by the column b"),
-        ("CREATE TABLE t (a INT, b AS (a + 1))", "t.a is still used by the column b"),
-        ('CREATE TABLE t (a INT, b INT, CHECK ("a" > 0))', r'still used by the constraint CHECK \("a" > 0\)'),
+        ("CREATE TABLE t (a INT, b INT, CONSTRAINT k UNIQUE (b, a))", "t.a cannot be dropped before the constraint k"),
+        ("CREATE TABLE t (a INT, b INT CHECK (b > a))", "t.a cannot be dropped before the column b"),
+        ("CREATE TABLE t (a INT, b AS (a + 1))", "t.a cannot be dropped before the column b"),
+        (
+            'CREATE TABLE t (a INT, b INT, CHECK ("a" > 0))',
+            r'cannot be dropped before the constraint CHECK \("a" > 0\)',
+        ),
         ("CREATE TABLE t (a INT)", "t.a is the only column"),
         ("CREATE TABLE t (b INT)", "t has no column a."),
     ],
