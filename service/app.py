@@ -20,7 +20,7 @@ from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
-from service.http.transfer.files import Spool
+from service.http.transfer.spool import Spool
 from service.migrate import naming
 from service.models import Base
 from service.naming import ROSTER

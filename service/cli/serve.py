@@ -36,7 +36,7 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     from service.cli.serving.server import serve_alone
     from service.cli.serving.sockets import listen
     from service.cli.serving.supervisor import supervise
-    from service.http.transfer.files import Spool
+    from service.http.transfer.spool import Spool
     from service.observability import logs
     from service.observability.escapes import escaped
 

@@ -20,8 +20,8 @@ from service.errors import Fault, Invalid, RosterError
 if TYPE_CHECKING:
     from service.cli.progress import Progress
     from service.db.database import Database
+    from service.http.transfer.job import Parameters, Watcher
     from service.http.transfer.reports import Report
-    from service.http.transfer.runs import Parameters, Watcher
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def import_command(url: str | None, /, noun: str, file: str, format: str | None,
     NOUN that has its external_id or, for users, its email. An error is printed to standard error as
     file:line: field: what is wrong; the exit status is then 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from service.http.transfer.runs import Parameters
+    from service.http.transfer.job import Parameters
 
     name = "standard input" if file == "-" else file
     format = _format_of(file, format)
@@ -172,8 +172,8 @@ async def _import(
     database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Parameters"
 ) -> "Report":
     from service.cli.progress import progress
-    from service.http.transfer.files import Spool, chunks
-    from service.http.transfer.runs import Job
+    from service.http.transfer.job import Job
+    from service.http.transfer.spool import Spool, chunks
     from service.settings import Settings
 
     declared = import_module(f"service.{noun.replace('-', '_')}.transfer").IMPORT
@@ -196,7 +196,7 @@ async def _export(database: "Database", noun: str, target: IO[bytes], format: st
 
 def watcher_of(name: str, size: int | None, show: "Progress") -> "Watcher":
     """Show the progress of an import of a file of `size` bytes, a task for each step."""
-    from service.http.transfer.runs import Watcher
+    from service.http.transfer.job import Watcher
 
     class Shown(Watcher):
         def read(self, step: str, position: int, report: "Report") -> None:

@@ -1,8 +1,8 @@
 """Import and export of links between departments and employees."""
 
 from service.department_employees import actions, queries, schemas
-from service.http.transfer.declarations import Import
 from service.http.transfer.exports import Export
+from service.http.transfer.spec import Import
 from service.models import DepartmentEmployee
 
 IMPORT = Import(

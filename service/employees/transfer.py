@@ -1,8 +1,8 @@
 """Import and export of employees."""
 
 from service.employees import queries, schemas
-from service.http.transfer.declarations import Import
 from service.http.transfer.exports import Export
+from service.http.transfer.spec import Import
 from service.models import Employee
 
 IMPORT = Import(

@@ -14,8 +14,8 @@ from service.http.answers import header
 from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters
 from service.http.problems import NotAcceptable
-from service.http.transfer.documents import CSV, NDJSON
 from service.http.transfer.exports import Export
+from service.http.transfer.parser import CSV, NDJSON
 from service.http.unit import serves
 
 # The first is for those who do not mind.

@@ -16,11 +16,11 @@ from service.http.answers import Answer, header
 from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters as Query
 from service.http.problems import UnsupportedMedia
-from service.http.transfer.declarations import Import
-from service.http.transfer.documents import CSV, NDJSON
-from service.http.transfer.files import Spool
+from service.http.transfer.job import Job, Parameters, Watcher
+from service.http.transfer.parser import CSV, NDJSON
 from service.http.transfer.reports import Outcome, Report
-from service.http.transfer.runs import Job, Parameters, Watcher
+from service.http.transfer.spec import Import
+from service.http.transfer.spool import Spool
 from service.http.unit import serves
 from service.http.uploads import Upload
 from service.http.wire import WRONG

@@ -1,7 +1,7 @@
 """Import and export of recordings."""
 
-from service.http.transfer.declarations import Import
 from service.http.transfer.exports import Export
+from service.http.transfer.spec import Import
 from service.models import Record
 from service.records import queries, schemas
 

@@ -1,7 +1,7 @@
 """Import and export of users."""
 
-from service.http.transfer.declarations import Import
 from service.http.transfer.exports import Export
+from service.http.transfer.spec import Import
 from service.models import User
 from service.users import queries, schemas
 

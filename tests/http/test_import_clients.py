@@ -19,7 +19,7 @@ import pytest
 
 from service.app import Roster, create_app
 from service.errors import Misconfigured
-from service.http.transfer import ledger
+from service.http.transfer import seen_keys
 from service.settings import Settings
 from tests.cli.servers import environment, serving
 from tests.conftest import client_of
@@ -180,7 +180,7 @@ async def test_a_full_disk_refuses_an_atomic_import(client: httpx.AsyncClient) -
 async def test_a_full_disk_that_keeps_no_more_keys_is_told(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "_CACHE_KIB", 64)
+    monkeypatch.setattr(seen_keys, "_CACHE_KIB", 64)
     with files_end_at(100_000):
         answer = await send(client, "users", people(10_000), dry_run="true")
     assert (answer.status_code, answer.json()["title"]) == (507, "Insufficient Storage")

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from service.app import Roster, create_app
-from service.http.transfer import turns
-from service.http.transfer.batches import batches
-from service.http.transfer.declarations import Import, Rows
+from service.http.transfer import time_slice
+from service.http.transfer.batching import batches
+from service.http.transfer.job import Job, Parameters
 from service.http.transfer.reports import MOST_ERRORS
-from service.http.transfer.runs import Job, Parameters
+from service.http.transfer.spec import Import, Rows
 from service.records.transfer import IMPORT as RECORDS
 from service.settings import Settings
 from service.users.transfer import IMPORT as USERS
@@ -160,7 +160,7 @@ async def test_a_wrong_line_is_no_more_work_than_a_good_one(
     shared_roster: Roster, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     # What is counted must not depend on the time that it takes.
-    monkeypatch.setattr(turns, "TURN_SECONDS", 1e9)
+    monkeypatch.setattr(time_slice, "TURN_SECONDS", 1e9)
     declared, format, header, good, wrong = COSTLY[case]
     # Faults are only looked for while the report has room for them.
     filled = header + wrong.format(0) * MOST_ERRORS
@@ -217,7 +217,7 @@ async def test_others_have_their_turn_by_time(
     roster: Roster, monkeypatch: pytest.MonkeyPatch, mode: Any, file: str
 ) -> None:
     # When every turn is over at once, another task runs once for each line, or piece of blank ones.
-    monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(time_slice, "TURN_SECONDS", 0.0)
     taken, done = 0, False
 
     async def other() -> None:

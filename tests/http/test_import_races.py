@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from service.app import Roster, create_app
 from service.db.engine import Purpose, create_engine
-from service.http.transfer import batches
-from service.http.transfer.batches import BATCH_LINES
+from service.http.transfer import batching
+from service.http.transfer.batching import BATCH_LINES
+from service.http.transfer.job import Job, Parameters, Watcher
 from service.http.transfer.reports import Outcome, Report
-from service.http.transfer.runs import Job, Parameters, Watcher
 from service.settings import Settings
 from service.users.transfer import IMPORT
 from tests.conftest import client_of
@@ -156,7 +156,7 @@ async def test_reads_no_more_than_it_can_store(roster: Roster) -> None:
 
 
 async def test_a_slow_sender_waits_for_no_thousandth_line(roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(batching, "BATCH_SECONDS", 0.0)
 
     async def chunks() -> Chunks:
         yield people(3)

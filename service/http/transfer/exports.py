@@ -9,8 +9,8 @@ from msgspec import UNSET, UnsetType, inspect
 from service.db.listing import Listing
 from service.db.reader import Reader
 from service.http.pages import ListParameters
-from service.http.transfer import csvs
-from service.http.transfer.documents import CSV
+from service.http.transfer import csv_reader
+from service.http.transfer.parser import CSV
 
 PAGE_ROWS = 1000
 
@@ -58,7 +58,7 @@ class Export:
         """
         encode = self._csv if format == CSV else _encoder.encode_lines
         # The header waits for the first rows: until then a failure can be told by the status.
-        header = csvs.write([self._names]) if format == CSV else b""
+        header = csv_reader.write([self._names]) if format == CSV else b""
         wanted = {each.name: getattr(filters, each.name) for each in self._filters} if filters is not None else {}
         parameters = self._listed(limit=PAGE_ROWS, **wanted)
         while True:
@@ -74,7 +74,7 @@ class Export:
         for name, cell in self._cells:
             for row in rows:
                 row[name] = cell(row[name])
-        return csvs.write(row.values() for row in rows)
+        return csv_reader.write(row.values() for row in rows)
 
 
 def _cell(kind: Any) -> Callable[[Any], str] | None:

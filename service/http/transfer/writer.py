@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import bulk
 from service.db.database import Database
 from service.errors import Conflict, Fault
-from service.http.transfer.declarations import Import
-from service.http.transfer.documents import Line
-from service.http.transfer.ledger import Ledger
-from service.http.transfer.plans import Plan, on, resolve
+from service.http.transfer.parser import Line
 from service.http.transfer.reports import Allowance, Mode, Outcome
+from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.spec import Import
+from service.http.transfer.upsert import Plan, on, resolve
 
 # Another writer may come between the look and the change this often before lines are stored in smaller parts.
 TRIES = 3

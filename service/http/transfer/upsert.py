@@ -11,11 +11,11 @@ from service.db import bulk
 from service.db.clock import now
 from service.db.folding import fold
 from service.errors import Fault
-from service.http.transfer.declarations import Import, Key, Reference
-from service.http.transfer.documents import Line
-from service.http.transfer.ledger import Ledger
+from service.http.transfer.parser import Line
 from service.http.transfer.reports import Allowance, Mode, Outcome
-from service.http.transfer.turns import Turns
+from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.spec import Import, Key, Reference
+from service.http.transfer.time_slice import Turns
 
 _Held = tuple[int, tuple[Any, ...]]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from service.db.clock import now
-from service.http.transfer.declarations import Import, Rows
-from service.http.transfer.documents import Documents, Faulty, Line, documents
-from service.http.transfer.lines import PIECE_BYTES, Block, Lines
+from service.http.transfer.parser import Documents, Faulty, Line, documents
 from service.http.transfer.reports import Outcome
-from service.http.transfer.turns import Turns
+from service.http.transfer.spec import Import, Rows
+from service.http.transfer.splitter import PIECE_BYTES, Block, Lines
+from service.http.transfer.time_slice import Turns
 
 BATCH_LINES = 1000
 BATCH_BYTES = 1_000_000

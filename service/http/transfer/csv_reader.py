@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from service.http.transfer.lines import LONGEST_LINE, TOO_LONG, Block
+from service.http.transfer.splitter import LONGEST_LINE, TOO_LONG, Block
 
 NOT_UTF8 = "This is not UTF-8."
 NEVER_CLOSED = "A quote is opened here and never closed, so nothing after it was read."

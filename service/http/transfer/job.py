@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
 from service.errors import Conflict
-from service.http.transfer.batches import ahead, batches
-from service.http.transfer.declarations import Import, Rows
-from service.http.transfer.documents import CSV, Line
-from service.http.transfer.files import Spool
-from service.http.transfer.ledger import Ledger
+from service.http.transfer.batching import ahead, batches
+from service.http.transfer.parser import CSV, Line
 from service.http.transfer.reports import Allowance, Mode, Outcome, Report
-from service.http.transfer.stores import TRIES, Store
+from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.spec import Import, Rows
+from service.http.transfer.spool import Spool
+from service.http.transfer.writer import TRIES, Store
 
 Source = Callable[[], AsyncIterator[bytes]]
 _Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]

@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from service.http.transfer.files import Spool, in_thread, told
+from service.http.transfer.spool import Spool, in_thread, told
 
 # No more of it is held in memory, however many keys there are.
 _CACHE_KIB = 16 * 1024

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from service.http.transfer.files import Spool
-from service.http.transfer.ledger import Ledger
+from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.spool import Spool
 
 
 async def test_a_cancelled_write_ends_before_its_caller_goes_on() -> None:

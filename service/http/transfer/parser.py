@@ -10,10 +10,10 @@ from msgspec import UNSET, inspect
 
 from service.db.counting import counted
 from service.errors import Fault, Invalid, Malformed
-from service.http.transfer.csvs import NOT_UTF8, Record, Records
-from service.http.transfer.declarations import Import, Rows
-from service.http.transfer.lines import TOO_LONG, Block
+from service.http.transfer.csv_reader import NOT_UTF8, Record, Records
 from service.http.transfer.reports import MOST_ERRORS
+from service.http.transfer.spec import Import, Rows
+from service.http.transfer.splitter import TOO_LONG, Block
 from service.http.wire import MOST_FAULTS
 
 CSV = "csv"
