@@ -20,7 +20,7 @@ from service.errors import Fault, Invalid, RosterError
 if TYPE_CHECKING:
     from service.cli.progress import Progress
     from service.db.database import Database
-    from service.http.transfer.job import Parameters, Watcher
+    from service.http.transfer.job import Options, Watcher
     from service.http.transfer.reports import Report
 
 T = TypeVar("T")
@@ -80,13 +80,13 @@ def import_command(url: str | None, /, noun: str, file: str, format: str | None,
     NOUN that has its external_id or, for users, its email. An error is printed to standard error as
     file:line: field: what is wrong; the exit status is then 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from service.http.transfer.job import Parameters
+    from service.http.transfer.job import Options
 
     name = "standard input" if file == "-" else file
     format = _format_of(file, format)
     with click.open_file(file, "rb") as source:
         try:
-            report = _run(url, lambda database: _import(database, noun, name, source, format, Parameters(**how)))
+            report = _run(url, lambda database: _import(database, noun, name, source, format, Options(**how)))
         except Invalid as refused:
             _write_refused(name, refused, output)
             click.get_current_context().exit(1)
@@ -169,7 +169,7 @@ def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
 
 
 async def _import(
-    database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Parameters"
+    database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Options"
 ) -> "Report":
     from service.cli.progress import progress
     from service.http.transfer.job import Job

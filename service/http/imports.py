@@ -14,9 +14,9 @@ from service.db.counting import counted
 from service.errors import Fault, Invalid, NoSpace, RosterError
 from service.http.answers import Answer, header
 from service.http.auth.permissions import Permission
-from service.http.parameters import Parameters as Query
+from service.http.parameters import Parameters
 from service.http.problems import UnsupportedMedia
-from service.http.transfer.job import Job, Parameters, Watcher
+from service.http.transfer.job import Job, Options, Watcher
 from service.http.transfer.parser import CSV, NDJSON
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.spec import Import
@@ -33,7 +33,7 @@ FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}
 BINARY = "application/octet-stream"
 
 
-class ImportParameters(Parameters, frozen=True, kw_only=True):
+class ImportParameters(Options, frozen=True, kw_only=True):
     """How an import over HTTP goes."""
 
     format: (
@@ -45,7 +45,7 @@ class ImportParameters(Parameters, frozen=True, kw_only=True):
     ) = UNSET
 
 
-_QUERY = Query(ImportParameters)
+_QUERY = Parameters(ImportParameters)
 
 _encode = msgspec.json.Encoder().encode
 

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from service.app import Roster, create_app
 from service.http.transfer import time_slice
 from service.http.transfer.batching import batches
-from service.http.transfer.job import Job, Parameters
+from service.http.transfer.job import Job, Options
 from service.http.transfer.reports import MOST_ERRORS
-from service.http.transfer.spec import Import, Rows
+from service.http.transfer.spec import Import, RowMaker
 from service.records.transfer import IMPORT as RECORDS
 from service.settings import Settings
 from service.users.transfer import IMPORT as USERS
@@ -131,7 +131,7 @@ async def test_reads_no_more_of_a_file_that_is_wrong(roster: Roster) -> None:
             pieces += 1
             yield b",\n" * 1000
 
-    found = await Job(USERS, roster.database, "csv", Parameters()).run(file)
+    found = await Job(USERS, roster.database, "csv", Options()).run(file)
     assert (found.failed, found.stopped_at_line, len(found.errors)) == (10_000, 10_001, MOST_ERRORS)
     # Two errors a line were listed.
     assert found.errors_omitted == 9_500
@@ -160,11 +160,11 @@ async def test_a_wrong_line_is_no_more_work_than_a_good_one(
     shared_roster: Roster, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     # What is counted must not depend on the time that it takes.
-    monkeypatch.setattr(time_slice, "TURN_SECONDS", 1e9)
+    monkeypatch.setattr(time_slice, "SLICE_SECONDS", 1e9)
     declared, format, header, good, wrong = COSTLY[case]
     # Faults are only looked for while the report has room for them.
     filled = header + wrong.format(0) * MOST_ERRORS
-    rows = Rows(declared, shared_roster.database.writing.dialect)
+    rows = RowMaker(declared, shared_roster.database.writing.dialect)
     before = await _calls(declared, rows, format, filled)
     work = [
         await _calls(declared, rows, format, filled + "".join(line.format(n) for n in range(1000))) - before
@@ -173,7 +173,7 @@ async def test_a_wrong_line_is_no_more_work_than_a_good_one(
     assert work[1] <= work[0]
 
 
-async def _calls(declared: Import, rows: Rows, format: str, file: str) -> int:
+async def _calls(declared: Import, rows: RowMaker, format: str, file: str) -> int:
     """How many functions are called to read a file."""
     count = 0
 
@@ -217,7 +217,7 @@ async def test_others_have_their_turn_by_time(
     roster: Roster, monkeypatch: pytest.MonkeyPatch, mode: Any, file: str
 ) -> None:
     # When every turn is over at once, another task runs once for each line, or piece of blank ones.
-    monkeypatch.setattr(time_slice, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(time_slice, "SLICE_SECONDS", 0.0)
     taken, done = 0, False
 
     async def other() -> None:
@@ -230,7 +230,7 @@ async def test_others_have_their_turn_by_time(
         yield file.encode()
 
     task = asyncio.ensure_future(other())
-    await Job(USERS, roster.database, "csv", Parameters(mode=mode)).run(source)
+    await Job(USERS, roster.database, "csv", Options(mode=mode)).run(source)
     done = True
     await task
     assert taken >= min(file.count("\n"), len(file) // 8192)

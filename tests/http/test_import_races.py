@@ -14,7 +14,7 @@ from service.app import Roster, create_app
 from service.db.engine import Purpose, create_engine
 from service.http.transfer import batching
 from service.http.transfer.batching import BATCH_LINES
-from service.http.transfer.job import Job, Parameters, Watcher
+from service.http.transfer.job import Job, Options, Watcher
 from service.http.transfer.reports import Outcome, Report
 from service.settings import Settings
 from service.users.transfer import IMPORT
@@ -45,7 +45,7 @@ async def count(roster: Roster) -> int:
 
 async def run(roster: Roster, chunks: Chunks, watcher: Watcher | None = None, **parameters: Any) -> Report:
     """Import users from a stream of CSV."""
-    return await Job(IMPORT, roster.database, "csv", Parameters(**parameters), watcher).run(lambda: chunks)
+    return await Job(IMPORT, roster.database, "csv", Options(**parameters), watcher).run(lambda: chunks)
 
 
 class Settled(Watcher):
@@ -265,7 +265,7 @@ async def test_an_atomic_import_meets_a_rival_after_its_check(fresh_url: str) ->
             if rival.done:
                 await rival.task
 
-        job = Job(IMPORT, roster.database, "csv", Parameters(atomic=True), rival)
+        job = Job(IMPORT, roster.database, "csv", Options(atomic=True), rival)
         found = await job.run(chunks)
         assert (found.failed, [each.line for each in found.errors]) == (1, [2, 2])
         assert await count(roster) == 1

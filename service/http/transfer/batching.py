@@ -1,4 +1,4 @@
-"""A stream of bytes as batches of lines, each read while the one before is stored."""
+"""Reads a stream of bytes as batches of lines; the next batch is parsed while the current one is stored."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from service.db.clock import now
-from service.http.transfer.parser import Documents, Faulty, Line, documents
+from service.http.transfer.parser import BadLine, Line, Parser, parser_of
 from service.http.transfer.reports import Outcome
-from service.http.transfer.spec import Import, Rows
-from service.http.transfer.splitter import PIECE_BYTES, Block, Lines
-from service.http.transfer.time_slice import Turns
+from service.http.transfer.spec import Import, RowMaker
+from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
+from service.http.transfer.time_slice import TimeSlice
 
 BATCH_LINES = 1000
 BATCH_BYTES = 1_000_000
-# A slow sender's lines are stored at least this often.
+# A slow client's lines are stored at least this often.
 BATCH_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class Batch:
-    """Lines that are stored together; `outcome` tells of those that cannot be read."""
+    """Lines that one transaction stores; `outcome` counts the invalid ones."""
 
     lines: list[Line] = field(default_factory=list)
     outcome: Outcome = field(default_factory=Outcome)
     skipped: set[str] = field(default_factory=set)
-    # How many bytes of the file have been read, this batch's included.
+    # The bytes of the file that are read up to the end of this batch.
     position: int = 0
     begun: float = field(default_factory=monotonic)
     size: int = 0
@@ -40,15 +40,15 @@ class Batch:
 
 
 async def batches(
-    declared: Import, rows: Rows, format: str, source: AsyncIterator[bytes], max_errors: int
+    declared: Import, rows: RowMaker, format: str, source: AsyncIterator[bytes], max_errors: int
 ) -> AsyncGenerator[Batch, None]:
-    """Yield the batches of a file, up to the line that is the `max_errors`th to be unreadable.
+    """Yield the batches of a file, up to the `max_errors`th invalid line.
 
     Raises:
-        Invalid: the header of a CSV file is wrong; nothing was yielded then.
+        Invalid: the header of a CSV file is wrong; no batch was yielded.
     """
-    reader = documents(declared, rows, format)
-    batch, turns = Batch(), Turns()
+    reader = parser_of(declared, rows, format)
+    batch, time_slice = Batch(), TimeSlice()
     position = failures = 0
     async for size, found in _parts(source, reader):
         position += size
@@ -62,20 +62,20 @@ async def batches(
                 yield _close(batch, reader.skipped, position)
                 batch = Batch()
                 rows.stamp(now())
-            if turns.over:
-                await turns.end()
+            if time_slice.over:
+                await time_slice.end()
         if batch.due and (batch.lines or batch.outcome.failed):
             yield _close(batch, reader.skipped, position)
             batch = Batch()
             rows.stamp(now())
-        # Blank lines are found by none of the turns above.
-        if turns.over:
-            await turns.end()
+        # Blank lines do not enter the loop above.
+        if time_slice.over:
+            await time_slice.end()
     yield _close(batch, reader.skipped, position)
 
 
 async def ahead(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
-    """Yield the same batches, each next one being read meanwhile."""
+    """Yield the same batches; the next one is parsed while the caller works on the current one."""
     upcoming = asyncio.ensure_future(anext(batches, None))
     try:
         while (batch := await upcoming) is not None:
@@ -88,10 +88,10 @@ async def ahead(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, N
 
 
 async def _parts(
-    source: AsyncIterator[bytes], reader: Documents
-) -> AsyncGenerator[tuple[int, Iterator[Line | Faulty]], None]:
-    """Yield the size of each piece and its lines, which are read as they are asked for."""
-    lines = Lines()
+    source: AsyncIterator[bytes], reader: Parser
+) -> AsyncGenerator[tuple[int, Iterator[Line | BadLine]], None]:
+    """Yield the size of each piece and an iterator that parses its lines."""
+    lines = Splitter()
     async for chunk in source:
         for at in range(0, len(chunk), PIECE_BYTES):
             piece = chunk[at : at + PIECE_BYTES]
@@ -99,18 +99,18 @@ async def _parts(
     yield 0, _rest(lines, reader)
 
 
-def _read(blocks: Iterator[Block], reader: Documents) -> Iterator[Line | Faulty]:
+def _read(blocks: Iterator[Block], reader: Parser) -> Iterator[Line | BadLine]:
     for block in blocks:
         yield from reader.read(block)
 
 
-def _rest(lines: Lines, reader: Documents) -> Iterator[Line | Faulty]:
+def _rest(lines: Splitter, reader: Parser) -> Iterator[Line | BadLine]:
     yield from _read(lines.finish(), reader)
     yield from reader.finish()
 
 
-def _put(batch: Batch, line: Line | Faulty) -> bool:
-    """Put a line into the batch, and return whether it is unreadable."""
+def _put(batch: Batch, line: Line | BadLine) -> bool:
+    """Add a line to the batch; return whether the line is invalid."""
     if isinstance(line, Line):
         batch.lines.append(line)
         return False

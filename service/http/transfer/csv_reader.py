@@ -1,8 +1,8 @@
-"""CSV (RFC 4180) both ways: records that know the line they begin in, and rows written."""
+"""Reads CSV (RFC 4180) records with the number of the line in which each begins."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from service.http.transfer.splitter import LONGEST_LINE, TOO_LONG, Block
@@ -13,22 +13,22 @@ UNCLOSED = f"A quote is opened here and not closed within {LONGEST_LINE:,} chara
 
 
 class Record(NamedTuple):
-    """The cells of a record, or what keeps them from being read."""
+    """The cells of a record, or the fault that makes them unreadable."""
 
     line: int
     cells: list[str]
     fault: str | None = None
 
 
-class Records:
-    """Reads records out of blocks of lines; one that a block does not end is read with the next."""
+class CsvReader:
+    """Reads records from blocks of lines; a record that is cut by the end of a block is read with the next block."""
 
     def __init__(self) -> None:
         self._carried = ""
         self._carried_line = 0
-        # Some of the text, which may be carried on, could not be decoded.
+        # Whether some of the text, also of the carried text, is not UTF-8.
         self._dirty = False
-        # Inside a quoted field that is too long to be read, until a quote closes it.
+        # Inside a quoted field over LONGEST_LINE, until a quote closes it.
         self._skips = False
 
     def read(self, block: Block) -> Iterator[Record]:
@@ -38,7 +38,7 @@ class Records:
         try:
             text, dirty = block.text.decode(), False
         except UnicodeDecodeError:
-            # What cannot be decoded stays marked, so that only its own record fails.
+            # surrogateescape marks invalid bytes, so that only their record fails.
             text, dirty = block.text.decode(errors="surrogateescape"), True
         line = block.line
         if self._skips:
@@ -53,14 +53,14 @@ class Records:
         yield from self._plain(line, text) or self._records(line, text)
 
     def finish(self) -> Iterator[Record]:
-        """Yield the record that the end of the file cuts off."""
+        """Yield the record that the end of the file cuts."""
         if self._carried:
-            # Nothing more can complete it, so whatever is wrong is wrong for good.
+            # No more text can complete the record.
             yield Record(self._carried_line, [], _fault(self._carried))
             self._carried = ""
 
     def _plain(self, line: int, text: str) -> list[Record] | None:
-        """Return the records of text in which each is one line, as most are; `None` if it is not like that."""
+        """Return the records of text in which each record is one line, as in most files; else `None`."""
         reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
         try:
             rows = [*reader]
@@ -115,7 +115,7 @@ class Records:
 
 
 def _end_of_quote(text: str) -> int | None:
-    """Return where the line ends that closes a quote, if one does."""
+    """Return the end of the first line that closes the quote."""
     at = 0
     for each in io.StringIO(text, newline="\n"):
         at += len(each)
@@ -139,10 +139,3 @@ def _is_utf8(cells: list[str]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def write(rows: Iterable[Iterable[str | int | None]]) -> bytes:
-    """Return rows as lines of CSV; `None` is an empty cell."""
-    target = io.StringIO(newline="")
-    csv.writer(target).writerows(rows)
-    return target.getvalue().encode()

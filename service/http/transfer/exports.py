@@ -1,6 +1,8 @@
-"""Everything of one noun, page by page, as lines of NDJSON or CSV."""
+"""Exports a noun page by page as NDJSON or CSV."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,7 +11,6 @@ from msgspec import UNSET, UnsetType, inspect
 from service.db.listing import Listing
 from service.db.reader import Reader
 from service.http.pages import ListParameters
-from service.http.transfer import csv_reader
 from service.http.transfer.parser import CSV
 
 PAGE_ROWS = 1000
@@ -17,12 +18,12 @@ PAGE_ROWS = 1000
 Format = Annotated[Literal["ndjson", "csv"], msgspec.Meta(description="Default: the format that Accept asks for.")]
 
 _encoder = msgspec.json.Encoder()
-# How everything is exported is not asked for: by id, from the first to the last.
+# An export has no paging parameters: it holds every row, by id.
 _OF_LISTS = ("limit", "cursor", "sort")
 
 
 class Export:
-    """What an export of one noun shows: all of a listing, by id; its `parameters` but those of pages filter it."""
+    """An export of a listing, by id; the parameters of the list filter it, except those of paging."""
 
     def __init__(
         self,
@@ -51,14 +52,14 @@ class Export:
         self._cells = [(name, cell) for name, cell in zip(self._names, cells, strict=True) if cell is not None]
 
     async def pieces(self, reader: Reader, format: str, filters: msgspec.Struct | None = None) -> AsyncIterator[bytes]:
-        """Yield the file; each piece is read by one short statement, and no connection is held while it is sent.
+        """Yield the file; a short statement reads each piece, and no connection is held while the caller sends it.
 
         Raises:
             Unavailable: the database cannot answer now.
         """
         encode = self._csv if format == CSV else _encoder.encode_lines
-        # The header waits for the first rows: until then a failure can be told by the status.
-        header = csv_reader.write([self._names]) if format == CSV else b""
+        # The header waits for the first rows: until they are read, a failure can still set the status.
+        header = write_csv([self._names]) if format == CSV else b""
         wanted = {each.name: getattr(filters, each.name) for each in self._filters} if filters is not None else {}
         parameters = self._listed(limit=PAGE_ROWS, **wanted)
         while True:
@@ -74,11 +75,11 @@ class Export:
         for name, cell in self._cells:
             for row in rows:
                 row[name] = cell(row[name])
-        return csv_reader.write(row.values() for row in rows)
+        return write_csv(row.values() for row in rows)
 
 
 def _cell(kind: Any) -> Callable[[Any], str] | None:
-    """Return what writes a value as an import reads it, where `str` would not."""
+    """Return the function that formats a value as an import parses it; `None` where `str` does."""
     described = inspect.type_info(kind)
     described = described.type if isinstance(described, inspect.Metadata) else described
     if isinstance(described, inspect.BoolType):
@@ -86,3 +87,10 @@ def _cell(kind: Any) -> Callable[[Any], str] | None:
     if isinstance(described, inspect.ListType):
         return lambda value: _encoder.encode(value).decode()
     return None
+
+
+def write_csv(rows: Iterable[Iterable[str | int | None]]) -> bytes:
+    """Return rows as lines of CSV; `None` is an empty cell."""
+    target = io.StringIO(newline="")
+    csv.writer(target).writerows(rows)
+    return target.getvalue().encode()

@@ -1,4 +1,4 @@
-"""An import from its first byte to its report: batch by batch, or all of it or nothing."""
+"""Runs an import and returns its report: batch by batch, or atomically."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -12,10 +12,10 @@ from service.errors import Conflict
 from service.http.transfer.batching import ahead, batches
 from service.http.transfer.parser import CSV, Line
 from service.http.transfer.reports import Allowance, Mode, Outcome, Report
-from service.http.transfer.seen_keys import Ledger
-from service.http.transfer.spec import Import, Rows
+from service.http.transfer.seen_keys import SeenKeys
+from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.spool import Spool
-from service.http.transfer.writer import TRIES, Store
+from service.http.transfer.writer import ATTEMPTS, Writer
 
 Source = Callable[[], AsyncIterator[bytes]]
 _Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]
@@ -23,8 +23,8 @@ _Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]
 MAX_ERRORS = 10_000
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True):
-    """How an import goes."""
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of an import."""
 
     mode: Annotated[Mode, msgspec.Meta(description="upsert also updates existing rows.")] = "create"
     dry_run: Annotated[bool, msgspec.Meta(description="Store nothing, and report what would happen.")] = False
@@ -35,24 +35,24 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watcher:
-    """Hears how an import comes along."""
+    """Is called as an import proceeds; by default it does nothing."""
 
     def read(self, step: str, position: int, report: Report) -> None:
-        """`position` bytes are dealt with, in the step "import", or "check" before it if the import is atomic."""
+        """The first `position` bytes are done, in the step "import", or in the step "check" of an atomic import."""
 
     def settled(self, outcome: Outcome) -> None:
-        """These lines are stored or have failed; a dry run settles nothing."""
+        """These lines are stored or have failed; not called in a dry run."""
 
 
 class Job:
-    """One file for one noun; `check` is called before each batch is stored, and stops the import by raising."""
+    """The import of one file; `check` is called before each batch is stored, and may raise to stop the import."""
 
     def __init__(
         self,
         declared: Import,
         database: Database,
         format: str,
-        parameters: Parameters,
+        options: Options,
         watcher: Watcher | None = None,
         *,
         spool: Spool | None = None,
@@ -61,61 +61,61 @@ class Job:
         self._declared = declared
         self._database = database
         self._format = format
-        self._parameters = parameters
+        self._options = options
         self._watcher = watcher or Watcher()
         self._spool = spool or Spool()
         self._check = check
-        self._store = Store(declared, database, parameters.mode, blank=format == CSV)
+        self._writer = Writer(declared, database, options.mode, blank=format == CSV)
         self._begin()
 
     @property
     def stored(self) -> int:
-        """How many lines are stored by now, whatever becomes of the rest."""
-        if self._parameters.dry_run or self._parameters.atomic:
+        """The number of lines whose transaction is committed."""
+        if self._options.dry_run or self._options.atomic:
             return 0
         return self.report.created + self.report.updated
 
     async def run(self, source: Source) -> Report:
-        """Import the file and return the report; an atomic import that reports a failed line has stored nothing.
+        """Import the file and return the report; an atomic import with a failed line has stored nothing.
 
-        `source` yields the bytes of the file from the beginning; an atomic import calls it more than once.
+        `source` yields the bytes of the file from its beginning; an atomic import calls it twice or more.
 
         Raises:
             Invalid: the header of a CSV file is wrong; nothing was stored.
-            Conflict: an atomic import met the changes of others time and again; nothing was stored.
-            Unavailable: the database did not answer; `stored` tells how much had been stored before.
-            NoSpace: the disk of the spool directory is full; `stored` as before.
+            Conflict: concurrent writers stopped every attempt of an atomic import; nothing was stored.
+            Unavailable: the database did not answer; `stored` lines are committed.
+            NoSpace: the disk of the spool directory is full; `stored` lines are committed.
         """
         self._source = source
-        if self._parameters.dry_run:
+        if self._options.dry_run:
             await self._simulate("import")
-        elif self._parameters.atomic:
+        elif self._options.atomic:
             await self._all_or_nothing()
         else:
-            with Ledger(self._spool) as ledger:
+            with SeenKeys(self._spool) as seen_keys:
 
                 async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
-                    return await self._store.store(lines, ledger, allowance)
+                    return await self._writer.store(lines, seen_keys, allowance)
 
                 await self._each("import", settle, self._watcher.settled)
         return self.report
 
     async def _simulate(self, step: str) -> None:
         self._begin()
-        with Ledger(self._spool) as ledger:
-            await self._each(step, lambda lines, allowance: self._store.simulate(lines, ledger, allowance))
+        with SeenKeys(self._spool) as seen_keys:
+            await self._each(step, lambda lines, allowance: self._writer.simulate(lines, seen_keys, allowance))
 
     async def _all_or_nothing(self) -> None:
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             await self._simulate("check")
             if self.report.failed:
                 break
             try:
                 await self._database.units.run(self._whole, commit_if=lambda report: not report.failed)
             except Conflict:
-                # Another writer came between the check and the change.
+                # A concurrent writer committed between the check and the import.
                 self._begin()
-                if attempt == TRIES:
+                if attempt == ATTEMPTS:
                     raise
                 continue
             if not self.report.failed:
@@ -125,13 +125,13 @@ class Job:
     async def _whole(self, session: AsyncSession) -> Report:
         """Store the whole file in one session."""
         self._begin()
-        with Ledger(self._spool) as ledger:
+        with SeenKeys(self._spool) as seen_keys:
 
             async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
-                if self._parameters.mode == "create":
-                    return await self._store.insert(session, lines, allowance)
-                outcome = await self._store.apply(session, lines, ledger, allowance)
-                await ledger.write(outcome.keys)
+                if self._options.mode == "create":
+                    return await self._writer.insert(session, lines, allowance)
+                outcome = await self._writer.apply(session, lines, seen_keys, allowance)
+                await seen_keys.write(outcome.keys)
                 return outcome
 
             await self._each("import", settle)
@@ -144,8 +144,8 @@ class Job:
         settle: _Settle,
         settled: Callable[[Outcome], None] = lambda _outcome: None,
     ) -> None:
-        rows = Rows(self._declared, self._database.writing.dialect)
-        most = self._parameters.max_errors
+        rows = RowMaker(self._declared, self._database.writing.dialect)
+        most = self._options.max_errors
         upcoming = ahead(batches(self._declared, rows, self._format, self._source(), most))
         async with aclosing(upcoming) as ready:
             async for batch in ready:
@@ -163,5 +163,5 @@ class Job:
                     break
 
     def _begin(self) -> None:
-        mode, dry_run, atomic = self._parameters.mode, self._parameters.dry_run, self._parameters.atomic
+        mode, dry_run, atomic = self._options.mode, self._options.dry_run, self._options.atomic
         self.report = Report(mode=mode, dry_run=dry_run, atomic=atomic)

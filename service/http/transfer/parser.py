@@ -1,7 +1,7 @@
-"""Blocks of lines read as the structs of one noun, with everything that is wrong with a line."""
+"""Parses blocks of lines, CSV or NDJSON, into the structs of an import, with every fault of a line."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -10,9 +10,9 @@ from msgspec import UNSET, inspect
 
 from service.db.counting import counted
 from service.errors import Fault, Invalid, Malformed
-from service.http.transfer.csv_reader import NOT_UTF8, Record, Records
+from service.http.transfer.csv_reader import NOT_UTF8, CsvReader, Record
 from service.http.transfer.reports import MOST_ERRORS
-from service.http.transfer.spec import Import, Rows
+from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import TOO_LONG, Block
 from service.http.wire import MOST_FAULTS
 
@@ -23,84 +23,84 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 class Line(NamedTuple):
-    """A line that can be read: its number, what it says, and the row that it would make."""
+    """A valid line: its number, its struct, and the row to insert."""
 
     number: int
     value: msgspec.Struct
     row: list[Any]
 
 
-class Faulty(NamedTuple):
-    """A line that cannot be read; there are faults, which name it and its fields, while a report has room for them."""
+class BadLine(NamedTuple):
+    """An invalid line; its faults name the line and the fields, as long as the report has room for them."""
 
     number: int
     faults: Sequence[Fault] = ()
 
 
-class Documents(Protocol):
-    """Reads lines out of blocks."""
+class Parser(Protocol):
+    """Parses blocks of one file, in their order."""
 
-    # Fields of the file that are the service's own to give.
+    # Fields of the file that were ignored because the service generates them.
     skipped: set[str]
 
-    def read(self, block: Block) -> Iterator[Line | Faulty]: ...
+    def read(self, block: Block) -> Iterator[Line | BadLine]: ...
 
-    def finish(self) -> Iterator[Line | Faulty]: ...
-
-
-def documents(declared: Import, rows: Rows, format: str) -> Documents:
-    """Return what reads a file of this format, `CSV` or `NDJSON`."""
-    return CsvDocuments(declared, rows) if format == CSV else NdjsonDocuments(declared, rows)
+    def finish(self) -> Iterator[Line | BadLine]: ...
 
 
-class _Reading:
-    """What the readers of both formats share."""
+def parser_of(declared: Import, rows: RowMaker, format: str) -> Parser:
+    """Return the parser of a format, `CSV` or `NDJSON`."""
+    return CsvParser(declared, rows) if format == CSV else NdjsonParser(declared, rows)
 
-    def __init__(self, declared: Import, rows: Rows) -> None:
+
+class _LineParser:
+    """What the parsers of both formats share."""
+
+    def __init__(self, declared: Import, rows: RowMaker) -> None:
         self.skipped: set[str] = set()
         self._declared = declared
         self._rows = rows
-        # How many more faults a report has room for: past that, they are not looked for.
+        # How many more faults the report has room for; with none left, lines are not searched for faults.
         self._room = MOST_ERRORS
 
-    def _faulty(self, line: int, faults: Sequence[Fault]) -> Faulty:
+    def _bad(self, line: int, faults: Sequence[Fault]) -> BadLine:
         self._room -= len(faults)
-        return Faulty(line, faults)
+        return BadLine(line, faults)
 
-    def _wrong(self, line: int, detail: str) -> Faulty:
-        """Return a line that is wrong as a whole."""
-        return self._faulty(line, [Fault(line=line, detail=detail)]) if self._room > 0 else Faulty(line)
+    def _wrong(self, line: int, detail: str) -> BadLine:
+        """Return a line with a fault that concerns no single field."""
+        return self._bad(line, [Fault(line=line, detail=detail)]) if self._room > 0 else BadLine(line)
 
-    def _invalid(self, line: int, failure: Invalid) -> Faulty:
+    def _invalid(self, line: int, failure: Invalid) -> BadLine:
         faults = [Fault(line=line, field=_field(each), detail=each.detail) for each in failure.faults]
-        return self._faulty(line, faults) if faults else self._wrong(line, failure.detail)
+        return self._bad(line, faults) if faults else self._wrong(line, failure.detail)
 
-    def _checked(self, line: int, value: msgspec.Struct) -> Line | Faulty:
+    def _checked(self, line: int, value: msgspec.Struct) -> Line | BadLine:
         check = self._declared.check
         if check is not None and (faults := check(self._declared.sent(value))):
             return self._invalid(line, Invalid("", *faults))
         return Line(line, value, self._rows.row(value))
 
 
-class NdjsonDocuments(_Reading):
-    """One JSON object a line; blank lines are passed over."""
+class NdjsonParser(_LineParser):
+    """Parses one JSON object per line; blank lines are skipped."""
 
-    def __init__(self, declared: Import, rows: Rows) -> None:
+    def __init__(self, declared: Import, rows: RowMaker) -> None:
         super().__init__(declared, rows)
         self._unseen = set(declared.skipped)
 
-    def read(self, block: Block) -> Iterator[Line | Faulty]:
+    def read(self, block: Block) -> Iterator[Line | BadLine]:
         if block.text is None:
             yield self._wrong(block.line, TOO_LONG)
             return
         for line, text in enumerate(block.text.split(b"\n"), start=block.line):
             if text and not text.isspace():
-                yield self._document(line, text)
+                yield self._parse(line, text)
 
-    def finish(self) -> Iterator[Line | Faulty]:
+    def finish(self) -> Iterator[Line | BadLine]:
         return iter(())
 
-    def _document(self, line: int, text: bytes) -> Line | Faulty:
+    def _parse(self, line: int, text: bytes) -> Line | BadLine:
         try:
             value = self._declared.body.read(text, explain=self._room > 0)
         except Malformed as failure:
@@ -129,29 +129,29 @@ class _Column(NamedTuple):
     nullable: bool
 
 
-class CsvDocuments(_Reading):
-    """Records under a header that names the fields; an empty cell is null, or absent where null is no value."""
+class CsvParser(_LineParser):
+    """Parses records under a header of field names; an empty cell is null, or absent if the field cannot be null."""
 
-    def __init__(self, declared: Import, rows: Rows) -> None:
+    def __init__(self, declared: Import, rows: RowMaker) -> None:
         super().__init__(declared, rows)
-        self._records = Records()
+        self._records = CsvReader()
         self._columns: list[_Column] | None = None
         self._width = 0
 
-    def read(self, block: Block) -> Iterator[Line | Faulty]:
-        """Yield the documents of a block.
+    def read(self, block: Block) -> Iterator[Line | BadLine]:
+        """Yield the lines of a block.
 
         Raises:
-            Invalid: the header is wrong, so no line can be read.
+            Invalid: the header is wrong.
         """
-        yield from self._documents(self._records.read(block))
+        yield from self._parsed(self._records.read(block))
 
-    def finish(self) -> Iterator[Line | Faulty]:
-        yield from self._documents(self._records.finish())
+    def finish(self) -> Iterator[Line | BadLine]:
+        yield from self._parsed(self._records.finish())
         if self._columns is None:
             raise _bad_header([Fault(line=1, detail="The file is empty; its first line has to name the columns.")])
 
-    def _documents(self, records: Iterator[Record]) -> Iterator[Line | Faulty]:
+    def _parsed(self, records: Iterator[Record]) -> Iterator[Line | BadLine]:
         for line, cells, fault in records:
             if self._columns is None:
                 self._columns = self._header(line, cells, fault)
@@ -161,7 +161,7 @@ class CsvDocuments(_Reading):
                 cells_of_header = counted(self._width, "cell")
                 yield self._wrong(line, f"Expected {cells_of_header}, as in the header, got {len(cells)}.")
             else:
-                yield self._document(line, cells, self._columns)
+                yield self._parse(line, cells, self._columns)
 
     def _header(self, line: int, cells: list[str], fault: str | None) -> list[_Column]:
         if fault is not None:
@@ -186,7 +186,7 @@ class CsvDocuments(_Reading):
             _Column(at, name, *_reader(fields[name].type)) for at, name in enumerate(cells) if name not in self.skipped
         ]
 
-    def _document(self, line: int, cells: list[str], columns: list[_Column]) -> Line | Faulty:
+    def _parse(self, line: int, cells: list[str], columns: list[_Column]) -> Line | BadLine:
         found: dict[str, Any] = {}
         try:
             for at, name, read, nullable in columns:
@@ -196,13 +196,13 @@ class CsvDocuments(_Reading):
                     found[name] = None
             value = self._declared.body.convert(found, explain=self._room > 0)
         except ValueError:
-            return self._faulty(line, self._faults(line, cells, columns) if self._room > 0 else [])
+            return self._bad(line, self._faults(line, cells, columns) if self._room > 0 else [])
         except Invalid as failure:
             return self._invalid(line, failure)
         return self._checked(line, value)
 
     def _faults(self, line: int, cells: list[str], columns: list[_Column]) -> list[Fault]:
-        """Return all faults of a record in which some cells cannot be read."""
+        """Return all faults of a record that has invalid cells."""
         found: dict[str, Any] = {}
         unread: dict[str, str] = {}
         for at, name, read, nullable in columns:
@@ -227,7 +227,7 @@ def _bad_header(faults: list[Fault]) -> Invalid:
 
 
 def _reader(kind: Any) -> tuple[Callable[[str], Any] | None, bool]:
-    """Return what reads a cell of this type, `None` for text, and whether null is a value."""
+    """Return the function that parses a cell of this type, `None` for text, and whether the type allows null."""
     described = inspect.type_info(kind)
     kinds = [_plain(each) for each in (described.types if isinstance(described, inspect.UnionType) else [described])]
     reader = next((_READERS[type(each)] for each in kinds if type(each) in _READERS), None)
@@ -251,7 +251,7 @@ def _boolean(text: str) -> bool:
 
 
 def _list(text: str) -> Any:
-    """A JSON list, or texts with semicolons between them, for people who type."""
+    """A JSON list, or texts separated by semicolons, which are easier to type."""
     if not text.startswith("["):
         return text.split(";")
     try:
@@ -270,3 +270,8 @@ _READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
 def _field(fault: Fault) -> str | None:
     pointer = (fault.pointer or "").removeprefix("/")
     return pointer.replace("~1", "/").replace("~0", "~") or None
+
+
+def faults_of(line: Line, faults: Iterable[Fault]) -> list[Fault]:
+    """Return the faults with the number of the line and the names of its fields."""
+    return [Fault(line=line.number, field=each.field or _field(each), detail=each.detail) for each in faults]

@@ -1,4 +1,4 @@
-"""What became of the lines of an import."""
+"""The result of an import: counts, errors, and the limit on errors."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class Report(msgspec.Struct, kw_only=True):
     errors_omitted: Annotated[int, msgspec.Meta(description="Failed lines of which `errors` names none.")] = 0
 
     def add(self, outcome: "Outcome") -> None:
-        """Count one batch, the next of the file."""
+        """Add the outcome of the next batch."""
         self.created += outcome.created
         self.updated += outcome.updated
         self.unchanged += outcome.unchanged
@@ -65,19 +65,19 @@ class Report(msgspec.Struct, kw_only=True):
         self.errors_omitted += outcome.failed - len({each.line for each in listed})
 
     def outcome(self) -> "Outcome":
-        """Return the counts; an atomic import with a failed line has made none of the rest."""
+        """Return the counts; an atomic import with a failed line has stored no other."""
         if self.atomic and self.failed:
             return Outcome(failed=self.failed)
         return Outcome(created=self.created, updated=self.updated, unchanged=self.unchanged, failed=self.failed)
 
     def faults(self) -> list[Fault]:
-        """Return the errors as those of a problem document."""
+        """Return the errors in the form of a problem document."""
         return [Fault(line=each.line, field=each.field, detail=each.detail) for each in self.errors]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of some lines; `keys` are those by which the file has spoken of rows, `False` for one set free."""
+    """The result of some lines; `keys` are the keys that their rows took (`True`) or gave up (`False`)."""
 
     created: int = 0
     updated: int = 0
@@ -104,7 +104,7 @@ class Outcome:
         self.keys |= other.keys
 
     def stop_after(self, failures: int) -> int | None:
-        """Forget the failures after so many, and return the line of the last one kept; `None` if there are fewer."""
+        """Drop the failures after so many; return the line of the last one kept, `None` if there are fewer."""
         if self.failed < failures:
             return None
         self.failed_lines = sorted(self.failed_lines)[:failures]
@@ -115,15 +115,15 @@ class Outcome:
 
 
 class Allowance(NamedTuple):
-    """How many lines of a batch may fail, and which could not even be read."""
+    """How many lines of a batch may fail, and the numbers of the invalid ones."""
 
     failures: int
-    unreadable: Sequence[int]
+    invalid: Sequence[int]
 
     def is_spent(self, failed: int, line: int) -> bool:
-        """Return whether the last allowed failure stands before `line`, `failed` readable lines having failed there."""
-        return failed + bisect_left(self.unreadable, line) >= self.failures
+        """Return whether the last permitted failure is before `line`, where `failed` valid lines have failed."""
+        return failed + bisect_left(self.invalid, line) >= self.failures
 
     def after(self, failed: int) -> "Allowance":
-        """Return what is left once so many readable lines have failed."""
-        return Allowance(self.failures - failed, self.unreadable)
+        """Return the allowance after so many valid lines have failed."""
+        return Allowance(self.failures - failed, self.invalid)

@@ -1,4 +1,4 @@
-"""The keys of which a file has spoken so far, on disk, however many they are."""
+"""The unique keys of the lines read so far, in a temporary SQLite database of any size."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -8,16 +8,16 @@ from typing import Self
 
 import msgspec
 
-from service.http.transfer.spool import Spool, in_thread, told
+from service.http.transfer.spool import Spool, in_thread, spool_errors
 
-# No more of it is held in memory, however many keys there are.
+# The part of the database that is held in memory.
 _CACHE_KIB = 16 * 1024
-# Two keys in 2**48 share a digest; short keys of one length keep the tree small.
+# Two of 2**48 keys are expected to share a digest; short keys keep the B-tree small.
 _DIGEST_BYTES = 12
 
 
-class Ledger:
-    """Remembers for each key whether the file gave it to a row or set it free; gone when it is left."""
+class SeenKeys:
+    """Stores for each key whether a row of the file has it (True) or gave it up (False), until the context is left."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -38,23 +38,23 @@ class Ledger:
         self._stack.close()
 
     async def read(self, keys: Iterable[str]) -> dict[str, bool]:
-        """Return what is known of these keys.
+        """Return the stored state of these keys; keys that no line had are missing.
 
         Raises:
             NoSpace: the disk is full.
         """
-        with told():
+        with spool_errors():
             return await in_thread(self._read, [*keys])
 
     async def write(self, keys: Mapping[str, bool]) -> None:
-        """Remember these keys as they are now; raises as `read`."""
+        """Store the state of these keys; raises as `read`."""
         if keys:
-            with told():
+            with spool_errors():
                 await in_thread(self._write, keys)
 
     def _read(self, keys: list[str]) -> dict[str, bool]:
         digests = {_digest(key): key for key in keys}
-        # In the order of the tree, neighbours are found on one page.
+        # Sorted as in the B-tree: neighbours are on one page.
         wanted = msgspec.json.encode(sorted(digests)).decode()
         rows = self._database.execute(
             "SELECT digest, held FROM keys WHERE digest IN (SELECT value FROM json_each(?))", (wanted,)

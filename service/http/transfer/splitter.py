@@ -1,11 +1,11 @@
-"""Whole lines of a stream of bytes, numbered, in memory that stays the same however long the stream is."""
+"""Splits a stream of bytes into blocks of whole, numbered lines, in constant memory."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# The csv module takes a field of 128 KiB; twice this and one piece are less.
+# csv.field_size_limit is 128 KiB; two lines of this length and one piece are shorter.
 LONGEST_LINE = 56 * 1024
-# A piece is read without a pause: some milliseconds when it holds nothing but line feeds.
+# A piece is parsed without yielding to the event loop: milliseconds, if it holds only line feeds.
 PIECE_BYTES = 8 * 1024
 TOO_LONG = f"The line is longer than {LONGEST_LINE:,} bytes."
 
@@ -13,15 +13,15 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Block(NamedTuple):
-    """Some whole lines, the first of them numbered; `text` is `None` for one that is too long to be read."""
+    """Whole lines, with the number of the first; `text` is `None` for a line over `LONGEST_LINE`."""
 
     line: int
     text: bytes | None
-    # Whether what was not read leaves a quote open.
+    # Whether the text that was left out ends inside a quoted field.
     quoted: bool = False
 
 
-class Lines:
+class Splitter:
     """Cuts pieces of at most `PIECE_BYTES` into blocks of whole lines."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Lines:
         self._quotes = 0
 
     def cut(self, piece: bytes) -> Iterator[Block]:
-        """Yield the lines that this piece ends."""
+        """Yield the lines that are complete with this piece."""
         data = self._rest + piece
         first = data.find(b"\n") + 1
         if not first:
@@ -48,7 +48,7 @@ class Lines:
         self._keep(data[end:])
 
     def finish(self) -> Iterator[Block]:
-        """Yield the last line if it ends without a line feed."""
+        """Yield the last line if no line feed ends it."""
         if self._long:
             yield self._ended()
         elif self._rest:

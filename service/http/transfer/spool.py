@@ -1,4 +1,4 @@
-"""Files read without blocking the event loop, and temporary files in a folder that can be set."""
+"""Reads files without blocking the event loop, and keeps temporary files in the spool directory."""
 
 import asyncio
 import errno
@@ -17,18 +17,18 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 256 * 1024
 
-# A file-size limit or a quota is a full disk to the caller.
+# EFBIG and EDQUOT: to the caller a file-size limit or a quota is a full disk.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
-    """Run the work in a thread, which has ended when this returns, also if the caller is cancelled."""
-    # Else the caller closes the file or database under the thread, which ends the process by SIGSEGV.
+    """Run the work in a thread; it has ended when this returns, even if the caller is cancelled."""
+    # A caller that closed a file or database in use by the thread would end the process by SIGSEGV.
     return await to_its_end(asyncio.to_thread(work, *arguments))
 
 
 async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """Yield the bytes of a file from its beginning, or from where it stands if it has none to go back to."""
+    """Yield the bytes of a file from its beginning, or from its current position if the file is not seekable."""
     if file.seekable():
         file.seek(0)
     while chunk := await in_thread(file.read, CHUNK_BYTES):
@@ -36,19 +36,19 @@ async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 
 class Spool:
-    """A folder for temporary files, which have no name: they are gone when they are closed, or the process is killed.
+    """A folder for unnamed temporary files, which the system removes when they are closed or the process is killed.
 
-    Without `directory` it is the system's folder for temporary files.
+    The default is the system's folder for temporary files.
     """
 
     def __init__(self, directory: str = "") -> None:
         self._directory = directory
 
     def check(self) -> None:
-        """Return if a file can be made in the folder.
+        """Return if a file can be created in the folder.
 
         Raises:
-            Misconfigured: the folder is not there or is not writable.
+            Misconfigured: the folder does not exist or is not writable.
         """
         try:
             tempfile.TemporaryFile(dir=self._directory or None).close()
@@ -59,7 +59,7 @@ class Spool:
 
     @asynccontextmanager
     async def hold(self, source: AsyncIterator[bytes]) -> AsyncIterator[Callable[[], AsyncIterator[bytes]]]:
-        """Keep a stream in a temporary file, and give what yields it from the beginning, as often as it is called.
+        """Copy a stream to a temporary file; give a function whose every call yields the file from its beginning.
 
         Raises:
             NoSpace: the disk is full.
@@ -67,18 +67,18 @@ class Spool:
         """
         with self._file() as file:
             async for chunk in source:
-                with told():
+                with spool_errors():
                     await in_thread(_write, file, chunk)
-            yield lambda: _told_chunks(file)
+            yield lambda: _chunks(file)
 
     @contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:
-        """An empty SQLite database in autocommit mode, which any thread may use."""
-        with told():
+        """An empty SQLite database in autocommit mode, usable from any thread."""
+        with spool_errors():
             handle, path = tempfile.mkstemp(dir=self._directory or None)
             os.close(handle)
             try:
-                # SQLite opens the file here, so the name may go at once.
+                # SQLite has the file open from here on, so its name can be removed.
                 database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             finally:
                 Path(path).unlink()
@@ -89,9 +89,9 @@ class Spool:
 
     @contextmanager
     def _file(self) -> Iterator[IO[bytes]]:
-        with told():
-            # Unbuffered: every byte is on its way to the disk when a write returns, and close writes none.
-            file = tempfile.TemporaryFile(  # noqa: SIM115 - entered below, where an error is not about the folder
+        with spool_errors():
+            # Unbuffered: every byte is written when a write returns, and close writes none.
+            file = tempfile.TemporaryFile(  # noqa: SIM115 - entered below, outside of spool_errors
                 dir=self._directory or None, buffering=0
             )
         with file:
@@ -99,8 +99,8 @@ class Spool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Raise what the caller is told when a temporary file fails."""
+def spool_errors() -> Iterator[None]:
+    """Raise NoSpace or Unavailable where a temporary file fails."""
     try:
         yield
     except OSError as failure:
@@ -121,7 +121,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-async def _told_chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with told():
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with spool_errors():
         async for chunk in chunks(file):
             yield chunk

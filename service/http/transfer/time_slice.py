@@ -1,15 +1,15 @@
-"""Yields the event loop during long work, by time."""
+"""Yields to the event loop during long computations."""
 
 import asyncio
 from time import monotonic
 
-TURN_SECONDS = 0.001
+SLICE_SECONDS = 0.001
 
 
-class Turns:
-    """Lets other tasks run once this one has worked for `TURN_SECONDS`.
+class TimeSlice:
+    """Lets other tasks run each time this one has computed for `SLICE_SECONDS`.
 
-    Ask `over` often, for it is cheap, and await `end` when it is true.
+    Check `over`, which is cheap, often; await `end` when it is true.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Turns:
 
     @property
     def over(self) -> bool:
-        return monotonic() - self._begun >= TURN_SECONDS
+        return monotonic() - self._begun >= SLICE_SECONDS
 
     async def end(self) -> None:
         """Let every task that is ready run once."""

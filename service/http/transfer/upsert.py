@@ -1,72 +1,75 @@
-"""What a batch would change, found line by line against what is stored and what the file said before."""
+"""The rows that a batch inserts and updates, from its lines, the stored rows and the lines before."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import bulk
 from service.db.clock import now
 from service.db.folding import fold
 from service.errors import Fault
-from service.http.transfer.parser import Line
+from service.http.transfer.parser import Line, faults_of
+from service.http.transfer.references import resolve
 from service.http.transfer.reports import Allowance, Mode, Outcome
-from service.http.transfer.seen_keys import Ledger
-from service.http.transfer.spec import Import, Key, Reference
-from service.http.transfer.time_slice import Turns
+from service.http.transfer.seen_keys import SeenKeys
+from service.http.transfer.spec import Import, UniqueKey
+from service.http.transfer.time_slice import TimeSlice
 
-_Held = tuple[int, tuple[Any, ...]]
+# The position of a unique key in `Import.keys`, and the values of a row.
+_KeyValue = tuple[int, tuple[Any, ...]]
 
 
-class Stored:
-    """A row that is there, or will be; `spoken` when a line of this file made it or told of it."""
+class Row:
+    """A row that is stored or will be; `seen` if an earlier line of the file created or matched it."""
 
-    __slots__ = ("spoken", "values")
+    __slots__ = ("seen", "values")
 
-    def __init__(self, values: Mapping[str, Any], *, spoken: bool) -> None:
+    def __init__(self, values: Mapping[str, Any], *, seen: bool) -> None:
         self.values = values
-        self.spoken = spoken
+        self.seen = seen
 
 
-class Plan:
-    """Rows to insert and rows to change; `outcome` tells what that would come to.
+class Upsert:
+    """Rows to insert and rows to update, and the `outcome` of both.
 
-    `ledger` knows what the file said before this batch. In a `simulated` run the database does not know it, so the
-    ledger tells, too, which keys were taken and set free.
+    `seen_keys` holds the keys of earlier batches. In a `simulated` run the database lacks those batches, so the keys
+    that they took and gave up come from `seen_keys` too.
     """
 
-    def __init__(self, declared: Import, mode: Mode, *, blank: bool, ledger: Ledger | None, simulated: bool) -> None:
+    def __init__(
+        self, declared: Import, mode: Mode, *, blank: bool, seen_keys: SeenKeys | None, simulated: bool
+    ) -> None:
         self.inserts: list[list[Any]] = []
-        self.changes: list[dict[str, Any]] = []
+        self.updates: list[dict[str, Any]] = []
         self.outcome = Outcome()
         self._declared = declared
         self._mode = mode
         self._blank = blank
-        self._ledger = ledger
+        self._seen_keys = seen_keys
         self._simulated = simulated
         self._moment = now()
-        self._turns = Turns()
-        self._owners: dict[_Held, Stored] = {}
+        self._time_slice = TimeSlice()
+        self._owners: dict[_KeyValue, Row] = {}
         self._places = {name: at for at, name in enumerate(declared.columns)}
 
     async def make(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> None:
-        """Decide about each line, in their order, until the allowance is spent."""
+        """Add each line in order, until the allowance is spent."""
         missing = await resolve(session, self._declared, lines, verify=True)
-        await self._look_up(session, lines)
+        await self._find_existing(session, lines)
         take = self._upsert if self._mode == "upsert" else self._create
         for line in lines:
             if allowance.is_spent(self.outcome.failed, line.number):
                 break
-            if self._turns.over:
-                await self._turns.end()
+            if self._time_slice.over:
+                await self._time_slice.end()
             take(line, missing.get(line.number, []))
 
-    async def _look_up(self, session: AsyncSession, lines: Sequence[Line]) -> None:
+    async def _find_existing(self, session: AsyncSession, lines: Sequence[Line]) -> None:
         declared = self._declared
         seen: set[tuple[Any, ...]] = set()
-        asked: list[_Held] = []
+        asked: list[_KeyValue] = []
         for at, key in enumerate(declared.keys):
             held = dict.fromkeys(each for line in lines if (each := self._held(key, line)) is not None)
             asked += [(at, each) for each in held]
@@ -75,16 +78,16 @@ class Plan:
                 id = tuple(values[name] for name in declared.identity)
                 if id not in seen:
                     seen.add(id)
-                    self._take(Stored(dict(values), spoken=False))
-        if self._ledger is not None:
-            await self._recall(self._ledger, asked)
+                    self._take(Row(dict(values), seen=False))
+        if self._seen_keys is not None:
+            await self._recall(self._seen_keys, asked)
 
-    async def _recall(self, ledger: Ledger, asked: Iterable[_Held]) -> None:
-        """Let what the file said before prevail over what is stored."""
+    async def _recall(self, seen_keys: SeenKeys, asked: Iterable[_KeyValue]) -> None:
+        """Apply the keys of earlier batches over the stored ones."""
         names = {_entry(held): held for held in asked}
-        for entry, held in (await ledger.read(names)).items():
+        for entry, held in (await seen_keys.read(names)).items():
             if held:
-                self._owners[names[entry]] = Stored({}, spoken=True)
+                self._owners[names[entry]] = Row({}, seen=True)
             elif self._simulated:
                 self._owners.pop(names[entry], None)
 
@@ -97,7 +100,7 @@ class Plan:
             return
         self.inserts.append(line.row)
         self.outcome.created += 1
-        owner = Stored({}, spoken=True)
+        owner = Row({}, seen=True)
         for each in keys:
             self._hold(each, owner)
 
@@ -111,149 +114,82 @@ class Plan:
                 missing = [Fault(field=field, detail="mode=upsert requires this field, which identifies the row.")]
             self._fail(line, missing)
             return
-        stored = self._owners.get((self._declared.keys.index(key), held))
-        if stored is None:
+        row = self._owners.get((self._declared.keys.index(key), held))
+        if row is None:
             self._create(line, missing)
-        elif stored.spoken:
+        elif row.seen:
             self._fail(line, [*missing, Fault(field=key.field, detail=f"An earlier line has this {key.field}.")])
         else:
-            self._change(line, stored, missing)
+            self._change(line, row, missing)
 
-    def _change(self, line: Line, stored: Stored, missing: list[Fault]) -> None:
+    def _change(self, line: Line, row: Row, missing: list[Fault]) -> None:
         declared = self._declared
         changed = {
             name: value
             for name, value in declared.sent(line.value).items()
-            if name not in declared.identity and self._differs(stored.values[name], value)
+            if name not in declared.identity and self._differs(row.values[name], value)
         }
         changed |= {
             name: fold(changed[source]) for name, at in declared.folds if (source := declared.names[at]) in changed
         }
-        merged = {**stored.values, **changed}
-        faults = [*missing, *self._taken(stored, changed, merged)]
+        merged = {**row.values, **changed}
+        faults = [*missing, *self._taken(row, changed, merged)]
         if changed and declared.check is not None:
             faults += declared.check(merged)
         if faults:
             self._fail(line, faults)
             return
         if changed:
-            self._free(stored, changed)
-            merged |= {"version": stored.values["version"] + 1, "updated_at": self._moment}
-            self.changes.append(merged)
+            self._free(row, changed)
+            merged |= {"version": row.values["version"] + 1, "updated_at": self._moment}
+            self.updates.append(merged)
             self.outcome.updated += 1
         else:
             self.outcome.unchanged += 1
-        stored.values, stored.spoken = merged, True
-        self._take(stored)
+        row.values, row.seen = merged, True
+        self._take(row)
 
-    def _taken(self, stored: Stored, changed: Mapping[str, Any], merged: Mapping[str, Any]) -> list[Fault]:
-        """Return what is wrong with the keys that would change: another row has them."""
+    def _taken(self, row: Row, changed: Mapping[str, Any], merged: Mapping[str, Any]) -> list[Fault]:
+        """Return a fault for each changed key that another row has."""
         faults = []
         for at, key in enumerate(self._declared.keys):
             if not changed.keys().isdisjoint(key.names) and (held := key.of(merged)) is not None:
                 owner = self._owners.get((at, held))
-                if owner is not None and owner is not stored:
+                if owner is not None and owner is not row:
                     faults.append(Fault(field=key.field, detail=key.taken))
         return faults
 
-    def _free(self, stored: Stored, changed: Mapping[str, Any]) -> None:
+    def _free(self, row: Row, changed: Mapping[str, Any]) -> None:
         for at, key in enumerate(self._declared.keys):
-            held = key.of(stored.values)
+            held = key.of(row.values)
             if held is not None and not changed.keys().isdisjoint(key.names):
                 self._owners.pop((at, held), None)
                 if self._simulated:
                     self.outcome.keys[_entry((at, held))] = False
 
-    def _take(self, stored: Stored) -> None:
+    def _take(self, row: Row) -> None:
         for at, key in enumerate(self._declared.keys):
-            if (held := key.of(stored.values)) is not None:
-                self._hold((at, held), stored)
+            if (held := key.of(row.values)) is not None:
+                self._hold((at, held), row)
 
-    def _hold(self, held: _Held, stored: Stored) -> None:
-        self._owners[held] = stored
-        if stored.spoken and self._ledger is not None:
+    def _hold(self, held: _KeyValue, row: Row) -> None:
+        self._owners[held] = row
+        if row.seen and self._seen_keys is not None:
             self.outcome.keys[_entry(held)] = True
 
-    def _held(self, key: Key, line: Line) -> tuple[Any, ...] | None:
-        """Return what the line holds of a key; the columns of keys look the same to every driver."""
+    def _held(self, key: UniqueKey, line: Line) -> tuple[Any, ...] | None:
+        """Return the line's values of a key; every driver takes key columns in the same form."""
         found = tuple([line.row[self._places[name]] for name in key.names])
         return None if None in found else found
 
     def _differs(self, old: object, new: object) -> bool:
-        # CSV has one way to write an empty text and none at all.
+        # CSV writes NULL and the empty text alike.
         return new != old and not (self._blank and new is None and old == "")
 
     def _fail(self, line: Line, faults: Iterable[Fault]) -> None:
-        self.outcome.fail(line.number, on(line, faults))
+        self.outcome.fail(line.number, faults_of(line, faults))
 
 
-def on(line: Line, faults: Iterable[Fault]) -> list[Fault]:
-    return [
-        Fault(line=line.number, field=each.field or (each.pointer or "").removeprefix("/") or None, detail=each.detail)
-        for each in faults
-    ]
-
-
-def _entry(held: _Held) -> str:
+def _entry(held: _KeyValue) -> str:
     at, values = held
     return msgspec.json.encode([at, *values]).decode()
-
-
-async def resolve(
-    session: AsyncSession, declared: Import, lines: Sequence[Line], *, verify: bool
-) -> dict[int, list[Fault]]:
-    """Put ids into rows whose lines name others by external ids, and return what is missing, by line.
-
-    `verify` looks for the rows that are named by their ids, too.
-    """
-    missing: dict[int, list[Fault]] = {}
-    for reference in declared.references:
-        at = declared.columns.index(reference.column.name)
-        external = await _externals(session, reference, lines)
-        named = {id for line in lines if (id := line.row[at]) is not None} if verify else set()
-        found = await _ids(session, reference, named)
-        for line in lines:
-            fault = _refer(reference, line, at, external, found if verify else None)
-            if fault is not None:
-                missing.setdefault(line.number, []).append(fault)
-    return missing
-
-
-async def _externals(session: AsyncSession, reference: Reference, lines: Sequence[Line]) -> dict[str, int]:
-    if reference.external is None:
-        return {}
-    named = {text for line in lines if (text := _text(line, reference.external)) is not None}
-    if not named:
-        return {}
-    columns = [reference.target.c.id, reference.target.c.external_id]
-    rows = await bulk.find(session, columns, columns[1:], [(text,) for text in named])
-    return {row["external_id"]: row["id"] for row in rows}
-
-
-async def _ids(session: AsyncSession, reference: Reference, named: set[Any]) -> set[int]:
-    if not named:
-        return set()
-    columns = [reference.target.c.id]
-    return {row["id"] for row in await bulk.find(session, columns, columns, [(id,) for id in named])}
-
-
-def _refer(
-    reference: Reference, line: Line, at: int, external: Mapping[str, int], found: set[int] | None
-) -> Fault | None:
-    name = reference.column.name
-    text = None if reference.external is None else _text(line, reference.external)
-    if text is not None:
-        line.row[at] = external.get(text)
-        if line.row[at] is None:
-            return Fault(field=reference.external, detail=reference.missing.replace("this id", "this external_id"))
-    elif line.row[at] is None:
-        if not reference.column.nullable:
-            return Fault(field=name, detail=f"{name} or {reference.external} is required.")
-    elif found is not None and line.row[at] not in found:
-        return Fault(field=name, detail=reference.missing)
-    return None
-
-
-def _text(line: Line, field: str) -> str | None:
-    text = getattr(line.value, field)
-    return None if text is UNSET else text

@@ -1,4 +1,4 @@
-"""How a batch is stored, or looked at: at once where nothing is in its way, and with care where something is."""
+"""Stores or simulates a batch: by a plain insert, or after a look-up of existing rows."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import bulk
 from service.db.database import Database
 from service.errors import Conflict, Fault
-from service.http.transfer.parser import Line
+from service.http.transfer.parser import Line, faults_of
+from service.http.transfer.references import resolve
 from service.http.transfer.reports import Allowance, Mode, Outcome
-from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spec import Import
-from service.http.transfer.upsert import Plan, on, resolve
+from service.http.transfer.upsert import Upsert
 
-# Another writer may come between the look and the change this often before lines are stored in smaller parts.
-TRIES = 3
+# After so many conflicts with other writers the lines are stored in halves.
+ATTEMPTS = 3
 
 
-class Store:
-    """Stores lines of one file, which `blank` tells to be unable to write an empty text."""
+class Writer:
+    """Stores lines of one file; with `blank`, its format writes NULL and the empty text alike."""
 
     def __init__(self, declared: Import, database: Database, mode: Mode, *, blank: bool) -> None:
         self._declared = declared
@@ -26,31 +27,33 @@ class Store:
         self._mode = mode
         self._blank = blank
 
-    async def store(self, lines: Sequence[Line], ledger: Ledger, allowance: Allowance) -> Outcome:
-        """Store lines in a transaction of their own; a line that cannot be stored keeps no other from it.
+    async def store(self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance) -> Outcome:
+        """Store lines in a transaction; a line that fails does not keep the others from being stored.
 
-        Lines after the last failure that `allowance` has room for are not stored.
+        Lines after the last failure that `allowance` permits are not stored.
         """
         if self._mode == "create":
-            # Most files are new to the last line: no look before the leap.
+            # Most files hold new rows alone: insert them without a look-up.
             try:
                 return await self._database.units.run(lambda session: self.insert(session, lines, allowance))
             except Conflict:
                 pass
-        return await self._store_with_care(lines, ledger, allowance, tries=TRIES)
+        return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS)
 
-    async def _store_with_care(
-        self, lines: Sequence[Line], ledger: Ledger, allowance: Allowance, *, tries: int
+    async def _store_checked(
+        self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, *, attempts: int
     ) -> Outcome:
-        """Store lines after a look at what is there; those that conflict all the same are found by halving."""
+        """Store lines after a look-up; lines that conflict with concurrent writers are found by bisection."""
         outcome = Outcome()
-        for _ in range(tries):
+        for _ in range(attempts):
             try:
-                stored = await self._database.units.run(lambda session: self.apply(session, lines, ledger, allowance))
+                stored = await self._database.units.run(
+                    lambda session: self.apply(session, lines, seen_keys, allowance)
+                )
             except Conflict as conflict:
                 fault = Fault(line=lines[0].number, field=conflict.field, detail=conflict.detail)
             else:
-                await ledger.write(stored.keys)
+                await seen_keys.write(stored.keys)
                 return stored
         if len(lines) == 1:
             outcome.fail(lines[0].number, [fault])
@@ -60,14 +63,11 @@ class Store:
             left = allowance.after(outcome.failed)
             if left.is_spent(0, part[0].number):
                 break
-            outcome.add(await self._store_with_care(part, ledger, left, tries=1))
+            outcome.add(await self._store_checked(part, seen_keys, left, attempts=1))
         return outcome
 
     async def insert(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> Outcome:
-        """Insert lines as if nothing could be in their way.
-
-        Raises what the driver raises when something is.
-        """
+        """Insert lines without a look-up of existing rows; raise the driver's error if a key is taken."""
         outcome = Outcome()
         missing = await resolve(session, self._declared, lines, verify=False)
         rows = []
@@ -75,7 +75,7 @@ class Store:
             if allowance.is_spent(outcome.failed, line.number):
                 break
             if faults := missing.get(line.number):
-                outcome.fail(line.number, on(line, faults))
+                outcome.fail(line.number, faults_of(line, faults))
             else:
                 rows.append(line.row)
         if rows:
@@ -84,30 +84,33 @@ class Store:
         return outcome
 
     async def apply(
-        self, session: AsyncSession, lines: Sequence[Line], ledger: Ledger, allowance: Allowance
+        self, session: AsyncSession, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance
     ) -> Outcome:
-        """Insert and change what a look at the database says is to be; raises as `insert`."""
-        plan = Plan(self._declared, self._mode, blank=self._blank, ledger=self._remembered(ledger), simulated=False)
-        await plan.make(session, lines, allowance)
-        # An insert may need a key that a change sets free; never the other way round.
-        if plan.changes:
-            await bulk.update_many(session, self._declared.table, plan.changes)
-        if plan.inserts:
-            await bulk.insert_many(session, self._declared.table, self._declared.columns, plan.inserts)
-        return plan.outcome
+        """Insert and update rows after a look-up; raises as `insert`."""
+        upsert = self._upsert(self._needed(seen_keys), simulated=False)
+        await upsert.make(session, lines, allowance)
+        # An insert may need a key that an update gives up, never the reverse.
+        if upsert.updates:
+            await bulk.update_many(session, self._declared.table, upsert.updates)
+        if upsert.inserts:
+            await bulk.insert_many(session, self._declared.table, self._declared.columns, upsert.inserts)
+        return upsert.outcome
 
-    async def simulate(self, lines: Sequence[Line], ledger: Ledger, allowance: Allowance) -> Outcome:
-        """Return what `store` would, without storing or locking anything; `ledger` stands for what is not stored."""
+    async def simulate(self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance) -> Outcome:
+        """Return what `store` would, without storing or locking; `seen_keys` stands in for the batches before."""
 
         async def work(session: AsyncSession) -> Outcome:
-            plan = Plan(self._declared, self._mode, blank=self._blank, ledger=ledger, simulated=True)
-            await plan.make(session, lines, allowance)
-            return plan.outcome
+            upsert = self._upsert(seen_keys, simulated=True)
+            await upsert.make(session, lines, allowance)
+            return upsert.outcome
 
         outcome = await self._database.lookups.run(work, commit_if=lambda _outcome: False)
-        await ledger.write(outcome.keys)
+        await seen_keys.write(outcome.keys)
         return outcome
 
-    def _remembered(self, ledger: Ledger) -> Ledger | None:
-        # What mode=create has made is there to be found; an upsert could not tell it from what was there before.
-        return ledger if self._mode == "upsert" else None
+    def _upsert(self, seen_keys: SeenKeys | None, *, simulated: bool) -> Upsert:
+        return Upsert(self._declared, self._mode, blank=self._blank, seen_keys=seen_keys, simulated=simulated)
+
+    def _needed(self, seen_keys: SeenKeys) -> SeenKeys | None:
+        # mode=create finds rows of earlier batches in the database; an upsert must know that this file stored them.
+        return seen_keys if self._mode == "upsert" else None

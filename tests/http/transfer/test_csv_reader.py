@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from service.http.transfer import csv_reader
 from service.http.transfer.csv_reader import NEVER_CLOSED, UNCLOSED
-from service.http.transfer.splitter import PIECE_BYTES, TOO_LONG, Lines
+from service.http.transfer.exports import write_csv
+from service.http.transfer.splitter import PIECE_BYTES, TOO_LONG, Splitter
 
 CELLS = st.text(alphabet=st.sampled_from('ab"\n\r,; é\u2028\U0001d49c'), max_size=6)
 ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=8)
@@ -18,7 +19,7 @@ PIECES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 
 def read(content: bytes, sizes: list[int]) -> list[csv_reader.Record]:
     """All records of a file that comes in pieces of these sizes, over and over."""
-    lines, records = Lines(), csv_reader.Records()
+    lines, records = Splitter(), csv_reader.CsvReader()
     found: list[csv_reader.Record] = []
     at = turn = 0
     while at < len(content):
@@ -33,12 +34,12 @@ def read(content: bytes, sizes: list[int]) -> list[csv_reader.Record]:
 
 @given(ROWS, PIECES)
 def test_reads_back_what_it_wrote_and_counts_the_lines(rows: list[list[str]], sizes: list[int]) -> None:
-    content = csv_reader.write(rows)
+    content = write_csv(rows)
     line = 1
     expected = []
     for row in rows:
         expected.append(csv_reader.Record(line, row))
-        line += csv_reader.write([row]).count(b"\n")
+        line += write_csv([row]).count(b"\n")
     assert read(content, sizes) == expected
 
 

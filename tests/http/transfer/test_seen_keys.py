@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from service.http.transfer.seen_keys import Ledger
+from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spool import Spool
 
 
 async def test_a_cancelled_write_ends_before_its_caller_goes_on() -> None:
-    with Ledger(Spool()) as ledger:
+    with SeenKeys(Spool()) as ledger:
         writing = asyncio.create_task(ledger.write({f"key {number}": True for number in range(50_000)}))
         await asyncio.sleep(0.02)
         writing.cancel()
