@@ -3,8 +3,8 @@
 from service.migrate.state.compatibility import Range
 
 # The oldest revision that this code can serve from, and the newest that it knows.
-OLDEST = "0016_widen_record_titles"
-NEWEST = "0016_widen_record_titles"
+OLDEST = "0023_create_events"
+NEWEST = "0023_create_events"
 # The revisions whose backfill this code needs: it reads what they fill in rows that were there before them.
 FILLED = (
     "0006_link_departments",

@@ -85,6 +85,23 @@ def _now_on_sqlite(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
 
 
+class current_transaction(FunctionElement[int]):  # noqa: N801 - as `now`
+    """The id of the transaction that writes; 0 on SQLite, whose one writer needs none."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(current_transaction)
+def _current_transaction(_element: current_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "pg_current_xact_id()::text::bigint"
+
+
+@compiles(current_transaction, "sqlite")
+def _current_transaction_on_sqlite(_element: current_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "0"
+
+
 class holds(FunctionElement[bool]):  # noqa: N801 - as `now`
     """Tell whether a JSON list of strings holds one of them: `holds(column, value)`."""
 

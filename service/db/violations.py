@@ -27,7 +27,10 @@ class Violations:
     def __init__(self, metadata: MetaData) -> None:
         self._named: dict[str, Constraint] = {}
         self._unique: dict[str, Constraint] = {}
+        self._partitioned: dict[str, Constraint] = {}
         for table in metadata.tables.values():
+            if table.dialect_options["postgresql"]["partition_by"]:
+                self._partitioned[f"{table.name}_"] = table.primary_key
             for constraint in table.constraints:
                 self._named[_name(constraint)] = constraint
                 if isinstance(constraint, (UniqueConstraint, PrimaryKeyConstraint)):
@@ -46,7 +49,14 @@ class Violations:
             return _missing(what)
         if isinstance(failure, DBAPIError) and str(failure.statement).startswith("DELETE"):
             return Conflict("Something else still refers to it.")
-        return refused((self._unique if kind == "UNIQUE" else self._named).get(what))
+        if kind == "UNIQUE":
+            return refused(self._unique.get(what))
+        return refused(self._named[what] if what in self._named else self._of_partition(what))
+
+    def _of_partition(self, name: str) -> Constraint | None:
+        """PostgreSQL names the key of the partition that refused: logins_2026_11_pkey."""
+        found = (key for table, key in self._partitioned.items() if name.startswith(table) and name.endswith("_pkey"))
+        return next(found, None)
 
 
 def _told_by_postgresql(error: BaseException) -> tuple[str, str] | None:

@@ -94,4 +94,17 @@ Description = Annotated[
 ]
 Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["bells"])]
 Tags = Annotated[list[Tag], mapped_column(Document, default=list, server_default=text("'[]'")), Meta(max_length=20)]
+# A slug: it stands in paths, and both databases sort it alike.
+RoleName = Annotated[
+    str,
+    mapped_column(folded(50)),
+    Meta(
+        min_length=1,
+        max_length=50,
+        pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$(?!\n)",
+        description="Unique: small letters, digits and, between them, one of `.`, `_`, `-`.",
+        examples=["support"],
+    ),
+]
+PermissionList = Annotated[list[str], mapped_column(Document, default=list, server_default=text("'[]'"))]
 Folded = Annotated[str, mapped_column(folded(FOLDED_LENGTH))]

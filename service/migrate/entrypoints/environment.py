@@ -146,6 +146,7 @@ def _run(context: EnvironmentContext, connection: Connection, metadata: MetaData
     """
     attributes = context.config.attributes
     options = {"connection": connection, **_options(connection.dialect.name, metadata)}
+    options["include_name"] = partial(_is_included, partitions=_partitions(connection))
     context.configure(**options)
     asked = context.get_context().opts
     work: Work | None = attributes.get("work")
@@ -209,9 +210,21 @@ def _refuse_unfit(connection: Connection) -> None:
             connection.rollback()
 
 
-def _is_included(name: str | None, kind: str, _parents: object) -> bool:
-    """Whether autogenerate looks at it: not at the runner's own tables, nor at what is kept aside."""
-    return not (is_trash(name) or (kind == "table" and name in ledger.TABLES))
+def _is_included(name: str | None, kind: str, _parents: object, *, partitions: frozenset[str] = frozenset()) -> bool:
+    """Whether autogenerate looks at it: not at the runner's own tables, at the trash, nor at partitions."""
+    return not (is_trash(name) or (kind == "table" and (name in ledger.TABLES or name in partitions)))
+
+
+def _partitions(connection: Connection) -> frozenset[str]:
+    """The partitions of the schema: made and dropped with the data, so no model has them."""
+    if connection.dialect.name != "postgresql":
+        return frozenset()
+    asked = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relispartition"
+    inside = connection.in_transaction()
+    found = frozenset(connection.exec_driver_sql(asked).scalars())
+    if not inside:
+        connection.rollback()
+    return found
 
 
 def _watch_nothing(_progress: Progress) -> None:

@@ -13,6 +13,10 @@ from service.migrate.dialects import ddl
 
 CONTRACT = "contracts"
 
+_PARTITION_BY = "postgresql_partition_by"
+# Where the indexes of a partitioned table wait for its definition to be written.
+_INDEXES = "indexes"
+
 _REMOVING = (found.DropTableOp, found.DropColumnOp, found.DropConstraintOp, found.DropIndexOp)
 
 R = TypeVar("R", bound=Callable[..., Any])
@@ -22,10 +26,21 @@ def divide(script: MigrationScript) -> None:
     """Move what takes something from the code before into the operations that the template has in contract()."""
     if script.upgrade_ops is None:
         return
-    kept, removed = _divided(script.upgrade_ops.ops)
+    kept, removed = _divided(_with_indexes_of_partitioned_tables(script.upgrade_ops.ops))
     script.upgrade_ops = [UpgradeOps(kept), UpgradeOps(removed, upgrade_token=CONTRACT)]
     # The way back is ops.undo(), whatever it is.
     script.downgrade_ops = [DowngradeOps([]), DowngradeOps([], downgrade_token="unused")]  # noqa: S106
+
+
+def _with_indexes_of_partitioned_tables(operations: list[Any]) -> list[Any]:
+    """Put the indexes of a new partitioned table into its definition: PostgreSQL builds none of those CONCURRENTLY."""
+    created = {each.table_name: each for each in operations if isinstance(each, found.CreateTableOp)}
+    for each in operations:
+        table = created.get(each.table_name)
+        if isinstance(each, ModifyTableOps) and table is not None and _PARTITION_BY in table.kw:
+            table.kw[_INDEXES] = [index.to_index() for index in each.ops if isinstance(index, found.CreateIndexOp)]
+            each.ops = [other for other in each.ops if not isinstance(other, found.CreateIndexOp)]
+    return operations
 
 
 def _divided(operations: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -49,6 +64,17 @@ def _is_removing(operation: Any) -> bool:
 def _renders(operation: type) -> Callable[[R], R]:
     decorate: Callable[[R], R] = renderers.dispatch_for(operation, replace=True)
     return decorate
+
+
+_plain_create_table = renderers.dispatch(found.CreateTableOp)
+
+
+@_renders(found.CreateTableOp)
+def _create_table(context: AutogenContext, operation: found.CreateTableOp) -> str:
+    indexes = operation.kw.pop(_INDEXES, ())
+    text: str = _plain_create_table(context, operation)
+    written = "".join(f"sa.Index({_columns_of_index(each)}),\n" for each in indexes)
+    return text.replace(_PARTITION_BY, f"{written}{_PARTITION_BY}", 1)
 
 
 @_renders(found.DropTableOp)
@@ -140,6 +166,10 @@ def _index(index: Index) -> str:
     where = index.dialect_options["postgresql"]["where"]
     more = f"{', unique=True' if index.unique else ''}{f', where={str(where)!r}' if where is not None else ''}"
     return f"{str(index.name)!r}, {table!r}, {columns!r}{more}"
+
+
+def _columns_of_index(index: Index) -> str:
+    return ", ".join(repr(str(each)) for each in (index.name, *(column.name for column in index.columns)))
 
 
 def _column(context: AutogenContext, operation: found.AlterColumnOp, kind: Any) -> str:

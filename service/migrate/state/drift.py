@@ -21,18 +21,20 @@ SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttyp
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
 LEFT JOIN pg_collation o ON o.oid = a.attcollation
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p')
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p') AND NOT c.relispartition
   AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
 SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
 FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = conrelid AND relispartition)
 UNION ALL
 SELECT 'index ' || pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' invalid' END
 FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = current_schema()::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = indrelid AND relispartition)
 UNION ALL
 SELECT 'trigger ' || pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' enabled ' || tgenabled::text END
 FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
-WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace
+WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace AND NOT c.relispartition
 UNION ALL
 SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc
 WHERE pronamespace = current_schema()::regnamespace AND prokind <> 'a'
@@ -49,7 +51,8 @@ _OURS = re.compile(rf"\b(?:alembic_version|{'|'.join(sorted(ledger.TABLES))})")
 def lines(connection: Connection) -> list[str]:
     """One line for each column, constraint, index, trigger, function, view and sequence, sorted.
 
-    The order of columns is left out, and so are the tables of Alembic and of the runner.
+    The order of columns is left out, and so are the tables of Alembic and of the runner. Partitions are left out too:
+    they are made and dropped with the data, and their definition is that of their table.
     """
     if connection.dialect.name == "postgresql":
         found = list(connection.exec_driver_sql(_POSTGRESQL).scalars())
