@@ -1,15 +1,14 @@
 """Departments."""
 
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped, relationship
+from sqlalchemy.orm import Mapped
 
 from service.db import words
 from service.models.base import IDS_ARE_NOT_REUSED, Base, Entity, External, Searchable
-from service.models.department_employee import DepartmentEmployee
 
 
 class Department(Searchable, External, Entity, Base):
-    """One department; its name is its own, however it is written."""
+    """One department; no two names differ by case or by form of Unicode alone."""
 
     __tablename__ = "departments"
     __table_args__ = (
@@ -20,7 +19,3 @@ class Department(Searchable, External, Entity, Base):
     name: Mapped[words.LongName]
     description: Mapped[words.Description | None]
     name_key: Mapped[words.Folded]
-
-    members: Mapped[list[DepartmentEmployee]] = relationship(
-        back_populates="department", lazy="raise", passive_deletes="all"
-    )

@@ -1,16 +1,11 @@
 """Who is, or was, in which department."""
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.db import words
 from service.models.base import Base, Tracked
-
-if TYPE_CHECKING:
-    from service.models.department import Department
-    from service.models.employee import Employee
+from service.models.department import Department
 
 
 class DepartmentEmployee(Tracked, Base):
@@ -24,5 +19,4 @@ class DepartmentEmployee(Tracked, Base):
     from_date: Mapped[words.Day | None]
     to_date: Mapped[words.Day | None]
 
-    department: Mapped["Department"] = relationship(back_populates="members", lazy="raise")
-    employee: Mapped["Employee"] = relationship(back_populates="memberships", lazy="raise")
+    department: Mapped[Department] = relationship(lazy="raise")

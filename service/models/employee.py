@@ -24,6 +24,4 @@ class Employee(Searchable, External, Entity, Base):
     hired_on: Mapped[words.Day | None]
     name_key: Mapped[words.Folded]
 
-    memberships: Mapped[list[DepartmentEmployee]] = relationship(
-        back_populates="employee", lazy="raise", passive_deletes="all"
-    )
+    memberships: Mapped[list[DepartmentEmployee]] = relationship(lazy="raise", passive_deletes="all")

@@ -1,9 +1,9 @@
-"""Looks at all connections of a process now and then, and closes those that take too long."""
+"""Checks the time limits of all connections of a process at intervals."""
 
 import asyncio
 from heapq import nsmallest
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
@@ -12,17 +12,28 @@ from service.errors import Unavailable
 from service.http.edge import IS_STOPPING
 from service.http.server.limits import Limits
 
-if TYPE_CHECKING:
-    from service.http.server.connection import Connection
-
-# With fewer bytes in the time of a limit, a transfer is not under way but kept open.
+# A transfer of fewer bytes within a time limit counts as stalled.
 _LEAST_BYTES = 1_024
-# A flood of new connections is answered by one look at all of them for so many.
+# When connections run out, one of so many is closed at a time: finding the idlest reads all of them.
 _SHARE_CLOSED_AT_ONCE = 20
 
 
+class Watched(Protocol):
+    """What the watch uses of a connection."""
+
+    since: float
+    transport: Any
+
+    @property
+    def is_waiting(self) -> bool: ...
+
+    def refuse(self, failure: Exception) -> None: ...
+
+    def check_time(self, now: float) -> None: ...
+
+
 class Watch:
-    """One for each server: cheaper than a timer that each request sets and cancels."""
+    """One timer per server, which costs less than a timer per request."""
 
     _all: ClassVar[WeakKeyDictionary[ServerState, "Watch"]] = WeakKeyDictionary()
 
@@ -42,14 +53,14 @@ class Watch:
             watch = cls._all[state] = cls(state, limits, loop)
         return watch
 
-    def admit(self, connection: "Connection") -> None:
-        """Watch a new connection; when there are too many, the ones that wait longest for their client go."""
+    def admit(self, connection: Watched) -> None:
+        """Watch a new connection; above the limit, close the connections that are idle longest, or refuse it."""
         if self._timer is None:
-            self._timer = self._loop.call_later(self._limits.interval_seconds, self._look)
+            self._timer = self._loop.call_later(self._limits.interval_seconds, self._check)
         if len(self._connections) > self._limits.connections and not self._make_room(connection):
             connection.refuse(Unavailable("All connections of this server are in use."))
 
-    def _make_room(self, newest: "Connection") -> bool:
+    def _make_room(self, newest: Watched) -> bool:
         waiting = [each for each in self._connections if each.is_waiting and each is not newest]
         several = max(1, self._limits.connections // _SHARE_CLOSED_AT_ONCE)
         for each in nsmallest(several, waiting, key=attrgetter("since")):
@@ -57,17 +68,17 @@ class Watch:
             each.transport.abort()
         return bool(waiting)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self._loop.time()
         for each in list(self._connections):
             each.check_time(now)
         if self._connections:
-            self._timer = self._loop.call_later(self._limits.interval_seconds, self._look)
+            self._timer = self._loop.call_later(self._limits.interval_seconds, self._check)
 
 
 class Progress:
-    """Whether bytes go on coming or going."""
+    """Whether a transfer makes progress."""
 
     __slots__ = ("_bytes", "_since")
 
@@ -76,7 +87,7 @@ class Progress:
         self._bytes = 0
 
     def is_slow(self, now: float, count: int, seconds: float) -> bool:
-        """Tell whether the count grew by less than 1 KiB in the last so many seconds."""
+        """Return whether the count grew by less than 1 KiB within the last `seconds`."""
         if self._since is None:
             self._since, self._bytes = now, count
         if now - self._since < seconds:
@@ -86,5 +97,5 @@ class Progress:
         return slow
 
     def restart(self) -> None:
-        """Count anew from the next look on."""
+        """Start a new interval at the next check."""
         self._since = None
