@@ -1,17 +1,16 @@
 """What a failure of the database means for the work that met it, told by sqlstate and driver."""
 
 import asyncio
-import random
 import re
 import sqlite3
 from collections.abc import Iterator
 from enum import Enum, auto
-from time import monotonic
 
 import asyncpg
 from sqlalchemy import exc as sa
 from sqlalchemy.orm.exc import StaleDataError
 
+from service.db.backoff import Backoff
 from service.db.sqlite_file import FileReplaced, FileUnusable
 from service.errors import Unavailable
 
@@ -117,15 +116,14 @@ def _cure_by_sqlstate(state: str, message: str) -> Cure | None:
     return Cure.RECONNECT if stale or state.startswith("08") else None
 
 
-class Patience:
-    """The tries that one piece of work has, up to a deadline, with jittered pauses between them."""
+class Retries:
+    """The attempts at one piece of work, up to a deadline, with backoff between them."""
 
     def __init__(self, seconds: float) -> None:
-        self._deadline = monotonic() + seconds
-        self._pause = _FIRST_PAUSE_SECONDS
+        self._backoff = Backoff(first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS, deadline_seconds=seconds)
 
     async def wait_for_cure(self, failure: Exception) -> Cure:
-        """Return when the work is worth another try.
+        """Return when the work is worth another attempt.
 
         Raises:
             Unavailable: the time is up, or only time will help.
@@ -134,10 +132,10 @@ class Patience:
         found = cure(failure)
         if found is None:
             raise failure
-        if found is Cure.LATER or monotonic() + self._pause > self._deadline:
+        pause = self._backoff.pause()
+        if found is Cure.LATER or pause > self._backoff.seconds_left:
             raise unavailable(failure) from failure
-        await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
         return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from service.db.failures import Cure, Patience, cure
+from service.db.failures import Cure, Retries, cure
 from service.db.pool import Pool
 
 T = TypeVar("T")
@@ -63,13 +63,13 @@ class Reader:
         return rows[0] if rows else None
 
     async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        patience: Patience | None = None
+        retries: Retries | None = None
         while True:
             try:
                 return await self._once(sql, arguments)
             except Exception as failure:  # noqa: BLE001 - wait_for_cure raises what it cannot cure
-                patience = patience or Patience(self._deadline_seconds)
-                await patience.wait_for_cure(failure)
+                retries = retries or Retries(self._deadline_seconds)
+                await retries.wait_for_cure(failure)
 
     async def _once(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         pool = self._engine.pool

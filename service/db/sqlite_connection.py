@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from service.db import stale_wal
 from service.db.sqlite_file import FileReplaced, Identity, SqliteFile, identity
-from service.db.write_queue import Pauses, WriteQueue
+from service.db.write_queue import WriteQueue, write_backoff
 from service.errors import Unsettled
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
@@ -163,7 +163,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 def _begin_until(deadline: float, cursor: _Cursor) -> None:
-    pauses = Pauses()
+    backoff = write_backoff()
     while True:
         try:
             cursor.begin_immediate()
@@ -173,7 +173,7 @@ def _begin_until(deadline: float, cursor: _Cursor) -> None:
                 raise
         else:
             return
-        pauses.sleep()
+        time.sleep(backoff.pause())
 
 
 def _busy() -> sqlite3.OperationalError:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
 from service.db import commits
-from service.db.failures import Cure, Patience, cure
+from service.db.failures import Cure, Retries, cure
 from service.db.violations import Violations
 from service.errors import RosterError
 
@@ -45,7 +45,7 @@ class Units:
             Unavailable: no try succeeded before the deadline.
             Unsettled: nobody can say what became of a COMMIT.
         """
-        patience: Patience | None = None
+        retries: Retries | None = None
         while True:
             try:
                 return await self._once(work, commit_if)
@@ -55,8 +55,8 @@ class Units:
             except Exception as failure:
                 if conflict := self._violations.conflict(failure):
                     raise conflict from failure
-                patience = patience or Patience(self._deadline_seconds)
-                await patience.wait_for_cure(failure)
+                retries = retries or Retries(self._deadline_seconds)
+                await retries.wait_for_cure(failure)
 
     async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool]) -> T:
         session = self._sessions()

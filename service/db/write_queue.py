@@ -5,6 +5,8 @@ import os
 import time
 from contextlib import suppress
 
+from service.db.backoff import Backoff
+
 _FIRST_PAUSE_SECONDS = 0.0002
 _LONGEST_PAUSE_SECONDS = 0.002
 
@@ -23,7 +25,7 @@ class WriteQueue:
 
     def enter(self, deadline: float) -> bool:
         """Wait for the place until the deadline, a time of `time.monotonic`, and tell whether it was got."""
-        pauses = Pauses()
+        backoff = write_backoff()
         while True:
             descriptor = self._opened()
             if descriptor is None:
@@ -33,7 +35,7 @@ class WriteQueue:
                 return True
             if time.monotonic() >= deadline:
                 return False
-            pauses.sleep()
+            time.sleep(backoff.pause())
 
     def leave(self) -> None:
         if self._descriptor is not None:
@@ -59,12 +61,6 @@ class WriteQueue:
         return self._descriptor
 
 
-class Pauses:
-    """Pauses between tries, longer each time, up to 2 ms."""
-
-    def __init__(self) -> None:
-        self._seconds = _FIRST_PAUSE_SECONDS
-
-    def sleep(self) -> None:
-        time.sleep(self._seconds)
-        self._seconds = min(self._seconds * 1.5, _LONGEST_PAUSE_SECONDS)
+def write_backoff() -> Backoff:
+    """Return the pauses between attempts to lock a SQLite file for writing."""
+    return Backoff(first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS, factor=1.5, jitter=0)

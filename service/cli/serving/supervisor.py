@@ -10,6 +10,7 @@ import structlog
 
 from service.cli.serving.server import FAREWELL_SECONDS, watch_terminal
 from service.cli.serving.worker import Worker
+from service.db.backoff import Backoff
 from service.errors import CannotStart
 from service.observability import shared_metrics
 from service.settings import Settings
@@ -81,7 +82,7 @@ class _Supervisor:
 
     async def _keep(self, slot: int) -> None:
         """Replace whatever worker ends in this slot."""
-        failures = 0
+        backoff = _backoff()
         while True:
             worker = self._slots[slot]
             await worker.settled.wait()
@@ -92,8 +93,9 @@ class _Supervisor:
             if not served and all(each.ended.is_set() for each in self._all):
                 self._fail(worker)
                 return
-            failures = failures + 1 if worker.seconds < _STABLE_SECONDS else 0
-            pause = min(_FIRST_PAUSE_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS)
+            if worker.seconds >= _STABLE_SECONDS:
+                backoff = _backoff()
+            pause = backoff.pause()
             log.error("worker ended", pid=worker.pid, how=worker.ending, served=served, replaced_in_seconds=pause)
             await asyncio.sleep(pause)
             if self._slots[slot] is worker:
@@ -169,3 +171,7 @@ class _Supervisor:
             log.error("workers did not end", pids=[each.pid for each in self._all], then="killed")
         for worker in self._all:
             worker.kill()
+
+
+def _backoff() -> Backoff:
+    return Backoff(first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS, jitter=0)

@@ -1,7 +1,5 @@
 """From the revisions that Alembic lists to what is done about each: plain ones as they are, ours in safe steps."""
 
-import random
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from service.db.backoff import Backoff
 from service.db.failures import Cure, cure
 from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.rebuild import refuse_dangling
@@ -38,7 +37,7 @@ def run_until_done(
     context: EnvironmentContext, connection: Connection, runner: "RevisionRunner", options: dict[str, Any]
 ) -> None:
     """Let Alembic go through the revisions; a plain one that met a lock is run again whole."""
-    deadline = time.monotonic() + TRY_SECONDS
+    backoff = Backoff(first=_PAUSE_SECONDS, longest=_PAUSE_SECONDS, deadline_seconds=TRY_SECONDS)
     inside = runner.session.inside
     while True:
         context.configure(fn=runner, on_version_apply=runner.stamped, **options)
@@ -50,10 +49,10 @@ def run_until_done(
                 raise
             connection.rollback()
             told = reason(failure)
-            if cure(failure) is not Cure.AGAIN or time.monotonic() > deadline:
+            if cure(failure) is not Cure.AGAIN or backoff.seconds_left < 0:
                 raise Refused(f"{runner.now} was not done, and nothing of it was kept: {told}.") from failure
             runner.session.report(f"{runner.now} gave way to other work and is tried again: {told}.")
-            pause(connection, _PAUSE_SECONDS * random.uniform(0.5, 1.5))
+            pause(connection, backoff.pause())
         else:
             return
 

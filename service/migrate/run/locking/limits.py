@@ -1,10 +1,11 @@
 """How long a run goes on trying what others are in the way of, and what trying took."""
 
-import random
 import time
 from dataclasses import dataclass, field
 
-_FIRST_PAUSE_SECONDS = 0.05
+from service.db.backoff import Backoff
+
+_FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
 
 
@@ -33,8 +34,13 @@ class Attempt:
     seconds: float = 0.0
     affected: int = 0
     told: bool = False
-    _began: float = field(default_factory=time.monotonic)
+    _backoff: Backoff = field(init=False)
     _at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._backoff = Backoff(
+            first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS, deadline_seconds=self.deadline_seconds
+        )
 
     def begin(self) -> None:
         self.attempts += 1
@@ -50,9 +56,8 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
-        return self.deadline_seconds - (time.monotonic() - self._began)
+        return self._backoff.seconds_left
 
     def pause_seconds(self) -> float:
         """How long to pause before the next try: longer each time, and never as long as another migrator does."""
-        pause: float = min(_FIRST_PAUSE_SECONDS * 2**self.attempts, _LONGEST_PAUSE_SECONDS)
-        return pause * random.uniform(0.5, 1.5)
+        return self._backoff.pause()

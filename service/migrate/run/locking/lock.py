@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from service.db.backoff import Backoff
 from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.run.locking.waiting import pause
@@ -145,11 +144,11 @@ def _poll(
     report: Report,
     wait_seconds: float,
 ) -> None:
-    deadline = time.monotonic() + wait_seconds
+    backoff = Backoff(first=_POLL_SECONDS, longest=_POLL_SECONDS, deadline_seconds=wait_seconds)
     told = False
     while not taken():
         other = who()
-        if time.monotonic() > deadline:
+        if backoff.seconds_left < 0:
             raise Refused(
                 f"Another migrator did not finish in {wait_seconds:g} seconds: {other or 'it has just gone'}. "
                 "Nothing was changed."
@@ -157,7 +156,7 @@ def _poll(
         if other and not told:
             report(f"Waiting for another migrator: {other}.")
             told = True
-        pause(connection, _POLL_SECONDS * random.uniform(0.5, 1.5))
+        pause(connection, backoff.pause())
 
 
 def lock_file(url: URL) -> Path | None:
