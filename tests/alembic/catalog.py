@@ -7,7 +7,7 @@ from service.migrate.state import drift
 from tests.alembic.store import Store
 
 
-async def catalog(store: Store, *, kept_aside: bool = False) -> list[str]:
+async def catalog(store: Store, *, with_trash: bool = False) -> list[str]:
     """Return one line per column, constraint, index, trigger and function; without what is kept aside, if not asked."""
     engine = create_engine(store.url, Purpose.MIGRATE)
 
@@ -17,4 +17,4 @@ async def catalog(store: Store, *, kept_aside: bool = False) -> list[str]:
     async with engine.connect() as connection:
         lines = await connection.run_sync(read)
     await engine.dispose()
-    return [line for line in lines if kept_aside or "_trash_" not in line]
+    return [line for line in lines if with_trash or "_trash_" not in line]

@@ -77,14 +77,14 @@ async def test_the_way_back_is_there_from_every_phase_until_what_it_needs_is_pur
     kept = (await status(store.url)).phases.trash
     assert "employees.department_id" in kept
     assert await purge(store.url) == list(kept)
-    purged = await catalog(store, kept_aside=True), await eras.read(store)
+    purged = await catalog(store, with_trash=True), await eras.read(store)
     with pytest.raises(Refused) as refused:
         await downgrade(store.url, WITHOUT_LINKS)
     gone = f"employees.department_id ({len(rows['employees'])}, on "
     assert str(refused.value).startswith(
         f"0015_drop_department_id cannot be taken back: what it kept aside was purged: {gone}"
     )
-    assert (await catalog(store, kept_aside=True), await eras.read(store)) == purged
+    assert (await catalog(store, with_trash=True), await eras.read(store)) == purged
     assert (await status(store.url)).current == (REVISIONS[-1],)
 
 

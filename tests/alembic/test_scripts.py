@@ -79,7 +79,7 @@ async def test_a_contract_and_its_purge_are_written_as_scripts(postgres: Store) 
     await backfill(postgres.url)
     for revision in ("0008", "0010", "0011", "0012", "0015"):
         run(postgres, commands.phase_script(postgres.url, "contract", revision))
-    assert "_trash_0015_department_id" in str(await catalog(postgres, kept_aside=True))
+    assert "_trash_0015_department_id" in str(await catalog(postgres, with_trash=True))
     run(postgres, commands.phase_script(postgres.url, "purge", "0015"))
     assert "department_id" not in str([line for line in await catalog(postgres) if "employees." in line[:20]])
 

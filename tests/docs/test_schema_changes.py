@@ -67,7 +67,7 @@ async def test_a_recipe_goes_up_and_down_with_every_value(empty_url: str, projec
         assert await catalog(store) == schema
         assert_every_value_is_there(rows, await eras.read(store))
         await purge(empty_url)
-        assert await catalog(store, kept_aside=True) == schema
+        assert await catalog(store, with_trash=True) == schema
 
 
 def assert_every_value_is_there(before: eras.Rows, after: eras.Rows) -> None:

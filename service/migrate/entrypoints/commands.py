@@ -19,7 +19,7 @@ from service.db.engine import Purpose, create_engine
 from service.db.urls import parse_url
 from service.migrate import naming
 from service.migrate.errors import Refused, Unknown, told, two_heads
-from service.migrate.operations.step import Move
+from service.migrate.operations.step import Action
 from service.migrate.plan import graph, offline
 from service.migrate.plan.config import configuration, scripts
 from service.migrate.plan.plan import Plan, plan
@@ -132,12 +132,12 @@ def phase_script(url: str, phase: str, revision: str) -> str:
         found = plan(_script(revision), dialect)
         if found is None:
             raise Refused(f"{revision} is written in Alembic's plain style, which has no {phase}.")
-        moves: dict[str, tuple[Move, ...]] = {
+        actions: dict[str, tuple[Action, ...]] = {
             "backfill": (*found.backfills, *found.settle),
             "contract": found.contract,
             "purge": found.purge,
         }
-        text = offline.script(moves[phase], dialect)
+        text = offline.script(actions[phase], dialect)
     return f"{text}\n" if text else f"-- {found.revision} has nothing to {phase}\n"
 
 

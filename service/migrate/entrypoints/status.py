@@ -148,7 +148,7 @@ def pending(standing: Standing) -> tuple[str, ...]:
 
 def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
     """What is left of the revisions below these heads; nothing where no runner ever was."""
-    kept = tuple(each.described for each in trash.kept(connection))
+    kept = tuple(each.described for each in trash.items(connection))
     if not ledger.exists(connection):
         return Remaining(trash=kept)
     directory = scripts()

@@ -34,7 +34,7 @@ class Step:
 
     `done` is a SELECT of one boolean: whether the step need not run; it decides where the ledger has no record of the
     step, after a crash for instance. `tables` are the tables that the step locks. The step runs its `edit`, then the
-    statements that `made` returns for the connection, then `statements`.
+    statements that `generate` returns for the connection, then `statements`.
     """
 
     title: str
@@ -44,10 +44,10 @@ class Step:
     done: str | None = None
     alone: bool = False
     edit: Edit | None = None
-    made: Callable[[Connection], Iterable[str]] | None = None
+    generate: Callable[[Connection], Iterable[str]] | None = None
     # Whether --sql writes the step: not one that only recovers from a crash, or restores from the trash.
     scripted: bool = True
-    undo: "tuple[Move, ...]" = ()
+    undo: "tuple[Action, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Backfill:
         return f"BACKFILL {self.name}"
 
 
-Move: TypeAlias = Step | Backfill
+Action: TypeAlias = Step | Backfill
 Rows: TypeAlias = "Select[*tuple[Any, ...]] | str | Callable[[Connection], list[tuple[Any, ...]] | str]"
 
 

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
-from service.migrate.operations.step import Backfill, Move, Step
+from service.migrate.operations.step import Action, Backfill, Step
 from service.migrate.plan.plan import plan
 
 _BATCH_ROWS = 1000
@@ -41,18 +41,20 @@ def no_downgrade() -> Refused:
     )
 
 
-def script(moves: Sequence[Move], dialect: str) -> str:
+def script(actions: Sequence[Action], dialect: str) -> str:
     """The steps as text.
 
     Raises:
         Refused: a step reads the database, or runs Python.
     """
-    return "\n\n".join(_written(move, dialect) for move in moves if not isinstance(move, Step) or move.scripted)
+    return "\n\n".join(
+        _written(action, dialect) for action in actions if not isinstance(action, Step) or action.scripted
+    )
 
 
-def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[..., None]:
+def _writer(migration: MigrationContext, actions: Sequence[Action]) -> Callable[..., None]:
     def write(**_: Any) -> None:
-        text = script(moves, migration.dialect.name)
+        text = script(actions, migration.dialect.name)
         if not text:
             return
         # Alembic opens one transaction for the revision and its stamp; the steps have their own transactions.
@@ -63,21 +65,21 @@ def _writer(migration: MigrationContext, moves: Sequence[Move]) -> Callable[...,
     return write
 
 
-def _written(move: Move, dialect: str) -> str:
-    if isinstance(move, Backfill):
-        return _script_of(move, dialect)
-    if move.edit is not None or (move.made is not None and dialect == "sqlite"):
+def _written(action: Action, dialect: str) -> str:
+    if isinstance(action, Backfill):
+        return _script_of(action, dialect)
+    if action.edit is not None or (action.generate is not None and dialect == "sqlite"):
         raise Refused(
             "A script cannot alter a table on SQLite: a rebuild needs the table's definition from the file. "
             "Pass a PostgreSQL URL, or run the migration on the SQLite file."
         )
-    statements = [f"{statement.rstrip(';')};" for statement in move.statements]
+    statements = [f"{statement.rstrip(';')};" for statement in action.statements]
     if dialect == "sqlite":
-        return "\n".join([f"-- {move.title}", *statements])
-    lines = [f"-- {move.title} ({move.lock})"]
-    if move.alone:
+        return "\n".join([f"-- {action.title}", *statements])
+    lines = [f"-- {action.title} ({action.lock})"]
+    if action.alone:
         return "\n".join([*lines, *statements])
-    timeout = [f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS};"] if move.lock.keeps_requests_waiting else []
+    timeout = [f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS};"] if action.lock.keeps_requests_waiting else []
     return "\n".join([*lines, "BEGIN;", *timeout, *statements, "COMMIT;"])
 
 

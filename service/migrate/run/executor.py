@@ -135,9 +135,9 @@ class Executor:
             record()
             edit(self.session.connection, [step.edit for step in left if step.edit is not None])
             for step in left:
-                for statement in (*(step.made(self.session.connection) if step.made else ()), *step.statements):
+                for statement in (*(step.generate(self.session.connection) if step.generate else ()), *step.statements):
                     attempt.affected += self._run(statement)
-        return any(step.edit is not None or step.made is not None or step.statements for step in left)
+        return any(step.edit is not None or step.generate is not None or step.statements for step in left)
 
     def _perform_alone(
         self, step: Step, record: Callable[[], None], record_begin: Callable[[], None], attempt: Attempt
@@ -145,14 +145,14 @@ class Executor:
         with self.session.writing():
             is_done = self._is_done(step)
             record_begin()
-            made: tuple[str, ...] = ()
-            if step.made is not None and not is_done:
+            generated: tuple[str, ...] = ()
+            if step.generate is not None and not is_done:
                 self._set_timeouts(step, attempt)
-                made = tuple(step.made(self.session.connection))
+                generated = tuple(step.generate(self.session.connection))
         if not is_done:
             with self.session.autocommit():
                 self._set_timeouts(step, attempt, local=False)
-                for statement in (*made, *step.statements):
+                for statement in (*generated, *step.statements):
                     attempt.affected += self._run(statement)
         with self.session.writing():
             record()
@@ -206,4 +206,4 @@ def _are_opposite(one: str | None, other: str | None) -> bool:
 
 def _edited(step: Step) -> str | None:
     """The table of a step that is an edit and nothing else."""
-    return step.edit.table if step.edit is not None and not step.statements and step.made is None else None
+    return step.edit.table if step.edit is not None and not step.statements and step.generate is None else None

@@ -66,29 +66,29 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
         Refused: a contract that is half done still needs it.
     """
     with runner.session.reading():
-        kept = trash.kept(runner.session.connection)
-    owners = [_owner(plans, each, runner.session.dialect) for each in kept]
+        items = trash.items(runner.session.connection)
+    owners = [_owner(plans, each, runner.session.dialect) for each in items]
     owned = [
-        (plan, [each for each, owner in zip(kept, owners, strict=True) if owner is plan]) for plan in (*plans, None)
+        (plan, [each for each, owner in zip(items, owners, strict=True) if owner is plan]) for plan in (*plans, None)
     ]
     done = []
-    for plan, items in owned:
-        if items and plan is not None and not _is_contracted(runner, plan):
+    for plan, found in owned:
+        if found and plan is not None and not _is_contracted(runner, plan):
             raise Refused(
                 f"{plan.revision} cannot be purged: its contract is not over. Run {naming.command('contract')}."
             )
-        for each in items:
+        for each in found:
             runner.purge(each, plan.revision if plan else each.tag)
             report(f"Purged {each.described}.")
             done.append(each.described)
     return done
 
 
-def _owner(plans: Sequence[Plan], kept: trash.Kept, dialect: str) -> Plan | None:
+def _owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None:
     """The applied revision that keeps it aside; revisions of two branches may have the same number."""
-    same = [plan for plan in plans if ddl.trash_tag(plan.revision) == kept.tag]
+    same = [plan for plan in plans if ddl.trash_tag(plan.revision) == item.tag]
     for plan in same:
-        title = dropping(Target(dialect=dialect, revision=plan.revision), kept).title
+        title = dropping(Target(dialect=dialect, revision=plan.revision), item).title
         if any(step.title == title for step in plan.purge):
             return plan
     return same[0] if same else None

@@ -28,9 +28,9 @@ from service.migrate.state import drift, ledger, trash
 from service.migrate.state.titles import current, is_same
 
 
-def dropping(target: Target, one: trash.Kept) -> Step:
-    """The step that drops what is kept aside."""
-    return dropped(target, one.table) if one.column is None else removal(target, one.table, one.column)
+def dropping(target: Target, item: trash.Item) -> Step:
+    """The step that drops an item of the trash."""
+    return dropped(target, item.table) if item.column is None else removal(target, item.table, item.column)
 
 
 @dataclass(kw_only=True)
@@ -129,13 +129,13 @@ class PhaseRunner:
             self._refuse_rows(plan.contract_checks)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
-    def purge(self, one: trash.Kept, revision: str) -> None:
+    def purge(self, item: trash.Item, revision: str) -> None:
         """Drop for good what a revision keeps aside, and note what is gone."""
         with self.session.reading():
-            lost = trash.size(self._connection, one)
-        record = partial(ledger.purge, self._connection, revision, one.described, lost)
+            lost = trash.size(self._connection, item)
+        record = partial(ledger.purge, self._connection, revision, item.described, lost)
         step = replace(
-            dropping(Target(dialect=self.session.dialect, revision=revision), one), title=f"PURGE {one.described}"
+            dropping(Target(dialect=self.session.dialect, revision=revision), item), title=f"PURGE {item.described}"
         )
         self.executor.perform(revision, "purge", [step], record, rows=lost)
 
@@ -146,10 +146,10 @@ class PhaseRunner:
         self.backfill(plan)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
         with self.session.reading():
-            kept = trash.kept(self._connection)
-        for one in kept:
-            if one.tag == ddl.trash_tag(plan.revision):
-                self.purge(one, plan.revision)
+            items = trash.items(self._connection)
+        for item in items:
+            if item.tag == ddl.trash_tag(plan.revision):
+                self.purge(item, plan.revision)
         entry = ledger.Entry(
             revision=plan.revision, phase="all", step=plan.title, seconds=round(time.monotonic() - began, 6)
         )

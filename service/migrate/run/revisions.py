@@ -202,7 +202,7 @@ class RevisionRunner:
         with self.session.writing():
             if self.session.dialect == "sqlite":
                 self._dangling = catalog.dangling_rows(connection)
-            is_unused = not heads and not trash.kept(connection) and not ledger.known(connection)
+            is_unused = not heads and not trash.items(connection) and not ledger.known(connection)
             self._whole = ledger.is_made_whole(connection) or is_unused
             if is_unused:
                 ledger.make_whole(connection)

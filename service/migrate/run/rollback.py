@@ -1,11 +1,11 @@
-"""Steps are taken back, in reverse: each by its own moves, from wherever a run before stopped."""
+"""Steps are taken back, in reverse: each by its own actions, from wherever a run before stopped."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
-from service.migrate.operations.step import Backfill, Move, Step
+from service.migrate.operations.step import Action, Backfill, Step
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import BackfillRunner
 from service.migrate.run.executor import Executor, grouped
@@ -14,9 +14,9 @@ from service.migrate.state import ledger
 
 
 class _Part(NamedTuple):
-    """One move of the way back of a step, which is done by half until its last."""
+    """One action of the way back of a step, which is done by half until its last."""
 
-    move: Move
+    action: Action
     step: Step
     position: int
     is_last: bool
@@ -26,14 +26,14 @@ def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase
     """Take back the steps of a phase that are at these positions, the last of them first.
 
     Raises:
-        Refused: a move cannot be done; those before it stay done, and the next run goes on from there.
+        Refused: an action cannot be done; those before it stay done, and the next run goes on from there.
     """
     connection, steps = executor.session.connection, plan.steps(phase)
     # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
     mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
     write_down(executor.session, plan.revision, "the start of the rollback", mark)
-    for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.move, Backfill)):
+    for is_fill, group in groupby(_parts(plan, phase, positions), lambda part: isinstance(part.action, Backfill)):
         if is_fill:
             for part in group:
                 _undo_by_fill(executor, backfills, plan.revision, phase, part)
@@ -44,24 +44,24 @@ def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase
 def _parts(plan: Plan, phase: Phase, positions: Collection[int]) -> Iterator[_Part]:
     for position in sorted(positions, reverse=True):
         step = plan.steps(phase)[position]
-        moves = step.undo or (Step(title=f"UNDO: {step.title}"),)
-        for number, move in enumerate(moves, start=1):
-            yield _Part(move, step, position, number == len(moves))
+        actions = step.undo or (Step(title=f"UNDO: {step.title}"),)
+        for number, action in enumerate(actions, start=1):
+            yield _Part(action, step, position, number == len(actions))
 
 
 def _undo_by_fill(executor: Executor, backfills: BackfillRunner, revision: str, phase: Phase, part: _Part) -> None:
-    assert isinstance(part.move, Backfill)  # noqa: S101 - the caller's own
+    assert isinstance(part.action, Backfill)  # noqa: S101 - the caller's own
     note = partial(_note, executor, revision, phase, [part])
-    write_down(executor.session, revision, f"the start of {part.move.title}", partial(note, begins=True))
-    backfills.do(revision, part.move)
+    write_down(executor.session, revision, f"the start of {part.action.title}", partial(note, begins=True))
+    backfills.do(revision, part.action)
     write_down(executor.session, revision, "the write to the ledger", note)
 
 
 def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[_Part]) -> None:
-    moves = [(part.move, part) for part in parts if isinstance(part.move, Step)]
-    for together in grouped(moves, together=executor.session.dialect == "sqlite"):
+    actions = [(part.action, part) for part in parts if isinstance(part.action, Step)]
+    for together in grouped(actions, together=executor.session.dialect == "sqlite"):
         note = partial(_note, executor, revision, phase, [part for _, part in together])
-        steps = [move for move, _ in together]
+        steps = [action for action, _ in together]
         executor.perform(revision, f"undo {phase}", steps, note, partial(note, begins=True))
 
 

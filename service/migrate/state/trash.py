@@ -1,4 +1,4 @@
-"""What contracts and downgrades keep aside: columns and tables under names that no code uses."""
+"""The trash: columns and tables that contracts and downgrades renamed out of use."""
 
 import re
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ _TABLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A table kept aside, or a column of `table`, by the revision of this tag."""
+class Item:
+    """A table in the trash, or a column of `table`, removed by the revision of this tag."""
 
     tag: str
     table: str
@@ -33,25 +33,25 @@ class Kept:
 
     @property
     def described(self) -> str:
-        """What it was called before."""
+        """Its name before it was removed."""
         return self.name if self.column is None else f"{self.table}.{self.name}"
 
 
-def kept(connection: Connection) -> list[Kept]:
-    """Everything that is kept aside, columns first."""
+def items(connection: Connection) -> list[Item]:
+    """Everything in the trash, columns first."""
     found = []
     dialect = connection.dialect.name
     for table, column in connection.exec_driver_sql(_COLUMNS[dialect]):
         if match := _NAMED.fullmatch(column):
-            found.append(Kept(tag=match[1], table=table, column=column, name=match[2]))
+            found.append(Item(tag=match[1], table=table, column=column, name=match[2]))
     for (table,) in connection.exec_driver_sql(_TABLES[dialect]):
         if match := _NAMED.fullmatch(table):
-            found.append(Kept(tag=match[1], table=table, column=None, name=match[2]))
+            found.append(Item(tag=match[1], table=table, column=None, name=match[2]))
     return found
 
 
-def size(connection: Connection, one: Kept) -> int:
-    """How many values or rows would be lost with it."""
-    counted = "*" if one.column is None else ddl.quoted(one.column)
-    count: int = connection.exec_driver_sql(f"SELECT count({counted}) FROM {ddl.quoted(one.table)}").scalar_one()
+def size(connection: Connection, item: Item) -> int:
+    """The number of values or rows that a purge of the item deletes."""
+    counted = "*" if item.column is None else ddl.quoted(item.column)
+    count: int = connection.exec_driver_sql(f"SELECT count({counted}) FROM {ddl.quoted(item.table)}").scalar_one()
     return count

@@ -188,13 +188,13 @@ async def test_a_purge_asks_first_and_takes_no_for_an_answer(empty_url: str, pro
         await bring(it, "contracted")
         answers = {"n\n": 1, "": 1, "y\n": 0}
         for answer, status in answers.items():
-            before = await it.catalog(kept_aside=True)
+            before = await it.catalog(with_trash=True)
             result = await asyncio.to_thread(
                 CliRunner().invoke, main, ["db", "purge"], input=answer, env={"ROSTER_DATABASE_URL": it.url}
             )
             assert result.stdout.startswith("Drop things.legacy, olds for good? [y/N]")
             assert result.exit_code == status
-            assert (await it.catalog(kept_aside=True) == before) == (status == 1)
+            assert (await it.catalog(with_trash=True) == before) == (status == 1)
 
 
 def on_a_terminal(url: str, *arguments: str) -> tuple[str, str, int]:

@@ -14,7 +14,10 @@ from tests.migrate.project import Project
 def test_an_earlier_title_is_read_as_the_title_of_its_step(dialect: str, project: Project) -> None:
     earlier = (Path(__file__).parent / f"titles.{dialect}.txt").read_text().splitlines()
     today = {
-        move.title for case in CASES.values() for moves in sequences(case.planned(project, dialect)) for move in moves
+        action.title
+        for case in CASES.values()
+        for actions in sequences(case.planned(project, dialect))
+        for action in actions
     }
     assert {current(title, dialect) for title in earlier} == today
     assert {current(title, dialect) for title in today} == today

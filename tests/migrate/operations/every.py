@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from service.migrate.operations.step import Move, Step
+from service.migrate.operations.step import Action, Step
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, plan
 from tests.migrate.operations.written import Case
@@ -29,12 +29,12 @@ def plans(project: Project, dialect: str) -> Iterator[Plan]:
     yield from (case.planned(project, dialect) for case in CASES.values())
 
 
-def sequences(found: Plan) -> Iterator[Sequence[Move]]:
+def sequences(found: Plan) -> Iterator[Sequence[Action]]:
     """What follows one another: the steps of each phase, and what takes each of them back."""
-    for moves in (found.expand, found.settle, found.contract, found.purge, found.downgrade or ()):
-        yield moves
-        yield from (step.undo for step in moves)
+    for actions in (found.expand, found.settle, found.contract, found.purge, found.downgrade or ()):
+        yield actions
+        yield from (step.undo for step in actions)
 
 
-def steps(moves: Sequence[Move]) -> list[Step]:
-    return [move for move in moves if isinstance(move, Step)]
+def steps(actions: Sequence[Action]) -> list[Step]:
+    return [action for action in actions if isinstance(action, Step)]

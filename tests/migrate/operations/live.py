@@ -58,8 +58,8 @@ class Live:
     async def down(self) -> None:
         await aio.downgrade(self.url, "0001")
 
-    async def catalog(self, *, kept_aside: bool = False) -> list[str]:
-        return await catalog(self.store, kept_aside=kept_aside)
+    async def catalog(self, *, with_trash: bool = False) -> list[str]:
+        return await catalog(self.store, with_trash=with_trash)
 
     async def execute(self, sql: str, *values: Any) -> list[Row]:
         return await self.store.execute(sql, *values)

@@ -72,8 +72,8 @@ def test_a_block_does_what_one_statement_cannot(project: Project, block: str) ->
     case, expected = BLOCKS[block]
     found = [
         statement
-        for moves in sequences(CASES[case].planned(project, "postgresql"))
-        for step in steps(moves)
+        for actions in sequences(CASES[case].planned(project, "postgresql"))
+        for step in steps(actions)
         for statement in step.statements
     ]
     (first, *_) = [each for each in found if each.startswith(f"DO ${block}$")]

@@ -33,8 +33,8 @@ def test_every_operation_has_its_text_in_a_test() -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_two_steps_of_a_plan_are_called_the_same(project: Project, dialect: str) -> None:
     for found in plans(project, dialect):
-        for moves in sequences(found):
-            titles = [move.title for move in moves]
+        for actions in sequences(found):
+            titles = [action.title for action in actions]
             assert len(titles) == len(set(titles)), titles
 
 

@@ -44,7 +44,7 @@ ROWS = {
 
 
 def every_sequence(project: Project) -> list[list[Step]]:
-    return [steps(moves) for found in plans(project, "postgresql") for moves in sequences(found)]
+    return [steps(actions) for found in plans(project, "postgresql") for actions in sequences(found)]
 
 
 def statements(step: Step) -> list[str]:
@@ -73,7 +73,7 @@ def is_checked(column: re.Match[str], before: Sequence[Step]) -> bool:
 
 def test_a_step_says_what_its_statements_lock(project: Project) -> None:
     for step in (step for sequence in every_sequence(project) for step in sequence):
-        if step.made is not None and not step.statements:
+        if step.generate is not None and not step.statements:
             # What it locks is in test_narrowing.py.
             continue
         locks = {each: list(known(each).values()) for each in statements(step)}

@@ -50,7 +50,7 @@ async def test_a_step_locks_what_it_says(empty_postgres_url: str, project: Proje
         await begin(connection, case)
         plan = case.planned(project, "postgresql")
         up = (*plan.expand, *plan.settle, *plan.contract)
-        back = [move for step in reversed(up) for move in step.undo]
+        back = [action for step in reversed(up) for action in step.undo]
         for step in steps(up):
             found += await wrong(connection, step)
         if name.startswith("create_table"):

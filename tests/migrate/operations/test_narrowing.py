@@ -246,7 +246,7 @@ async def test_a_script_stops_before_it_loses_an_index(empty_postgres_url: str, 
         await it.up()
         found = plan(scripts().get_revision("0002_change"), "postgresql")
         assert found is not None
-        text = script([move for step in found.expand for move in step.undo], "postgresql")
+        text = script([action for step in found.expand for action in step.undo], "postgresql")
         done = psql(it.url, text)
         assert "T.C has an index or a constraint that _next_C lacks" in done.stderr
         await it.execute("DROP INDEX ix")

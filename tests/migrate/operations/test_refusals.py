@@ -181,7 +181,7 @@ async def test_a_revision_of_any_id_keeps_aside_brings_back_and_purges(
         await it.up()
         await it.contract()
         if id != "mine":
-            assert f"_trash_{tag}_b" in str(await it.catalog(kept_aside=True))
+            assert f"_trash_{tag}_b" in str(await it.catalog(with_trash=True))
         await it.down()
         assert await it.rows() == before
         await it.up()

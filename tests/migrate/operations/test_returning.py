@@ -71,11 +71,11 @@ async def test_rows_whose_parent_should_not_have_been_deleted_are_told(
         await it.execute(write)
         await it.down()
         await it.execute("DELETE FROM t WHERE id = 1")
-        before = await it.catalog(kept_aside=True)
+        before = await it.catalog(with_trash=True)
         with pytest.raises(Refused) as refused:
             await it.up()
         assert str(refused.value) == why
-        assert await it.catalog(kept_aside=True) == before
+        assert await it.catalog(with_trash=True) == before
 
 
 async def test_a_way_back_that_was_killed_behind_the_rename_goes_on(empty_url: str, project: Project) -> None:
@@ -93,10 +93,10 @@ async def test_a_way_back_that_was_killed_behind_the_rename_goes_on(empty_url: s
 async def test_an_empty_table_and_an_empty_table_s_column_are_not_kept(empty_url: str, project: Project) -> None:
     up = LINKS.format(friend="None") + 'ops.add_column("links", sa.Column("c", sa.Integer()))'
     async with live(empty_url, project, up=up) as it:
-        bare = await it.catalog(kept_aside=True)
+        bare = await it.catalog(with_trash=True)
         await it.up()
         await it.down()
-        assert await it.catalog(kept_aside=True) == bare
+        assert await it.catalog(with_trash=True) == bare
 
 
 async def test_a_narrower_type_leaves_indexes_and_constraints_in_their_place(empty_url: str, project: Project) -> None:

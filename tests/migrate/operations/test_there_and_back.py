@@ -219,7 +219,7 @@ async def test_there_and_back(empty_url: str, project: Project, name: str) -> No
     case = CASES[name]
     parts = {k: v.replace("if PG", f"if {'postgresql' in empty_url}") for k, v in case.parts.items()}
     async with live(empty_url, project, base=BASE, rows=ROWS, **parts) as it:
-        bare = await it.catalog(kept_aside=True)
+        bare = await it.catalog(with_trash=True)
         before = await it.state()
         await it.up()
         for statement in case.writes:
@@ -240,4 +240,4 @@ async def test_there_and_back(empty_url: str, project: Project, name: str) -> No
         await it.down()
         assert changes(before, await it.state()) == list(case.stays)
         await it.purge()
-        assert changes(bare, await it.catalog(kept_aside=True)) == []
+        assert changes(bare, await it.catalog(with_trash=True)) == []

@@ -49,7 +49,7 @@ async def test_there_and_back(version: int, project: Project) -> None:
             live(url, project, base=BASE, rows=ROWS, up=UP + MORE, contract=CONTRACT + DROPS) as it,
         ):
             assert (await it.value("SHOW server_version")).startswith(str(version))
-            bare, before = await it.catalog(kept_aside=True), await it.state()
+            bare, before = await it.catalog(with_trash=True), await it.state()
             await it.up()
             await it.backfill()
             filled = await it.state()
@@ -66,7 +66,7 @@ async def test_there_and_back(version: int, project: Project) -> None:
             back = [re.sub("kind kind of [^,]*", "kind None", line) for line in await it.state()]
             assert changes(before, back) == []
             await it.purge()
-            assert changes(bare, await it.catalog(kept_aside=True)) == []
+            assert changes(bare, await it.catalog(with_trash=True)) == []
 
 
 @pytest.mark.parametrize("version", installed_versions())

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 
 from service.migrate.dialects.sqlite.edit import edit
-from service.migrate.operations.step import Backfill, Move, Precondition, Step
+from service.migrate.operations.step import Action, Backfill, Precondition, Step
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, plan
 from tests.migrate.project import Project
@@ -72,7 +72,7 @@ def written(
     in memory: a change of a table is shown by the definition that it leaves (=).
     """
     found = planned(project, dialect, up, **parts)
-    phases: dict[str, tuple[tuple[Precondition, ...], tuple[Move, ...]]] = {
+    phases: dict[str, tuple[tuple[Precondition, ...], tuple[Action, ...]]] = {
         "expand": (found.checks, found.expand),
         "backfill": ((), found.backfills),
         "settle": ((), found.settle),
@@ -83,8 +83,8 @@ def written(
     }
     with _memory(tables) as memory:
         page = _Page(connection=memory if dialect == "sqlite" else None)
-        for name, (checks, moves) in phases.items():
-            page.write(name, checks, moves)
+        for name, (checks, actions) in phases.items():
+            page.write(name, checks, actions)
     return "\n".join(page.lines)
 
 
@@ -111,47 +111,47 @@ class _Page:
     lines: list[str] = field(default_factory=list)
     _shown: set[str] = field(default_factory=set, init=False)
 
-    def write(self, name: str, checks: tuple[Precondition, ...], moves: tuple[Move, ...]) -> None:
-        if checks or moves:
+    def write(self, name: str, checks: tuple[Precondition, ...], actions: tuple[Action, ...]) -> None:
+        if checks or actions:
             self.lines.append(f"{name}:")
         for check in checks:
             self.lines.append(f"? {check.why}")
             if isinstance(check.rows, str):
                 self._add(check.rows)
-        for move in moves:
-            self._move(move, "-")
+        for action in actions:
+            self._action(action, "-")
             trial = self.connection.begin_nested() if self.connection is not None else None
-            for undo in move.undo if isinstance(move, Step) else ():
-                self._move(undo, "  <")
+            for undo in action.undo if isinstance(action, Step) else ():
+                self._action(undo, "  <")
             if trial is not None:
                 trial.rollback()
 
-    def _move(self, move: Move, mark: str) -> None:
-        if isinstance(move, Backfill):
-            self.lines.append(f"{mark} {move.title} along {', '.join(move.key)}")
-            self._add(f"where {move.left}")
-            self._add(_filled(move, "postgresql" if self.connection is None else "sqlite"))
+    def _action(self, action: Action, mark: str) -> None:
+        if isinstance(action, Backfill):
+            self.lines.append(f"{mark} {action.title} along {', '.join(action.key)}")
+            self._add(f"where {action.left}")
+            self._add(_filled(action, "postgresql" if self.connection is None else "sqlite"))
             return
-        is_done = move.done is not None and self.connection is not None and self._asked(self.connection, move.done)
-        where = f" on {', '.join(move.tables)}" if move.tables else ""
-        alone = ", alone" if move.alone else ""
-        sometimes = "" if move.scripted else ", if need be"
+        is_done = action.done is not None and self.connection is not None and self._asked(self.connection, action.done)
+        where = f" on {', '.join(action.tables)}" if action.tables else ""
+        alone = ", alone" if action.alone else ""
+        sometimes = "" if action.scripted else ", if need be"
         nothing = ": there is nothing to do" if is_done else ""
-        self.lines.append(f"{mark} {move.title} ({move.lock}{where}{alone}{sometimes}){nothing}")
+        self.lines.append(f"{mark} {action.title} ({action.lock}{where}{alone}{sometimes}){nothing}")
         if self.connection is None:
-            for statement in move.statements:
+            for statement in action.statements:
                 # Blocks are shown in a test of their own.
                 self._add(re.sub(r"(?s)^(DO \$\w+\$).*", r"\1 …", statement))
         elif not is_done:
-            self._do(move, self.connection)
+            self._do(action, self.connection)
 
     def _do(self, step: Step, connection: Connection) -> None:
         if step.edit is not None:
             edit(connection, [step.edit])
             self._define(connection, step.edit.table)
-        if step.made is not None:
+        if step.generate is not None:
             with _heard(connection) as beside:
-                made = step.made(connection)
+                made = step.generate(connection)
             for statement in beside:
                 self._add(statement)
             for statement in made:

@@ -94,7 +94,7 @@ async def test_a_phase_is_refused_while_what_it_depends_on_is_unfinished_and_cha
 ) -> None:
     async with live(empty_url, project, **CHANGE) as it:
         await bring(it, state)
-        before = await it.state(), await it.catalog(kept_aside=True)
+        before = await it.state(), await it.catalog(with_trash=True)
 
         async def draft() -> None:
             await asyncio.to_thread(commands.draft, it.url, "more")
@@ -105,7 +105,7 @@ async def test_a_phase_is_refused_while_what_it_depends_on_is_unfinished_and_cha
                 with pytest.raises(Refused) as refused:
                     await verb()
                 assert str(refused.value) == said
-                assert (await it.state(), await it.catalog(kept_aside=True)) == before
+                assert (await it.state(), await it.catalog(with_trash=True)) == before
         for said, verb in verbs:
             if said is None:
                 await verb()

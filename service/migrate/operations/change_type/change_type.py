@@ -163,7 +163,7 @@ class ChangeType(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.both(has_type(self.table, self.column), predicates.negated(has_shadow(self._conversion))),
-            made=lambda connection: without_shadow(connection, target, self._conversion),
+            generate=lambda connection: without_shadow(connection, target, self._conversion),
             statements=(
                 f"{alter} TYPE {kind}",
                 *conversion.default_changed(self.table, self.was, self.column),

@@ -140,13 +140,13 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
         edit(connection, [Edit(table=table, change=lambda definition: definition.drop_column(trash), losing=trash)])
         return ()
 
-    undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), made=change_back)
+    undo = Step(title=title, lock=Lock.ACCESS_EXCLUSIVE, tables=(table,), generate=change_back)
     return Step(
         title=f"{title}, COPY OLD VALUES TO TRASH",
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=there,
-        made=change,
+        generate=change,
         undo=(undo,),
     )
 

@@ -12,11 +12,11 @@ from service.migrate.dialects.types import has_type
 from service.migrate.operations.change_type.conversion import Conversion, default_changed
 from service.migrate.operations.change_type.recreate import Recreated
 from service.migrate.operations.columns.actions import rename_column, required, unfilled
-from service.migrate.operations.step import Backfill, Lock, Move, Step, Target, inverted
+from service.migrate.operations.step import Action, Backfill, Lock, Step, Target, inverted
 from service.migrate.operations.triggers.sync import converted
 
 
-def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
+def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
     """The steps: fill a shadow column of the narrow type, build indexes and constraints on it, swap the two names.
 
     Where a dependent cannot be built on a shadow column, ALTER COLUMN TYPE rewrites the table under ACCESS EXCLUSIVE.
@@ -35,7 +35,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=is_back,
-        made=recreated.renamed_over,
+        generate=recreated.renamed_over,
         statements=(
             recreated.verified(),
             *inverted(trigger).statements,
@@ -51,7 +51,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.either(is_back, predicates.negated(prevents_shadow(table, name))),
-        made=lambda connection: without_shadow(connection, target, conversion),
+        generate=lambda connection: without_shadow(connection, target, conversion),
         statements=(
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
             *default_changed(table, back.was, back.column),
@@ -59,7 +59,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         ),
         scripted=False,
     )
-    moves: tuple[Move, ...] = (
+    actions: tuple[Action, ...] = (
         replace(unfilled(target, table, shadow), undo=()),
         replace(trigger, undo=()),
         back.fill(shadow),
@@ -67,7 +67,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Move, ...]:
         *recreated.steps(),
     )
     # A column that is narrow already was swapped before a crash: the earlier steps must not run again.
-    return (in_place, *(_unless(is_back, move) for move in moves), swap)
+    return (in_place, *(_unless(is_back, action) for action in actions), swap)
 
 
 def without_shadow(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
@@ -83,7 +83,7 @@ def has_shadow(conversion: Conversion) -> str:
     return predicates.has_column("postgresql", conversion.table, conversion.reversed.shadow.name)
 
 
-def _unless(done: str, move: Move) -> Move:
-    if isinstance(move, Backfill):
-        return replace(move, unless=done)
-    return replace(move, done=done if move.done is None else predicates.either(done, move.done))
+def _unless(done: str, action: Action) -> Action:
+    if isinstance(action, Backfill):
+        return replace(action, unless=done)
+    return replace(action, done=done if action.done is None else predicates.either(done, action.done))

@@ -34,7 +34,7 @@ class Recreated:
             tables=(self.table,),
             alone=True,
             done=predicates.negated(self._has("index")),
-            made=self._built,
+            generate=self._built,
             scripted=False,
         )
         analyze = Step(
@@ -48,7 +48,7 @@ class Recreated:
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(self._has("check")),
-            made=partial(self._added, kind="check"),
+            generate=partial(self._added, kind="check"),
             scripted=False,
         )
         keys = Step(
@@ -56,7 +56,7 @@ class Recreated:
             lock=Lock.SHARE_ROW_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(self._has("key")),
-            made=partial(self._added, kind="key"),
+            generate=partial(self._added, kind="key"),
             scripted=False,
         )
         validate = Step(
@@ -64,7 +64,7 @@ class Recreated:
             lock=Lock.SHARE_UPDATE_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.negated(predicates.either(self._has("check"), self._has("key"))),
-            made=self._validated,
+            generate=self._validated,
             scripted=False,
         )
         return [build, analyze, checks, keys, validate]

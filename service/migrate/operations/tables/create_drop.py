@@ -135,7 +135,7 @@ def _trashed_if_it_has_rows(target: Target, name: str, trash: str) -> Step:
         tables=(name,),
         done=predicates.negated(predicates.has_table(target.dialect, name)),
         statements=() if target.is_sqlite else (block,),
-        made=renamed_if_it_has_rows if target.is_sqlite else None,
+        generate=renamed_if_it_has_rows if target.is_sqlite else None,
     )
 
 

@@ -110,7 +110,7 @@ class RenameTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=there,
-            made=self._made,
+            generate=self._made,
             undo=(drop,),
         )
 
