@@ -27,6 +27,7 @@ from service.naming import ROSTER
 from service.observability import handlers as observability
 from service.observability import logs, schema
 from service.observability.metrics import Metrics
+from service.preferences import handlers as preferences
 from service.records import handlers as records
 from service.settings import Settings
 from service.users import handlers as users
@@ -34,6 +35,7 @@ from service.users import handlers as users
 ROUTERS = [
     observability.router,
     users.router,
+    preferences.router,
     records.router,
     departments.router,
     employees.router,

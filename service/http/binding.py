@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.reader import Reader
 from service.db.words import LARGEST_KEY
 from service.errors import Fault, Invalid, Malformed, NotFound
+from service.http import json_objects
 from service.http.answers import content_length, header
 from service.http.etags import Conditions
 from service.http.parameters import Parameters
@@ -29,7 +30,8 @@ class Binding:
     def __init__(self, handler: Callable[..., Any]) -> None:
         hints = get_type_hints(handler)
         self.returned = hints.pop("return")
-        self.body: type[msgspec.Struct] | None = hints.get("body")
+        # A struct, or JsonObject for an object of the caller's own making.
+        self.body: Any = hints.get("body")
         self.query: type[msgspec.Struct] | None = hints.get("query")
         self.conditional = Conditions in hints.values()
         # What is wrong with the path makes all else void, so it is read first.
@@ -106,6 +108,8 @@ class NoParameters(msgspec.Struct, frozen=True):
 
 
 def _binder(name: str, kind: Any) -> _Binder:
+    if kind == json_objects.JsonObject:
+        return lambda _scope, raw: json_objects.read(raw)
     if name == "body":
         body: Body[Any] = Body(kind)
         return lambda _scope, raw: body.read(raw)

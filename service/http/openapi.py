@@ -168,7 +168,7 @@ def _answers(served: _Served, schemas: Schemas) -> dict[str, Any]:
     headers += ["Link"] if "next_cursor" in getattr(operation.result, "__struct_fields__", ()) else []
     headers += ["Idempotency-Replayed"] if operation.idempotent else []
     # PUT tells by its status whether the thing is new; its address is the one that was asked.
-    statuses = [200, 201] if served.method == "put" else [operation.status]
+    statuses = [200, 201] if operation.places else [operation.status]
     answers = {}
     for status in statuses:
         located = ["Location"] if status == 201 and served.method == "post" else []

@@ -53,7 +53,7 @@ def _sentences(method: str, operation: Operation) -> Iterator[str]:
 
 
 def _sentences_of_changes(method: str, operation: Operation) -> Iterator[str]:
-    if method == "put":
+    if operation.places:
         yield "Creates the resource (201) or replaces its fields (200)."
     elif method == "patch":
         yield _PATCH

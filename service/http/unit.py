@@ -19,6 +19,7 @@ from service.http.auth.permissions import ANYONE, PUBLIC, Access
 from service.http.binding import Binding
 from service.http.etags import etag, is_known
 from service.http.idempotency import Once
+from service.http.json_objects import JsonObject
 from service.http.pages import render
 from service.settings import Settings
 
@@ -44,12 +45,14 @@ class Operation:
     status: int
     result: Any
     problems: tuple[int, ...]
-    body: type[msgspec.Struct] | None = None
+    body: Any = None
     query: type[msgspec.Struct] | None = None
     writes: bool = False
     conditional: bool = False
     tagged: bool = False
     idempotent: bool = False
+    # Whether PUT may create: it answers 201 then.
+    places: bool = False
     # Media types of a body or an answer that is no JSON document, and what stands in a line of it.
     takes: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
@@ -63,6 +66,16 @@ class Shown:
 
     def __init__(self, document: msgspec.Struct) -> None:
         self.document = document
+
+
+class Text:
+    """A document that is JSON text already, and its version."""
+
+    __slots__ = ("text", "version")
+
+    def __init__(self, text: str, version: int) -> None:
+        self.text = text
+        self.version = version
 
 
 class Placed:
@@ -209,7 +222,7 @@ def _declare(
     if more.get("writes"):
         statuses |= {413} | ({409} if binding.body else set()) | ({412} if binding.conditional else set())
     more["result"] = more["result"] or binding.returned
-    tagged = "version" in getattr(more["result"], "__struct_fields__", ())
+    tagged = more["result"] == JsonObject or "version" in getattr(more["result"], "__struct_fields__", ())
     if tagged and not more.get("writes"):
         statuses.add(412)
     operation = Operation(
@@ -222,6 +235,7 @@ def _declare(
         query=binding.query,
         conditional=binding.conditional,
         tagged=tagged,
+        places=binding.returned is Placed,
         **more,
     )
     return operation, binding
@@ -236,12 +250,12 @@ def _render(result: Any, status: int, scope: Any) -> Answer:
         # A page has no ETag: If-Match holds with `*` alone, and nothing is 304.
         is_known(scope, None)
         return render(result, scope)
-    if isinstance(result, Shown):
+    if isinstance(result, Text):
+        return _document(result.text.encode(), etag(result.version), status, scope)
+    if isinstance(result, (Shown, Placed)):
         body = _encode(result.document)
-        return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]
-    if isinstance(result, Placed):
-        body = _encode(result.document)
-        status = 201 if result.created else 200
+        if isinstance(result, Placed):
+            status = 201 if result.created else 200
         return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]
     answer = _document(_encode(result), etag(result.version), status, scope)
     if status == 201:

@@ -77,9 +77,9 @@ class Body(Generic[S]):
         known = {each.encode_name for each in self._fields}
         for name in document:
             if name not in known:
-                yield Fault(detail="There is no such field.", pointer=_pointer(name))
+                yield Fault(detail="There is no such field.", pointer=json_pointer(name))
         for each in self._fields:
-            pointer = _pointer(each.encode_name)
+            pointer = json_pointer(each.encode_name)
             if each.encode_name in document:
                 yield from _faults_of_value(document[each.encode_name], each.type, pointer)
             elif each.required:
@@ -89,7 +89,7 @@ class Body(Generic[S]):
         if not explain:
             return Invalid(WRONG)
         twice = _named_twice(raw) if raw and isinstance(document, dict) else []
-        faults = [Fault(detail="This field is given more than once.", pointer=_pointer(name)) for name in twice]
+        faults = [Fault(detail="This field is given more than once.", pointer=json_pointer(name)) for name in twice]
         return Invalid(WRONG, *islice(chain(faults, self.faults(document)), MOST_FAULTS))
 
     def _in_utc(self, struct: S) -> S:
@@ -102,7 +102,7 @@ class Body(Generic[S]):
             try:
                 moments[name] = in_utc(value)
             except ValueError as error:
-                faults.append(Fault(detail=f"{error}.", pointer=_pointer(name)))
+                faults.append(Fault(detail=f"{error}.", pointer=json_pointer(name)))
         if faults:
             raise Invalid(WRONG, *faults)
         return msgspec.structs.replace(struct, **moments)
@@ -201,6 +201,6 @@ def plain(detail: str) -> str:
     return detail.replace("`", "").replace(" | unset", "")
 
 
-def _pointer(name: str) -> str:
-    # RFC 6901: the two characters that a pointer needs for itself.
+def json_pointer(name: str) -> str:
+    """Return the pointer to a member of the object (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -99,7 +99,8 @@ def test_bounds_are_integers(document: Document) -> None:
 
 
 def test_inputs_are_closed_and_outputs_open(document: Document) -> None:
-    taken = {schema["title"]: schema for schema in bodies(document)}
+    # Preferences are an object of the caller's own making.
+    taken = {schema["title"]: schema for schema in bodies(document) if schema != {"type": "object"}}
     assert {"UserCreate", "UserUpdate", "RecordCreate", "DepartmentEmployeePut", "UserCreateLine"} < taken.keys()
     assert {schema["additionalProperties"] for schema in taken.values()} == {False}
     for name, schema in document["components"]["schemas"].items():

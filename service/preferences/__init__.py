@@ -1,0 +1,1 @@
+"""Preferences: one JSON object of settings for each user."""
