@@ -21,13 +21,14 @@ serve: install ## upgrade a local SQLite database and serve it on 127.0.0.1: mak
 
 .PHONY: test
 test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with coverage
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
-	  --durations=25 --durations-min=1 --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m slipcover --json --out=.coverage.json -m pytest $(SPREAD) --durations=25 --durations-min=1
+	@$(BIN)/python -m slipcover --merge .coverage.json --out=.coverage.json --fail-under=97
+# A file's tests run in one process, so that what they share is made once.
+SPREAD := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: test-quick
 test-quick: install ## run the tests on SQLite that are not slow, without coverage
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
-	  -m 'not slow and not postgresql'
+	$(BIN)/python -m pytest $(SPREAD) -m 'not slow and not postgresql'
 
 .PHONY: check
 check: install ## formatting, lint and types, changing nothing
@@ -77,7 +78,7 @@ COMPILE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes
 
 .PHONY: clean
 clean: ## remove the environment, caches and reports; databases stay
-	rm -rf .venv .tools build dist htmlcov .coverage .coverage.* coverage.xml \
+	rm -rf .venv .tools build dist htmlcov .coverage.json \
 	  .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find service tests bench alembic -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

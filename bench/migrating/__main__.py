@@ -39,7 +39,10 @@ class Plan:
     workers: int
     reader_seconds: float
     calm_seconds: float
+    pause_seconds: float
+    durable: bool
     plain: bool
+    plain_only: frozenset[str]
     only: frozenset[str]
 
 
@@ -65,12 +68,27 @@ class Plan:
     show_default=True,
     help="Traffic before and after each change; ten times that without.",
 )
+@click.option(
+    "--pause-seconds",
+    default=0.0,
+    show_default=True,
+    help="Rest between answers and the next requests, and between looks at the locks.",
+)
 @click.option("--quick", is_flag=True, help=f"{_QUICK_ROWS:,} users and hardly any calm, to see that all of it works.")
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Measure Alembic's plain style too.")
+@click.option("--plain-only", multiple=True, type=click.Choice(_NAMES), help="In plain style nothing but this.")
+@click.option("--fsync/--no-fsync", "durable", default=True, show_default=True, help="Of the PostgreSQL server.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print tables for a page of documentation.")
 def main(
-    rows: tuple[int, ...], *, quick: bool, as_json: bool, as_markdown: bool, only: tuple[str, ...], **plan: Any
+    rows: tuple[int, ...],
+    *,
+    quick: bool,
+    as_json: bool,
+    as_markdown: bool,
+    only: tuple[str, ...],
+    plain_only: tuple[str, ...],
+    **plan: Any,
 ) -> None:
     """Measure what a change of the schema does to those who use it meanwhile.
 
@@ -80,7 +98,12 @@ def main(
     """
     if quick:
         rows, plan["calm_seconds"] = rows or (_QUICK_ROWS,), 0.1
-    agreed = Plan(rows=rows or (10_000, 100_000, 1_000_000), only=frozenset(only or _NAMES), **plan)
+    agreed = Plan(
+        rows=rows or (10_000, 100_000, 1_000_000),
+        only=frozenset(only or _NAMES),
+        plain_only=frozenset(plain_only or _NAMES),
+        **plan,
+    )
     console = Console(stderr=True)
     sizes = [_measure(size, agreed, console) for size in agreed.rows]
     whole = Report(machine=report.described(machine.describe()), settings=msgspec.to_builtins(plan), sizes=sizes)
@@ -96,7 +119,7 @@ def main(
 def _measure(rows: int, plan: Plan, console: Console) -> Size:
     with tempfile.TemporaryDirectory(prefix="roster-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        place = stack.enter_context(database("postgresql", folder, durable=True))
+        place = stack.enter_context(database("postgresql", folder, durable=plan.durable))
         assert isinstance(place, Postgresql)
         console.print(f"{place.version()}: {rows:,} users")
         stack.enter_context(project(folder))
@@ -112,7 +135,7 @@ def _measure(rows: int, plan: Plan, console: Console) -> Size:
             if scenario.name in plan.only:
                 console.print(f"  {scenario.name}")
                 measured.append(bench.measure(scenario, "ours", Ours(folder, place.url, scenario)))
-                if plan.plain:
+                if plan.plain and scenario.name in plan.plain_only:
                     measured.append(bench.measure(scenario, "plain", Plain(place.url, scenario)))
         return Size(rows=rows, version=place.version(), control=control, measured=measured)
 
@@ -188,13 +211,14 @@ class _Bench:
             low=data.FIRST_USER,
             high=last,
             mark=next(_marks),
+            pause_seconds=self.plan.pause_seconds,
         )
         with _child(["bench.migrating.traffic"], Seen, msgspec.json.encode(traffic).decode()) as seen, self._reader():
             yield seen
 
     @contextmanager
     def _locks(self) -> Iterator[list[Locks]]:
-        with _child(["bench.migrating.locks", self.place.url], Locks) as locks:
+        with _child(["bench.migrating.locks", self.place.url, str(self.plan.pause_seconds)], Locks) as locks:
             yield locks
 
     @contextmanager

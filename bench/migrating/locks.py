@@ -1,6 +1,7 @@
 """What a migrator does to the others, as PostgreSQL sees it: locks it holds, and waits that it causes.
 
-It runs as `python -m bench.migrating.locks URL`, looks every two milliseconds until its input ends, and prints `Locks`.
+It runs as `python -m bench.migrating.locks URL PAUSE`, looks until its input ends, and prints `Locks`. PAUSE is the time
+between two looks, in seconds; two milliseconds is the least.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from time import perf_counter
 import asyncpg
 import msgspec
 
-_PAUSE_SECONDS = 0.002
+_LEAST_PAUSE_SECONDS = 0.002
 # Locks that keep writers or everyone waiting, held by whoever is no part of the service.
 _LOOK = """
 SELECT l.virtualtransaction AS held_by, 0.0::float8 AS waits
@@ -32,7 +33,7 @@ class Locks(msgspec.Struct, frozen=True, kw_only=True):
     looks: int
 
 
-async def watch(url: str) -> Locks:
+async def watch(url: str, pause_seconds: float) -> Locks:
     connection = await asyncpg.connect(url, server_settings={"application_name": "bench locks", "jit": "off"})
     ended = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
     look = await connection.prepare(_LOOK)
@@ -49,10 +50,10 @@ async def watch(url: str) -> Locks:
                 held = max(held, moment - since.setdefault(holder, moment))
             else:
                 waited = max(waited, row["waits"] or 0.0)
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(max(pause_seconds, _LEAST_PAUSE_SECONDS))
     await connection.close()
     return Locks(held_ms=1000 * held, waited_ms=1000 * waited, looks=looks)
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(watch(sys.argv[1]))))
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(watch(sys.argv[1], float(sys.argv[2])))))

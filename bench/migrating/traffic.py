@@ -7,7 +7,7 @@ import random
 import select
 import sys
 from selectors import EVENT_READ, DefaultSelector
-from time import perf_counter
+from time import perf_counter, sleep
 
 import msgspec
 
@@ -19,13 +19,17 @@ _EXPECTED = {"get": b"200", "page": b"200", "post": b"201", "patch": b"200"}
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the callers ask, about users `low` to `high`; `mark` tells their writes from those of other runs."""
+    """Whom the callers ask, about users `low` to `high`; `mark` tells their writes from those of other runs.
+
+    The callers rest for `pause_seconds` together, after each round of answers.
+    """
 
     port: int
     connections: int
     low: int
     high: int
     mark: int
+    pause_seconds: float
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +81,7 @@ class _Callers:
                 self._ask(one)
             asking = self._traffic.connections
             while asking:
+                sleep(self._traffic.pause_seconds)
                 ending = bool(select.select([sys.stdin], [], [], 0)[0])
                 for key, _ in selector.select(_POLL_SECONDS):
                     if not self._hears(key.data, selector):

@@ -14,9 +14,6 @@ from tests.alembic.store import Store, opened
 from tests.alembic.test_history import REVISIONS, assert_same_values
 from tests.migrate.filling import stopped
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 FOLDED = (("users", "name"), ("users", "email"), ("records", "title"), ("departments", "name"), ("employees", "name"))
 # Each revision on one of the databases: what each of them does on both is told by test_history.
 ON_SQLITE = REVISIONS[::2]

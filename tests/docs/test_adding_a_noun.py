@@ -6,7 +6,7 @@ import pytest
 from tests.docs.followed import follow
 from tests.project.files import read
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def test_a_noun_that_is_added_by_the_page_passes_tests_and_lint(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from tests.docs.consoles import Session, steps
 from tests.migrate.project import copied
 from tests.project.files import read
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def test_the_page_works_from_top_to_bottom(tmp_path: Path) -> None:

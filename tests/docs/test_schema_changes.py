@@ -18,9 +18,6 @@ from tests.migrate.conftest import project
 from tests.migrate.project import SAFE, Project
 from tests.project.files import read
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 __all__ = ["project"]
 
 GUIDE = read("docs/schema-changes.md")

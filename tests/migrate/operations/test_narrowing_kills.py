@@ -8,9 +8,6 @@ from tests.migrate.operations.live import Live, changes, live
 from tests.migrate.project import Project
 from tests.migrate.run.test_kills import killed
 
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
-
 BASE = """
 ops.create_table("u", sa.Column("code", sa.String(90), nullable=False), sa.PrimaryKeyConstraint("code", name="pk_u"))
 ops.create_table(

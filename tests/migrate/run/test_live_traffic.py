@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from service.app import create_app
@@ -26,9 +25,6 @@ SETUP = following("setup")
 CHANGED = following("change", 2)
 RENAMED = following("rename", 3)
 
-
-# What it goes through others count; watched, it would take twice as long.
-pytestmark = pytest.mark.no_cover
 
 CLIENTS = 4
 SEED = """
