@@ -1,7 +1,7 @@
 """What a migrator does to the others, as PostgreSQL sees it: locks it holds, and waits that it causes.
 
-It runs as `python -m bench.migrating.locks URL PAUSE`, looks until its input ends, and prints `Locks`. PAUSE is the time
-between two looks, in seconds; two milliseconds is the least.
+It runs as `python -m bench.migrating.locks URL PAUSE`, looks until its input ends, and prints `Locks`. PAUSE is the
+time between two looks, in seconds; two milliseconds is the least.
 """
 
 import asyncio
