@@ -1,4 +1,5 @@
-# docker build -t roster . && docker run -p 127.0.0.1:8000:8000 -v roster-data:/data roster
+# docker build -t roster .
+# docker run -p 127.0.0.1:8000:8000 -v roster-data:/data -e ROSTER_BOOTSTRAP_TOKEN=$(openssl rand -hex 32) roster
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim-trixie AS build
@@ -22,16 +23,15 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin rost
  && install --directory --owner=roster --mode=700 /data
 COPY --from=build /venv /venv
 WORKDIR /data
-# The container's network is private until a port is published: publish it on 127.0.0.1, or behind authentication.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    ROSTER_DATABASE_URL=sqlite:////data/roster.db \
-    ROSTER_TRUSTED_NETWORK=true
+    ROSTER_DATABASE_URL=sqlite:////data/roster.db
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=20s --retries=3 \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
 STOPSIGNAL SIGTERM
+# It serves on every address of the container once an administrator exists or ROSTER_BOOTSTRAP_TOKEN is set.
 ENTRYPOINT ["roster"]
 CMD ["serve", "--host=0.0.0.0", "--upgrade"]

@@ -10,12 +10,14 @@ import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
 
 from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
 from service.employees import handlers as employees
 from service.http import docs, problems
+from service.http.auth.authentication import Authentication
 from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.idempotency import forget_old
@@ -30,6 +32,8 @@ from service.observability.metrics import Metrics
 from service.preferences import handlers as preferences
 from service.records import handlers as records
 from service.settings import Settings
+from service.tokens import handlers as tokens
+from service.tokens.actions import forget_ended
 from service.users import handlers as users
 
 ROUTERS = [
@@ -40,10 +44,12 @@ ROUTERS = [
     departments.router,
     employees.router,
     department_employees.router,
+    tokens.router,
     schema.router,
     docs.router,
 ]
 _HOUSEKEEPING_SECONDS = 600.0
+_ENDED_TOKENS_KEPT = timedelta(days=30)
 
 log = structlog.get_logger()
 
@@ -58,6 +64,7 @@ class Roster(Edge):
         self.metrics = Metrics()
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
+        self.authentication = Authentication(self.database, settings.bootstrap_token, self.metrics.count_token_check)
         self.litestar = _litestar(self)
         super().__init__(
             self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar), Hosts(settings.allowed_hosts)
@@ -83,14 +90,22 @@ def _litestar(roster: Roster) -> Litestar:
         finally:
             housekeeping.cancel()
             await asyncio.wait([housekeeping])
+            await roster.authentication.tokens.flush()
             await roster.database.close()
 
     return Litestar(
         route_handlers=ROUTERS,
-        state=State({"database": roster.database, "settings": roster.settings, "metrics": roster.metrics}),
+        state=State(
+            {
+                "database": roster.database,
+                "settings": roster.settings,
+                "metrics": roster.metrics,
+                "authentication": roster.authentication,
+            }
+        ),
         exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},
         lifespan=[hold_database],
-        middleware=[Shortcut],
+        middleware=[DefineMiddleware(Shortcut, authentication=roster.authentication)],
         openapi_config=None,
         logging_config=None,
         # Litestar would read a body that nobody asked for.
@@ -99,12 +114,14 @@ def _litestar(roster: Roster) -> Litestar:
 
 
 async def _keep_house(roster: Roster) -> None:
-    """Forget old answers to Idempotency-Keys, some at a time, for as long as the service runs."""
+    """Forget old answers to Idempotency-Keys and tokens that ended, some at a time, for as long as the service runs."""
     lifetime = timedelta(hours=roster.settings.idempotency_hours)
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:
             while await roster.database.units.run(lambda session: forget_old(session, lifetime)):
+                pass
+            while await roster.database.units.run(lambda session: forget_ended(session, _ENDED_TOKENS_KEPT)):
                 pass
         except Exception as failure:  # noqa: BLE001 - whatever it is, it must not end the housekeeping
             log.warning("housekeeping failed", reason=repr(failure))

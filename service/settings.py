@@ -16,6 +16,13 @@ PREFIX = "ROSTER_"
 _A_DAY_IN_SECONDS = 86_400
 _TEN_YEARS_IN_HOURS = 87_600
 
+_REMOVED = {
+    "ROSTER_TRUSTED_NETWORK": "remove it; `roster serve` binds any address once an administrator exists (run `roster "
+    "token create --role admin --name NAME`) or ROSTER_BOOTSTRAP_TOKEN is set"
+}
+# RFC 6750, 2.1: what an Authorization header can carry.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,200}=*", re.ASCII)
+
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 # A name, an IPv4 address or a domain with all below it; `*` is every host.
 _HOST = re.compile(rf"\*|(\*?\.)?{_LABEL}(\.{_LABEL})*")
@@ -33,6 +40,13 @@ def _setting(
 ) -> Any:
     metadata = {"about": about, "least": least, "most": most, "among": among, "read": read}
     return field(default=default, repr=not secret, metadata=metadata)
+
+
+def _token(text: str) -> str:
+    if text and not _TOKEN.fullmatch(text):
+        message = "it must be 32 to 200 letters, digits or any of . _ ~ + / -, as `openssl rand -hex 32` prints them"
+        raise ValueError(message)
+    return text
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -106,7 +120,12 @@ class Settings:
     idempotency_hours: float = _setting(
         24.0, "How long the answer to an Idempotency-Key is kept.", least=0, most=_TEN_YEARS_IN_HOURS
     )
-    trusted_network: bool = _setting(default=False, about="The network in front is private: any address may be bound.")
+    bootstrap_token: str = _setting(
+        "",
+        "A token with all permissions, valid while no active user has the role admin.",
+        secret=True,
+        read=_token,
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Hosts, besides those of loopback, that requests may name: `api.example.org,.example.net`."
     )
@@ -146,13 +165,17 @@ class Settings:
         for variable, text in environ.items():
             if not variable.startswith(PREFIX) or variable.startswith(PREFIX + "TEST_"):
                 continue
+            if cure := _REMOVED.get(variable):
+                wrong.append(f"{variable} is no longer a setting: {cure}")
+                continue
             if (each := known.get(variable)) is None:
                 wrong.append(f"{variable} is not a setting")
                 continue
             try:
                 values[each.name] = _read(text, type(each.default), **each.metadata)
             except ValueError as error:
-                wrong.append(f"{variable} is {text!r}: {error}")
+                # The value of a secret is not shown.
+                wrong.append(f"{variable} is {text!r}: {error}" if each.repr else f"{variable}: {error}")
         if wrong:
             raise Misconfigured("; ".join(wrong) + ".")
         return cls(**values)

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from functools import partial
-from ipaddress import ip_address
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +11,6 @@ import click
 
 from service.cli.options import database
 from service.cli.output import Output
-from service.errors import Misconfigured
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +27,10 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     """Serve the HTTP API.
 
     SIGTERM and Ctrl-C let running requests finish, for ROSTER_DRAIN_SECONDS at most, and then stop the server; a second
-    signal ends it at once. With several workers SIGHUP replaces them one by one. There is no authentication yet, so
-    only addresses of this machine are bound; behind a network of your own set ROSTER_TRUSTED_NETWORK=true.
+    signal ends it at once. With several workers SIGHUP replaces them one by one. Until an active user has the role
+    admin, or ROSTER_BOOTSTRAP_TOKEN is set, requests need no token and only addresses of this machine are bound.
     """
+    from service.cli.serving.access import check_host, has_admin
     from service.cli.serving.database import check_file, warnings
     from service.cli.serving.server import serve_alone
     from service.cli.serving.sockets import listen
@@ -44,7 +43,9 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     if url:
         os.environ["ROSTER_DATABASE_URL"] = url
     settings = Settings.from_env()
-    _require_loopback(host, settings)
+    # An upgrade makes no administrator.
+    admin = has_admin(settings)
+    check_host(host, settings, admin=admin)
     Spool(settings.spool_directory).check()
     logs.configure(settings.log_level, settings.log_format)
     check_file(settings)
@@ -74,20 +75,6 @@ def _upgrade() -> None:
     with reported(Output()) as how:
         commands.upgrade(url, **how)
         commands.backfill(url, **how)
-
-
-def _require_loopback(host: str, settings: Settings) -> None:
-    if settings.trusted_network or host == "localhost":
-        return
-    try:
-        if ip_address(host.strip("[]")).is_loopback:
-            return
-    except ValueError:
-        raise Misconfigured(f"--host is {host!r}; an address such as 127.0.0.1 or ::1 is expected.") from None
-    raise Misconfigured(
-        f"--host {host} would let anyone on the network read and change the directory: there is no authentication "
-        "yet. Bind 127.0.0.1, or set ROSTER_TRUSTED_NETWORK=true if the network in front is private."
-    )
 
 
 def _announce(host: str, sockets: "list[socket.socket]", workers: int, settings: Settings) -> None:

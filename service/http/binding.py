@@ -12,6 +12,7 @@ from service.db.words import LARGEST_KEY
 from service.errors import Fault, Invalid, Malformed, NotFound
 from service.http import json_objects
 from service.http.answers import content_length, header
+from service.http.auth.actors import Actor
 from service.http.etags import Conditions
 from service.http.parameters import Parameters
 from service.http.problems import TooLarge, UnsupportedMedia
@@ -25,7 +26,7 @@ _Binder = Callable[[Any, bytes], Any]
 
 
 class Binding:
-    """What a handler takes: `body`, `query`, `Conditions` and, by their names, the ids in the path."""
+    """What a handler takes: `body`, `query`, `Conditions`, `Actor` and, by their names, the ids in the path."""
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         hints = get_type_hints(handler)
@@ -110,6 +111,8 @@ class NoParameters(msgspec.Struct, frozen=True):
 def _binder(name: str, kind: Any) -> _Binder:
     if kind == json_objects.JsonObject:
         return lambda _scope, raw: json_objects.read(raw)
+    if kind is Actor:
+        return lambda scope, _raw: scope["actor"]
     if name == "body":
         body: Body[Any] = Body(kind)
         return lambda _scope, raw: body.read(raw)

@@ -21,13 +21,15 @@ IS_STOPPING = "roster.is_stopping"
 IS_HALF_CLOSED = "roster.is_half_closed"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
+# What `service.http.auth` reads, found here because all header fields are gone through once.
+_CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 # Told of every request: method, route template, status (0 when the caller went away) and seconds.
 Observe = Callable[[str, str, int, float], None]
-# Told of all but the quiet ones, to be logged: request id, method, path, status and seconds.
-Note = Callable[[str, str, str, int, float], None]
+# Told of all but the quiet ones, to be logged: request id, method, path, status, seconds and the user's id.
+Note = Callable[[str, str, str, int, float, int | None], None]
 
 
 class Edge:
@@ -73,7 +75,9 @@ class Edge:
             route = scope.get("path_template", "")
             self._observe(method, route, sender.status, seconds)
             if route not in _QUIET:
-                self._note(scope["request_id"], method, scope["path"], sender.status, seconds)
+                actor = scope.get("actor")
+                user_id = actor.user_id if actor else None
+                self._note(scope["request_id"], method, scope["path"], sender.status, seconds, user_id)
 
     def _check(self, scope: Any, hosts: list[bytes]) -> None:
         """Return if the request may go on; raises what is wrong with it."""
@@ -137,7 +141,7 @@ def _check_spelling(path: str) -> None:
 
 
 def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:
-    """Return the values of Host and the request's id, and leave its content codings in the scope if it has some."""
+    """Return the values of Host and the request's id; credentials and content codings, if any, go into the scope."""
     hosts: list[bytes] = []
     request_id = None
     for name, value in scope["headers"]:
@@ -146,6 +150,8 @@ def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:
         elif name == b"x-request-id":
             if request_id is None and _REQUEST_ID.fullmatch(value):
                 request_id = value
+        elif name in _CREDENTIALS:
+            scope.setdefault(name.decode(), []).append(value)
         elif name == b"content-encoding":
             scope.setdefault("content_codings", []).append(value)
     # It tells requests apart and keeps no secret: urandom would be a system call for each.

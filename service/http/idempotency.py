@@ -13,6 +13,7 @@ from service.db.clock import now
 from service.db.upserts import insert_into
 from service.errors import Fault, Invalid, Malformed
 from service.http.answers import Answer, header
+from service.http.auth.actors import Actor
 from service.models import IdempotencyKey
 
 # How Idempotency-Key is written.
@@ -34,7 +35,10 @@ class Once:
     __slots__ = ("_fingerprint", "_id", "_lifetime")
 
     def __init__(self, key: str, scope: Any, body: bytes, lifetime: timedelta) -> None:
-        self._id = sha256(f"{scope['method']} {scope['path']} {key}".encode()).hexdigest()
+        # A key is its caller's own: the answer of one user is never shown to another one.
+        actor: Actor = scope["actor"]
+        caller = "" if actor.kind == "open" else f"{actor.name} "
+        self._id = sha256(f"{caller}{scope['method']} {scope['path']} {key}".encode()).hexdigest()
         self._fingerprint = sha256(scope["query_string"] + b"\n" + body).hexdigest()
         self._lifetime = lifetime
 

@@ -8,6 +8,8 @@ from service.http.unit import Operation
 # Tags whose operations neither create a resource nor hold one in a file.
 _TAGS = {
     "schema": "The schema of the database: the revision, the phases still to be run, and the history.",
+    "me": "The user of the token, by the same operations as those on users.",
+    "tokens": "Tokens of every user: of programs, of sessions, and in password links.",
     "operations": "Probes, metrics, the version, and the OpenAPI description.",
 }
 

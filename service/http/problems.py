@@ -51,6 +51,10 @@ class Misdirected(RosterError):
     """The request is for a host that this service does not answer for."""
 
 
+class SeveralCredentials(Malformed):
+    """The request has more than one Authorization header."""
+
+
 class TooSlow(RosterError):
     """The request did not arrive within its time limit."""
 
@@ -171,12 +175,8 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
     if isinstance(failure, UnsupportedCoding):
         # RFC 9110, 15.5.16: names the codings that would have been taken.
         headers = ((b"accept-encoding", b"identity"),)
-    if isinstance(failure, Unauthenticated):
-        # RFC 6750, 3: without a token the challenge has no error code.
-        code = f', error="{failure.error}"' if failure.error else ""
-        headers = ((b"www-authenticate", f'Bearer realm="roster"{code}'.encode()),)
-    if isinstance(failure, Forbidden):
-        headers = ((b"www-authenticate", b'Bearer realm="roster", error="insufficient_scope"'),)
+    if isinstance(failure, (Unauthenticated, Forbidden, SeveralCredentials)):
+        headers = (_challenge(failure),)
     return problem(
         status,
         slug,
@@ -186,6 +186,16 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
         field=failure.field if isinstance(failure, Conflict) else None,
         faults=failure.faults if isinstance(failure, Invalid) else (),
     )
+
+
+def _challenge(failure: Unauthenticated | Forbidden | SeveralCredentials) -> tuple[bytes, bytes]:
+    """Return WWW-Authenticate with the error code of RFC 6750, 3.1; a request without a token has none."""
+    if isinstance(failure, Unauthenticated):
+        error = failure.error
+    else:
+        error = "insufficient_scope" if isinstance(failure, Forbidden) else "invalid_request"
+    code = f', error="{error}"' if error else ""
+    return b"www-authenticate", f'Bearer realm="roster"{code}'.encode()
 
 
 _LITESTAR_DETAILS = {

@@ -88,6 +88,16 @@ class Placed:
         self.created = created
 
 
+class Secret:
+    """A new document that holds a secret, and its address: no cache may keep it, and no answer shows it again."""
+
+    __slots__ = ("address", "document")
+
+    def __init__(self, document: msgspec.Struct, address: str) -> None:
+        self.document = document
+        self.address = address
+
+
 def reads(
     path: str, *, permission: Access, summary: str, result: Any = None, problems: tuple[int, ...] = ()
 ) -> Callable[[Handler], HTTPRouteHandler]:
@@ -257,8 +267,11 @@ def _render(result: Any, status: int, scope: Any) -> Answer:
         if isinstance(result, Placed):
             status = 201 if result.created else 200
         return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]
-    answer = _document(_encode(result), etag(result.version), status, scope)
-    if status == 201:
+    document: Any = result.document if isinstance(result, Secret) else result
+    answer = _document(_encode(document), etag(document.version), status, scope)
+    if isinstance(result, Secret):
+        answer.headers += [(b"location", result.address.encode()), (b"cache-control", b"no-store")]
+    elif status == 201:
         answer.headers.append((b"location", f"{scope['path']}/{result.id}".encode()))
     return answer
 

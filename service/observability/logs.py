@@ -33,8 +33,8 @@ def configure(level: str, format: str) -> None:
     _adopt_libraries(_LEVELS[level], text if as_text else lambda *event: _as_json(*event).decode())
 
 
-def requests() -> Callable[[str, str, str, int, float], None]:
-    """Return what writes the line of one request: its id, method, path, status and seconds.
+def requests() -> Callable[[str, str, str, int, float, int | None], None]:
+    """Return what writes the line of one request: its id, method, path, status, seconds and the user's id.
 
     As JSON the line is the one that structlog would write, by a quarter of the work: this runs for every request.
     """
@@ -50,32 +50,45 @@ def requests() -> Callable[[str, str, str, int, float], None]:
         waiting.clear()
         write(lines)
 
-    def note(request_id: str, method: str, path: str, status: int, seconds: float) -> None:
-        milliseconds = round(seconds * 1000, 2)
+    def note(request_id: str, method: str, path: str, status: int, seconds: float, actor: int | None = None) -> None:
         if not waiting:
             # The requests that end in one turn of the loop are written together, by one system call.
             asyncio.get_running_loop().call_soon(write_waiting)
-        waiting.append(
-            _encode(_Line(request_id, method, path, status, milliseconds, "request", "info", datetime.now(UTC)))
+        line = _Line(
+            request_id=request_id,
+            method=method,
+            path=path,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+            actor=actor,
+            event="request",
+            level="info",
+            timestamp=datetime.now(UTC),
         )
+        waiting.append(_encode(line))
 
     return note
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     request_id: str
     method: str
     path: str
     status: int
     milliseconds: float
+    actor: int | None = None
     event: str
     level: str
     timestamp: datetime
 
 
-def _note_by_structlog(log: Any, request_id: str, method: str, path: str, status: int, seconds: float) -> None:
-    milliseconds = round(seconds * 1000, 2)
-    log.info("request", request_id=request_id, method=method, path=path, status=status, milliseconds=milliseconds)
+def _note_by_structlog(
+    log: Any, request_id: str, method: str, path: str, status: int, seconds: float, actor: int | None = None
+) -> None:
+    fields: dict[str, Any] = {"milliseconds": round(seconds * 1000, 2)}
+    if actor is not None:
+        fields["actor"] = actor
+    log.info("request", request_id=request_id, method=method, path=path, status=status, **fields)
 
 
 def _finish(_logger: Any, method: str, event: EventDict) -> EventDict:

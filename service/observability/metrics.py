@@ -35,6 +35,13 @@ class Metrics:
         self.imported = Counter(
             "roster_imported_lines", "Lines of imports.", ("noun", "outcome"), registry=self._registry
         )
+        self._token_checks = Counter(
+            "roster_token_checks",
+            "Checks of tokens, by how they ended.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._outcomes: dict[str, Any] = {}
         self._children: dict[tuple[str, str, int], Any] = {}
         self._engines: dict[str, AsyncEngine] = {}
 
@@ -46,6 +53,13 @@ class Metrics:
             labels = (method if method in _METHODS else "other", route or "none", str(status))
             child = self._children[key] = self._seconds.labels(*labels)
         child.observe(seconds)
+
+    def count_token_check(self, outcome: str) -> None:
+        """Count the check of one token: `valid`, `cached`, or why it was refused."""
+        child = self._outcomes.get(outcome)
+        if child is None:
+            child = self._outcomes[outcome] = self._token_checks.labels(outcome)
+        child.inc()
 
     def watch(self, purpose: str, engine: AsyncEngine) -> None:
         """Report the pool of an engine from now on."""

@@ -65,11 +65,26 @@ def test_logs_each_request_as_one_line_with_its_id(fresh_url: str, tmp_path: Pat
     assert found == expected | {"method": "GET", "path": "/v1/users/7"}
 
 
-def test_binds_nothing_but_loopback_without_authentication(tmp_path: Path) -> None:
-    answer = _serve(tmp_path, "--host=0.0.0.0")
+def test_binds_nothing_but_loopback_without_an_administrator(tmp_path: Path) -> None:
+    for options in ((), ("--upgrade",)):
+        answer = _serve(tmp_path, "--host=0.0.0.0", *options)
+        assert answer.returncode == 2
+        assert "no administrator exists yet. Run `roster token create --role admin" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_a_setting_that_is_gone_names_what_takes_its_place(tmp_path: Path) -> None:
+    answer = _serve(tmp_path, "--host=0.0.0.0", ROSTER_TRUSTED_NETWORK="true")
     assert answer.returncode == 2
-    assert "there is no authentication yet" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert answer.stderr.startswith("Error: ROSTER_TRUSTED_NETWORK is no longer a setting: remove it;")
+    assert "ROSTER_BOOTSTRAP_TOKEN" in answer.stderr
+
+
+def test_a_short_bootstrap_token_is_refused_and_not_shown(tmp_path: Path) -> None:
+    answer = _serve(tmp_path, ROSTER_BOOTSTRAP_TOKEN="hunter2")
+    assert answer.returncode == 2
+    assert "ROSTER_BOOTSTRAP_TOKEN: it must be 32 to 200 letters" in answer.stderr
+    assert "hunter2" not in answer.stderr
 
 
 def test_says_what_an_address_looks_like(tmp_path: Path) -> None:

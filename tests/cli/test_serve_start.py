@@ -42,7 +42,7 @@ def test_a_port_in_use_is_named_with_what_helps(tmp_path: Path) -> None:
     ],
 )
 def test_a_host_that_cannot_be_bound_is_named(tmp_path: Path, host: str, status: int, said: str) -> None:
-    found, line = refusal(tmp_path, f"--host={host}", ROSTER_TRUSTED_NETWORK="true")
+    found, line = refusal(tmp_path, f"--host={host}", ROSTER_BOOTSTRAP_TOKEN="b" * 32)
     assert (found, said in line, host in line) == (status, True, True)
 
 

@@ -24,12 +24,13 @@ _LONGEST_CURSOR = get_args(Cursor)[1].max_length
 _numbers = count()
 
 
-def config(*, examples: int, seed: int) -> SchemathesisConfig:
+def config(*, examples: int, seed: int, token: str) -> SchemathesisConfig:
     """All checks, the same cases every time for one seed; `examples` are those drawn at random for each operation."""
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,
             "continue-on-failure": True,
+            "headers": {"Authorization": f"Bearer {token}"},
             "generation": {"max-examples": examples, "database": "none", "no-shrink": True},
             # How fast a busy machine draws examples says nothing about the service.
             "suppress-health-check": ["all"],

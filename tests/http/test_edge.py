@@ -101,7 +101,7 @@ class Observed:
         self.edge = Edge(
             app,
             lambda method, route, status, _: self.seen.append((method, route, status)),
-            lambda _, method, path, status, __: self.noted.append((method, path, status)),
+            lambda _, method, path, status, *__: self.noted.append((method, path, status)),
             {},
         )
 

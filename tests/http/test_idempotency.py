@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import Roster, create_app
 from service.http.answers import Answer
+from service.http.auth.actors import OPEN
 from service.http.idempotency import Once, forget_old
 from service.models import IdempotencyKey
 from service.settings import Settings
@@ -121,7 +122,7 @@ async def test_forgets_answers_past_their_lifetime_some_at_a_time(roster: Roster
 
 async def test_a_key_forgotten_in_the_same_moment_is_free(roster: Roster, client: httpx.AsyncClient) -> None:
     await client.post("/v1/records", json={"title": "a"}, headers=KEY)
-    scope = {"method": "POST", "path": "/v1/records", "query_string": b""}
+    scope = {"method": "POST", "path": "/v1/records", "query_string": b"", "actor": OPEN}
     once = Once(KEY["idempotency-key"], scope, b'{"title":"b"}', timedelta(hours=1))
 
     async def recall(session: AsyncSession) -> Answer | None:

@@ -8,12 +8,14 @@ from service.app import create_app
 from service.errors import (
     Conflict,
     Fault,
+    Forbidden,
     Invalid,
     Malformed,
     NoSpace,
     NotFound,
     RosterError,
     Stale,
+    Unauthenticated,
     Unavailable,
     Unsettled,
 )
@@ -37,6 +39,8 @@ from tests.nouns import USERS, problem
 
 TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     406: "Not Acceptable",
     408: "Request Timeout",
@@ -56,7 +60,7 @@ FAILURES: list[RosterError] = [
     *(Malformed("So."), NotFound("So."), NotAcceptable("So."), Conflict("So."), Stale("So."), TooLarge("So.")),
     *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So.")),
     *(TooSlow("So."), Misdirected("So."), HeadTooLarge("So."), NotImplementedHere("So."), UnsupportedVersion("So.")),
-    NoSpace("So."),
+    *(NoSpace("So."), Unauthenticated("So."), Forbidden("So.")),
 ]
 
 

@@ -6,15 +6,20 @@ import pytest
 import schemathesis
 from schemathesis.core.result import Ok
 from schemathesis.python.asgi import shutdown_lifespans
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import create_app
 from service.migrate.entrypoints.aio import upgrade
+from service.models import Token, User
 from service.settings import Settings
+from tests.callers import add_caller, elsewhere
 from tests.cli.servers import serving
+from tests.conftest import serving_in_process
 from tests.http.examiner import Findings, config, examine
 
 # Drawn for each operation, from another seed on the other database.
 EXAMPLES = 4
+NEVER_DRAWN = 2**52
 # Chance seldom finds both ends of a link that still stands.
 SELDOM_DONE = {
     "DELETE /v1/departments/{department_id}/employees/{employee_id}",
@@ -33,17 +38,38 @@ def in_process() -> Iterator[None]:
 async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     await upgrade(url)
+    token = await token_of_an_administrator(url)
     app = create_app(Settings(database_url=url, allowed_hosts=("testserver",)))
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config(examples=EXAMPLES, seed=1))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config(examples=EXAMPLES, seed=1, token=token))
     judge(examine(schema), schema)
 
 
 @pytest.mark.slow
 async def test_every_check_holds_over_http_on_postgresql(empty_postgres_url: str, tmp_path: Path) -> None:
     await upgrade(empty_postgres_url)
+    token = await token_of_an_administrator(empty_postgres_url)
     with serving(empty_postgres_url, tmp_path / "log", executable=sys.executable) as (base, _):
-        schema = schemathesis.openapi.from_url(f"{base}/openapi.json", config=config(examples=EXAMPLES, seed=2))
+        schema = schemathesis.openapi.from_url(
+            f"{base}/openapi.json", config=config(examples=EXAMPLES, seed=2, token=token)
+        )
         judge(examine(schema), schema)
+
+
+async def token_of_an_administrator(url: str) -> str:
+    """The service asks for tokens then, and Schemathesis also checks what it answers to others.
+
+    No example has the ids of this user and their token, so that neither is deleted.
+    """
+    async with serving_in_process(url) as roster:
+        user = User(id=NEVER_DRAWN, name="Admin", email="admin@example.com")
+        await roster.database.units.run(lambda session: _add(session, user))
+        caller = await add_caller(roster, "admin", user_id=NEVER_DRAWN)
+        await elsewhere(roster, Token, caller.token_id, id=NEVER_DRAWN)
+        return caller.token
+
+
+async def _add(session: AsyncSession, user: User) -> None:
+    session.add(user)
 
 
 def judge(findings: Findings, schema: schemathesis.BaseSchema) -> None:

@@ -84,7 +84,7 @@ def test_json_lines_are_valid_and_hold_no_control(how: str) -> None:
 @pytest.mark.parametrize("evil", ["\x1b]0;title\x07", "\x9b31m", "\u202egnp.exe", "\ud800", "a\nb", "\x85"])
 async def test_the_line_of_a_request_escapes_its_path(format: str, evil: str) -> None:
     with configured(format=format) as stderr:
-        logs.requests()("id", "GET", f"/v1/{evil}/é", 200, 0.1)
+        logs.requests()("id", "GET", f"/v1/{evil}/é", 200, 0.1, None)
         await asyncio.sleep(0)
         sys.stderr.flush()
         text = stderr.getvalue().decode()

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from service.observability import logs
 
-REQUEST = ("id-1", "GET", "/v1/users/é", 200, 0.0123456)
+REQUEST = ("id-1", "GET", "/v1/users/é", 200, 0.0123456, None)
 
 
 @contextmanager
@@ -54,10 +54,10 @@ async def test_requests_that_end_in_one_turn_are_written_in_order() -> None:
     with configured() as stderr:
         note = logs.requests()
         for status in (200, 201, 404):
-            note("id", "GET", "/", status, 0)
+            note("id", "GET", "/", status, 0, None)
         assert lines(stderr) == []
         await asyncio.sleep(0)
-        note("id", "GET", "/", 500, 0)
+        note("id", "GET", "/", 500, 0, None)
         await asyncio.sleep(0)
         assert [line["status"] for line in lines(stderr)] == [200, 201, 404, 500]
 
@@ -69,10 +69,10 @@ async def test_a_write_that_fails_loses_its_lines_and_no_others(monkeypatch: pyt
     with configured() as stderr:
         note = logs.requests()
         sys.stderr.close()
-        note("id", "GET", "/", 200, 0)
+        note("id", "GET", "/", 200, 0, None)
         await asyncio.sleep(0)
         assert (failures, stderr.closed) == ([ValueError], True)
-        note("id", "GET", "/", 201, 0)
+        note("id", "GET", "/", 201, 0, None)
         await asyncio.sleep(0)
         assert failures == [ValueError, ValueError]
     loop.set_exception_handler(None)

@@ -108,7 +108,7 @@ def test_the_entry_point_exists() -> None:
 
 def test_every_setting_in_the_image_exists() -> None:
     named = set(re.findall(r"\bROSTER_[A-Z_]+", " ".join(arguments("ENV"))))
-    assert named == {"ROSTER_DATABASE_URL", "ROSTER_TRUSTED_NETWORK"}
+    assert named == {"ROSTER_DATABASE_URL"}
     assert named <= SETTINGS
 
 
@@ -129,7 +129,8 @@ def test_the_command_serves_on_a_new_volume_and_again_on_an_old_one(tmp_path: Pa
     set_there = dict(re.findall(r"(ROSTER_[A-Z_]+)=(\S+)", " ".join(arguments("ENV"))))
     set_there["ROSTER_DATABASE_URL"] = set_there["ROSTER_DATABASE_URL"].replace("/data", str(volume))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ROSTER_")}
-    environ = kept | set_there | {"TMPDIR": str(temporary)}
+    token = "b" * 32
+    environ = kept | set_there | {"TMPDIR": str(temporary), "ROSTER_BOOTSTRAP_TOKEN": token}
     (command,) = arguments("CMD")
     for _ in ("new", "old"):
         started = [sys.executable, "-m", "service", *json.loads(command), "--port=0"]
@@ -137,7 +138,9 @@ def test_the_command_serves_on_a_new_volume_and_again_on_an_old_one(tmp_path: Pa
             assert server.stderr is not None
             base = next(line.split()[1] for line in server.stderr if line.startswith("API:")).removesuffix("/v1")
             assert httpx.get(f"{base}/readyz").status_code == 200
-            assert httpx.get(f"{base}/v1/users").status_code == 200
+            assert httpx.get(f"{base}/v1/users").status_code == 401
+            headers = {"authorization": f"Bearer {token}"}
+            assert httpx.get(f"{base}/v1/users", headers=headers).status_code == 200
             server.terminate()
             server.stderr.read()
         assert server.returncode == 0

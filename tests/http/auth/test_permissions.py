@@ -15,7 +15,7 @@ PUBLIC_ROUTES = {
     "GET /docs/{file}",
     "GET /favicon.ico",
 }
-FOR_ANYONE = {"GET /version"}
+FOR_ANYONE = {"GET /version", "GET /v1/me/tokens", "POST /v1/me/tokens", "DELETE /v1/me/tokens/{token_id}"}
 
 
 def routes() -> Iterator[tuple[str, Any]]:

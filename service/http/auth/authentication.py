@@ -1,0 +1,154 @@
+"""The check before every handler: who is asking, and whether they may."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import ip_address
+from time import monotonic
+from typing import Any, Final
+
+from service.db.database import Database
+from service.db.failures import causes, is_schema_missing
+from service.errors import Unauthenticated, Unavailable
+from service.http.auth.actors import BOOTSTRAP, NOBODY, OPEN, Actor
+from service.http.auth.credentials import Shown, check_origin, read_credentials
+from service.http.auth.lookup import Tokens
+from service.http.auth.permissions import ANYONE, PUBLIC, Access
+from service.http.auth.queries import ADMIN_EXISTS
+
+_ASK_AGAIN_SECONDS = 1.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+# What an operator needs while the database is away or has no schema yet; none of it is about people.
+_WITHOUT_DATABASE: Final[frozenset[Access]] = frozenset({"metrics.read", "schema.read", ANYONE})
+# Writes with these permissions leave tokens, roles and users as they are.
+_APART: Final[frozenset[Access]] = frozenset({"records.write", "directory.write"})
+
+MISSING: Final = "This request needs a token: send it as `Authorization: Bearer roster_…`."
+
+
+class Authentication:
+    """Tells who is asking, one for each process; `count` is told how each check of a token ended.
+
+    While no active user has the role admin and no bootstrap token is set, a request from this machine needs no token.
+    """
+
+    def __init__(
+        self, database: Database, bootstrap_token: str = "", count: Callable[[str], None] | None = None
+    ) -> None:
+        self._reader = database.reader
+        self._count = count or _ignore
+        self._bootstrap = sha256(bootstrap_token.encode()).digest() if bootstrap_token else None
+        self.tokens = Tokens(database, self._count)
+        self._has_admin = False
+        self._asked_at = -_ASK_AGAIN_SECONDS
+        self._was_open = False
+        self._generation = 0
+
+    async def admit(self, scope: Any, access: Access) -> Actor:
+        """Return the actor of a request, before its body is read or its handler is asked.
+
+        Raises:
+            Unauthenticated: there is no valid token.
+            Forbidden: the token lacks the permission, or a page of another origin made the request.
+            Malformed: there are several Authorization headers.
+            Unavailable: the database cannot answer.
+        """
+        if access == PUBLIC:
+            return NOBODY
+        shown = read_credentials(scope)
+        actor = await (self._anonymous(scope, access) if shown is None else self._identified(scope, access, shown))
+        if access != ANYONE:
+            actor.require(access)
+        return actor
+
+    def forget(self) -> None:
+        """Ask the database again for everything: a token, a role or a user was changed in this process."""
+        self.tokens.forget()
+        self._has_admin = False
+        self._asked_at = -_ASK_AGAIN_SECONDS
+        self._generation += 1
+
+    def forget_after(self, method: str, access: Access) -> None:
+        """Forget if a request of this method and requirement may have changed a token, a role or a user."""
+        if method != "GET" and access not in _APART:
+            self.forget()
+
+    async def has_admin(self) -> bool:
+        """Tell whether an active user has the role admin; a no is asked again after a second."""
+        if self._has_admin:
+            return True
+        asked_at, generation = monotonic(), self._generation
+        if asked_at - self._asked_at < _ASK_AGAIN_SECONDS:
+            return False
+        found = await self._reader.first(ADMIN_EXISTS) is not None
+        if generation == self._generation:
+            self._has_admin, self._asked_at = found, asked_at
+        self._was_open = not found
+        return found
+
+    async def _identified(self, scope: Any, access: Access, shown: Shown) -> Actor:
+        if shown.by_cookie:
+            check_origin(scope, by_cookie=True)
+        elif self._is_bootstrap(shown.token):
+            return await self._bootstrapped()
+        try:
+            return await self.tokens.actor(shown.token)
+        except Unavailable:
+            # A scrape during an outage of the database is worth more than a token that may be revoked by now.
+            known = self.tokens.last_known(shown.token) if access in _WITHOUT_DATABASE else None
+            if known is None:
+                raise
+            return known
+        except Unauthenticated:
+            # A browser sends what is left of an old session without anybody's doing.
+            if shown.by_cookie and await self._is_open(scope, access):
+                return OPEN
+            raise
+
+    async def _anonymous(self, scope: Any, access: Access) -> Actor:
+        if await self._is_open(scope, access):
+            check_origin(scope, by_cookie=False)
+            return OPEN
+        self._count("missing")
+        raise Unauthenticated(MISSING)
+
+    async def _is_open(self, scope: Any, access: Access) -> bool:
+        if self._bootstrap is not None or not _is_from_this_machine(scope):
+            return False
+        try:
+            return not await self.has_admin()
+        except Unavailable as failure:
+            # Without the tables there is no administrator.
+            lacks_tables = any(is_schema_missing(each) for each in causes(failure))
+            if access in _WITHOUT_DATABASE and (self._was_open or lacks_tables):
+                return True
+            raise
+
+    def _is_bootstrap(self, text: str) -> bool:
+        return self._bootstrap is not None and compare_digest(sha256(text.encode()).digest(), self._bootstrap)
+
+    async def _bootstrapped(self) -> Actor:
+        if await self.has_admin():
+            self._count("void")
+            raise Unauthenticated(
+                "The bootstrap token is void: an administrator exists, whose token is needed now.",
+                error="invalid_token",
+            )
+        self._count("bootstrap")
+        return BOOTSTRAP
+
+
+def _is_from_this_machine(scope: Any) -> bool:
+    client = scope.get("client")
+    if not client:
+        return False
+    if client[0] in _LOOPBACK:
+        return True
+    try:
+        return ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _ignore(_outcome: str) -> None:
+    """Count nothing."""

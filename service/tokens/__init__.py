@@ -1,0 +1,1 @@
+"""Tokens: of programs, of sessions, and in password links."""
