@@ -1,4 +1,4 @@
-"""The only wiring: settings in, an ASGI application out."""
+"""Builds the ASGI application from the settings."""
 
 import asyncio
 from collections import defaultdict
@@ -55,7 +55,7 @@ log = structlog.get_logger()
 
 
 class Roster(Edge):
-    """The service as an ASGI application; `lifespan` opens and closes what it holds."""
+    """The service as an ASGI application; its lifespan closes the database."""
 
     def __init__(self, settings: Settings) -> None:
         Spool(settings.spool_directory).check()
@@ -108,13 +108,13 @@ def _litestar(roster: Roster) -> Litestar:
         middleware=[DefineMiddleware(Shortcut, authentication=roster.authentication)],
         openapi_config=None,
         logging_config=None,
-        # Litestar would read a body that nobody asked for.
+        # With a limit, Litestar reads the body even if no handler takes it.
         request_max_body_size=None,
     )
 
 
 async def _keep_house(roster: Roster) -> None:
-    """Forget old answers to Idempotency-Keys and tokens that ended, some at a time, for as long as the service runs."""
+    """Delete expired responses of Idempotency-Keys and ended tokens, in batches, while the service runs."""
     lifetime = timedelta(hours=roster.settings.idempotency_hours)
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
@@ -123,12 +123,12 @@ async def _keep_house(roster: Roster) -> None:
                 pass
             while await roster.database.units.run(lambda session: forget_ended(session, _ENDED_TOKENS_KEPT)):
                 pass
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it must not end the housekeeping
+        except Exception as failure:  # noqa: BLE001 - no error may end the housekeeping
             log.warning("housekeeping failed", reason=repr(failure))
 
 
 def _allow(app: Litestar) -> dict[str, bytes]:
-    """Return what may be asked of each route, by its template."""
+    """Return the value of Allow for each route, by its template."""
     methods: dict[str, set[str]] = defaultdict(set)
     for route in app.routes:
         methods[route.path_format] |= set(getattr(route, "methods", ()))

@@ -1,10 +1,10 @@
-"""The directory's failures, as sentences for the caller; nothing here knows HTTP."""
+"""Errors with a message for the caller, independent of HTTP."""
 
 from dataclasses import dataclass
 
 
 class RosterError(Exception):
-    """A failure that the caller is told about."""
+    """An error whose message is for the caller."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -13,7 +13,7 @@ class RosterError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong with what was sent: where (a pointer, a parameter, a line) and what would be right."""
+    """One fault of the input: where (a pointer, a parameter, a line), and what would be right."""
 
     detail: str
     pointer: str | None = None
@@ -23,11 +23,11 @@ class Fault:
 
 
 class Malformed(RosterError):
-    """What was sent cannot be read at all."""
+    """The input cannot be parsed."""
 
 
 class Invalid(RosterError):
-    """What was sent can be read and is wrong; every fault is told at once."""
+    """The input is not valid; `faults` lists everything that is wrong."""
 
     def __init__(self, detail: str, *faults: Fault) -> None:
         super().__init__(detail)
@@ -43,11 +43,11 @@ class Unauthenticated(RosterError):
 
 
 class Forbidden(RosterError):
-    """The caller is known and may not do this; the message names what is missing."""
+    """The caller is authenticated and lacks a permission, which the message names."""
 
 
 class NotFound(RosterError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
 
 class Conflict(RosterError):
@@ -59,11 +59,11 @@ class Conflict(RosterError):
 
 
 class Stale(RosterError):
-    """The caller's copy is not the newest."""
+    """A precondition on the version of the resource does not hold."""
 
 
 class Unavailable(RosterError):
-    """The database cannot answer now; a later try may succeed."""
+    """The database is not available now; a later attempt may succeed."""
 
     def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)
@@ -71,7 +71,7 @@ class Unavailable(RosterError):
 
 
 class Unsettled(Unavailable):
-    """Nobody can say whether the change was stored; the same Idempotency-Key makes asking again safe."""
+    """It is not known whether COMMIT succeeded; a repeat with the same Idempotency-Key is safe."""
 
 
 class NoSpace(RosterError):
@@ -79,7 +79,7 @@ class NoSpace(RosterError):
 
 
 class Misconfigured(RosterError, ValueError):
-    """A setting or an argument cannot work as it is."""
+    """A setting or an argument is not valid."""
 
 
 class CannotStart(RosterError):

@@ -1,4 +1,4 @@
-"""What Roster is called in its database and in the messages of its migrator."""
+"""Roster's names in the database and in the messages of the migrator."""
 
 from service import __version__
 from service.migrate.naming import Naming

@@ -1,11 +1,11 @@
-"""The revisions that this code works with; edit these three when the code comes to depend on a revision."""
+"""The range of revisions that this code works with; edit it when code depends on a new revision."""
 
 from service.migrate.state.compatibility import Range
 
 # The oldest revision that this code can serve from, and the newest that it knows.
 OLDEST = "0023_create_events"
 NEWEST = "0023_create_events"
-# The revisions whose backfill this code needs: it reads what they fill in rows that were there before them.
+# The revisions whose backfill must be complete: this code reads the values in existing rows.
 FILLED = (
     "0006_link_departments",
     "0008_fold_users",

@@ -12,7 +12,7 @@ from service.errors import Misconfigured
 
 PREFIX = "ROSTER_"
 
-# PostgreSQL counts milliseconds in 31 bits, and Python's moments end with the year 9999.
+# PostgreSQL stores timeouts as milliseconds in 31 bits; Python's datetime ends with the year 9999.
 _A_DAY_IN_SECONDS = 86_400
 _TEN_YEARS_IN_HOURS = 87_600
 
@@ -24,7 +24,7 @@ _REMOVED = {
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,200}=*", re.ASCII)
 
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-# A name, an IPv4 address or a domain with all below it; `*` is every host.
+# A name, an IPv4 address, or a domain with its subdomains; `*` is every host.
 _HOST = re.compile(rf"\*|(\*?\.)?{_LABEL}(\.{_LABEL})*")
 
 
@@ -66,59 +66,58 @@ def _networks(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set; each field is the variable `ROSTER_` + its name in capitals."""
+    """All settings; the variable of a field is `ROSTER_` and the field's name in capitals."""
 
     database_url: str = _setting(
-        "sqlite:///roster.db", "Where the data is; DATABASE_URL is read when this is not set.", secret=True
+        "sqlite:///roster.db", "The URL of the database; the default is DATABASE_URL, then roster.db.", secret=True
     )
-    pooler: bool = _setting(default=False, about="The database is reached through PgBouncer or its like.")
-    migrate_url: str = _setting(
-        "", "A direct URL for migrations, when database_url leads through a pooler.", secret=True
+    pooler: bool = _setting(default=False, about="The connection goes through PgBouncer or another pooler.")
+    migrate_url: str = _setting("", "A direct URL for migrations, if database_url goes through a pooler.", secret=True)
+    pool_size: int = _setting(
+        10, "The size of the pool for reading, and of the pool for writing, per process.", least=1
     )
-    pool_size: int = _setting(10, "Connections a process keeps for reading, and as many for writing.", least=1)
     pool_wait_seconds: float = _setting(
         5.0, "The longest wait for a free connection before 503.", least=0.01, most=_A_DAY_IN_SECONDS
     )
     unit_deadline_seconds: float = _setting(
-        10.0, "How long a unit of work is run again before 503.", least=0, most=_A_DAY_IN_SECONDS
+        10.0, "How long a unit of work is retried before 503.", least=0, most=_A_DAY_IN_SECONDS
     )
     statement_seconds: float = _setting(
-        10.0, "The longest single statement of a request on PostgreSQL.", least=0.01, most=_A_DAY_IN_SECONDS
+        10.0, "statement_timeout of a request on PostgreSQL.", least=0.01, most=_A_DAY_IN_SECONDS
     )
     lock_wait_seconds: float = _setting(
-        2.0, "The longest wait for one lock of PostgreSQL.", least=0.001, most=_A_DAY_IN_SECONDS
+        2.0, "lock_timeout of a request on PostgreSQL.", least=0.001, most=_A_DAY_IN_SECONDS
     )
-    busy_seconds: float = _setting(
-        10.0, "The longest wait for another process that writes to SQLite.", least=0, most=_A_DAY_IN_SECONDS
-    )
+    busy_seconds: float = _setting(10.0, "The longest wait for SQLite's write lock.", least=0, most=_A_DAY_IN_SECONDS)
     head_limit_bytes: int = _setting(
-        65_536, "The longest request line and header fields together.", least=1_024, most=16_777_216
+        65_536, "The maximum size of request line and header fields together.", least=1_024, most=16_777_216
     )
     head_seconds: float = _setting(
-        10.0, "How long the head of a request may take to arrive before 408.", least=0.1, most=_A_DAY_IN_SECONDS
+        10.0,
+        "How long the request line and header fields may take to arrive before 408.",
+        least=0.1,
+        most=_A_DAY_IN_SECONDS,
     )
     body_seconds: float = _setting(
         30.0, "How long each KiB of a request body may take to arrive before 408.", least=0.1, most=_A_DAY_IN_SECONDS
     )
     send_seconds: float = _setting(
         60.0,
-        "How long a client may take to receive each KiB of an answer before it is cut off.",
+        "How long a client may take to receive each KiB of a response before the connection is closed.",
         least=0.1,
         most=_A_DAY_IN_SECONDS,
     )
     keep_alive_seconds: float = _setting(
-        75.0, "How long a connection is kept for a next request.", least=0, most=_A_DAY_IN_SECONDS
+        75.0, "How long an idle connection is kept open.", least=0, most=_A_DAY_IN_SECONDS
     )
     connection_limit: int = _setting(
-        1_000, "Clients' connections that a process holds at once, as far as its descriptors reach.", least=1
+        1_000, "The maximum number of client connections per process, lowered to fit RLIMIT_NOFILE.", least=1
     )
-    body_limit_bytes: int = _setting(1_000_000, "The largest request body, imports excepted.", least=1)
-    import_limit_bytes: int = _setting(2_000_000_000, "The largest body of an import.", least=1)
-    spool_directory: str = _setting(
-        "", "Where imports keep temporary files; the system's folder for them when this is not set."
-    )
+    body_limit_bytes: int = _setting(1_000_000, "The maximum size of a request body, except for imports.", least=1)
+    import_limit_bytes: int = _setting(2_000_000_000, "The maximum size of an import's body.", least=1)
+    spool_directory: str = _setting("", "The folder for temporary files of imports; the default is the system's.")
     idempotency_hours: float = _setting(
-        24.0, "How long the answer to an Idempotency-Key is kept.", least=0, most=_TEN_YEARS_IN_HOURS
+        24.0, "How long the response of an Idempotency-Key is stored.", least=0, most=_TEN_YEARS_IN_HOURS
     )
     bootstrap_token: str = _setting(
         "",
@@ -127,35 +126,35 @@ class Settings:
         read=_token,
     )
     allowed_hosts: tuple[str, ...] = _setting(
-        (), "Hosts, besides those of loopback, that requests may name: `api.example.org,.example.net`."
+        (), "Values of Host that are accepted besides loopback: `api.example.org,.example.net`."
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        "Addresses and networks of proxies whose X-Forwarded-For or Forwarded is believed: `10.0.0.0/8,::1`.",
+        "Addresses and networks of proxies whose X-Forwarded-For or Forwarded is trusted: `10.0.0.0/8,::1`.",
         read=_networks,
     )
     session_hours: float = _setting(
         12.0, "How long a session lasts after its login.", least=0.01, most=_TEN_YEARS_IN_HOURS
     )
-    # OWASP's least for argon2id, and the smallest memory that OWASP names (Password Storage Cheat Sheet).
+    # The minimum for argon2id, and the smallest memory, of OWASP's Password Storage Cheat Sheet.
     argon2_memory_kib: int = _setting(19_456, "Memory of one password hash, in KiB.", least=7_168, most=4_194_304)
     argon2_iterations: int = _setting(2, "Passes of argon2id over the memory.", least=1, most=1_000)
-    password_threads: int = _setting(2, "Passwords that a process hashes at the same time.", least=1, most=256)
+    password_threads: int = _setting(2, "How many passwords a process hashes at the same time.", least=1, most=256)
     password_queue: int = _setting(
-        32, "Passwords that wait for a thread before the next is answered with 503.", least=0, most=10_000
+        32, "How many passwords may wait for a thread; the next is answered with 503.", least=0, most=10_000
     )
     drain_seconds: int = _setting(
         30, "How long a stopping server waits for running requests.", least=0, most=_A_DAY_IN_SECONDS
     )
-    log_level: str = _setting("info", "The least that is logged.", among=("debug", "info", "warning", "error"))
+    log_level: str = _setting("info", "The lowest level that is logged.", among=("debug", "info", "warning", "error"))
     log_format: str = _setting("auto", "auto is text on a terminal and json elsewhere.", among=("auto", "json", "text"))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read the variables, all mistakes told at once.
+        """Read the variables.
 
         Raises:
-            Misconfigured: a variable holds something else than its kind, or a `ROSTER_` name is not known.
+            Misconfigured: values are not valid, or `ROSTER_` names are not settings; the error lists all of them.
         """
         known = {PREFIX + each.name.upper(): each for each in fields(cls)}
         values: dict[str, Any] = {}

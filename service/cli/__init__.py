@@ -17,7 +17,7 @@ from service.observability.escapes import escaped
 
 
 class _Commands(click.Group):
-    """Turns the directory's failures into one sentence and an exit status: 1 a finding, 2 misuse."""
+    """Prints a RosterError or Refused as one line; the exit status is 1 for a finding, 2 for misuse."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -27,13 +27,13 @@ class _Commands(click.Group):
         except Exception as failure:
             if (status := _exit_status(failure)) is None:
                 raise
-            # The failure may quote a file or a database, whose text must not steer the terminal.
+            # The message may quote a file or a database: control characters are escaped.
             click.echo("Error: " + escaped(str(failure), keep="\n"), err=True)
             context.exit(status)
 
 
 def _exit_status(failure: Exception) -> int | None:
-    """1 for a finding, 2 for misuse; None for a fault of the program."""
+    """1 for a finding, 2 for misuse, None for a bug."""
     if isinstance(failure, RosterError):
         return 2 if isinstance(failure, Misconfigured) else 1
     from service.migrate.errors import Refused, Unknown, Unusable

@@ -16,14 +16,14 @@ import click
 def openapi_command(output: Path | None) -> None:
     """Print the OpenAPI 3.1 description of the API.
 
-    It is the one that /openapi.json serves; neither a database nor a running server is needed. Give it to a generator
-    of clients, or compare it with the previous version's.
+    The document is that of /openapi.json; neither a database nor a running server is needed. Use it to generate a
+    client, or to compare two versions of the API.
     """
     from service.app import create_app
     from service.http.openapi import describe_api
     from service.settings import Settings
 
-    # What is served does not depend on the settings, and nothing is connected to.
+    # The routes do not depend on the settings, and no connection is opened.
     document = describe_api(create_app(Settings()).litestar)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if output is None:

@@ -62,7 +62,7 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
 
 
 def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # Before the server listens to signals itself: being told to stop is no failure.
+    # Until the server installs its handlers, SIGTERM exits with status 0.
     sys.exit(0)
 
 
@@ -81,7 +81,7 @@ def _announce(host: str, sockets: "list[socket.socket]", workers: int, settings:
     from service.cli.serving.sockets import port_of
     from service.db.urls import parse_url, shown, sqlite_file
 
-    # Every address includes loopback, which is the one that a browser on this machine can open.
+    # The wildcard address includes loopback, which a browser on this machine can open.
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 - it is compared
     base = f"http://{f'[{name}]' if ':' in name else name}:{port_of(sockets)}"
     url = parse_url(settings.database_url)

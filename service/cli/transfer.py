@@ -1,4 +1,4 @@
-"""`roster import` and `roster export`: files into the directory and out of it, with no service running."""
+"""`roster import` and `roster export`; no running service is needed."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ NOUNS = (
 
 _BY_SUFFIX = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
-# The first line is click's mark for lines that stay as they are.
+# \b on a line of its own: click does not rewrap the paragraph.
 _ONE_OF = "\b\n" + fill(f"NOUN is one of: {', '.join(NOUNS)}.", 74, break_on_hyphens=False)
 _noun = click.argument("noun", metavar="NOUN", type=click.Choice(NOUNS))
 _format = click.option(
@@ -141,10 +141,10 @@ def _format_of(file: str, format: str | None) -> str:
 
 
 def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
-    """Return what the work makes of the database.
+    """Run work on the database and return its result.
 
     Raises:
-        RosterError: the database is not one that this code works with, or what the work raises.
+        RosterError: this code does not work with the schema, or the work failed.
     """
     from service.db.database import Database
     from service.migrate.entrypoints import status
@@ -195,7 +195,7 @@ async def _export(database: "Database", noun: str, target: IO[bytes], format: st
 
 
 def watcher_of(name: str, size: int | None, show: "Progress") -> "Watcher":
-    """Show the progress of an import of a file of `size` bytes, a task for each step."""
+    """Return a watcher that shows the progress of an import of `size` bytes, a task for each step."""
     from service.http.transfer.job import Watcher
 
     class Shown(Watcher):

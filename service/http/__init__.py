@@ -1,1 +1,1 @@
-"""What every noun shares on the wire."""
+"""HTTP parts that every noun shares."""

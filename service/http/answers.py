@@ -1,4 +1,4 @@
-"""An answer of ready bytes, which sends itself."""
+"""A response of encoded bytes, as an ASGI application."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Answer:
-    """Status, headers and a body already encoded; an ASGI application, so Litestar has nothing left to convert."""
+    """A status, headers and an encoded body; being an ASGI application, it passes Litestar unconverted."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -20,7 +20,7 @@ class Answer:
     ) -> None:
         self.body = body
         self.status = status
-        # 204 and 304 have no body to speak of (RFC 9110, 8.6).
+        # 204 and 304 have no Content-Length (RFC 9110, 8.6).
         if status in (204, 304):
             self.headers = [*headers]
         else:
@@ -38,7 +38,7 @@ def header(scope: Any, name: bytes) -> str | None:
 
 
 def content_length(scope: Any) -> int:
-    """Return the length that a request says its body has; 0 if it says none."""
+    """Return the request's Content-Length; 0 if the header is missing."""
     declared = header(scope, b"content-length") or "0"
     # int() takes at most 4,300 digits, and any number of leading zeros is legal.
     return int(declared.lstrip("0") or "0") if declared.isdecimal() else 0

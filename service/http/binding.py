@@ -1,4 +1,4 @@
-"""From a request to a handler's arguments, as its annotations ask for them."""
+"""Binds a request to the arguments of a handler by the handler's annotations."""
 
 from collections.abc import Callable
 from typing import Any, get_type_hints
@@ -26,7 +26,7 @@ _Binder = Callable[[Any, bytes], Any]
 
 
 class Binding:
-    """What a handler takes: `body`, `query`, `Conditions`, `Actor` and, by their names, the ids in the path."""
+    """The arguments of a handler: `body`, `query`, `Conditions`, `Actor` and, by their names, the ids in the path."""
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         hints = get_type_hints(handler)
@@ -35,7 +35,7 @@ class Binding:
         self.body: Any = hints.get("body")
         self.query: type[msgspec.Struct] | None = hints.get("query")
         self.conditional = Conditions in hints.values()
-        # What is wrong with the path makes all else void, so it is read first.
+        # The path is checked first: an id that cannot exist is 404 whatever the body holds.
         self._ids = [name for name, kind in hints.items() if kind is int]
         self._binders: dict[str, _Binder] = {
             name: _binder(name, kind)
@@ -46,7 +46,7 @@ class Binding:
 
     @property
     def statuses(self) -> set[int]:
-        """The statuses of what binding alone finds."""
+        """The statuses of the errors that binding raises."""
         found = {400, 422}
         if self._ids:
             found.add(404)
@@ -58,9 +58,9 @@ class Binding:
         """Return the handler's arguments.
 
         Raises:
-            NotFound: an id in the path is none.
-            Malformed: something cannot be read at all.
-            Invalid: something is wrong; every fault of body and query is told.
+            NotFound: an id in the path is not an id.
+            Malformed: the body or the query string cannot be parsed.
+            Invalid: values are not valid; the error lists all faults of body and query.
         """
         values: dict[str, Any] = {name: read_id(scope["path_params"][name]) for name in self._ids}
         faults: list[Fault] = []
@@ -76,12 +76,12 @@ class Binding:
         return values
 
     async def read_body(self, request: Request[Any, Any, Any], limit: int) -> bytes:
-        """Return the whole body, before a connection is taken from the pool.
+        """Return the whole body; no database connection is held while the body arrives.
 
         Raises:
-            TooLarge: it has more bytes than the limit.
-            UnsupportedMedia: the handler reads another kind of body.
-            Malformed: it is missing, or ends too soon.
+            TooLarge: the body has more bytes than the limit.
+            UnsupportedMedia: the handler takes another media type.
+            Malformed: the body is missing or incomplete.
         """
         if content_length(request.scope) > limit:
             raise TooLarge(f"The body is longer than {limit} bytes.")
@@ -105,7 +105,7 @@ class Binding:
 
 
 class NoParameters(msgspec.Struct, frozen=True):
-    """What an address takes that takes no parameters."""
+    """The query of a route without parameters."""
 
 
 def _binder(name: str, kind: Any) -> _Binder:
@@ -123,10 +123,10 @@ def _binder(name: str, kind: Any) -> _Binder:
 
 
 def read_id(text: str) -> int:
-    """Return the id in a path; whatever else stands there is the address of nothing.
+    """Return the id in a path.
 
     Raises:
-        NotFound: it is no id.
+        NotFound: the text is not an id, so no resource has this address.
     """
     written_by_us = text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= _MOST_DIGITS
     if not written_by_us or (number := int(text)) > LARGEST_KEY:

@@ -1,4 +1,4 @@
-"""Content-Encoding of a request: no body is decoded here."""
+"""Refuses requests with a Content-Encoding."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ _MOST_SHOWN = 100
 
 
 def check_codings(scope: Any) -> None:
-    """Return if the body, where there is one, is sent as it is.
+    """Return if the request has no content coding.
 
     Raises:
-        UnsupportedCoding: it has content codings; `identity` and empty list members are none (RFC 9110, 8.4).
+        UnsupportedCoding: the body is encoded; `identity` and empty list members do not count (RFC 9110, 8.4).
     """
     listed = b",".join(scope["content_codings"]).decode("latin-1").split(",")
     codings = [name for each in listed if (name := each.strip()) and name.lower() != "identity"]

@@ -1,4 +1,4 @@
-"""The API described for programs, at /openapi.json, and for people, at /docs: nothing is fetched from elsewhere."""
+"""The OpenAPI document at /openapi.json and Swagger UI at /docs, which load nothing from other hosts."""
 
 import asyncio
 import gzip
@@ -27,12 +27,12 @@ _MEDIA_TYPES = {
     ".json": b"application/json",
     ".svg": b"image/svg+xml",
 }
-# Swagger UI draws its arrows from data: addresses; all else comes from here.
+# Swagger UI draws its arrows from data: URLs; everything else is served here.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# The name changes with the content, so a copy never goes stale.
+# The name contains a hash of the content, so a cached copy is never stale.
 _FOR_EVER = b"public, max-age=31536000, immutable"
 _A_DAY = b"public, max-age=86400"
 _ASK_FIRST = b"no-cache"
@@ -46,7 +46,7 @@ window.addEventListener("load", () => {
     deepLinking: true,
     displayRequestDuration: true,
     tryItOutEnabled: true,
-    // Swagger UI would show the document to a validator on the internet.
+    // The default sends the document to a validator on the internet.
     validatorUrl: null,
   });
 });
@@ -77,7 +77,7 @@ _PAGE = """\
 
 
 class Asset:
-    """Bytes that stay what they are, plain and compressed, under a name that changes when they do."""
+    """A static file, plain and compressed, with a hash of its content in its name."""
 
     def __init__(self, name: str, content: bytes) -> None:
         stem, suffix = Path(name).stem, Path(name).suffix
@@ -89,7 +89,7 @@ class Asset:
 
     def answer(self, scope: Any, cache_control: bytes) -> Answer:
         packed = _takes_gzip(header(scope, b"accept-encoding"))
-        # Other bytes, another tag (RFC 9110, 8.8.3).
+        # The compressed form needs an ETag of its own (RFC 9110, 8.8.3).
         tag = f'"{self._digest}-gzip"' if packed else f'"{self._digest}"'
         headers = [
             (b"etag", tag.encode()),
@@ -116,7 +116,7 @@ def _takes_gzip(accepted: str | None) -> bool:
 
 @cache
 def _assets() -> dict[str, Asset]:
-    """Return what the page is made of, by the names that `_PAGE` has for it."""
+    """Return the files of the page by the names that `_PAGE` uses."""
     page = {
         "icon": Asset("favicon.svg", _ICON),
         "style": Asset("swagger-ui.css", (_SWAGGER / "swagger-ui.css").read_bytes()),
@@ -128,7 +128,7 @@ def _assets() -> dict[str, Asset]:
 
 
 async def _prepared() -> dict[str, Asset]:
-    # Compressing takes a tenth of a second, once, that no other request should wait for.
+    # Compression takes 0.1 s, once; in a thread it does not delay other requests.
     return await asyncio.to_thread(_assets)
 
 

@@ -1,4 +1,4 @@
-"""The outermost ring: Host, request id, HEAD, OPTIONS, figures and a log line for each request, whatever its end."""
+"""The outermost layer: Host, request id, HEAD, OPTIONS, metrics and a log line for every request."""
 
 import asyncio
 import random
@@ -14,8 +14,8 @@ from service.http.answers import Answer
 from service.http.hosts import Hosts
 from service.http.problems import describe
 
-# What a server may tell of a request in `scope["extensions"]`: the failure that it found in it, to be answered here,
-# whether a cancelled request was cut off by the end of the drain, and whether the client has closed its sending half.
+# Keys of `scope["extensions"]` that the server sets: an error of the request that is answered here, whether the end of
+# the drain cancelled the request, and whether the client has closed its sending half.
 REFUSAL = "roster.refusal"
 IS_STOPPING = "roster.is_stopping"
 IS_HALF_CLOSED = "roster.is_half_closed"
@@ -26,14 +26,14 @@ _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
-# Told of every request: method, route template, status (0 when the caller went away) and seconds.
+# Called for every request: method, route template, status (0 if the client disconnected) and seconds.
 Observe = Callable[[str, str, int, float], None]
-# Told of all but the quiet ones, to be logged: request id, method, path, status, seconds and the user's id.
+# Called for every request that is logged: request id, method, path, status, seconds and the user's id.
 Note = Callable[[str, str, str, int, float, int | None], None]
 
 
 class Edge:
-    """Wraps the application; errors and unmatched routes pass through here as everything else does."""
+    """Wraps the application; errors and unmatched routes pass through it too."""
 
     def __init__(
         self, app: ASGIApp, observe: Observe, note: Note, allow: Mapping[str, bytes], hosts: Hosts | None = None
@@ -49,7 +49,7 @@ class Edge:
             await self._app(given, receive, send)
             return
         started = perf_counter()
-        # The server goes on reading its own scope, to know whether a body follows (facts 56); Litestar writes to this.
+        # A copy: Litestar writes to the scope, and the server reads its own to know whether a body follows.
         scope: Any = {**given}
         hosts, request_id = _read_headers(scope)
         scope["request_id"] = request_id.decode()
@@ -57,7 +57,7 @@ class Edge:
         sender = _Sender(scope, send, request_id, self._allow)
         if method == "HEAD":
             scope["method"] = "GET"
-            # An endless answer need not be made for its headers.
+            # HEAD of an export: the body is not produced.
             scope["bodiless"] = True
         try:
             self._check(scope, hosts)
@@ -80,7 +80,7 @@ class Edge:
                 self._note(scope["request_id"], method, scope["path"], sender.status, seconds, user_id)
 
     def _check(self, scope: Any, hosts: list[bytes]) -> None:
-        """Return if the request may go on; raises what is wrong with it."""
+        """Return if the request is acceptable; raise the error otherwise."""
         if extensions := scope.get("extensions"):
             refusal = extensions.get(REFUSAL)
             if refusal is not None:
@@ -89,7 +89,7 @@ class Edge:
         _check_spelling(scope["path"])
 
     async def _answer_server_options(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer `OPTIONS *`: what the service as a whole serves (RFC 9110, 9.3.7)."""
+        """Answer `OPTIONS *` with the methods of the whole service (RFC 9110, 9.3.7)."""
         if scope["method"] != "OPTIONS":
             raise NotFound("There is nothing at this address.")
         methods = {each for allow in self._allow.values() for each in allow.split(b", ")}
@@ -98,7 +98,7 @@ class Edge:
 
 
 class _Sender:
-    """Passes an answer on, with the request's id and the right Allow, and to HEAD without its body."""
+    """Adds the request id and Allow to a response, and drops the body for HEAD."""
 
     __slots__ = ("_allow", "_method", "_request_id", "_scope", "_send", "status")
 
@@ -125,7 +125,7 @@ class _Sender:
 def _cut_off(method: str) -> Unavailable:
     if method in _SAFE:
         return Unavailable("The server stopped before the request was finished.")
-    # A COMMIT that had begun is seen through.
+    # A COMMIT that has begun completes.
     return Unsettled("The server stopped before the request was finished; whether it was stored is not known.")
 
 
@@ -135,13 +135,13 @@ def _is_stopping(scope: Any) -> bool:
 
 
 def _check_spelling(path: str) -> None:
-    """Return if the path is the one spelling of its address; Litestar overlooks slashes too many."""
+    """Return if the path has no surplus slashes, which Litestar would ignore."""
     if "//" in path or (path.endswith("/") and path != "/"):
         raise NotFound("There is nothing at this address; check the slashes.")
 
 
 def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:
-    """Return the values of Host and the request's id; credentials and content codings, if any, go into the scope."""
+    """Return the values of Host and the request id; credentials and content codings, if any, go into the scope."""
     hosts: list[bytes] = []
     request_id = None
     for name, value in scope["headers"]:
@@ -154,5 +154,5 @@ def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:
             scope.setdefault(name.decode(), []).append(value)
         elif name == b"content-encoding":
             scope.setdefault("content_codings", []).append(value)
-    # It tells requests apart and keeps no secret: urandom would be a system call for each.
+    # The id only identifies the request: os.urandom would cost a system call each.
     return hosts, request_id or b"%032x" % random.getrandbits(128)

@@ -1,4 +1,4 @@
-"""ETags made of versions, and what If-Match and If-None-Match say about them (RFC 9110, 13)."""
+"""ETags from row versions, and the conditions If-Match and If-None-Match (RFC 9110, 13)."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from service.errors import Malformed, Stale
 from service.http.answers import header
 
 _ONE = r'(?:W/)?"[\x21\x23-\x7e]*"'
-# How If-Match and If-None-Match are written; list members may be empty (RFC 9110, 5.6.1.2).
+# The syntax of If-Match and If-None-Match; list members may be empty (RFC 9110, 5.6.1.2).
 ENTITY_TAGS = rf"^(?:\*|[\t ,]*{_ONE}(?:[\t ]*,[\t ,]*{_ONE})*(?:[\t ]*,[\t ,]*)?)$"
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
@@ -19,32 +19,32 @@ _MORE_THAN_ITS_ROW = re.compile(r'\.[0-9a-f]{8}"$')
 
 
 def etag(version: int, body: bytes | None = None) -> str:
-    """Return the tag of a version; `body` joins in where the version alone does not tell documents apart."""
+    """Return the tag of a version; with `body`, a hash of the body too, where one version has several documents."""
     return f'"{version}"' if body is None else f'"{version}.{crc32(body):08x}"'
 
 
 class Conditions:
-    """What the caller wants to be true before anything is done."""
+    """The preconditions of a request."""
 
     __slots__ = ("_if_match", "_if_none_match")
 
     def __init__(self, scope: Any) -> None:
-        """Read what the caller said.
+        """Parse the headers of a request.
 
         Raises:
-            Malformed: If-Match or If-None-Match holds something that is no entity tag.
+            Malformed: If-Match or If-None-Match holds something other than entity tags.
         """
-        # If-Match compares strongly: W/"1" is not "1".
+        # If-Match uses strong comparison: W/"1" does not match "1".
         self._if_match = _tags(scope, "If-Match")
         self._if_none_match = _weakly(_tags(scope, "If-None-Match"))
 
     def match(self, version: int, body: bytes | None = None) -> None:
-        """Return if the row is the one that the caller knows, or if the caller did not say which one that is.
+        """Return if the row's ETag meets the preconditions, or if there are none.
 
-        Without a `body` the row's version decides, whatever else the caller's copy showed.
+        Without `body`, the version alone is compared.
 
         Raises:
-            Stale: the row has another version by now, or is one that If-None-Match excludes.
+            Stale: the row has another version than If-Match, or one that If-None-Match excludes.
         """
         tag = etag(version, body)
         if self._if_match is not None and not _hold(self._if_match, tag):
@@ -53,21 +53,21 @@ class Conditions:
             raise Stale("The resource exists, and If-None-Match requires that it does not.")
 
     def match_absent(self) -> None:
-        """Return if the caller does not expect that something is there already.
+        """Return if the preconditions permit a resource that does not exist.
 
         Raises:
-            Stale: If-Match was sent, and there is nothing that it could match.
+            Stale: If-Match was sent, which nothing can match.
         """
         if self._if_match is not None:
             raise Stale("The resource does not exist, so If-Match cannot match.")
 
 
 def is_known(scope: Any, tag: str | None) -> bool:
-    """Tell whether the caller of GET or HEAD already has what it would be shown, which has this tag or none.
+    """Return whether GET or HEAD is answered with 304: If-None-Match has the document's tag.
 
     Raises:
-        Stale: If-Match was sent and names something else, so the caller does not want to see this (RFC 9110, 13.1.1).
-        Malformed: If-Match or If-None-Match holds something that is no entity tag.
+        Stale: If-Match was sent and does not match (RFC 9110, 13.1.1).
+        Malformed: If-Match or If-None-Match holds something other than entity tags.
     """
     for name, _ in scope["headers"]:
         if name in _CONDITIONS:

@@ -1,4 +1,4 @@
-"""Exports over HTTP: an answer of any length, sent as it is read."""
+"""Exports over HTTP: a streamed response of any length."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,12 +18,12 @@ from service.http.transfer.exports import Export
 from service.http.transfer.parser import CSV, NDJSON
 from service.http.unit import serves
 
-# The first is for those who do not mind.
+# The first is the default.
 MEDIA = {NDJSON: "application/x-ndjson", CSV: "text/csv"}
 
 
 def exporting(export: Export, *, permission: Permission) -> HTTPRouteHandler:
-    """Return the route that exports one noun."""
+    """Return the route of an export."""
     query = Parameters(export.parameters)
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -31,7 +31,7 @@ def exporting(export: Export, *, permission: Permission) -> HTTPRouteHandler:
         format = _accepted(request.scope) if filters.format is UNSET else filters.format
         database: Database = request.app.state["database"]
         pieces = export.pieces(database.reader, format, filters)
-        # A database that does not answer at all is told of by the status.
+        # The first piece is read before the status is sent, so an unavailable database is 503.
         first = await anext(pieces)
         return Download(f"{export.noun}.{format}", MEDIA[format], first, pieces)
 
@@ -50,7 +50,7 @@ def exporting(export: Export, *, permission: Permission) -> HTTPRouteHandler:
 
 
 class Download:
-    """A file sent piece by piece; a failure on the way breaks it off, so that nobody takes a part for the whole."""
+    """A file sent in pieces; an error closes the connection, so the client sees that the file is incomplete."""
 
     def __init__(self, name: str, media: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
         self._first = first
@@ -68,7 +68,7 @@ class Download:
             try:
                 await _send(send, self._first)
                 async for piece in self._rest:
-                    # Servers take what nobody receives any more without a word.
+                    # The server discards what is sent after a disconnect, without an error.
                     if gone.done():
                         return
                     await _send(send, piece)
@@ -87,22 +87,22 @@ async def _disconnect(receive: Receive) -> None:
 
 
 def _accepted(scope: Any) -> str:
-    """Return the format that the caller would rather have.
+    """Return the format with the highest quality in Accept.
 
     Raises:
-        NotAcceptable: they take neither.
+        NotAcceptable: Accept excludes both formats.
     """
     accept = header(scope, b"accept")
     if accept is None:
         return NDJSON
-    wishes = [_wish(each) for each in accept.split(",")]
-    best = max(MEDIA, key=lambda format: _quality(MEDIA[format], wishes))
-    if _quality(MEDIA[best], wishes) == 0:
+    ranges = [_range(each) for each in accept.split(",")]
+    best = max(MEDIA, key=lambda format: _quality(MEDIA[format], ranges))
+    if _quality(MEDIA[best], ranges) == 0:
         raise NotAcceptable(f"The export is available as {' or '.join(MEDIA.values())}.")
     return best
 
 
-def _wish(text: str) -> tuple[str, float]:
+def _range(text: str) -> tuple[str, float]:
     media, *parameters = (each.strip().lower() for each in text.split(";"))
     for each in parameters:
         name, _, value = each.partition("=")
@@ -114,10 +114,10 @@ def _wish(text: str) -> tuple[str, float]:
     return media, 1.0
 
 
-def _quality(media: str, wishes: list[tuple[str, float]]) -> float:
-    """Return how much a media type is wished for; the closest of the ranges that hold it counts (RFC 9110, 12.5.1)."""
+def _quality(media: str, ranges: list[tuple[str, float]]) -> float:
+    """Return the quality of a media type; the most specific range that matches it counts (RFC 9110, 12.5.1)."""
     for held in (media, f"{media.partition('/')[0]}/*", "*/*"):
-        for wished, quality in wishes:
-            if wished == held:
+        for ranged, quality in ranges:
+            if ranged == held:
                 return quality
     return 0.0

@@ -1,4 +1,4 @@
-"""Which Host a request may name: a page on a rebound DNS name must not reach the service as its own origin."""
+"""Checks Host against the allowed names, as a defence against DNS rebinding."""
 
 import re
 from collections.abc import Collection
@@ -12,27 +12,27 @@ from service.http.problems import Misdirected
 _AUTHORITY = re.compile(r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::0*?(?P<port>[0-9]{0,5}))?")
 _LARGEST_PORT = 65_535
 _MOST_REMEMBERED = 1_000
-# Load balancers and the kubelet ask these by the replica's own address; the answers hold no data.
+# Load balancers and the kubelet send the replica's address as Host; these responses hold no data.
 EXEMPT = frozenset({"/livez", "/readyz"})
 
 
 class Hosts:
-    """The names that a request may have in Host: those of loopback, and those that the settings allow."""
+    """The allowed values of Host: loopback names, and those of the settings."""
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._any = "*" in allowed
         self._exact = frozenset(each for each in allowed if not each.startswith((".", "*")))
         self._domains = tuple(each.removeprefix("*") for each in allowed if each.startswith((".", "*.")))
         self._apexes = frozenset(each[1:] for each in allowed if each.startswith("."))
-        # Values of Host that were right once; reading one takes ten times as long as finding it here.
+        # A cache of accepted values: parsing one takes ten times as long.
         self._remembered: set[bytes] = set()
 
     def check(self, values: list[bytes], scope: Any) -> None:
-        """Return if the request's Host is one, well written, and allowed here.
+        """Return if the request has one valid and allowed Host.
 
         Raises:
-            Malformed: there are two, there is none in HTTP/1.1, or it is not a host.
-            Misdirected: it is neither of loopback nor allowed.
+            Malformed: Host is repeated, not valid, or missing in HTTP/1.1.
+            Misdirected: the host is neither loopback nor allowed.
         """
         if len(values) == 1 and values[0] in self._remembered:
             return
@@ -63,10 +63,10 @@ class Hosts:
 
 
 def read_authority(written: bytes, default_port: int = 80) -> tuple[str, int]:
-    """Return the name, in lower case and without brackets or a final dot, and the port of `host:port`.
+    """Return the name, in lower case without brackets or a final dot, and the port of `host:port`.
 
     Raises:
-        Malformed: it is not a host with an optional port.
+        Malformed: the value is not a host with an optional port.
     """
     found = _AUTHORITY.fullmatch(written.decode("latin-1").strip(" \t"))
     if found is None or int(found["port"] or default_port) > _LARGEST_PORT:

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the answer is stored with the change it tells of, in one transaction."""
+"""Idempotency-Key: the response is stored in the same transaction as the change."""
 
 import re
 from datetime import timedelta
@@ -16,7 +16,7 @@ from service.http.answers import Answer, header
 from service.http.auth.actors import Actor
 from service.models import IdempotencyKey
 
-# How Idempotency-Key is written.
+# The syntax of Idempotency-Key.
 KEY = r"^[\x21-\x7e]{1,200}$"
 
 _KEY = re.compile(KEY)
@@ -30,7 +30,7 @@ _KEPT = (
 
 
 class Once:
-    """One caller's wish to have this done once, however often it is asked for."""
+    """The key of a request, and a hash of its body."""
 
     __slots__ = ("_fingerprint", "_id", "_lifetime")
 
@@ -44,10 +44,10 @@ class Once:
 
     @classmethod
     def of(cls, scope: Any, body: bytes, lifetime: timedelta) -> Self | None:
-        """Return the wish that the headers tell of, if they do.
+        """Return the key in the headers, if there is one.
 
         Raises:
-            Malformed: the key is too long or holds what is not printable ASCII.
+            Malformed: the key is too long or is not printable ASCII.
         """
         key = header(scope, b"idempotency-key")
         if key is None:
@@ -57,10 +57,10 @@ class Once:
         return cls(key, scope, body, lifetime)
 
     async def recall(self, session: AsyncSession) -> Answer | None:
-        """Return the answer given before; `None` is the first caller's, and others with the key wait for the commit.
+        """Return the stored response, `None` for the first request; others with the key wait for its COMMIT.
 
         Raises:
-            Invalid: the key was used for something else.
+            Invalid: the key was used for another request.
         """
         values = {"id": self._id, "fingerprint": self._fingerprint, "created_at": now()}
         insert = insert_into(IdempotencyKey.__table__, session.get_bind().dialect)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ class Once:
         while stored is None:
             if await session.scalar(claim) is not None:
                 return None
-            # Too old an answer may be forgotten just now; then the key is free again.
+            # An expired response may be deleted between the two statements: then the key is free again.
             stored = (await session.execute(lookup)).one_or_none()
         if stored.created_at < now() - self._lifetime:
             await session.execute(update(IdempotencyKey).where(IdempotencyKey.id == self._id).values(values))
@@ -86,13 +86,13 @@ class Once:
         return answer
 
     async def keep(self, session: AsyncSession, answer: Answer) -> None:
-        """Store the answer beside the change, in the change's own transaction."""
+        """Store the response in the transaction of the change."""
         values = {"status": answer.status, "headers": msgspec.json.encode(answer.headers), "body": answer.body}
         await session.execute(update(IdempotencyKey).where(IdempotencyKey.id == self._id).values(values))
 
 
 async def forget_old(session: AsyncSession, lifetime: timedelta, *, most: int = 500) -> int:
-    """Delete answers past their lifetime, `most` at a time, and return how many went."""
+    """Delete up to `most` expired responses and return their number."""
     old = (
         select(IdempotencyKey.id)
         .where(IdempotencyKey.created_at < now() - lifetime)

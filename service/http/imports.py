@@ -1,4 +1,4 @@
-"""Imports over HTTP: a body of any length, read as it comes."""
+"""Imports over HTTP: a request body of any length, read as a stream."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -29,12 +29,12 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 FORMATS = {"text/csv": CSV, "application/x-ndjson": NDJSON}
-# What generated clients send a file as: many of them know no other type for one.
+# Many generated clients send every file with this type.
 BINARY = "application/octet-stream"
 
 
 class ImportParameters(Options, frozen=True, kw_only=True):
-    """How an import over HTTP goes."""
+    """The query parameters of an import."""
 
     format: (
         Annotated[
@@ -51,7 +51,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
-    """Return the route that imports one noun."""
+    """Return the route of an import."""
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
         parameters = _QUERY.read(request.scope["query_string"])
@@ -80,7 +80,7 @@ def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
                         received_bytes=upload.received,
                         stored=job.stored,
                     )
-                _tell_stored(failure, job)
+                _add_stored(failure, job)
                 raise
 
     endpoint.__name__ = f"import_{declared.table.name}"
@@ -100,11 +100,11 @@ def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
 
 
 def _format(scope: Any, asked: str | UnsetType) -> str:
-    """Return what kind of file the body is.
+    """Return the format of the body.
 
     Raises:
-        UnsupportedMedia: it is of a type, a charset or a coding that is not read here.
-        Invalid: the parameter `format` is missing, or says something else than Content-Type.
+        UnsupportedMedia: the media type or the charset is not supported.
+        Invalid: the parameter `format` is missing, or contradicts Content-Type.
     """
     media, _, parameters = (header(scope, b"content-type") or "").partition(";")
     media = media.strip().lower()
@@ -127,11 +127,11 @@ def _wrong_format(detail: str) -> Invalid:
     return Invalid(WRONG, Fault(detail=detail, parameter="format"))
 
 
-def _tell_stored(failure: BaseException, job: Job) -> None:
+def _add_stored(failure: BaseException, job: Job) -> None:
     if job.stored:
         were = "was" if job.stored == 1 else "were"
-        told = f"{counted(job.stored, 'line')} {were} stored before; importing again does no harm."
-        failure.args = (f"{failure} {told}",)
+        stored = f"{counted(job.stored, 'line')} {were} stored before; importing again does no harm."
+        failure.args = (f"{failure} {stored}",)
     elif isinstance(failure, NoSpace):
         failure.args = (f"{failure} Nothing was stored.",)
 
@@ -139,15 +139,15 @@ def _tell_stored(failure: BaseException, job: Job) -> None:
 def _answer(report: Report) -> Answer:
     if not (report.atomic and report.failed):
         return Answer(_encode(report))
-    told = f" The first {len(report.errors):,} errors are listed." if report.errors_omitted else ""
+    listed = f" The first {len(report.errors):,} errors are listed." if report.errors_omitted else ""
     if report.stopped_at_line is not None:
-        told += f" The check stopped at line {report.stopped_at_line:,}."
+        listed += f" The check stopped at line {report.stopped_at_line:,}."
     count = "1 line is" if report.failed == 1 else f"{report.failed:,} lines are"
-    raise Invalid(f"{count} wrong, so nothing was stored.{told}", *report.faults())
+    raise Invalid(f"{count} wrong, so nothing was stored.{listed}", *report.faults())
 
 
 class _Counting(Watcher):
-    """Adds what is settled to the service's figures."""
+    """Counts settled lines in the metrics."""
 
     def __init__(self, counter: Any, noun: str) -> None:
         self._counter = counter

@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document, made of what the registered routes declare of themselves."""
+"""The OpenAPI 3.1 document, generated from the declarations of the registered routes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class _Served:
 
 
 def describe_api(app: Litestar) -> dict[str, Any]:
-    """Return the document of everything that is served under a declared operation."""
+    """Return the document of every route with a declared operation."""
     served = sorted(_served(app), key=lambda each: _tag(each.path) == _OPERATIONS)
     schemas = Schemas(each.operation for each in served)
     paths: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
             "contact": {"name": "Roster contributors"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        # Relative to this document: right for every host and port it is served from.
+        # Relative to the document, so it holds for every host and port.
         "servers": [{"url": "/"}],
         "security": _security(ANYONE),
         "tags": _tags(served),
@@ -72,7 +72,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
 
 
 def _served(app: Litestar) -> Iterable[_Served]:
-    """Yield what is served, by path in the order of registration, each with its methods in their usual order."""
+    """Yield the routes by path, in the order of registration, with the methods in their usual order."""
     for route in app.routes:
         by_method = {
             method.lower(): handler
@@ -102,7 +102,7 @@ def _path_item(path: str) -> dict[str, Any]:
     names = _parameters(path)
     if not names:
         return {}
-    # Handlers take nothing but ids from their path.
+    # Path parameters are ids.
     return {"parameters": [{"name": name, "in": "path", "required": True, "schema": ID} for name in names]}
 
 
@@ -167,7 +167,7 @@ def _answers(served: _Served, schemas: Schemas) -> dict[str, Any]:
     headers += ["ETag"] if operation.tagged else []
     headers += ["Link"] if "next_cursor" in getattr(operation.result, "__struct_fields__", ()) else []
     headers += ["Idempotency-Replayed"] if operation.idempotent else []
-    # PUT tells by its status whether the thing is new; its address is the one that was asked.
+    # The status of PUT says whether the resource is new; its URL is that of the request.
     statuses = [200, 201] if operation.places else [operation.status]
     answers = {}
     for status in statuses:
@@ -199,7 +199,7 @@ def _answer_content(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 
 def _link(paths: dict[str, Any]) -> None:
-    """Tell, where POST or PUT leaves a thing behind, what can be done with it next."""
+    """Return the links from a created or replaced resource to its other operations."""
     for path, item in paths.items():
         base, _, last = path.rpartition("/")
         known = {name: f"$request.path.{name}" for name in _parameters(path)}

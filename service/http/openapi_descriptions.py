@@ -1,11 +1,11 @@
-"""What the API description says of operations and tags, in sentences made of what each operation declares."""
+"""Descriptions of operations and tags, generated from their declarations."""
 
 from collections.abc import Iterator
 
 from service.http.auth.permissions import requirement
 from service.http.unit import Operation
 
-# Tags whose operations neither create a resource nor hold one in a file.
+# Tags without an operation that creates or imports a resource.
 _TAGS = {
     "schema": "The schema of the database: the revision, the phases still to be run, and the history.",
     "me": "The user of the token, by the same operations as those on users.",
@@ -15,13 +15,13 @@ _TAGS = {
 
 
 def describe_operation(method: str, operation: Operation, docstring: str | None) -> str:
-    """Return the handler's own words, followed by what holds for every operation of its kind."""
+    """Return the handler's docstring, followed by the sentences for every operation of its kind."""
     own = [" ".join(docstring.split())] if docstring else []
     return " ".join([*own, *_sentences(method, operation), requirement(operation.permission)])
 
 
 def describe_tag(tag: str, operations: list[Operation]) -> str:
-    """Return what a noun is: the docstring of what is created there, or of what stands in a line of its files."""
+    """Return the docstring of the struct that is created or imported under a tag."""
     created = [each.result for each in operations if each.status == 201]
     lines = [each.lines for each in operations if each.gives and each.lines]
     documented = next((each for each in [*created, *lines] if each.__doc__), None)

@@ -1,4 +1,4 @@
-"""The parts of the API description that every operation shares: its introduction, headers and problems."""
+"""The shared components of the OpenAPI document: introduction, headers, parameters and problems."""
 
 from typing import Any
 
@@ -158,17 +158,17 @@ _FAULTS = (
 
 
 def refusals(path: str) -> set[int]:
-    """Return the statuses with which a request is refused before its handler is asked: for its Host header."""
+    """Return the statuses of errors that occur before routing: of the Host header."""
     return {400} if path in EXEMPT else {400, 421}
 
 
 def problem_name(status: int) -> str:
-    """Return what the response of a problem is called among the components."""
+    """Return the component name of a problem's response."""
     return _PROBLEMS[status][0]
 
 
 def problem_response(status: int) -> dict[str, Any]:
-    """Return the response of a problem, with an example that the service itself made."""
+    """Return the response of a problem, with an example made by the service's own code."""
     _, description, detail = _PROBLEMS[status]
     slug = next((slug for known, slug in problems.STATUS.values() if known == status), "internal")
     example = problems.problem(
@@ -185,5 +185,5 @@ def problem_response(status: int) -> dict[str, Any]:
 
 
 def refer_to_headers(names: list[str]) -> dict[str, Any]:
-    """Return references to the headers' components."""
+    """Return references to the header components."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,4 +1,4 @@
-"""The schemas of the API description: msgspec's own, as 3.1 says them shortest."""
+"""The JSON Schemas of the OpenAPI document: those of msgspec, simplified as OpenAPI 3.1 permits."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 class Schemas:
-    """The schemas of everything that operations take and give, as msgspec itself reads and writes them."""
+    """The schemas of all request and response bodies."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         declared = list(operations)
@@ -33,7 +33,7 @@ class Schemas:
         self._named = {name: _plain(schema) for name, schema in components.items()}
         for struct in outputs:
             _complete(self._of_struct(struct), struct)
-        # No reference leads to a component that is only a query or a line of a file: these are written out in place.
+        # Structs of queries and of lines of a file are inlined: no reference leads to them.
         structs = [each for each in [*queries, *taken, *given] if isinstance(each, type(msgspec.Struct))]
         written_out = {self._name(each) for each in structs} - {self._name(each) for each in documents}
         self.components = {name: schema for name, schema in sorted(self._named.items()) if name not in written_out}
@@ -42,7 +42,7 @@ class Schemas:
         return self._schemas[kind]
 
     def parameters(self, query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
-        """Return the query parameters, field by field in the struct's order."""
+        """Return the query parameters in the order of the struct's fields."""
         if query is None:
             return []
         properties = self._of_struct(query)["properties"]
@@ -50,18 +50,18 @@ class Schemas:
         return [_query_parameter(name, {**properties[name]}) for name in names]
 
     def file(self, media: str, lines: type[msgspec.Struct] | None) -> dict[str, Any]:
-        """Return what is no JSON document: text or bytes, whose lines have a schema of their own."""
-        # Generators of clients know by this format that they take a file.
+        """Return the media type objects of a file, with a schema of its lines."""
+        # Client generators take this format for a file.
         binary = {"format": "binary"} if media == "application/octet-stream" else {}
         document: dict[str, Any] = {"schema": {"type": "string"} | binary}
         if lines is not None:
-            # OpenAPI 3.2 has itemSchema for this.
+            # OpenAPI 3.2 has itemSchema for the lines.
             named = self._name(lines) in self.components
             document["x-item-schema"] = self._schemas[lines] if named else self._of_struct(lines)
         return document
 
     def file_example(self, media: str, lines: type[msgspec.Struct] | None) -> dict[str, str]:
-        """Return an example of a file to send, of the fields that a line has to have; empty when there are none."""
+        """Return an example of a file with the required fields; empty if none is required."""
         if media == "application/octet-stream":
             return {}
         line = {} if lines is None else self._of_struct(lines)
@@ -87,7 +87,7 @@ def _all_structs(kinds: Iterable[Any]) -> list[type[msgspec.Struct]]:
 
 
 def _structs(kind: inspect.Type) -> Iterator[type[msgspec.Struct]]:
-    """Yield the structs that a value of this type may hold, itself included."""
+    """Yield the structs within a type, the type itself included."""
     match kind:
         case inspect.StructType(cls=struct, fields=fields):
             yield struct
@@ -101,7 +101,7 @@ def _structs(kind: inspect.Type) -> Iterator[type[msgspec.Struct]]:
 
 
 def _complete(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
-    """Say of an answer what msgspec says of a question: a field with a default may be left out of the latter only."""
+    """Mark every field of a response required: msgspec omits fields with defaults, which only requests may omit."""
     for each in schema["properties"].values():
         each.pop("default", None)
     if not struct.__struct_config__.omit_defaults:
@@ -113,13 +113,13 @@ def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     parameter: dict[str, Any] = {"name": name, "in": "query"}
     if description := schema.pop("description", None):
         parameter["description"] = description
-    # Swagger UI would fill them in, and so filter the list before anyone asked for it.
+    # Swagger UI would send the examples, and so filter the list.
     schema.pop("examples", None)
     return parameter | {"schema": schema}
 
 
 def _plain(schema: Any) -> Any:
-    """Return the schema as 3.1 says it shortest: a nullable value by its types, a choice of words by their type."""
+    """Return the schema in its shortest 3.1 form: `type: [string, null]` for nullable, `type` beside `enum`."""
     if isinstance(schema, list):
         return [_plain(each) for each in schema]
     if not isinstance(schema, dict):

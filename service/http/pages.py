@@ -1,4 +1,4 @@
-"""Lists on the wire: what every list takes, and a page with the link to the next one."""
+"""Lists over HTTP: the parameters of every list, and a page with the Link to the next."""
 
 import re
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from service.http.answers import Answer
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="Maximum number of items.")]
 Cursor = Annotated[
     str,
-    # Room for a key of FOLDED_LENGTH characters of four bytes each.
+    # The length of a cursor with a key of FOLDED_LENGTH characters of four bytes.
     msgspec.Meta(
         min_length=1,
         max_length=3000,
@@ -37,14 +37,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ListParameters(msgspec.Struct, kw_only=True, frozen=True):
-    """What every list takes; the fields that a noun adds are filters, but for `sort`."""
+    """The parameters of every list; a noun adds filters and `sort`."""
 
     limit: Limit = 50
     cursor: Cursor | msgspec.UnsetType = msgspec.UNSET
 
 
 def render(page: Page[Any], scope: Any) -> Answer:
-    """Return the page as a document, with a Link header that leads to the next one."""
+    """Return the response of a page, with a Link header to the next one."""
     document = {"items": page.items, "next_cursor": page.next_cursor}
     if page.next_cursor is None:
         return Answer(_encode(document))
@@ -54,7 +54,7 @@ def render(page: Page[Any], scope: Any) -> Answer:
 
 
 def _with_cursor(query: str, cursor: str) -> str:
-    """Return a query string that asks for what this one does, from the cursor on."""
+    """Return the query string with another cursor."""
     if _NEEDS_NO_ENCODING.fullmatch(query):
         return f"{_CURSOR.sub('', query)}&cursor={cursor}".lstrip("&")
     parameters = dict(parse_qsl(query, keep_blank_values=True))

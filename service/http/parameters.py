@@ -1,4 +1,4 @@
-"""From a query string to values: strict, and with every fault told at once."""
+"""Parses query strings strictly, and reports all faults at once."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,15 +16,15 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MOST_PARAMETERS = 40
-# A few parameters, each with a value, of characters that mean themselves: most query strings are like this.
+# The common case: a few parameters with values that need no percent-decoding.
 _NEEDS_NO_DECODING = re.compile(rb"[\w.~-]+=[\w.~:,-]*(?:&[\w.~-]+=[\w.~:,-]*){0,9}")
-# Query strings that are not parsed twice: short ones, which have no cursor in them.
+# The longest query string that is cached: short ones, which hold no cursor.
 _LONGEST_REMEMBERED = 40
 _MOST_REMEMBERED = 200
 
 
 class Parameters(Generic[S]):
-    """Reads query strings into one type of struct, whose fields are all optional."""
+    """Parses query strings into one type of struct, whose fields are all optional."""
 
     def __init__(self, struct: type[S]) -> None:
         self.struct = struct
@@ -38,12 +38,12 @@ class Parameters(Generic[S]):
         """Return the struct, which is frozen and may be shared.
 
         Raises:
-            Malformed: the query string is no UTF-8, or endless.
-            Invalid: a parameter is unknown, repeated or wrong; every fault is told.
+            Malformed: the query string is not UTF-8, or has too many parameters.
+            Invalid: parameters are unknown, repeated or not valid; the error lists all of them.
         """
         if len(raw) > _LONGEST_REMEMBERED:
             return self._read(raw)
-        # Callers ask for the same few things again and again; what a struct holds never changes.
+        # Callers repeat few query strings, and the structs are immutable.
         return self._remembered(raw)
 
     def _read(self, raw: bytes) -> S:
@@ -51,11 +51,11 @@ class Parameters(Generic[S]):
             return self._empty
         pairs = _pairs(raw)
         try:
-            # All at once, which is cheaper; one by one only to tell every fault.
+            # All at once is cheaper; one by one finds all faults.
             values = {name: self._prepare[name](text) for name, text in pairs}
             if len(values) == len(pairs):
                 return msgspec.convert(values, self.struct)
-        except (KeyError, ValueError):  # msgspec's errors are ValueErrors too
+        except (KeyError, ValueError):  # msgspec's errors are ValueErrors
             pass
         raise Invalid(WRONG, *self._faults(pairs))
 

@@ -1,4 +1,4 @@
-"""Every failure as application/problem+json (RFC 9457), from one table."""
+"""Maps every exception to a problem document (RFC 9457), by one table."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -32,15 +32,15 @@ MEDIA_TYPE = b"application/problem+json"
 
 
 class TooLarge(RosterError):
-    """The body is longer than is taken."""
+    """The body is longer than the limit."""
 
 
 class UnsupportedMedia(RosterError):
-    """The body is of a kind that is not read here."""
+    """The media type of the body is not supported."""
 
 
 class NotAcceptable(RosterError):
-    """None of the kinds that the caller takes is made here."""
+    """Accept excludes every media type of the response."""
 
 
 class UnsupportedCoding(UnsupportedMedia):
@@ -60,15 +60,15 @@ class TooSlow(RosterError):
 
 
 class HeadTooLarge(RosterError):
-    """The request line and the header fields are longer than is taken."""
+    """The request line and the header fields are longer than the limit."""
 
 
 class NotImplementedHere(RosterError):
-    """The request needs a part of HTTP that an origin server need not have, and this one has not."""
+    """The request uses an optional part of HTTP that this server lacks."""
 
 
 class UnsupportedVersion(RosterError):
-    """The request is in another version of HTTP than 1.0 and 1.1."""
+    """The version of HTTP is neither 1.0 nor 1.1."""
 
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
@@ -95,7 +95,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 
 
 class FaultView(msgspec.Struct, omit_defaults=True):
-    """One thing wrong with what was sent."""
+    """One fault of the request."""
 
     detail: str
     pointer: str | None = None
@@ -105,7 +105,7 @@ class FaultView(msgspec.Struct, omit_defaults=True):
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """What went wrong, as RFC 9457 says it."""
+    """A problem document (RFC 9457)."""
 
     type: str
     title: str
@@ -117,23 +117,23 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 def answer_failure(request: Request[Any, Any, Any], failure: Exception) -> Response[bytes]:
-    """Return the problem document of a failure as Litestar wants it."""
+    """Return the problem document of a failure, as an exception handler of Litestar."""
     answer = describe(failure, request.scope.get("request_id"))  # type: ignore[arg-type]
     headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-length"}
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=headers["content-type"])
 
 
 def describe(failure: Exception, request_id: str | None) -> Answer:
-    """Return the problem document of any failure; one that nobody expected is logged, once, here."""
+    """Return the problem document of any exception; an unexpected one is logged, once, here."""
     if isinstance(failure, HTTPException):
         return _from_litestar(failure, request_id)
     for known, (status, slug) in STATUS.items():
         if isinstance(failure, known):
             return _from_directory(failure, status, slug, request_id)
     if failures.cure(failure) is not None:
-        told = failures.unavailable(failure)
-        told.__cause__ = failure
-        return _from_directory(told, 503, "unavailable", request_id)
+        unavailable = failures.unavailable(failure)
+        unavailable.__cause__ = failure
+        return _from_directory(unavailable, 503, "unavailable", request_id)
     log.error("request failed", request_id=request_id, exc_info=failure)
     return problem(500, "internal", "The service made a mistake; it has been written down.", request_id=request_id)
 
@@ -161,7 +161,7 @@ def problem(
 
 
 def _title(status: int) -> str:
-    # RFC 9110's names; those of http.HTTPStatus changed with Python 3.13.
+    # The names of RFC 9110: those of http.HTTPStatus changed in Python 3.13.
     return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
 
 
@@ -173,7 +173,7 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
         log.warning("unavailable", request_id=request_id, reason=repr(failure.__cause__ or failure))
         headers = ((b"retry-after", str(failure.retry_after_seconds).encode()),)
     if isinstance(failure, UnsupportedCoding):
-        # RFC 9110, 15.5.16: names the codings that would have been taken.
+        # RFC 9110, 15.5.16: the accepted codings.
         headers = ((b"accept-encoding", b"identity"),)
     if isinstance(failure, (Unauthenticated, Forbidden, SeveralCredentials)):
         headers = (_challenge(failure),)
@@ -220,6 +220,6 @@ def _from_litestar(failure: HTTPException, request_id: str | None) -> Answer:
 
 
 def allowed(methods: list[str]) -> str:
-    """Return the value of an Allow header; wherever GET is served, so is HEAD."""
+    """Return the value of Allow; GET implies HEAD."""
     served = {*methods, "OPTIONS"} - {""}
     return ", ".join(sorted(served | {"HEAD"} if "GET" in served else served))

@@ -1,4 +1,4 @@
-"""From Litestar's router, past the check of the token, straight to an endpoint."""
+"""Checks the token, and calls an endpoint straight from Litestar's router."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from service.http.codings import check_codings
 
 
 class Shortcut:
-    """A middleware of Litestar's that calls the endpoint itself: what it takes is a request, what it returns an answer.
+    """A middleware that calls the endpoint with the request, and sends the response that the endpoint returns.
 
-    Litestar would make keyword arguments of the signature, open a stack for dependencies and wrap what comes back, a
-    quarter of the time a request takes (docs/decisions/0016). So guards, dependencies and hooks of a route are not run.
+    Litestar's own handling (keyword arguments, a stack for dependencies, conversion of the result) takes a quarter of a
+    request's time (docs/decisions/0016). Guards, dependencies and hooks of a route do not run.
     """
 
     def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
@@ -22,7 +22,7 @@ class Shortcut:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
-            # Litestar's own handler.
+            # A handler that Litestar calls itself.
             await self._app(scope, receive, send)
             return
         if "content_codings" in scope:

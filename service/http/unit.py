@@ -1,4 +1,4 @@
-"""One request is one unit: the handler runs in a transaction, its answer is encoded there, then stored, then sent."""
+"""One request is one unit of work: handler and encoding run in a transaction; the response follows COMMIT."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -34,9 +34,9 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What a handler declares of itself; the API description is made of these.
+    """The declaration of a route, from which the OpenAPI document is generated.
 
-    `problems` are the statuses of all that can go wrong, those that binding its arguments finds included.
+    `problems` are the statuses of all its errors, those of binding included.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Operation:
     idempotent: bool = False
     # Whether PUT may create: it answers 201 then.
     places: bool = False
-    # Media types of a body or an answer that is no JSON document, and what stands in a line of it.
+    # Media types of a body or response other than JSON, and the struct of its lines.
     takes: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
     lines: type[msgspec.Struct] | None = None
 
 
 class Shown:
-    """A document whose ETag is made of the whole of it: its own row's version is not enough."""
+    """A document with an ETag of its whole content, since it holds more than one row."""
 
     __slots__ = ("document",)
 
@@ -79,7 +79,7 @@ class Text:
 
 
 class Placed:
-    """What PUT leaves behind, and whether it was not there before."""
+    """The resource that PUT stored, and whether PUT created it."""
 
     __slots__ = ("created", "document")
 
@@ -101,7 +101,7 @@ class Secret:
 def reads(
     path: str, *, permission: Access, summary: str, result: Any = None, problems: tuple[int, ...] = ()
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """Make a GET route of a handler that takes `reader: Reader` and only reads."""
+    """Make a GET route of a handler that takes `reader: Reader`."""
 
     def decorate(handler: Handler) -> HTTPRouteHandler:
         operation, binding = _declare(handler, permission, summary, 200, problems, result=result)
@@ -127,7 +127,7 @@ def writes(
     problems: tuple[int, ...] = (),
     idempotent: bool = False,
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """Make a route of a handler that takes `session: AsyncSession`; the answer is sent after COMMIT."""
+    """Make a route of a handler that takes `session: AsyncSession`; the response follows COMMIT."""
 
     def decorate(handler: Handler) -> HTTPRouteHandler:
         operation, binding = _declare(
@@ -167,7 +167,7 @@ def serves(
     problems: tuple[int, ...] = (),
     **more: Any,
 ) -> Callable[[Endpoint], HTTPRouteHandler]:
-    """Make a route of an endpoint that reads its request and answers by itself; `more` is as in `Operation`."""
+    """Make a route of an endpoint, from a request to an ASGI application; `more` is as in `Operation`."""
 
     def decorate(endpoint: Endpoint) -> HTTPRouteHandler:
         operation = Operation(
@@ -213,12 +213,12 @@ def _database(request: Request[Any, Any, Any]) -> Database:
 def _route(
     method: Method, path: str, endpoint: Endpoint, handler: Callable[..., Any], operation: Operation | None
 ) -> HTTPRouteHandler:
-    """Return Litestar's handler; it learns nothing of arguments and statuses, which the endpoint sees to."""
+    """Return Litestar's handler, without a signature or a status: the endpoint sets both."""
     endpoint.__name__ = handler.__name__
     endpoint.__doc__ = handler.__doc__
     if operation is not None:
         endpoint.operation = operation  # type: ignore[attr-defined]
-    # Asked by `Shortcut` for every request, so it stands on the function itself.
+    # `Shortcut` reads it for every request: an attribute is the fastest place.
     endpoint.permission = operation.permission if operation else PUBLIC  # type: ignore[attr-defined]
     return route(_PARAMETER.sub(r"{\1:str}", path), http_method=HttpMethod(method), status_code=200)(endpoint)
 
@@ -226,7 +226,7 @@ def _route(
 def _declare(
     handler: Handler, permission: Access, summary: str, status: int, problems: tuple[int, ...], **more: Any
 ) -> tuple[Operation, Binding]:
-    """Return what the handler declares, and what makes its arguments of a request."""
+    """Return the declaration of a handler, and the binding of its arguments."""
     binding = Binding(handler)
     statuses = {500, 503, *problems} | binding.statuses | _refusals(permission)
     if more.get("writes"):
@@ -257,7 +257,7 @@ def _render(result: Any, status: int, scope: Any) -> Answer:
     if isinstance(result, Answer):
         return result
     if isinstance(result, Page):
-        # A page has no ETag: If-Match holds with `*` alone, and nothing is 304.
+        # A page has no ETag: If-Match holds only with `*`, and 304 never occurs.
         is_known(scope, None)
         return render(result, scope)
     if isinstance(result, Text):

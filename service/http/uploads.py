@@ -1,4 +1,4 @@
-"""The body of a request as it comes, and whether its sender is still there."""
+"""Streams a request body, and detects a client that disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +15,13 @@ from service.http.problems import TooLarge
 
 
 class ClientGone(Malformed):
-    """The client closed its connection before it was answered."""
+    """The client closed the connection before the response."""
 
 
 class Upload:
-    """Reads one body; once that is read, watches for the client to go away until the context is left.
+    """Reads one body; after its end it watches for a disconnect until the context is left.
 
-    `broken` is true when the body did not come to its end.
+    `broken` is true if the body is incomplete or the client has disconnected.
     """
 
     def __init__(self, request: Request[Any, Any, Any], limit: int) -> None:
@@ -47,21 +47,21 @@ class Upload:
                 await self._watch
 
     def check(self) -> None:
-        """Return if the client is there, as far as can be told.
+        """Return if the client is connected, as far as is known.
 
         Raises:
-            ClientGone: it has closed the connection, or its half of it, which look the same until it is answered.
+            ClientGone: the client has closed the connection or its sending half, which look alike to the server.
         """
         if self._gone or self._is_half_closed():
             self.broken = True
             raise ClientGone("The client closed the connection before it was answered, so the import was stopped.")
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes.
+        """Yield the chunks of the body.
 
         Raises:
-            TooLarge: it has more bytes than the limit.
-            ClientGone: it ends too soon.
+            TooLarge: the body has more bytes than the limit.
+            ClientGone: the body is incomplete.
         """
         size = content_length(self._request.scope)
         while max(size, self.received) <= self._limit:
@@ -75,7 +75,7 @@ class Upload:
         raise TooLarge(f"The body is longer than {self._limit} bytes.")
 
     async def skip(self) -> None:
-        """Read on to the end of the body, or to the limit: many clients read no answer before they have sent all."""
+        """Read to the end of the body or to the limit: many clients read no response before they have sent all."""
         while not self._ended and self.received <= self._limit:
             await self._receive()
 
@@ -83,7 +83,7 @@ class Upload:
         try:
             message: Any = await self._request.receive()
         except Exception:
-            # The server found something wrong with the rest.
+            # The server found the rest of the body malformed.
             self.broken = True
             raise
         if message["type"] == "http.disconnect":
@@ -93,7 +93,7 @@ class Upload:
         self.received += len(chunk)
         if not message.get("more_body", False):
             self._ended = True
-            # From here on nothing but a disconnect can come.
+            # After the last chunk the next message is the disconnect.
             self._watch = asyncio.create_task(self._wait_for_disconnect())
         return chunk
 

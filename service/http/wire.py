@@ -1,4 +1,4 @@
-"""From what was sent to values: strict, and with every fault told at once."""
+"""Parses JSON bodies strictly, and reports all faults at once."""
 
 import json
 import re
@@ -20,14 +20,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 WRONG = "The request is not valid; see errors."
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-# A megabyte of faults is no use to anyone.
+# The most faults in one problem document.
 MOST_FAULTS = 100
-# Names alone matter: numbers stay text, whatever their length.
+# Only names are compared; numbers stay text, whatever their length.
 _NAMES = json.JSONDecoder(object_pairs_hook=lambda pairs: [name for name, _ in pairs], parse_int=str, parse_float=str)
 
 
 class Body(Generic[S]):
-    """Reads JSON documents into one type of struct."""
+    """Parses JSON documents into one type of struct."""
 
     def __init__(self, struct: type[S]) -> None:
         self.struct = struct
@@ -36,11 +36,11 @@ class Body(Generic[S]):
         self._moments = [each.name for each in self._fields if _holds_moment(each.type)]
 
     def read(self, raw: bytes, *, explain: bool = True) -> S:
-        """Return the struct, its times in UTC; without `explain` Invalid names no fault, which costs less.
+        """Return the struct, its times in UTC; without `explain`, Invalid lists no faults, which costs less.
 
         Raises:
-            Malformed: it is no JSON.
-            Invalid: it is JSON and does not fit; with every fault and its JSON pointer.
+            Malformed: the text is not JSON.
+            Invalid: the document does not match the struct; the error lists all faults with JSON pointers.
         """
         try:
             struct = self._decoder.decode(raw)
@@ -62,7 +62,7 @@ class Body(Generic[S]):
             raise self._invalid(document, raw, explain=explain) from None
 
     def convert(self, document: dict[str, Any], *, explain: bool = True) -> S:
-        """Return the struct of an object that is decoded already; raises as `read`."""
+        """Return the struct of a decoded object; raises as `read`."""
         try:
             struct = msgspec.convert(document, self.struct, strict=True)
         except msgspec.ValidationError:
@@ -70,7 +70,7 @@ class Body(Generic[S]):
         return self._in_utc(struct) if self._moments else struct
 
     def faults(self, document: Any) -> Iterator[Fault]:
-        """Yield everything wrong with a decoded document, field by field."""
+        """Yield all faults of a decoded document, field by field."""
         if not isinstance(document, dict):
             yield Fault(detail="A JSON object is expected here.", pointer="")
             return
@@ -109,10 +109,10 @@ class Body(Generic[S]):
 
 
 def decode(raw: bytes) -> Any:
-    """Return whatever JSON says.
+    """Return the decoded document.
 
     Raises:
-        Malformed: it is no JSON, or none that can be held.
+        Malformed: the text is not JSON, or is nested too deeply.
     """
     try:
         return msgspec.json.decode(raw)
@@ -123,7 +123,7 @@ def decode(raw: bytes) -> Any:
 
 
 def _integral(document: Any) -> Any:
-    """Return a decoded document with an int for every field that is a float without a fraction."""
+    """Return a decoded document with an int for each field that is a float without a fraction."""
     if not isinstance(document, dict):
         return document
     return {
@@ -138,7 +138,7 @@ def sent(patch: msgspec.Struct) -> dict[str, Any]:
 
 
 def _named_twice(raw: bytes) -> list[str]:
-    """Return the names that a JSON object holds more than once: which of the values counts, nobody can tell."""
+    """Return the names that a JSON object repeats: RFC 8259 does not define which value counts."""
     names = _NAMES.decode(raw.decode())
     if len(set(names)) == len(names):
         return []
@@ -160,7 +160,7 @@ def _faults_of_value(value: Any, kind: Any, pointer: str) -> Iterator[Fault]:
         if item is None or not isinstance(value, list) or not path:
             yield Fault(detail=f"{plain(detail)}.", pointer=pointer + path)
         if item is not None and isinstance(value, list):
-            # msgspec stops at the first.
+            # msgspec stops at the first fault.
             for at, each in enumerate(value):
                 yield from _faults_of_value(each, item, f"{pointer}/{at}")
 
@@ -177,14 +177,14 @@ def _holds_moment(kind: Any) -> bool:
 
 
 def described(kind: Any) -> inspect.Type:
-    """What msgspec knows of a type, without the limits around it."""
+    """The msgspec type without its constraints."""
     info = inspect.type_info(kind)
     return info.type if isinstance(info, inspect.Metadata) else info
 
 
 @cache
 def without_unset(kind: Any) -> Any:
-    """The field's type as JSON can hold it: UNSET is for Python alone."""
+    """The field's type without UNSET, which JSON cannot express."""
     arguments = getattr(kind, "__args__", ())
     if msgspec.UnsetType not in arguments:
         return kind
@@ -195,7 +195,7 @@ def without_unset(kind: Any) -> Any:
 
 
 def plain(detail: str) -> str:
-    """What msgspec says, for a caller who knows nothing of it."""
+    """A message of msgspec in terms of the API."""
     if "matching regex" in detail:
         return "The value is blank, holds a character that is not allowed, or does not match the format"
     return detail.replace("`", "").replace(" | unset", "")

@@ -1,4 +1,4 @@
-"""`roster db alembic`: Alembic's own command with the revisions that are installed."""
+"""`roster db alembic`: Alembic's command with the installed revisions."""
 
 import click
 

@@ -45,7 +45,7 @@ def backup(url: str | None, file: Path, *, force: bool, output: Output) -> None:
 
 
 def _require_name(file: Path, of: Path | None) -> None:
-    """Refuse a name under which no backup can be kept: of the database itself, and of what SQLite keeps beside it."""
+    """Refuse the name of the database itself, and of the files that SQLite creates beside the database."""
     if str(file) == "-":
         raise Misconfigured("A backup is written to a file: give its name.")
     if not file.parent.is_dir():

@@ -1,4 +1,4 @@
-"""`roster db status`: where the database stands, what is left to do, and whether anything is wrong."""
+"""`roster db status`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -54,7 +54,7 @@ def read_status(url: str | None) -> "Status":
 
 
 def what_is_left(found: "Status") -> Iterator[str]:
-    """The commands that are still to be run, each with what for."""
+    """The commands that are still to be run, and why."""
     phases = found.phases
     if phases.backfill:
         yield f"To fill, with `roster db backfill`: {', '.join(phases.backfill)}."
@@ -94,7 +94,7 @@ def _lines(found: "Status") -> Iterator[str]:
 
 
 def _whole_path(database: str) -> str:
-    """The URL, and where the file is if its path is relative to the current directory."""
+    """The URL, with the absolute path where that of the file is relative."""
     from service.db.urls import parse_url, sqlite_file
 
     if not database.startswith("sqlite"):
@@ -107,6 +107,6 @@ def _progress(backfill: "BackfillProgress") -> str:
     share = min(100 * backfill.seen // max(backfill.total, 1), 100)
     left = f", about {backfill.seconds_left:,.0f} s left" if backfill.seconds_left is not None else ""
     filled = counted(backfill.filled, "row")
-    told = f"Backfill {backfill.name} of {backfill.revision} ({backfill.state}): {share} %, {filled} filled"
+    done = f"Backfill {backfill.name} of {backfill.revision} ({backfill.state}): {share} %, {filled} filled"
     rate = f", {backfill.rows_per_second:,.0f} rows a second{left}"
-    return f"{told}{rate}. {f'It stopped: {backfill.problem}.' if backfill.problem else ''}".rstrip()
+    return f"{done}{rate}. {f'It stopped: {backfill.problem}.' if backfill.problem else ''}".rstrip()

@@ -1,1 +1,1 @@
-"""What `roster serve` consists of: sockets, the check of the database, one process, and the supervisor of several."""
+"""The parts of `roster serve`: sockets, the check of the database, one process, the supervisor of several."""

@@ -1,4 +1,4 @@
-"""What `roster serve` finds out about its database before it starts: a path that cannot work, or a task left to do."""
+"""Checks of the database before the server starts: an unusable path, a schema that needs a command."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 def check_file(settings: Settings) -> None:
-    """Return if the database is PostgreSQL, or a SQLite file that exists or can be made.
+    """Return if the database is PostgreSQL, or a SQLite file that exists or can be created.
 
     Raises:
-        Misconfigured: the URL cannot be read.
+        Misconfigured: the URL cannot be parsed.
         CannotStart: the path cannot be a SQLite database; the message says why.
     """
     url = parse_url(settings.database_url)
@@ -42,7 +42,7 @@ def check_file(settings: Settings) -> None:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Return what keeps the service from answering now; each line names what helps."""
+    """Return the problems that make requests fail now, each with its remedy."""
     url = parse_url(settings.database_url)
     found = list(_rights(url))
     try:

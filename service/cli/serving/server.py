@@ -1,4 +1,4 @@
-"""One process that answers requests: uvicorn, with signals and an end of the drain that are Roster's own."""
+"""One server process: uvicorn with its own handling of signals and of the end of the drain."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ from service.http.server.options import http_options
 from service.observability import logs, shared_metrics
 from service.settings import Settings
 
-# What a process may take beyond the drain, to cancel requests and to close its connections.
+# The time after the drain for cancelling requests and closing connections.
 FAREWELL_SECONDS = 5.0
 _TICKS_A_SECOND = 10
 
@@ -28,7 +28,7 @@ Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 class Server(uvicorn.Server):
-    """Serves one application on open sockets; `stop` drains, and ends the process when the drain does not end."""
+    """Serves one application on open sockets; `stop` drains, and exits if the drain does not end."""
 
     def __init__(self, app: Roster, *, started: Callable[[], None], beat: Callable[[], None] | None = None) -> None:
         self._app = app
@@ -38,12 +38,12 @@ class Server(uvicorn.Server):
         super().__init__(_configuration(app))
 
     def serve_on(self, sockets: list[socket.socket], handlers: Mapping[signal.Signals, Handler]) -> None:
-        """Return when the server has been stopped; until then these handlers receive the signals."""
+        """Serve until stopped, with these signal handlers."""
         self._handlers = handlers
         self.run(sockets)
 
     def stop(self) -> None:
-        """Take no new connections, let running requests finish, and end."""
+        """Accept no connections, let running requests finish, and return."""
         if self.should_exit:
             return
         self.should_exit = True
@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
         try:
             await super()._wait_tasks_to_complete()
         except asyncio.CancelledError:
-            # uvicorn closes the database right after it has cancelled requests that still hold connections to it.
+            # uvicorn closes the database without waiting for the cancelled requests that use it.
             requests = [*self.server_state.tasks]
             for each in requests:
                 each.cancel()
@@ -76,7 +76,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn's own handlers ignore a second SIGTERM and raise the signal once more after the drain.
+        # uvicorn's handlers ignore a second SIGTERM, and raise the signal again after the drain.
         before = {number: signal.signal(number, handler) for number, handler in self._handlers.items()}
         try:
             yield
@@ -96,9 +96,9 @@ def _configuration(app: Roster) -> uvicorn.Config:
 
 
 def application(settings: Settings) -> Roster:
-    """Return the service as one process runs it."""
+    """Return the application of one process."""
     app = create_app(settings)
-    # What is there now stays for good: collecting it again and again is what slow requests would wait for.
+    # Objects created at start are permanent: freezing them keeps garbage collection short.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -106,7 +106,7 @@ def application(settings: Settings) -> Roster:
 
 
 def serve_alone(settings: Settings, sockets: list[socket.socket], started: Callable[[], None]) -> None:
-    """Serve from this process until SIGTERM or SIGINT; a second one ends it at once, with status 128 + its number."""
+    """Serve until SIGTERM or SIGINT; a second signal exits at once with 128 + its number."""
     server = Server(application(settings), started=started)
     hangs_up = watch_terminal()
 
@@ -125,10 +125,10 @@ def serve_alone(settings: Settings, sockets: list[socket.socket], started: Calla
 
 
 def work(settings: Settings, sockets: list[socket.socket], channel: socket.socket) -> None:
-    """Serve as one of several processes, until SIGTERM or until the supervisor at the channel's other end is gone."""
+    """Serve as one of several processes until SIGTERM, or until the supervisor closes the channel."""
     ignored = {signal.SIGINT, signal.SIGHUP}
     for number in ignored:
-        # A terminal sends these to the supervisor too, which decides what they mean.
+        # The terminal sends these to the supervisor too, which forwards what applies.
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ignored)
     logs.configure(settings.log_level, settings.log_format)
@@ -139,7 +139,7 @@ def work(settings: Settings, sockets: list[socket.socket], channel: socket.socke
         try:
             channel.send(b".")
         except (BlockingIOError, BrokenPipeError):
-            # The supervisor is stopped for a while, or gone; the reader below notices the latter.
+            # The supervisor is stopped or gone; the reader below notices the latter.
             return
 
     def start() -> None:
@@ -152,7 +152,7 @@ def work(settings: Settings, sockets: list[socket.socket], channel: socket.socke
         server.stop()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        # systemd signals every process and so does the supervisor: a second SIGTERM changes nothing.
+        # Both systemd and the supervisor send SIGTERM: a second one has no effect.
         server.stop()
 
     server = Server(application(settings), started=start, beat=beat)
@@ -160,7 +160,7 @@ def work(settings: Settings, sockets: list[socket.socket], channel: socket.socke
 
 
 def watch_terminal() -> Callable[[], bool]:
-    """Return a function that tells whether the terminal that the server was started from has been closed."""
+    """Return a function that returns whether the terminal of the server has been closed."""
     had_terminal = _has_terminal()
     return lambda: had_terminal and not _has_terminal()
 

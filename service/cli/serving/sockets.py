@@ -1,4 +1,4 @@
-"""The sockets that the server listens on, opened before anything else is started."""
+"""The listening sockets, opened before anything else starts."""
 
 import errno
 import socket
@@ -23,7 +23,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
             sockets.append(_open(family, address, port or (port_of(sockets) if sockets else 0)))
         except OSError as error:
             refusals.append(error)
-    # localhost may name an IPv6 address on a machine without IPv6: the other address is enough.
+    # localhost may resolve to an IPv6 address on a machine without IPv6: one address is enough.
     fatal = [each for each in refusals if each.errno not in _UNAVAILABLE] or ([] if sockets else refusals)
     if fatal:
         for each in sockets:

@@ -15,11 +15,11 @@ from service.errors import CannotStart
 from service.observability import shared_metrics
 from service.settings import Settings
 
-# Counted in ticks of the supervisor itself: a machine that slept, or a stopped process group, is no hung worker.
+# Counted in ticks of the supervisor: a suspended machine or process group does not count as a hung worker.
 _TICK_SECONDS = 1.0
 _SILENT_TICKS = 60
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 30.0
-# A worker that lived for less counts as one more failure in a row.
+# A worker that ran for less increases the backoff.
 _STABLE_SECONDS = 10.0
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class _Supervisor:
             started()
 
     async def _keep(self, slot: int) -> None:
-        """Replace whatever worker ends in this slot."""
+        """Replace the worker of this slot whenever it ends."""
         backoff = _backoff()
         while True:
             worker = self._slots[slot]
@@ -136,7 +136,7 @@ class _Supervisor:
         log.info("the workers were replaced")
 
     async def _watch(self) -> None:
-        """Kill workers that have not been heard of for too long."""
+        """Kill workers that have sent no tick for too long."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             for worker in self._all:
@@ -156,12 +156,12 @@ class _Supervisor:
 
     async def _drain(self) -> None:
         for each in self._sockets:
-            # The port is free once the workers have closed theirs.
+            # The port is free when the workers have closed their copies too.
             each.close()
         for worker in self._all:
             worker.stop()
         try:
-            # Twice the farewell: a worker ends itself after one.
+            # FAREWELL_SECONDS twice: a worker exits by itself after one.
             async with asyncio.timeout(self._settings.drain_seconds + 2 * FAREWELL_SECONDS):
                 for worker in tuple(self._all):
                     await self._end(worker)

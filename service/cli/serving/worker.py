@@ -1,4 +1,4 @@
-"""One worker process, as its supervisor sees it."""
+"""A worker process, on the side of the supervisor."""
 
 import asyncio
 import signal
@@ -16,9 +16,9 @@ _CHUNK = 4096
 
 
 class Worker:
-    """A process that was just started; `settled` is set when it serves or has ended, `ended` when it has ended.
+    """A started process; `settled` is set when it serves or has ended, `ended` when it has ended.
 
-    `ticks` counts the calls of `tick` since the worker was last heard of.
+    The supervisor increments `ticks`; a message from the worker resets it.
     """
 
     def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
@@ -51,7 +51,7 @@ class Worker:
         return f"killed by {Signals(-status).name}" if status < 0 else f"exit status {status}"
 
     def stop(self) -> None:
-        """Let the worker finish its requests and end."""
+        """Send SIGTERM: the worker finishes its requests and exits."""
         self.stopping = True
         if not self.ended.is_set():
             self._process.terminate()
@@ -76,7 +76,7 @@ class Worker:
         self._loop.remove_reader(self._process.sentinel)
         self._loop.remove_reader(self._channel)
         self._channel.close()
-        # Its end of the sentinel is closed, so this waits for the kernel only.
+        # The process has closed the sentinel, so this waits for the kernel alone.
         self._process.join()
         self.serves = False
         self.settled.set()
@@ -85,7 +85,7 @@ class Worker:
 
 @contextmanager
 def _blocked(*signals: Signals) -> Iterator[None]:
-    """A process started in here inherits the mask, and so ends by none of these before it can ignore them."""
+    """Block signals: a process started here inherits the mask, and is not ended before it can ignore them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield

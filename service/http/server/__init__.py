@@ -1,1 +1,1 @@
-"""The HTTP/1.1 server: uvicorn's protocol with limits, and with problem documents for what it refuses itself."""
+"""The HTTP/1.1 server: uvicorn's protocol with limits, and problem documents for requests that it refuses."""

@@ -1,4 +1,4 @@
-"""One connection of a client: its requests in turn, its time limits and its end."""
+"""One client connection: pipelined requests, time limits, and closing."""
 
 import asyncio
 import socket
@@ -15,19 +15,19 @@ from service.http.server.cycle import Cycle
 from service.http.server.limits import Limits
 from service.http.server.watch import Progress, Watch
 
-# After an answer that closes the connection, what the client still sends is read, so that it can read the answer: a
-# socket that is closed with bytes unread is reset.
+# Lingering close (RFC 9112, 9.6): input is read and discarded for so long after the last response, since closing a
+# socket with unread input resets the connection, and the client loses the response.
 _LINGER_SECONDS = 5.0
-# So much of a body that nobody read is taken, to keep the connection.
+# The most unread bytes of a body that are discarded to keep the connection.
 _MOST_SKIPPED_BYTES = 1_048_576
 _MOST_SHOWN = 200
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's connection with time limits; what it refuses goes to the application, to be answered and logged there.
+    """Uvicorn's connection with time limits; refused requests go to the application, which answers and logs them.
 
-    It stands between its requests and the transport, to decide how the connection ends.
+    Requests write through the connection, not the transport, so that the connection decides how it closes.
     """
 
     cycle: Any
@@ -45,15 +45,15 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.limits = limits
         self.watch = Watch.of(server_state, limits, self.loop)
-        # Since when the client is waited for, if it is.
+        # The time since which the server waits for the client.
         self.since = self.loop.time()
         self.url = b""
         self.headers = []
         self.in_head = False
         self.body_bytes = 0
-        # What a client sent ahead waits here until the requests before are answered.
+        # Pipelined input, unparsed until the requests before it are answered.
         self.unparsed = b""
-        # Nothing is parsed any more.
+        # Whether input is ignored.
         self.deaf = False
         self._running: Cycle | None = None
         self._skipped_until = 0
@@ -65,10 +65,10 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request of the client is being answered."""
+        """Whether no request is being answered."""
         return self._running is None or self._running.response_complete or self._lingering
 
-    # What follows is called by the transport.
+    # Called by the transport.
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -80,10 +80,10 @@ class Connection(HttpToolsProtocol):
         self.deaf = True
         self.unparsed = b""
         self.pipeline.clear()
-        self._tell_running()
+        self._disconnect_running()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        # A client that has sent all it has to may close its half and still read.
+        # A client that has sent everything may close its sending half and still read.
         self._half_closed = not (self.is_waiting or self.deaf or self.cycle.more_body)
         return self._half_closed
 
@@ -91,7 +91,7 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._sending.restart()
 
-    # What follows is called by the requests, as if this were the transport.
+    # Called by the requests, which take the connection for the transport.
 
     def is_closing(self) -> bool:
         return self._lingering or self.transport.is_closing()
@@ -103,19 +103,19 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def reset(self) -> None:
-        """End the connection so that the client gets an error, not the end of a file."""
+        """Close with RST, so that the client sees an error instead of a normal end."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def linger(self) -> None:
-        """Send what is written, then close when the client has; what it still sends is thrown away."""
+        """Send what is buffered, close the sending half, and discard input until the client closes."""
         if self._lingering or self.transport.is_closing():
             return
         self.deaf = self._lingering = True
         self.since = self.loop.time()
         self.unparsed = b""
         self.pipeline.clear()
-        self._tell_running()
+        self._disconnect_running()
         if self._half_closed:
             self.transport.close()
         else:
@@ -138,20 +138,20 @@ class Connection(HttpToolsProtocol):
             if self._half_closed and self.is_waiting:
                 self.transport.close()
 
-    def _tell_running(self) -> None:
-        # Uvicorn tells only the newest request of the connection, which may not be the one that is answered.
+    def _disconnect_running(self) -> None:
+        # Uvicorn notifies the newest request alone, which may not be the one that is running.
         if self._running is not None:
             self._running.disconnected = not self._running.response_complete
             self._running.message_event.set()
 
-    # What follows is called by the parser.
+    # Called by the parser.
 
     def parse(self, data: bytes) -> None:
-        """Make requests of the data."""
+        """Parse the data into requests."""
         raise NotImplementedError
 
     def add_request(self, scope: Any, *, keep_alive: bool, expect_100_continue: bool = False) -> None:
-        """Serve a request now, or after those before it."""
+        """Serve a request now, or after the requests before it."""
         queued = self.cycle is not None and not self.cycle.response_complete
         self._receiving.restart()
         self.cycle = Cycle(
@@ -178,12 +178,12 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def skip_body(self) -> None:
-        """Throw away a body whose request is answered already; too much of it ends the connection."""
+        """Discard the body of an answered request; too long a body closes the connection."""
         if self.body_bytes > self._skipped_until:
             self.linger()
 
     def refuse(self, failure: Exception) -> None:
-        """Answer what the connection cannot go on after, when the requests before it are answered, and close."""
+        """Answer an error after the requests before it, and close the connection."""
         if self.is_closing() or self.deaf:
             return
         self.deaf = True
@@ -213,10 +213,10 @@ class Connection(HttpToolsProtocol):
             "extensions": {REFUSAL: failure},
         }
 
-    # What follows is called by the server and by the watch.
+    # Called by the server and the watch.
 
     def shutdown(self) -> None:
-        """Finish the requests that are here, a half received one included, and close."""
+        """Finish the requests that have begun to arrive, and close."""
         self.watch.is_stopping = True
         if not self.is_waiting:
             self.cycle.keep_alive = False
@@ -224,7 +224,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def check_time(self, now: float) -> None:
-        """End the connection if its client takes too long."""
+        """Close the connection if the client exceeds a time limit."""
         unsent = self.transport.get_write_buffer_size()
         if unsent and (self.flow.write_paused or self.is_closing()):
             self.since = now

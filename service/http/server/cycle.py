@@ -1,4 +1,4 @@
-"""One request and its answer on a connection."""
+"""One request and its response."""
 
 import asyncio
 from typing import Any
@@ -9,13 +9,13 @@ from service.http.problems import problem
 
 
 class Cycle(RequestResponseCycle):
-    """Uvicorn's, which also fails a request whose body goes wrong, and frames answers to HTTP/1.0."""
+    """Uvicorn's cycle, with errors in a request body, and without chunks for HTTP/1.0."""
 
     failure: Exception | None = None
     _until_close = False
 
     def fail(self, failure: Exception) -> None:
-        """Raise this where the application waits for the rest of the body."""
+        """Raise the failure in the application's next receive()."""
         self.failure = failure
         self.keep_alive = False
         self.message_event.set()
@@ -24,7 +24,7 @@ class Cycle(RequestResponseCycle):
         """Return the next part of the body.
 
         Raises:
-            Exception: what was wrong with the body, while it can still be answered.
+            Exception: the failure of the body, while no response has begun.
         """
         message = {"type": "http.disconnect"} if self.failure else await super().receive()
         if self.failure is None or self.disconnected:
@@ -34,13 +34,13 @@ class Cycle(RequestResponseCycle):
         raise self.failure
 
     async def run_asgi(self, app: Any) -> None:
-        """Call the application; what it leaves unanswered is answered here."""
+        """Call the application; answer 500 if it does not respond."""
         plain = self.scope["http_version"] != "1.0" and not self.waiting_for_100_continue
         send = self.send if plain else self._send_framed
         try:
             await app(self.scope, self.receive, send)
         except asyncio.CancelledError:
-            # The drain has ended; without its end an answer is not taken for whole.
+            # The drain has ended: without its last chunk the client sees an incomplete response.
             self._break_off()
         except BaseException as failure:
             self.logger.exception("request failed", exc_info=failure)
@@ -60,10 +60,10 @@ class Cycle(RequestResponseCycle):
             self.on_response = _nothing
 
     async def _send_framed(self, message: Any) -> None:
-        """Send to HTTP/1.0, which knows no chunks, or before a body that waits for 100 Continue."""
-        # After a client has left uvicorn takes the start of an answer without a note of it.
+        """Send a message, with framing for HTTP/1.0 and for a client that waits for 100 Continue."""
+        # After a disconnect uvicorn ignores the start of a response.
         if message["type"] == "http.response.start":
-            # Nobody can say whether the client will send that body now (RFC 9110, 10.1.1).
+            # The client may or may not send the body now (RFC 9110, 10.1.1).
             self.keep_alive = self.keep_alive and not self.waiting_for_100_continue
             lengths = [value for name, value in message["headers"] if name.lower() == b"content-length"]
             if self.scope["http_version"] == "1.0" and not lengths:
@@ -75,11 +75,11 @@ class Cycle(RequestResponseCycle):
 
     def _break_off(self) -> None:
         if self._until_close:
-            # The end of the connection would be taken for the end of the answer.
+            # HTTP/1.0 takes the end of the connection for the end of the response.
             self.transport.reset()  # type: ignore[attr-defined]
         else:
             self.transport.close()
 
 
 def _nothing() -> None:
-    """Stand for uvicorn's callback once the request is over."""
+    """Replaces uvicorn's callback after the request."""

@@ -1,4 +1,4 @@
-"""How much and how slowly a client may send and receive."""
+"""Limits on the size and the duration of requests, and on connections."""
 
 import resource
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Self
 
 from service.settings import Settings
 
-# Listeners, logs, the loop's own, and what is opened for a moment.
+# Descriptors of listeners, logs, the event loop, and short-lived files.
 _OTHER_DESCRIPTORS = 24
-# A connection to SQLite holds the file and its log, one to PostgreSQL a socket; there are two pools.
+# Two pools; a connection to SQLite holds two files, one to PostgreSQL one socket.
 _DESCRIPTORS_PER_POOLED = 2
 _LEAST_CONNECTIONS = 4
 
@@ -26,7 +26,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return the limits that the settings ask for, as far as this process's descriptors reach."""
+        """Return the limits of the settings, with no more connections than RLIMIT_NOFILE allows."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         left = descriptors - _OTHER_DESCRIPTORS - _DESCRIPTORS_PER_POOLED * settings.pool_size
         if descriptors == resource.RLIM_INFINITY:
@@ -42,6 +42,6 @@ class Limits:
 
     @property
     def interval_seconds(self) -> float:
-        """How often connections are looked at: often enough that no limit is overstepped by more than a quarter."""
+        """The interval of checks: a quarter of the shortest limit, at most a second."""
         shortest = min(self.head_seconds, self.body_seconds, self.send_seconds, max(self.keep_alive_seconds, 0.1))
         return min(1.0, shortest / 4)

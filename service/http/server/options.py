@@ -1,4 +1,4 @@
-"""What uvicorn is told of HTTP."""
+"""The options of uvicorn."""
 
 from functools import partial
 from typing import Any
@@ -9,10 +9,10 @@ from service.settings import Settings
 
 
 def http_options(settings: Settings) -> dict[str, Any]:
-    """Return the keyword arguments of `uvicorn.run` that concern HTTP; they can be pickled for workers."""
+    """Return the keyword arguments of `uvicorn.run` for HTTP; they can be pickled for workers."""
     return {
         "http": partial(Protocol, limits=Limits.of(settings)),
-        # An upgrade is ignored, as RFC 9110, 7.8 allows.
+        # Upgrade is ignored, as RFC 9110, 7.8 allows.
         "ws": "none",
         "server_header": False,
         # Nothing here asks where a request came from.

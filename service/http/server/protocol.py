@@ -1,4 +1,4 @@
-"""From the bytes of a connection to requests."""
+"""Parses the bytes of a connection into requests."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from service.http.problems import HeadTooLarge, NotImplementedHere
 from service.http.server import targets
 from service.http.server.connection import Connection
 
-# Data is parsed in pieces: whatever a client sends ahead, few requests of it are parsed before they are served.
+# Data is parsed in pieces, so that few pipelined requests are parsed before the first is served.
 _PIECE_BYTES = 16_384
 _FRAMING = frozenset({b"expect", b"transfer-encoding"})
 
 
 class Protocol(Connection):
-    """Uvicorn's parser with a limit on the head, and with what llhttp lets pass refused."""
+    """Uvicorn's parser with a limit on the head, and stricter than llhttp."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_bytes = 0
         self._piece_bytes = 0
-        # Bytes since the last ones of a body: chunk extensions and trailers.
+        # Bytes since the last body data: chunk extensions and trailers.
         self._bodiless_bytes = 0
         self._codings: list[bytes] | None = None
 
@@ -62,7 +62,7 @@ class Protocol(Connection):
     def _count(self, bodiless: bool) -> None:  # noqa: FBT001 - what the piece was
         if self.in_head:
             self._head_bytes += self._piece_bytes
-            # The piece may have begun with the request before.
+            # The piece may begin with the end of the request before.
             if self._head_bytes > self.limits.head_bytes + _PIECE_BYTES:
                 self.refuse(self._head_too_large())
             return
@@ -71,14 +71,14 @@ class Protocol(Connection):
             self.refuse(self._head_too_large())
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
-        """Parse the head again as if it asked for no upgrade: httptools leaves out the body of one that does."""
+        """Parse the head again without Upgrade: httptools skips the body of an upgrade request."""
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         lines += [b"%b: %b" % each for each in self.headers if each[0] not in (b"upgrade", b"http2-settings")]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parse(b"\r\n".join([*lines, b"", b""]) + rest)
 
-    # What follows is called by the parser.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -91,10 +91,10 @@ class Protocol(Connection):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_head:
-            # Trailers; nothing here asks for them, and they must not be taken for headers.
+            # Trailers are ignored: they must not be merged into the headers (RFC 9110, 6.5.1).
             return
         name = name.lower()
-        # llhttp strips the spaces after a value, not its tabs.
+        # llhttp strips trailing spaces of a value, but not tabs.
         value = value.rstrip(b" \t")
         if name in _FRAMING:
             if name == b"transfer-encoding":
@@ -123,7 +123,7 @@ class Protocol(Connection):
         )
 
     def _check_head(self, method: str, version: str) -> None:
-        # The sum is an upper bound, and mostly enough.
+        # The sum is an upper bound; the exact length is computed only above the limit.
         most = self.limits.head_bytes
         if self._head_bytes + self._piece_bytes > most and self._size_of_head() > most:
             raise self._head_too_large()

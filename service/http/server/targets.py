@@ -1,4 +1,4 @@
-"""The request line and the transfer coding: what llhttp lets pass and this service does not."""
+"""Checks of the request line and of Transfer-Encoding that llhttp lacks."""
 
 import re
 from urllib.parse import unquote
@@ -9,7 +9,7 @@ from service.http.problems import NotImplementedHere, UnsupportedVersion
 
 _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _PORTS = {b"http": 80, b"https": 443}
-# What llhttp says of HTTP/3.0 and the like, and of HTTP/2 without an upgrade.
+# Errors of llhttp for other versions of HTTP.
 _VERSIONS = frozenset({"Invalid HTTP version", "Pause on PRI/Upgrade"})
 
 Headers = list[tuple[bytes, bytes]]
@@ -19,7 +19,7 @@ def read_target(target: bytes, headers: Headers) -> tuple[str, bytes, bytes]:
     """Return path, raw path and query of a request target in origin, absolute or asterisk form.
 
     Raises:
-        Malformed: it is in another form, or names another host than Host does.
+        Malformed: the target has another form, or another host than Host.
     """
     if not target.startswith(b"/") and target != b"*":
         target = _origin_form(target, headers)
@@ -36,7 +36,7 @@ def _origin_form(target: bytes, headers: Headers) -> bytes:
     named = read_authority(found["authority"], port)
     hosts = [value for name, value in headers if name == b"host"]
     if not hosts:
-        # HTTP/1.0 needs no Host; what the target names is checked in its stead.
+        # HTTP/1.0 needs no Host; the host of the target is checked instead.
         headers.append((b"host", found["authority"]))
     elif len(hosts) == 1 and read_authority(hosts[0], port) != named:
         raise Malformed("The request target names another host than the Host header.")
@@ -45,11 +45,11 @@ def _origin_form(target: bytes, headers: Headers) -> bytes:
 
 
 def check_transfer_coding(codings: list[bytes], version: str) -> None:
-    """Return if the body is in chunks and not coded otherwise (RFC 9112, 6.1).
+    """Return if chunked is the only transfer coding (RFC 9112, 6.1).
 
     Raises:
-        Malformed: where the body ends is not certain.
-        NotImplementedHere: it is coded in another way besides.
+        Malformed: the end of the body is ambiguous.
+        NotImplementedHere: there is another transfer coding.
     """
     *others, last = [each.strip().lower() for each in b",".join(codings).split(b",")]
     if last != b"chunked" or version == "1.0":
@@ -59,9 +59,9 @@ def check_transfer_coding(codings: list[bytes], version: str) -> None:
 
 
 def found_by_parser(error: Exception, *, in_body: bool) -> Exception:
-    """Return the failure that an error of httptools stands for."""
+    """Return the failure for an error of httptools."""
     if error.__context__ is not None:
-        # Raised in a callback of ours.
+        # Raised by a callback of this module's caller.
         return error.__context__ if isinstance(error.__context__, Exception) else error
     reason = str(error.args[0]) if error.args else "it cannot be read"
     if reason in _VERSIONS:
@@ -71,5 +71,5 @@ def found_by_parser(error: Exception, *, in_body: bool) -> Exception:
 
 
 def unsupported_version() -> RosterError:
-    """Return the failure of a request in another version of HTTP."""
+    """Return the failure for another version of HTTP."""
     return UnsupportedVersion("HTTP/1.0 and HTTP/1.1 are served here.")

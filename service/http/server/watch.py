@@ -14,7 +14,7 @@ from service.http.server.limits import Limits
 
 # A transfer of fewer bytes within a time limit counts as stalled.
 _LEAST_BYTES = 1_024
-# When connections run out, one of so many is closed at a time: finding the idlest reads all of them.
+# Above the limit, one in so many of the connections is closed at once: finding the idlest reads all of them.
 _SHARE_CLOSED_AT_ONCE = 20
 
 
