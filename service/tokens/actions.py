@@ -72,9 +72,9 @@ async def create(session: AsyncSession, actor: Actor, user_id: int, asked: schem
 
     Raises:
         NotFound: there is no such user.
-        Conflict: the user is not active, or has too many tokens.
+        Conflict: the user is not active, has too many tokens, or may not do what the token would allow.
         Forbidden: the token would allow what the actor may not do.
-        Invalid: the token would allow what its user may not do, or ends at a time that it cannot end at.
+        Invalid: the token would end in the past, or later than the token of the request.
     """
     # The lock lets two requests not both issue the last token of the limit.
     active = await session.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True))
@@ -106,7 +106,7 @@ def granted(
 
     Raises:
         Forbidden: the actor lacks a permission.
-        Invalid: the user lacks a permission.
+        Conflict: the user lacks a permission.
     """
     if asked is None:
         if not actor.limited and (actor.user_id == user_id or actor.permissions == _ALL):
@@ -115,12 +115,8 @@ def granted(
     for permission in sorted(asked):
         if permission not in actor.permissions:
             raise Forbidden(f"A new token cannot have {permission}: the token of this request does not have it.")
-    if lacking := [
-        Fault(detail=f"The user does not have the permission {permission}.", pointer=f"/permissions/{at}")
-        for at, permission in enumerate(asked)
-        if permission not in held
-    ]:
-        raise Invalid(WRONG, *lacking)
+    if lacking := sorted(frozenset(asked) - held):
+        raise Conflict(f"The user does not have {', '.join(lacking)}, so no token of theirs can.", field="permissions")
     return asked
 
 
