@@ -29,7 +29,7 @@ def test_the_commands_for_ci_work_one_after_the_other(tmp_path: Path) -> None:
 def test_the_guide_to_operations_tells_every_setting_and_its_default() -> None:
     from service.settings import PREFIX, Settings
 
-    told = dict(re.findall(r"^\| `(ROSTER_[A-Z_]+)` \| (?:`([^`]*)`)? ?\|", read("docs/operations.md"), re.MULTILINE))
+    told = dict(re.findall(r"^\| `(ROSTER_[A-Z0-9_]+)` \| (?:`([^`]*)`)? ?\|", read("docs/operations.md"), re.MULTILINE))
     settings = Settings()
     defaults = {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in Settings.__dataclass_fields__}
     assert told == {name: _written(value) for name, value in defaults.items()}
