@@ -4,9 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
-import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -16,13 +14,15 @@ from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
 from service.employees import handlers as employees
+from service.housekeeping import keep_house
 from service.http import docs, problems
+from service.http.auth.addresses import Addresses
 from service.http.auth.authentication import Authentication
 from service.http.edge import Edge
 from service.http.hosts import Hosts
-from service.http.idempotency import forget_old
 from service.http.shortcut import Shortcut
 from service.http.transfer.spool import Spool
+from service.logins import handlers as logins
 from service.migrate import naming
 from service.models import Base
 from service.naming import ROSTER
@@ -30,10 +30,12 @@ from service.observability import handlers as observability
 from service.observability import logs, schema
 from service.observability.metrics import Metrics
 from service.preferences import handlers as preferences
+from service.password_hashing.pool import Passwords
+from service.passwords import handlers as passwords
 from service.records import handlers as records
+from service.sessions import handlers as sessions
 from service.settings import Settings
 from service.tokens import handlers as tokens
-from service.tokens.actions import forget_ended
 from service.users import handlers as users
 
 ROUTERS = [
@@ -45,13 +47,12 @@ ROUTERS = [
     employees.router,
     department_employees.router,
     tokens.router,
+    sessions.router,
+    passwords.router,
+    logins.router,
     schema.router,
     docs.router,
 ]
-_HOUSEKEEPING_SECONDS = 600.0
-_ENDED_TOKENS_KEPT = timedelta(days=30)
-
-log = structlog.get_logger()
 
 
 class Roster(Edge):
@@ -65,6 +66,8 @@ class Roster(Edge):
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
         self.authentication = Authentication(self.database, settings.bootstrap_token, self.metrics.count_token_check)
+        self.passwords = Passwords(settings)
+        self.metrics.watch_passwords(lambda: self.passwords.taken)
         self.litestar = _litestar(self)
         super().__init__(
             self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar), Hosts(settings.allowed_hosts)
@@ -84,12 +87,13 @@ def create_app(settings: Settings | None = None) -> Roster:
 def _litestar(roster: Roster) -> Litestar:
     @asynccontextmanager
     async def hold_database(_app: Litestar) -> AsyncIterator[None]:
-        housekeeping = asyncio.create_task(_keep_house(roster))
+        housekeeping = asyncio.create_task(keep_house(roster.database, roster.settings))
         try:
             yield
         finally:
             housekeeping.cancel()
             await asyncio.wait([housekeeping])
+            roster.passwords.close()
             await roster.authentication.tokens.flush()
             await roster.database.close()
 
@@ -101,6 +105,8 @@ def _litestar(roster: Roster) -> Litestar:
                 "settings": roster.settings,
                 "metrics": roster.metrics,
                 "authentication": roster.authentication,
+                "addresses": Addresses(roster.settings.trusted_proxies),
+                "passwords": roster.passwords,
             }
         ),
         exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},
@@ -111,20 +117,6 @@ def _litestar(roster: Roster) -> Litestar:
         # With a limit, Litestar reads the body even if no handler takes it.
         request_max_body_size=None,
     )
-
-
-async def _keep_house(roster: Roster) -> None:
-    """Delete expired responses of Idempotency-Keys and ended tokens, in batches, while the service runs."""
-    lifetime = timedelta(hours=roster.settings.idempotency_hours)
-    while True:
-        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-        try:
-            while await roster.database.units.run(lambda session: forget_old(session, lifetime)):
-                pass
-            while await roster.database.units.run(lambda session: forget_ended(session, _ENDED_TOKENS_KEPT)):
-                pass
-        except Exception as failure:  # noqa: BLE001 - no error may end the housekeeping
-            log.warning("housekeeping failed", reason=repr(failure))
 
 
 def _allow(app: Litestar) -> dict[str, bytes]:

@@ -62,6 +62,14 @@ class Stale(RosterError):
     """A precondition on the version of the resource does not hold."""
 
 
+class TooMany(RosterError):
+    """The caller has tried too often; a later try may succeed."""
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(RosterError):
     """The database is not available now; a later attempt may succeed."""
 

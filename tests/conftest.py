@@ -137,7 +137,8 @@ async def postgresql_roster(postgresql_shared_url: str) -> AsyncIterator[Roster]
 
 @asynccontextmanager
 async def serving_in_process(url: str) -> AsyncIterator[Roster]:
-    roster = create_app(Settings(database_url=url))
+    # The cheapest hash there is: a test waits for many.
+    roster = create_app(Settings(database_url=url, argon2_memory_kib=8, argon2_iterations=1))
     yield roster
     # Litestar's own lifespan must end in the task that began it, and fixtures have no task of their own.
     await roster.database.close()

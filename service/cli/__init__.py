@@ -6,11 +6,13 @@ import click
 
 from service import __version__
 from service.cli.db import db
+from service.cli.logins import logins
 from service.cli.openapi import openapi_command
+from service.cli.password import password
 from service.cli.serve import serve
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
-from service.errors import Misconfigured, RosterError
+from service.errors import Invalid, Misconfigured, RosterError
 from service.migrate import naming
 from service.naming import ROSTER
 from service.observability.escapes import escaped
@@ -28,8 +30,15 @@ class _Commands(click.Group):
             if (status := _exit_status(failure)) is None:
                 raise
             # The message may quote a file or a database: control characters are escaped.
-            click.echo("Error: " + escaped(str(failure), keep="\n"), err=True)
+            click.echo("Error: " + escaped(_sentences(failure), keep="\n"), err=True)
             context.exit(status)
+
+
+def _sentences(failure: Exception) -> str:
+    """What failed, for a person: the errors themselves where the message only refers to them."""
+    if isinstance(failure, Invalid) and failure.faults:
+        return " ".join(each.detail for each in failure.faults)
+    return str(failure)
 
 
 def _exit_status(failure: Exception) -> int | None:
@@ -59,5 +68,5 @@ def main() -> None:
     naming.use(ROSTER)
 
 
-for command in (db, export_command, import_command, openapi_command, serve, version):
+for command in (db, export_command, import_command, logins, openapi_command, password, serve, version):
     main.add_command(command)

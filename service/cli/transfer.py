@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from textwrap import fill
@@ -12,10 +12,11 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from service.cli.database import run_on
 from service.cli.options import database, output
 from service.cli.output import Output
 from service.db.counting import counted
-from service.errors import Fault, Invalid, RosterError
+from service.errors import Fault, Invalid
 
 if TYPE_CHECKING:
     from service.cli.progress import Progress
@@ -86,7 +87,7 @@ def import_command(url: str | None, /, noun: str, file: str, format: str | None,
     format = _format_of(file, format)
     with click.open_file(file, "rb") as source:
         try:
-            report = _run(url, lambda database: _import(database, noun, name, source, format, Options(**how)))
+            report = run_on(url, lambda database: _import(database, noun, name, source, format, Options(**how)))
         except Invalid as refused:
             _write_refused(name, refused, output)
             click.get_current_context().exit(1)
@@ -118,13 +119,13 @@ def export_command(url: str | None, noun: str, file: str, format: str | None) ->
     """  # noqa: D301 - click's mark for lines that stay as they are
     if file == "-":
         target = sys.stdout.buffer
-        _run(url, lambda database: _export(database, noun, target, format or "ndjson"))
+        run_on(url, lambda database: _export(database, noun, target, format or "ndjson"))
         return
     chosen = _format_of(file, format)
     part = Path(f"{file}.part")
     try:
         with part.open("wb") as written:
-            _run(url, lambda database: _export(database, noun, written, chosen))
+            run_on(url, lambda database: _export(database, noun, written, chosen))
         part.replace(file)
     except OSError as failure:
         raise click.UsageError(f"{file} cannot be written: {failure.strerror}.") from None
@@ -138,34 +139,6 @@ def _format_of(file: str, format: str | None) -> str:
         named = "standard input" if file == "-" else file
         raise click.UsageError(f"Nothing says what {named} holds: give --format csv or --format ndjson.")
     return format
-
-
-def _run(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
-    """Run work on the database and return its result.
-
-    Raises:
-        RosterError: this code does not work with the schema, or the work failed.
-    """
-    from service.db.database import Database
-    from service.migrate.entrypoints import status
-    from service.models import Base
-    from service.schema_range import SUPPORTED
-    from service.settings import Settings
-
-    settings = Settings.from_env()
-    settings = replace(settings, database_url=url) if url else settings
-
-    async def run() -> T:
-        database = Database(settings, Base.metadata)
-        try:
-            standing = await status.standing(settings.database_url, SUPPORTED)
-            if not standing.compatibility.works:
-                raise RosterError(standing.why)
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 async def _import(

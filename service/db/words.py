@@ -108,3 +108,23 @@ RoleName = Annotated[
 ]
 PermissionList = Annotated[list[str], mapped_column(Document, default=list, server_default=text("'[]'"))]
 Folded = Annotated[str, mapped_column(folded(FOLDED_LENGTH))]
+# Verbatim: no character is refused, trimmed or normalised.
+Password = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=128,
+        description="8 to 128 characters, kept verbatim, and none of the 10,000 commonest passwords.",
+        examples=["correct horse battery staple"],
+        extra_json_schema={"format": "password"},
+    ),
+]
+TypedPassword = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        examples=["correct horse battery staple"],
+        extra_json_schema={"format": "password"},
+    ),
+]

@@ -40,7 +40,7 @@ class Binding:
         self._binders: dict[str, _Binder] = {
             name: _binder(name, kind)
             for name, kind in hints.items()
-            if kind is not int and kind not in (Reader, AsyncSession)
+            if kind is not int and kind not in (Reader, AsyncSession) and name != "request"
         }
         self._binders.setdefault("query", _binder("query", NoParameters))
 

@@ -10,6 +10,9 @@ _TAGS = {
     "schema": "The schema of the database: the revision, the phases still to be run, and the history.",
     "me": "The user of the token, by the same operations as those on users.",
     "tokens": "Tokens of every user: of programs, of sessions, and in password links.",
+    "sessions": "Logging in with a password, and out.",
+    "password-links": "Links by which users set their passwords; `POST /v1/users/{user_id}/password-links` makes one.",
+    "logins": "The login history: every attempt to log in, and how it ended.",
     "operations": "Probes, metrics, the version, and the OpenAPI description.",
 }
 
@@ -59,7 +62,7 @@ def _sentences_of_changes(method: str, operation: Operation) -> Iterator[str]:
         yield "Creates the resource (201) or replaces its fields (200)."
     elif method == "patch":
         yield _PATCH
-    elif method == "delete":
+    elif method == "delete" and operation.conditional:
         yield "A second DELETE is 404."
     if operation.idempotent:
         yield "With an `Idempotency-Key`, repeating the request creates nothing and returns the first response."

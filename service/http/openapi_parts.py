@@ -142,6 +142,11 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
         "This service does not answer for the host 'example.org'.",
     ),
     422: ("Invalid", "A value is not valid; `errors` lists all errors.", "The request is not valid; see errors."),
+    429: (
+        "TooMany",
+        "There were too many failed logins; retry after Retry-After seconds.",
+        "There were too many failed logins; try again in 312 seconds.",
+    ),
     500: ("Internal", "A fault of the service.", "The service made a mistake; it has been written down."),
     503: (
         "Unavailable",
@@ -150,7 +155,12 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
     ),
     507: ("NoSpace", "A disk of the service is full.", "The disk of the spool directory is full. Nothing was stored."),
 }
-_HEADERS_OF_PROBLEMS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_HEADERS_OF_PROBLEMS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 _FAULTS = (
     Fault(detail="This field is required.", pointer="/email"),
     Fault(detail="Expected int, got str.", pointer="/age"),

@@ -20,6 +20,7 @@ from service.errors import (
     NotFound,
     RosterError,
     Stale,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unsettled,
@@ -84,6 +85,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     UnsupportedMedia: (415, "unsupported-media-type"),
     Misdirected: (421, "misdirected-request"),
     Invalid: (422, "invalid"),
+    TooMany: (429, "too-many-requests"),
     HeadTooLarge: (431, "request-header-fields-too-large"),
     NotImplementedHere: (501, "not-implemented"),
     UnsupportedVersion: (505, "http-version-not-supported"),
@@ -171,6 +173,7 @@ def _from_directory(failure: Exception, status: int, slug: str, request_id: str 
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if isinstance(failure, Unavailable):
         log.warning("unavailable", request_id=request_id, reason=repr(failure.__cause__ or failure))
+    if isinstance(failure, (Unavailable, TooMany)):
         headers = ((b"retry-after", str(failure.retry_after_seconds).encode()),)
     if isinstance(failure, UnsupportedCoding):
         # RFC 9110, 15.5.16: the accepted codings.

@@ -157,6 +157,35 @@ def writes(
     return decorate
 
 
+def performs(
+    method: Method,
+    path: str,
+    *,
+    permission: Access,
+    summary: str,
+    status: int = 200,
+    result: Any = None,
+    problems: tuple[int, ...] = (),
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a route of a handler that takes `request` and runs units of its own, around work that needs no connection.
+
+    A password is hashed between two units: a transaction would hold a connection, or SQLite's one writer, meanwhile.
+    """
+
+    def decorate(handler: Handler) -> HTTPRouteHandler:
+        operation, binding = _declare(handler, permission, summary, status, (413, *problems), result=result)
+
+        async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
+            settings: Settings = request.app.state["settings"]
+            raw = await binding.read_body(request, settings.body_limit_bytes)
+            values = binding.bind(request.scope, raw)
+            return _render(await handler(request=request, **values), status, request.scope)
+
+        return _route(method, path, endpoint, handler, operation)
+
+    return decorate
+
+
 def serves(
     method: Method,
     path: str,
@@ -231,7 +260,7 @@ def _declare(
     statuses = {500, 503, *problems} | binding.statuses | _refusals(permission)
     if more.get("writes"):
         statuses |= {413} | ({409} if binding.body else set()) | ({412} if binding.conditional else set())
-    more["result"] = more["result"] or binding.returned
+    more["result"] = more["result"] or (None if binding.returned is Answer else binding.returned)
     tagged = more["result"] == JsonObject or "version" in getattr(more["result"], "__struct_fields__", ())
     if tagged and not more.get("writes"):
         statuses.add(412)

@@ -19,8 +19,9 @@ class Login(Base):
             "outcome IN ('ok', 'wrong', 'unknown', 'inactive', 'throttled')", name="outcome", info={"field": "outcome"}
         ),
         Index(None, "user_id", "id"),
-        Index(None, "email_key", "address", "id"),
-        Index(None, "address", "id"),
+        Index(None, "email_key", "id"),
+        Index(None, "email_key", "network", "id"),
+        Index(None, "network", "id"),
         Index(None, "outcome", "id"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
@@ -30,6 +31,8 @@ class Login(Base):
     user_id: Mapped[words.Ref | None]
     outcome: Mapped[str] = mapped_column(String(10))
     address: Mapped[str] = mapped_column(String(45))
+    # The address, or the /64 of an IPv6 address: what the login limits count as one client.
+    network: Mapped[str] = mapped_column(String(45))
     agent: Mapped[str | None] = mapped_column(String(200))
     # As typed, so it need not be the address of a user, nor an address at all.
     email: Mapped[str | None] = mapped_column(String(254))

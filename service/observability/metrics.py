@@ -1,6 +1,7 @@
 """Prometheus figures of the service, of one process or of several that share a folder."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -41,6 +42,16 @@ class Metrics:
             ("outcome",),
             registry=self._registry,
         )
+        self._logins = Counter(
+            "roster_logins", "Attempts to log in, by their outcome.", ("outcome",), registry=self._registry
+        )
+        self._passwords = Gauge(
+            "roster_passwords_in_hand",
+            "Passwords that are hashed or wait for a thread.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._count_passwords: Callable[[], int] | None = None
         self._outcomes: dict[str, Any] = {}
         self._children: dict[tuple[str, str, int], Any] = {}
         self._engines: dict[str, AsyncEngine] = {}
@@ -61,12 +72,22 @@ class Metrics:
             child = self._outcomes[outcome] = self._token_checks.labels(outcome)
         child.inc()
 
+    def count_login(self, outcome: str) -> None:
+        """Count one attempt to log in."""
+        self._logins.labels(outcome).inc()
+
+    def watch_passwords(self, count: Callable[[], int]) -> None:
+        """Report how many passwords are in hand from now on."""
+        self._count_passwords = count
+
     def watch(self, purpose: str, engine: AsyncEngine) -> None:
         """Report the pool of an engine from now on."""
         self._engines[purpose] = engine
 
     def sample(self) -> None:
         """Note how busy the pools are now; each process shares only what it has noted itself."""
+        if self._count_passwords:
+            self._passwords.set(self._count_passwords())
         for purpose, engine in self._engines.items():
             pool = engine.pool
             if isinstance(pool, AsyncAdaptedQueuePool):

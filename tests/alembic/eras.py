@@ -43,6 +43,7 @@ VALUES: dict[str, Callable[[int], Any]] = {
     "last_used_at": lambda n: None,
     "name": lambda n: f"ÅSE Straße {n}",
     "name_key": lambda n: fold(f"ÅSE Straße {n}"),
+    "network": lambda n: f"192.0.2.{n % 256}",
     "outcome": lambda n: ("ok", "wrong", "unknown", "inactive", "throttled")[n % 5],
     "password_hash": lambda n: f"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA${n}",
     "permissions": lambda n: '["users.read"]' if n % 2 else "[]",

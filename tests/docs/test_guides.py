@@ -29,7 +29,8 @@ def test_the_commands_for_ci_work_one_after_the_other(tmp_path: Path) -> None:
 def test_the_guide_to_operations_tells_every_setting_and_its_default() -> None:
     from service.settings import PREFIX, Settings
 
-    told = dict(re.findall(r"^\| `(ROSTER_[A-Z0-9_]+)` \| (?:`([^`]*)`)? ?\|", read("docs/operations.md"), re.MULTILINE))
+    row = re.compile(r"^\| `(ROSTER_[A-Z0-9_]+)` \| (?:`([^`]*)`)? ?\|", re.MULTILINE)
+    told = dict(row.findall(read("docs/operations.md")))
     settings = Settings()
     defaults = {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in Settings.__dataclass_fields__}
     assert told == {name: _written(value) for name, value in defaults.items()}
