@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
+from service.console import password
 from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
@@ -52,6 +53,7 @@ ROUTERS = [
     logins.router,
     schema.router,
     docs.router,
+    password.router,
 ]
 
 
