@@ -30,9 +30,9 @@ from service.naming import ROSTER
 from service.observability import handlers as observability
 from service.observability import logs, schema
 from service.observability.metrics import Metrics
-from service.preferences import handlers as preferences
 from service.password_hashing.pool import Passwords
 from service.passwords import handlers as passwords
+from service.preferences import handlers as preferences
 from service.records import handlers as records
 from service.sessions import handlers as sessions
 from service.settings import Settings

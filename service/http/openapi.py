@@ -22,7 +22,7 @@ from service.http.openapi_parts import (
     refusals,
 )
 from service.http.openapi_schemas import Schemas
-from service.http.unit import Operation
+from service.http.operations import Operation
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _MERGE_PATCH = "application/merge-patch+json"

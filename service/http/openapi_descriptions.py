@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.http.auth.permissions import requirement
-from service.http.unit import Operation
+from service.http.operations import Operation
 
 # Tags without an operation that creates or imports a resource.
 _TAGS = {

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from service.http.operations import Operation
 from service.http.problems import Problem
-from service.http.unit import Operation
 
 _REFERENCE = "#/components/schemas/{name}"
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.database import Database
 from service.db.listing import Page
 from service.http.answers import Answer
-from service.http.auth.permissions import ANYONE, PUBLIC, Access
+from service.http.auth.permissions import PUBLIC, Access
 from service.http.binding import Binding
 from service.http.etags import etag, is_known
 from service.http.idempotency import Once
 from service.http.json_objects import JsonObject
+from service.http.operations import Operation, refusals
 from service.http.pages import render
 from service.settings import Settings
 
@@ -30,33 +30,6 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Answer(status=204)
 _PARAMETER = re.compile(r"\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """The declaration of a route, from which the OpenAPI document is generated.
-
-    `problems` are the statuses of all its errors, those of binding included.
-    """
-
-    name: str
-    summary: str
-    permission: Access
-    status: int
-    result: Any
-    problems: tuple[int, ...]
-    body: Any = None
-    query: type[msgspec.Struct] | None = None
-    writes: bool = False
-    conditional: bool = False
-    tagged: bool = False
-    idempotent: bool = False
-    # Whether PUT may create: it answers 201 then.
-    places: bool = False
-    # Media types of a body or response other than JSON, and the struct of its lines.
-    takes: tuple[str, ...] = ()
-    gives: tuple[str, ...] = ()
-    lines: type[msgspec.Struct] | None = None
 
 
 class Shown:
@@ -205,7 +178,7 @@ def serves(
             permission=permission,
             status=200,
             result=result,
-            problems=tuple(sorted({500, *problems} | _refusals(permission))),
+            problems=tuple(sorted({500, *problems} | refusals(permission))),
             **more,
         )
         return _route(method, path, endpoint, endpoint, operation)
@@ -220,14 +193,6 @@ def page(path: str) -> Callable[[Endpoint], HTTPRouteHandler]:
         return _route("GET", path, endpoint, endpoint, None)
 
     return decorate
-
-
-def _refusals(permission: Access) -> set[int]:
-    """Return the statuses of what is refused before the handler is asked: no token, or one without the permission."""
-    if permission == PUBLIC:
-        return set()
-    # The token itself is looked up in the database.
-    return {401, 503} if permission == ANYONE else {401, 403, 503}
 
 
 def _is_success(answer: Answer) -> bool:
@@ -257,7 +222,7 @@ def _declare(
 ) -> tuple[Operation, Binding]:
     """Return the declaration of a handler, and the binding of its arguments."""
     binding = Binding(handler)
-    statuses = {500, 503, *problems} | binding.statuses | _refusals(permission)
+    statuses = {500, 503, *problems} | binding.statuses | refusals(permission)
     if more.get("writes"):
         statuses |= {413} | ({409} if binding.body else set()) | ({412} if binding.conditional else set())
     more["result"] = more["result"] or (None if binding.returned is Answer else binding.returned)

@@ -241,7 +241,7 @@ async def test_a_request_that_breaks_off_stores_nothing(roster: Roster, client: 
 
     headers = [(b"content-type", b"application/json"), (b"host", b"roster.localhost")]
     scope = {"type": "http", "method": "POST", "path": "/v1/records", "query_string": b"", "headers": headers}
-    await roster({**scope, "scheme": "http", "http_version": "1.1"}, receive, send)
+    await roster({**scope, "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 1)}, receive, send)
     assert sent[0]["status"] == 400
     assert (await client.get("/v1/records")).json()["items"] == []
 
