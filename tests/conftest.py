@@ -24,7 +24,7 @@ __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 # As the command line and the service do before they use a database.
 naming.use(ROSTER)
 
-NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres"}
+NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres", "battered_postgres"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -1,10 +1,14 @@
 """The promise: a database at any revision, with rows in it, goes up and comes down with every value intact."""
 
+import pytest
+
 from service.migrate.entrypoints.aio import downgrade, upgrade
 from service.migrate.plan.config import scripts
 from tests.alembic import eras
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store
+
+pytestmark = pytest.mark.slow
 
 REVISIONS = [script.revision for script in reversed(list(scripts().walk_revisions()))]
 

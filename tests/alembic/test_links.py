@@ -173,6 +173,7 @@ async def test_two_links_deleted_at_once_leave_an_empty_column(company: Store, b
     assert (await links(company), await departments(company)) == ([], {1: None})
 
 
+@pytest.mark.slow
 async def test_the_triggers_outlive_every_later_revision_until_the_column_goes_and_come_back_with_it(
     store: Store,
 ) -> None:

@@ -14,6 +14,8 @@ from tests.alembic.store import Store, opened
 from tests.alembic.test_history import REVISIONS, assert_same_values
 from tests.migrate.filling import stopped
 
+pytestmark = pytest.mark.slow
+
 FOLDED = (("users", "name"), ("users", "email"), ("records", "title"), ("departments", "name"), ("employees", "name"))
 # Each revision on one of the databases: what each of them does on both is told by test_history.
 ON_SQLITE = REVISIONS[::2]

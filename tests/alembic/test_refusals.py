@@ -7,6 +7,8 @@ from service.migrate.errors import Refused
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Store
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "addresses that differ in case only": (
         "0007",

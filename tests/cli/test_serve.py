@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.cli.servers import environment, serving
+
+pytestmark = pytest.mark.slow
 
 
 def test_tells_where_api_docs_and_data_are(fresh_url: str, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from service.errors import CannotStart
 from service.migrate.entrypoints.aio import downgrade
 from tests.cli.servers import environment, serving
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(folder: Path, *options: str, database: str = "roster.db", **settings: str) -> tuple[int, str]:
     """The exit status and the one line of a `roster serve` that does not start."""
@@ -109,7 +111,6 @@ async def test_a_schema_that_is_behind_is_a_warning_with_its_command(fresh_url: 
         assert line.endswith("Until then requests are answered with 503.")
 
 
-@pytest.mark.slow
 def test_a_database_with_no_schema_is_upgraded_when_asked(empty_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(empty_url, log) as (base, _):

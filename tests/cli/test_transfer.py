@@ -103,6 +103,7 @@ async def test_reads_standard_input(url: str, how: list[str]) -> None:
     assert (done.exit_code, done.stdout) == (0, "users: 3 lines: 3 created, 0 updated, 0 unchanged, 0 failed.\n")
 
 
+@pytest.mark.slow
 async def test_reads_a_pipe_twice_where_it_must(url: str) -> None:
     command = [sys.executable, "-m", "service", "import", "users", "-", "--format=csv", "--atomic"]
     command.append(f"--database={url}")

@@ -1,4 +1,5 @@
 import msgspec
+import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import create_app
@@ -10,6 +11,8 @@ from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import checked_out
 from tests.db.tables import Debt, Mark, count
+
+pytestmark = pytest.mark.slow
 
 
 class Stored(msgspec.Struct):

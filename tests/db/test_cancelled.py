@@ -126,6 +126,7 @@ async def test_a_request_cancelled_during_commit_waits_for_its_end(small_postgre
         assert await marks(writing) == ["once"]
 
 
+@pytest.mark.slow
 async def test_storms_of_cancelled_writers_leave_no_lock_and_no_doubt(small_url: str) -> None:
     async with engine_on(small_url, pool_size=4) as writing:
         units = Units(writing, Tables.metadata)

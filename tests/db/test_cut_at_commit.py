@@ -80,6 +80,7 @@ async def crash(server: Server, url: str, *, transactions: int) -> None:
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_transaction_lost_in_a_crash_runs_again(battered_postgres: Server, battered_url: str) -> None:
     async with Line(battered_url).open() as line, engine_on(line.url) as writing:
         line.cuts.append(Cut.BEFORE)

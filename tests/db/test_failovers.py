@@ -21,6 +21,8 @@ from tests.db.tables import Mark, Tables, marks
 from tests.db.test_units import mark
 from tests.postgres import Server, execute, free_port, unprivileged
 
+pytestmark = pytest.mark.slow
+
 NUMBER = Query(lambda number: number, select(func.count()).select_from(Mark))
 
 

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from service.migrate.entrypoints.aio import backfill, contract, downgrade, upgrade
 from tests.db.conftest import engine_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def a_usual_mask() -> Iterator[None]:

@@ -85,6 +85,7 @@ async def test_a_table_that_is_missing_is_told_of(fresh_url: str) -> None:
     assert_unavailable(answers, "table or column", "`roster db upgrade`")
 
 
+@pytest.mark.slow
 async def test_an_old_revision_is_told_of(fresh_url: str) -> None:
     await downgrade(fresh_url, "0001_create_users")
     answers = await answers_of(fresh_url)
@@ -93,6 +94,7 @@ async def test_an_old_revision_is_told_of(fresh_url: str) -> None:
     assert_unavailable(answers, "`roster db upgrade`")
 
 
+@pytest.mark.slow
 async def test_a_service_that_waited_for_its_schema_works_without_a_restart(empty_url: str) -> None:
     async with service_on(empty_url) as client:
         assert (await client.post("/v1/users", json=USER)).status_code == 503

@@ -14,6 +14,8 @@ from tests.db.conftest import checked_out
 from tests.db.load import load_on, stored
 from tests.postgres import Server, fresh_database
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_SECONDS = 0.2
 AWAY_SECONDS = 0.5
 

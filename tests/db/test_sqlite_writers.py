@@ -5,6 +5,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import pytest
 from sqlalchemy import bindparam, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,8 @@ from service.db.rows import get_for_update
 from service.db.uow import Units
 from tests.db.conftest import engine_on
 from tests.db.tables import Counter, Tables
+
+pytestmark = pytest.mark.slow
 
 WRITERS = 64
 COUNTERS = 4

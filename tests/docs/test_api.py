@@ -1,8 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from tests.cli.servers import serving
 from tests.docs.consoles import Session, steps
 from tests.project.files import read
+
+pytestmark = pytest.mark.slow
 
 
 def test_three_dots_stand_for_anything_and_alone_for_any_lines() -> None:

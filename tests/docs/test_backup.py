@@ -1,8 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from tests.docs.consoles import Session, section, steps
 from tests.postgres import client_programs
 from tests.project.files import read
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_commands_of_backup_and_restore_give_what_is_shown(fresh_url: str, tmp_path: Path) -> None:

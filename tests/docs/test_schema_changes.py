@@ -18,6 +18,8 @@ from tests.migrate.conftest import project
 from tests.migrate.project import SAFE, Project
 from tests.project.files import read
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["project"]
 
 GUIDE = read("docs/schema-changes.md")

@@ -1,8 +1,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.docs.consoles import Session, steps
 from tests.project.files import ROOT, read
+
+pytestmark = pytest.mark.slow
 
 PAGE = read("docs/troubleshooting.md")
 MESSAGES = re.findall(r"^\| `(.+?)`", PAGE, re.MULTILINE)

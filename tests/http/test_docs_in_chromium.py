@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
 from tests.http.browser import look
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_page_shows_every_operation_with_no_outside_request_and_no_error(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def left_of(server: Server, before: int) -> dict[str, Any]:
     return line
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_in_mid_body_is_logged_with_what_is_stored(server: Server, roster: Roster) -> None:
     before, file = len(server.abandoned()), people(20_000)
     with upload(server, "", len(file)) as line:
@@ -202,6 +203,7 @@ async def test_a_folder_that_is_gone_is_told_as_a_failure_of_now(
     await roster.database.close()
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_served(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

@@ -155,6 +155,7 @@ COSTLY: dict[str, tuple[Import, str, str, str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", COSTLY)
 async def test_a_wrong_line_is_no_more_work_than_a_good_one(
     shared_roster: Roster, monkeypatch: pytest.MonkeyPatch, case: str

@@ -12,6 +12,8 @@ from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
 from tests.http.sockets import Line, ask, request
 
+pytestmark = pytest.mark.slow
+
 POST = b"POST /v1/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 GET = b"GET /v1/users HTTP/1.1\r\nHost: localhost\r\n"
 MALFORMED = {

@@ -39,6 +39,7 @@ def port(served: tuple[int, Path]) -> Iterator[int]:
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS + FAILING)
 def test_head_is_get_without_its_body_on_one_connection(port: int, path: str) -> None:
     with Line(port) as line:

@@ -20,6 +20,8 @@ from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import environment, serving
 from tests.http.sockets import Line, ask, request
 
+pytestmark = pytest.mark.slow
+
 LIMITS = {
     "ROSTER_HEAD_SECONDS": "0.4",
     "ROSTER_BODY_SECONDS": "0.4",

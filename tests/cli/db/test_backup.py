@@ -24,6 +24,8 @@ from tests.cli.servers import environment
 from tests.conftest import client_of
 from tests.postgres import client_programs, execute, fresh_database
 
+pytestmark = pytest.mark.slow
+
 FOLDED = "STRASSE ßöé"
 # Kills the process itself where the restore is about to replace the database, or has sent half of it.
 KILLED = {
@@ -124,7 +126,6 @@ async def test_what_was_backed_up_is_what_is_restored(filled_url: str, other_url
     assert await fill(other_url, "second") == ids
 
 
-@pytest.mark.slow
 async def test_force_replaces_all_that_is_in_the_way(
     backend: str, filled_url: str, other_url: str, tmp_path: Path
 ) -> None:
@@ -152,7 +153,6 @@ async def test_force_replaces_all_that_is_in_the_way(
     assert await everything(other_url) == await everything(filled_url)
 
 
-@pytest.mark.slow
 async def test_a_restore_that_is_killed_leaves_what_was_there(
     backend: str, filled_url: str, other_url: str, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from service.cli import main
 from service.db.backup import sqlite
 from service.migrate.entrypoints.commands import head
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_sqlite_backup_is_one_moment_of_a_database_that_is_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

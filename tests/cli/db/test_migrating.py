@@ -115,6 +115,7 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_status_of_a_database_that_newer_code_upgraded(empty_url: str, project: Project) -> None:
     project.add(NEWER, after=head_revision())
     roster("upgrade", url=empty_url)

@@ -76,6 +76,7 @@ async def test_status_tells_what_is_left_to_do(empty_url: str, project: Project,
         ]
 
 
+@pytest.mark.slow
 async def test_a_revision_goes_through_its_life_with_a_sentence_for_each_step(empty_url: str, project: Project) -> None:
     async with live(empty_url, project, **CHANGE) as it:
         assert (await call(it.url, "status")).exit_code == 1
@@ -141,6 +142,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", REFUSALS)
 async def test_a_refusal_is_one_sentence_on_standard_error_and_an_exit_status(
     empty_url: str, project: Project, state: str
@@ -216,6 +218,7 @@ def on_a_terminal(url: str, *arguments: str) -> tuple[str, str, int]:
     return printed.decode(), drawn.decode(), process.returncode
 
 
+@pytest.mark.slow
 async def test_who_watches_a_backfill_sees_a_bar_and_a_program_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     await aio.upgrade(url, "0007")

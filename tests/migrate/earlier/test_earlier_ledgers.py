@@ -61,6 +61,7 @@ async def replace_ledger(store: Store) -> None:
                 )
 
 
+@pytest.mark.slow
 async def test_a_database_of_the_earlier_version_reports_no_edited_revision_and_goes_on(store: Store) -> None:
     await upgrade(store.url, "0005")
     await eras.write(store, 0)

@@ -16,6 +16,8 @@ from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.migrate.project import Project, following
 
+pytestmark = pytest.mark.slow
+
 ADDED = '''"""Nothing new under the sun.
 
 Why it changes, and what traffic feels: say it here.

@@ -69,6 +69,7 @@ async def by_url(it: Live) -> dict[str, list[str]]:
     return states
 
 
+@pytest.mark.slow
 async def test_each_verb_does_what_it_does_by_url(it: Live, engine: AsyncEngine) -> None:
     states = await by_url(it)
     async with engine.connect() as connection:
@@ -115,6 +116,7 @@ async def test_others_have_their_turn_in_the_loop_meanwhile(it: Live, engine: As
     assert turns > 100
 
 
+@pytest.mark.slow
 async def test_each_verb_may_be_called_where_a_loop_runs(it: Live) -> None:
     before = await it.state()
     for verb in VERBS.values():

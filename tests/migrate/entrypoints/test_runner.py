@@ -53,6 +53,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 async def test_of_four_that_start_together_one_applies_and_all_are_content(empty_url: str) -> None:
     run = [sys.executable, "-c", FOUR, empty_url]
     four = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False)
@@ -61,6 +62,7 @@ async def test_of_four_that_start_together_one_applies_and_all_are_content(empty
     assert await current(empty_url) == (head_revision(),)
 
 
+@pytest.mark.slow
 async def test_alembic_s_own_program_tells_what_it_does(empty_url: str) -> None:
     output, _ = await asyncio.to_thread(start(empty_url, "upgrade", "0002").communicate)
     assert output == "Upgrade to 0001_create_users: done.\nUpgrade to 0002_add_age_to_users: done.\n"
@@ -231,6 +233,7 @@ async def test_a_revision_that_is_not_there_is_told(empty_url: str, revision: st
         await upgrade(empty_url, revision)
 
 
+@pytest.mark.slow
 async def test_a_database_ahead_of_the_code_is_told_and_left_alone(empty_url: str, project: Project) -> None:
     project.add(NEWER, after=head_revision())
     await upgrade(empty_url, NEWER)

@@ -43,6 +43,7 @@ async def order(it: Live, nr: int) -> tuple[list[Any], list[Any]]:
     return [row[name] for name in OLD], [row[name] for name in NEW]
 
 
+@pytest.mark.slow
 async def test_what_old_code_inserts_new_code_sees(it: Live) -> None:
     columns = '"group", "Nr", "user", b, flag, at, doc, raw, code, seconds'
     values = """7, 1, 'a1', 5, false, '2020-02-29 12:30:00', '{"a": 1}', '[1]', '007', 3"""

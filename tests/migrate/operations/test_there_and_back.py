@@ -7,6 +7,8 @@ import pytest
 from tests.migrate.operations.live import changes, live
 from tests.migrate.project import Project
 
+pytestmark = pytest.mark.slow
+
 BASE = """
 ops.create_table(
     "Order",

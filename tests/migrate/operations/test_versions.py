@@ -12,6 +12,8 @@ from tests.migrate.operations.test_narrowing import UP as WIDER
 from tests.migrate.project import Project
 from tests.postgres import ephemeral_server, fresh_database, installed_versions
 
+pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
+
 MORE = """
 ops.create_table("new", sa.Column("id", sa.Integer(), primary_key=True), sa.Column("t_id", sa.Integer(), index=True),
                  sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_new_t_id_t", ondelete="CASCADE"))

@@ -159,6 +159,7 @@ PLAIN = HEAD.replace("from service.migrate import ops", "from alembic import op"
 UNDONE = "\n\ndef downgrade() -> None:\n    pass\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "words"),
     [("op.ad_column('users', 1)", "Did you mean add_column?"), ("op.add_column('users')", "missing 1 required")],
@@ -172,6 +173,7 @@ async def test_a_plain_revision_that_is_wrong_is_told_with_its_line(
     assert (status, output.startswith(f"Error: {file}:10: "), words in output) == (1, True, True), output
 
 
+@pytest.mark.slow
 async def test_the_service_tells_it_and_stays_ready(project: Project, empty_url: str) -> None:
     await upgrade(empty_url)
     file = written(project, HEAD + UP)

@@ -21,6 +21,8 @@ from tests.migrate.company import Migrator
 from tests.migrate.operations.live import Live, live
 from tests.migrate.project import Project
 
+pytestmark = pytest.mark.slow
+
 UP = """
 ops.add_column("t", sa.Column("c", sa.Integer()))
 ops.add_check("t", "ck_t_b", "b > 0")

@@ -18,6 +18,8 @@ from tests.migrate import killing
 from tests.migrate.project import Project
 from tests.postgres import fresh_database
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(commands.__file__).parents[3]
 # More than a first batch.
 ROWS = 700
@@ -113,7 +115,6 @@ async def values(store: Store) -> list[Row]:
     return await store.execute("SELECT id, name, size, legacy FROM things ORDER BY id")
 
 
-@pytest.mark.slow
 async def test_killed_at_every_commit_it_gets_to_where_others_get(
     store: Store, backend: str, history: Project, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -148,7 +149,6 @@ async def test_an_unused_database_is_made_whole_however_often_the_migrator_is_ki
     assert (await status(store.url)).is_sound
 
 
-@pytest.mark.slow
 async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_other(
     store: Store, history: Project
 ) -> None:

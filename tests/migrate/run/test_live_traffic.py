@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from service.app import create_app
@@ -20,6 +21,8 @@ from tests.alembic.store import Store
 from tests.conftest import client_of
 from tests.db.conftest import engine_on
 from tests.migrate.project import Project, following
+
+pytestmark = pytest.mark.slow
 
 SETUP = following("setup")
 CHANGED = following("change", 2)

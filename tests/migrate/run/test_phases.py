@@ -13,6 +13,8 @@ from tests.migrate.operations.live import changes, live
 from tests.migrate.project import Project
 from tests.migrate.states import CHANGE, STATES, bring, gone_before, values
 
+pytestmark = pytest.mark.slow
+
 UNFILLED = "0002_change cannot be contracted: the backfill of things.slug and things.kind is not complete. "
 UNFILLED += "Run `roster db backfill`."
 UNFINISHED = "0002_change is not {}: what that leaves behind would be taken for changes. "

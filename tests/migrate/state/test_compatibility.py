@@ -59,6 +59,7 @@ async def compatibility_of(url: str) -> Compatibility:
         await engine.dispose()
 
 
+@pytest.mark.slow
 async def test_a_database_is_asked_where_it_stands(empty_url: str) -> None:
     await upgrade(empty_url)
     assert await compatibility_of(empty_url) is Compatibility.COMPATIBLE
@@ -117,6 +118,7 @@ async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(emp
         await upgrade(empty_url)
 
 
+@pytest.mark.slow
 async def test_old_code_stays_ready_while_branches_and_their_merge_are_applied(
     empty_url: str, project: Project
 ) -> None:
@@ -160,6 +162,7 @@ async def test_a_database_at_the_newest_revision_needs_no_script(
     assert (await readiness(empty_url)) == (200, "compatible")
 
 
+@pytest.mark.slow
 async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_url: str, project: Project) -> None:
     await upgrade(empty_url)
     project.add(THEIRS, after=NEWEST)

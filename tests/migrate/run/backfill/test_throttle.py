@@ -24,6 +24,8 @@ from tests.migrate.project import Project
 from tests.migrate.standby import replicating
 from tests.postgres import Server, execute, fresh_database
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 64
 BLOCKED = r"blocked by a session \(pid \d+, open for \d+\.\d s, idle in transaction\): UPDATE t SET a = 'MINE'"
 

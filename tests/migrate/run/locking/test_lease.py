@@ -194,6 +194,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 async def test_of_four_that_go_through_a_revision_s_life_one_does_each_thing(empty_url: str, project: Project) -> None:
     async with live(empty_url, project, up=UP, backfill=FILL, contract=CONTRACT) as it:
         await it.execute(MANY)
