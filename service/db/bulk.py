@@ -7,7 +7,20 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import BigInteger, Column, RowMapping, Select, Table, Text, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
@@ -16,6 +29,7 @@ from service.db.failures import Cure, cure
 
 # asyncpg waits without any limit for a socket that is full.
 _COPY_SECONDS = 60.0
+_NEXT_ID = text("SELECT nextval(pg_get_serial_sequence(:name, 'id'))")
 # What a binary COPY meets when a column changed its type after its encoders were made.
 _STALE_ENCODERS = (asyncpg.InvalidBinaryRepresentationError, asyncpg.BadCopyFileFormatError)
 
@@ -32,15 +46,26 @@ async def insert_many(
         await connection.exec_driver_sql(_sqlite_insert(table, tuple(columns)), [tuple(row) for row in rows])
         return
     # SQLAlchemy begins with its first statement; a COPY before that would commit by itself.
-    await connection.exec_driver_sql("SELECT 1")
+    if not (await _driver(connection)).is_in_transaction():
+        await connection.exec_driver_sql("SELECT 1")
     await _copy(connection, table.name, columns, rows)
 
 
+async def next_id(session: AsyncSession, table: Table) -> int:
+    """Return an id that every row inserted later is above; on PostgreSQL, of a table that generates its ids."""
+    connection = await session.connection()
+    return int(await connection.scalar(_NEXT_ID, {"name": table.name}) or 0)
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    return (await connection.get_raw_connection()).driver_connection
+
+
 async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    driver = (await connection.get_raw_connection()).driver_connection
+    driver = await _driver(connection)
     try:
         async with asyncio.timeout(_COPY_SECONDS):
-            await driver.copy_records_to_table(table, records=rows, columns=columns)  # type: ignore[union-attr]
+            await driver.copy_records_to_table(table, records=rows, columns=columns)
     except _STALE_ENCODERS as failure:
         await connection.invalidate()
         raise asyncpg.OutdatedSchemaCacheError(str(failure)) from failure

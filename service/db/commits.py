@@ -15,9 +15,9 @@ _SETTLE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
 
 # A server that recovers from a crash begins its statistics anew, and may give a lost transaction's id to another.
-_RECOVERED_AT = "pg_stat_get_bgwriter_stat_reset_time()::text"
-_MARK = f"SELECT pg_current_xact_id_if_assigned()::text, {_RECOVERED_AT}"
-_SERVER = text(f"SELECT {_RECOVERED_AT}, pg_is_in_recovery()")
+RECOVERED_AT = "pg_stat_get_bgwriter_stat_reset_time()::text"
+_MARK = f"SELECT pg_current_xact_id_if_assigned()::text, {RECOVERED_AT}"
+_SERVER = text(f"SELECT {RECOVERED_AT}, pg_is_in_recovery()")
 _STATUS = text("SELECT pg_xact_status(CAST(CAST(:xid AS text) AS xid8))")
 _NEVER_GIVEN = "22023"
 

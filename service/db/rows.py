@@ -5,11 +5,12 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Executable, Table, bindparam, inspect, select
+from sqlalchemy import ColumnElement, Executable, Table, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 
+from service.db.audit import record_created, record_deleted, record_updated
 from service.db.reader import AnySelect
 from service.errors import NotFound
 
@@ -37,8 +38,9 @@ async def insert_one(session: AsyncSession, row: DeclarativeBase, struct: type[S
 
     This is half the cost of a flush (docs/decisions/0006); the row itself stays out of the session.
     """
-    stored = await session.execute(_inserting(type(row), struct), _values(row))
-    return struct(*stored.one())
+    stored = struct(*(await session.execute(_inserting(type(row), struct), _values(row))).one())
+    record_created(session, type(row), msgspec.structs.asdict(stored))
+    return stored
 
 
 async def read_for_update(session: AsyncSession, model: type[DeclarativeBase], id: int, struct: type[S]) -> S:
@@ -64,7 +66,16 @@ async def update_one(session: AsyncSession, model: type[DeclarativeBase], row: S
     stored = (await session.execute(update, {"of_id": known.id, "seen": known.version, **values})).one_or_none()
     if stored is None:
         raise StaleDataError(f"{model.__name__} {known.id} is not of version {known.version} any more.")
+    record_updated(session, model, {"id": known.id}, {name: (getattr(row, name), changed[name]) for name in changed})
     return type(row)(*stored)
+
+
+async def delete_many(session: AsyncSession, model: type[DeclarativeBase], condition: ColumnElement[bool]) -> None:
+    """Delete the rows that the condition holds for, with an event for each, which a cascade would not leave."""
+    table = _table(model)
+    deleted = await session.execute(table.delete().where(condition).returning(*table.columns))
+    for row in deleted.mappings():
+        record_deleted(session, model, {**row})
 
 
 def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> AnySelect:

@@ -1,7 +1,7 @@
 """The unit of work: one AsyncSession, one transaction, committed before anyone is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
-from service.db import commits
+from service.db import commits, trail
+from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, act_as, recorded
 from service.db.failures import Cure, Retries, cure
 from service.db.violations import Violations
 from service.errors import RosterError
@@ -27,15 +28,27 @@ class Units:
 
     def __init__(self, engine: AsyncEngine, metadata: MetaData, *, deadline_seconds: float = 10.0) -> None:
         self._engine = engine
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self._audited = TABLE in metadata.tables
+        kind = RecordingSession if self._audited else Session
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False, sync_session_class=kind)
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
-        self._store: Callable[[Session, list[commits.Mark]], None] = _commit
+        self._store: Callable[[Session, Sequence[Recorded], list[commits.Mark]], None] = _commit
         if engine.dialect.name == "postgresql":
             self._store = _mark_and_commit
+        # Called after a COMMIT that stored events.
+        self.when_recorded: Callable[[], None] = _nothing
 
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, commit_if: Callable[[T], bool] = _always) -> T:
+    async def run(
+        self,
+        work: Callable[[AsyncSession], Awaitable[T]],
+        *,
+        commit_if: Callable[[T], bool] = _always,
+        audit: Audit = SYSTEM,
+    ) -> T:
         """Run the work in one transaction, commit if `commit_if` holds for its answer, and return the answer.
+
+        What changes is stored as events of the same transaction; `audit` is who acts.
 
         The work runs again, in a new transaction, when a second try cures what it met: it must have no effect but
         on its session. A connection lost at COMMIT is settled by asking PostgreSQL what became of the transaction.
@@ -48,7 +61,7 @@ class Units:
         retries: Retries | None = None
         while True:
             try:
-                return await self._once(work, commit_if)
+                return await self._once(work, commit_if, audit)
             except RosterError:
                 # An answer, whatever it was made of.
                 raise
@@ -58,8 +71,11 @@ class Units:
                 retries = retries or Retries(self._deadline_seconds)
                 await retries.wait_for_cure(failure)
 
-    async def _once(self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool]) -> T:
+    async def _once(
+        self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool], audit: Audit
+    ) -> T:
         session = self._sessions()
+        act_as(session, audit)
         marks: list[commits.Mark] = []
         try:
             answer = await work(session)
@@ -67,7 +83,10 @@ class Units:
                 # Cancelling during the flush rolls back; the COMMIT below is shielded and always completes.
                 if session.new or session.dirty or session.deleted:
                     await session.flush()
-                await to_its_end(session.run_sync(self._store, marks))
+                events = [*recorded(session)] if self._audited else []
+                await to_its_end(session.run_sync(self._store, events, marks))
+                if events:
+                    self.when_recorded()
             return answer
         except Exception as failure:
             if not marks or cure(failure) is not Cure.RECONNECT:
@@ -83,16 +102,26 @@ class Units:
         raise lost
 
 
-def _commit(session: Session, _marks: list[commits.Mark]) -> None:
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _commit(session: Session, events: Sequence[Recorded], _marks: list[commits.Mark]) -> None:
+    if events:
+        trail.store(session, events)
     session.commit()
 
 
-def _mark_and_commit(session: Session, marks: list[commits.Mark]) -> None:
+def _mark_and_commit(session: Session, events: Sequence[Recorded], marks: list[commits.Mark]) -> None:
     """Commit; `marks` receives the transaction's mark before COMMIT is sent, if it wrote anything."""
-    if not session.in_transaction():
+    if not (session.in_transaction() or events):
         return
     connection = session.connection().connection
-    mark = await_only(commits.Mark.of(connection.driver_connection))
+    mark: commits.Mark | None
+    if events:
+        mark = trail.store_and_mark(session, events)
+    else:
+        mark = await_only(commits.Mark.of(connection.driver_connection))
     if mark is None:
         session.commit()
         return

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import record_created
 from service.db.rows import view
 from service.db.upserts import insert_into
 from service.department_employees import schemas
@@ -80,7 +81,10 @@ async def _insert(session: AsyncSession, **values: Any) -> bool:
     """Store a new link, unless somebody else was quicker, which is no conflict: both wanted it there."""
     table = DepartmentEmployee.__table__
     insert = insert_into(table, session.get_bind().dialect).values(values)  # type: ignore[arg-type]
-    return await session.scalar(insert.on_conflict_do_nothing().returning(table.c.version)) is not None
+    if await session.scalar(insert.on_conflict_do_nothing().returning(table.c.version)) is None:
+        return False
+    record_created(session, DepartmentEmployee, values)
+    return True
 
 
 async def _locked(session: AsyncSession, department_id: int, employee_id: int) -> DepartmentEmployee | None:

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import get_for_update, insert_one, read_for_update, update_one
+from service.db.rows import delete_many, get_for_update, insert_one, read_for_update, update_one
 from service.departments import queries, schemas, transfer
 from service.errors import NotFound
 from service.http.etags import Conditions
@@ -13,7 +13,7 @@ from service.http.exports import exporting
 from service.http.imports import importing
 from service.http.unit import reads, writes
 from service.http.wire import sent
-from service.models import Department
+from service.models import Department, DepartmentEmployee
 
 
 @reads("/", permission="directory.read", summary="List departments", result=schemas.DepartmentPage)
@@ -61,6 +61,7 @@ async def list_department_employees(
 async def delete_department(session: AsyncSession, department_id: int, conditions: Conditions) -> None:
     department = await get_for_update(session, Department, department_id, to_delete=True)
     conditions.match(department.version)
+    await delete_many(session, DepartmentEmployee, DepartmentEmployee.department_id == department_id)
     await session.delete(department)
 
 

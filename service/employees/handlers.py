@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.listing import Page
 from service.db.reader import Reader
-from service.db.rows import get_for_update, insert_one, read_for_update, update_one
+from service.db.rows import delete_many, get_for_update, insert_one, read_for_update, update_one
 from service.employees import queries, schemas, transfer
 from service.errors import NotFound
 from service.http.etags import Conditions
@@ -14,7 +14,7 @@ from service.http.exports import exporting
 from service.http.imports import importing
 from service.http.unit import Shown, reads, writes
 from service.http.wire import sent
-from service.models import Employee
+from service.models import DepartmentEmployee, Employee
 
 
 @reads("/", permission="directory.read", summary="List employees", result=schemas.EmployeePage)
@@ -65,6 +65,7 @@ async def list_employee_departments(
 async def delete_employee(session: AsyncSession, employee_id: int, conditions: Conditions) -> None:
     employee = await get_for_update(session, Employee, employee_id, to_delete=True)
     conditions.match(employee.version)
+    await delete_many(session, DepartmentEmployee, DepartmentEmployee.employee_id == employee_id)
     await session.delete(employee)
 
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from service.db.counting import counted
 from service.errors import Fault, Invalid, NoSpace, RosterError
 from service.http.answers import Answer, header
+from service.http.audits import audit_of
 from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters
 from service.http.problems import UnsupportedMedia
@@ -61,7 +62,14 @@ def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
         watcher = _Counting(request.app.state["metrics"].imported, declared.noun)
         async with Upload(request, settings.import_limit_bytes) as upload:
             job = Job(
-                declared, request.app.state["database"], format, parameters, watcher, spool=spool, check=upload.check
+                declared,
+                request.app.state["database"],
+                format,
+                parameters,
+                watcher,
+                spool=spool,
+                check=upload.check,
+                audit=audit_of(request.scope, "import"),
             )
             try:
                 if not parameters.atomic or parameters.dry_run:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.database import Database
 from service.db.listing import Page
 from service.http.answers import Answer
+from service.http.audits import audit_of
 from service.http.auth.permissions import PUBLIC, Access
 from service.http.binding import Binding
 from service.http.etags import etag, is_known
@@ -123,7 +124,8 @@ def writes(
                     await once.keep(session, answer)
                 return answer
 
-            return await _database(request).units.run(work, commit_if=_is_success)
+            units = _database(request).units
+            return await units.run(work, commit_if=_is_success, audit=audit_of(request.scope, "api"))
 
         return _route(method, path, endpoint, handler, operation)
 

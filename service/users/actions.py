@@ -3,6 +3,7 @@
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import record_updated
 from service.models import Employee, Record
 
 
@@ -13,4 +14,6 @@ async def let_go(session: AsyncSession, user_id: int) -> None:
     """
     for model, column in ((Record, Record.owner_id), (Employee, Employee.user_id)):
         changed = update(model).where(column == user_id).values({column: None, model.version: model.version + 1})
-        await session.execute(changed, execution_options={"synchronize_session": False})
+        stored = await session.scalars(changed.returning(model.id), execution_options={"synchronize_session": False})
+        for id in stored:
+            record_updated(session, model, {"id": id}, {column.key: (user_id, None)})

@@ -178,7 +178,7 @@ async def test_killed_connections_lose_and_double_no_line(fresh_url: str, backen
         async def kill() -> None:
             while not killed.is_set():
                 await execute(fresh_url, KILL)
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(0.12)
 
         async def chunks() -> Chunks:
             yield people(8 * BATCH_LINES)

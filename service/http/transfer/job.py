@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict
 from service.http.transfer.batching import ahead, batches
@@ -21,6 +22,7 @@ Source = Callable[[], AsyncIterator[bytes]]
 _Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]
 
 MAX_ERRORS = 10_000
+_IMPORT = Audit(via="import")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,10 @@ class Watcher:
 
 
 class Job:
-    """The import of one file; `check` is called before each batch is stored, and may raise to stop the import."""
+    """The import of one file; `check` is called before each batch is stored, and may raise to stop the import.
+
+    `audit` is who imports, as events show it.
+    """
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Job:
         *,
         spool: Spool | None = None,
         check: Callable[[], None] = lambda: None,
+        audit: Audit = _IMPORT,
     ) -> None:
         self._declared = declared
         self._database = database
@@ -65,7 +71,8 @@ class Job:
         self._watcher = watcher or Watcher()
         self._spool = spool or Spool()
         self._check = check
-        self._writer = Writer(declared, database, options.mode, blank=format == CSV)
+        self._writer = Writer(declared, database, options.mode, blank=format == CSV, audit=audit)
+        self._audit = audit
         self._begin()
 
     @property
@@ -111,7 +118,9 @@ class Job:
             if self.report.failed:
                 break
             try:
-                await self._database.units.run(self._whole, commit_if=lambda report: not report.failed)
+                await self._database.units.run(
+                    self._whole, commit_if=lambda report: not report.failed, audit=self._audit
+                )
             except Conflict:
                 # A concurrent writer committed between the check and the import.
                 self._begin()

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Column, Dialect, Table, UniqueConstraint
 
+from service.db.audit import noun_of, subject
 from service.db.clock import now
 from service.db.folding import fold
 from service.db.types import UtcDateTime
@@ -65,7 +66,8 @@ class Import:
     ) -> None:
         table: Table = model.__table__
         self.table = table
-        self.noun = table.name.replace("_", "-")
+        self.noun = noun_of(table)
+        self.subject = subject(model)
         self.title = title
         self.check = check
         self.match = match

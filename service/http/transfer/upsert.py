@@ -43,6 +43,8 @@ class Upsert:
     ) -> None:
         self.inserts: list[list[Any]] = []
         self.updates: list[dict[str, Any]] = []
+        # The old and the new values of each of `updates`, for its event.
+        self.changes: list[dict[str, tuple[Any, Any]]] = []
         self.outcome = Outcome()
         self._declared = declared
         self._mode = mode
@@ -143,6 +145,8 @@ class Upsert:
             self._free(row, changed)
             merged |= {"version": row.values["version"] + 1, "updated_at": self._moment}
             self.updates.append(merged)
+            shown = self._declared.subject.shown
+            self.changes.append({name: (row.values[name], changed[name]) for name in changed if name in shown})
             self.outcome.updated += 1
         else:
             self.outcome.unchanged += 1

@@ -1,12 +1,13 @@
 """Stores or simulates a batch: by a plain insert, or after a look-up of existing rows."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db import bulk
+from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict, Fault
+from service.http.transfer import events
 from service.http.transfer.parser import Line, faults_of
 from service.http.transfer.references import resolve
 from service.http.transfer.reports import Allowance, Mode, Outcome
@@ -21,8 +22,9 @@ ATTEMPTS = 3
 class Writer:
     """Stores lines of one file; with `blank`, its format writes NULL and the empty text alike."""
 
-    def __init__(self, declared: Import, database: Database, mode: Mode, *, blank: bool) -> None:
+    def __init__(self, declared: Import, database: Database, mode: Mode, *, blank: bool, audit: Audit) -> None:
         self._declared = declared
+        self._audit = audit
         self._database = database
         self._mode = mode
         self._blank = blank
@@ -35,7 +37,7 @@ class Writer:
         if self._mode == "create":
             # Most files hold new rows alone: insert them without a look-up.
             try:
-                return await self._database.units.run(lambda session: self.insert(session, lines, allowance))
+                return await self._run(lambda session: self.insert(session, lines, allowance))
             except Conflict:
                 pass
         return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS)
@@ -47,9 +49,7 @@ class Writer:
         outcome = Outcome()
         for _ in range(attempts):
             try:
-                stored = await self._database.units.run(
-                    lambda session: self.apply(session, lines, seen_keys, allowance)
-                )
+                stored = await self._run(lambda session: self.apply(session, lines, seen_keys, allowance))
             except Conflict as conflict:
                 fault = Fault(line=lines[0].number, field=conflict.field, detail=conflict.detail)
             else:
@@ -79,7 +79,7 @@ class Writer:
             else:
                 rows.append(line.row)
         if rows:
-            await bulk.insert_many(session, self._declared.table, self._declared.columns, rows)
+            await events.insert_many(session, self._declared, rows)
         outcome.created = len(rows)
         return outcome
 
@@ -91,9 +91,9 @@ class Writer:
         await upsert.make(session, lines, allowance)
         # An insert may need a key that an update gives up, never the reverse.
         if upsert.updates:
-            await bulk.update_many(session, self._declared.table, upsert.updates)
+            await events.update_many(session, self._declared, upsert.updates, upsert.changes)
         if upsert.inserts:
-            await bulk.insert_many(session, self._declared.table, self._declared.columns, upsert.inserts)
+            await events.insert_many(session, self._declared, upsert.inserts)
         return upsert.outcome
 
     async def simulate(self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance) -> Outcome:
@@ -107,6 +107,9 @@ class Writer:
         outcome = await self._database.lookups.run(work, commit_if=lambda _outcome: False)
         await seen_keys.write(outcome.keys)
         return outcome
+
+    async def _run(self, work: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
+        return await self._database.units.run(work, audit=self._audit)
 
     def _upsert(self, seen_keys: SeenKeys | None, *, simulated: bool) -> Upsert:
         return Upsert(self._declared, self._mode, blank=self._blank, seen_keys=seen_keys, simulated=simulated)

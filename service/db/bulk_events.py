@@ -1,0 +1,124 @@
+"""Events of rows that are inserted in bulk: the database makes them of the rows themselves."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, Table, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db import audit, bulk
+from service.db.audit import Subject
+from service.db.clock import now
+from service.db.types import UtcDateTime
+
+_COLUMNS = "created_at, actor_id, token_id, via, request_id, action, resource, resource_id, resource_key, changes"
+_SHARED = ":created_at, :actor_id, :token_id, :via, :request_id, :action, :resource"
+_SHARED_ON_POSTGRESQL = (
+    "CAST(:created_at AS timestamptz), CAST(:actor_id AS bigint), CAST(:token_id AS bigint), CAST(:via AS text), "
+    "CAST(:request_id AS text), CAST(:action AS text), CAST(:resource AS text)"
+)
+_LAST_SECOND = len("2024-02-29 12:00:00")
+
+
+async def insert_many(
+    session: AsyncSession, table: Table, subject: Subject, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert rows as `bulk.insert_many` does, each with its event; raises as that."""
+    connection = await session.connection()
+    by = audit.audit_of(session)
+    shared = {
+        "created_at": now(),
+        "actor_id": by.actor_id,
+        "token_id": by.token_id,
+        "via": by.via,
+        "request_id": by.request_id,
+        "action": f"{subject.one}.created",
+        "resource": subject.noun,
+    }
+    if connection.dialect.name == "sqlite":
+        # There is one writer, and it holds the lock: what is added comes after what is there.
+        last = (await connection.exec_driver_sql(f"SELECT coalesce(max(rowid), 0) FROM {table.name}")).scalar_one()  # noqa: S608 - as below
+        await bulk.insert_many(session, table, columns, rows)
+        await connection.execute(_of_last_rows(table, subject), shared | {"last": last})
+        return
+    if table.autoincrement_column is not None:
+        last = await bulk.next_id(session, table)
+        await bulk.insert_many(session, table, columns, rows)
+        await connection.execute(_of_rows_after(table, subject), shared | {"last": last})
+        return
+    await bulk.insert_many(session, table, columns, rows)
+    places = [(column.name, columns.index(column.name)) for column in table.primary_key]
+    keys = {f"keys_{name}": [row[at] for row in rows] for name, at in places}
+    await connection.execute(_of_rows(table, subject), shared | keys)
+
+
+@cache
+def _of_last_rows(table: Table, subject: Subject) -> Any:
+    made = f"SELECT {_SHARED}, {_identity(table)}, {_changes(table, subject, _on_sqlite)}"
+    sql = (
+        f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} FROM {table.name} AS stored WHERE rowid > :last ORDER BY rowid"
+    )
+    return text(sql).bindparams(bindparam("created_at", type_=UtcDateTime()))
+
+
+@cache
+def _of_rows_after(table: Table, subject: Subject) -> Any:
+    made = f"SELECT {_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    # Others insert rows meanwhile; this transaction's own are known by their xmin.
+    own = "stored.id > :last AND stored.xmin = CAST(pg_current_xact_id() AS xid)"
+    source = f"FROM {table.name} AS stored WHERE {own} ORDER BY stored.id"
+    return text(f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}")
+
+
+@cache
+def _of_rows(table: Table, subject: Subject) -> Any:
+    names = [column.name for column in table.primary_key]
+    keys = ", ".join(f":keys_{name}" for name in names)
+    listed = f"unnest({keys}) WITH ORDINALITY AS sent ({', '.join(names)}, place)"
+    made = f"SELECT {_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    source = f"FROM {listed} JOIN {table.name} AS stored USING ({', '.join(names)}) ORDER BY sent.place"
+    arrays = [bindparam(f"keys_{name}", type_=ARRAY(BigInteger())) for name in names]
+    return text(f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}").bindparams(*arrays)
+
+
+def _identity(table: Table) -> str:
+    """The id of a row or, if its primary key is something else, that key as text."""
+    names = [column.name for column in table.primary_key]
+    if len(names) == 1:
+        return f"stored.{names[0]}, NULL"
+    return "NULL, " + " || '/' || ".join(f"CAST(stored.{name} AS text)" for name in names)
+
+
+def _changes(table: Table, subject: Subject, in_json: Callable[[Column[Any]], str]) -> str:
+    """JSON text of the columns that are not NULL, as `audit.record_created` makes it."""
+    shown = [column for column in table.columns if column.name in subject.shown]
+    parts = (_part(column, in_json(column)) for column in shown)
+    # A colon would begin the name of a parameter.
+    return "'{' || substr(" + " || ".join(parts).replace(":", "\\:") + ", 2) || '}'"
+
+
+def _part(column: Column[Any], value: str) -> str:
+    part = f"""',"{column.name}":[null,' || {value} || ']'"""
+    return f"CASE WHEN stored.{column.name} IS NULL THEN '' ELSE {part} END" if column.nullable else part
+
+
+def _on_sqlite(column: Column[Any]) -> str:
+    name = f"stored.{column.name}"
+    if isinstance(column.type, Boolean):
+        return f"CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+    if isinstance(column.type, UtcDateTime):
+        whole = f"CASE WHEN {name} LIKE '%.000000' THEN substr({name}, 1, {_LAST_SECOND}) ELSE {name} END"
+        return f"""'"' || replace({whole}, ' ', 'T') || 'Z"'"""
+    return name if isinstance(column.type, JSON) else f"json_quote({name})"
+
+
+def _on_postgresql(column: Column[Any]) -> str:
+    name = f"stored.{column.name}"
+    if isinstance(column.type, UtcDateTime):
+        fraction = f"CASE WHEN date_trunc('second', {name}) = {name} THEN '' ELSE '.US' END"
+        moment = f"""to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS' || {fraction})"""
+        return f"""'"' || {moment} || 'Z"'"""
+    is_plain = isinstance(column.type, (Boolean, Integer, JSON))
+    return f"CAST({name} AS text)" if is_plain else f"CAST(to_json({name}) AS text)"

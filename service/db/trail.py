@@ -1,0 +1,61 @@
+"""How recorded events are stored: by one statement before COMMIT, or in bulk after a batch of an import."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
+
+from service.db import audit, bulk
+from service.db.audit import Audit, Recorded
+from service.db.clock import now
+from service.db.commits import RECOVERED_AT, Mark
+from service.db.types import UtcDateTime
+
+_SHARED = ("created_at", "actor_id", "token_id", "via", "request_id")
+_COLUMNS = (*_SHARED, *Recorded._fields)
+
+# It returns the transaction's mark, which would be a statement of its own otherwise (docs/decisions/0065).
+_STORE_AND_MARK = f"""
+WITH stored AS (
+    INSERT INTO {audit.TABLE} ({", ".join(_COLUMNS)})
+    SELECT $1::timestamptz, $2::bigint, $3::bigint, $4::text, $5::text, each.*
+    FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[]) AS each
+)
+SELECT pg_current_xact_id()::text, {RECOVERED_AT}
+"""  # noqa: S608 - names of our own schema
+_STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+
+_moment = UtcDateTime()
+
+
+async def store_many(session: AsyncSession, table: Table) -> None:
+    """Store what is recorded by now in bulk; for work that records too much to wait for its COMMIT."""
+    if events := audit.recorded(session):
+        shared = _shared(audit.audit_of(session), session.get_bind().dialect)
+        await bulk.insert_many(session, table, _COLUMNS, [(*shared, *each) for each in events])
+        events.clear()
+
+
+def store_and_mark(session: Session, events: Sequence[Recorded]) -> Mark:
+    """Store events on PostgreSQL and return the mark of the transaction."""
+    driver: Any = session.connection().connection.driver_connection
+    if not driver.is_in_transaction():
+        # SQLAlchemy begins with its first statement; without one, what the driver runs would commit by itself.
+        session.connection().exec_driver_sql("SELECT 1")
+    shared = _shared(audit.audit_of(session), session.get_bind().dialect)
+    return Mark(*await_only(driver.fetchrow(_STORE_AND_MARK, *shared, *zip(*events, strict=True))))
+
+
+def store(session: Session, events: Sequence[Recorded]) -> None:
+    """Store events on SQLite."""
+    shared = _shared(audit.audit_of(session), session.get_bind().dialect)
+    session.connection().exec_driver_sql(_STORE, [(*shared, *each) for each in events])
+
+
+def _shared(by: Audit, dialect: Any) -> tuple[Any, ...]:
+    make = _moment.dialect_impl(dialect).bind_processor(dialect)
+    moment = now()
+    return (make(moment) if make else moment, by.actor_id, by.token_id, by.via, by.request_id)

@@ -1,0 +1,35 @@
+"""Rows of an import, stored in bulk with an event for each that it creates or changes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db import audit, bulk, bulk_events, trail
+from service.db.audit import Recorded
+from service.http.transfer.spec import Import
+from service.models import Event
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def insert_many(session: AsyncSession, declared: Import, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows whose columns are those of `Import.columns`; raises as `bulk.insert_many`."""
+    await bulk_events.insert_many(session, declared.table, declared.subject, declared.columns, rows)
+
+
+async def update_many(
+    session: AsyncSession, declared: Import, rows: Sequence[Mapping[str, Any]], changes: Sequence[audit.Changes]
+) -> None:
+    """Change rows as `bulk.update_many`, of which `changes` tell what was and what will be; raises as that."""
+    noun, one, _ = declared.subject
+    await bulk.update_many(session, declared.table, rows)
+    audit.recorded(session).extend(
+        [
+            Recorded(f"{one}.updated", noun, *audit.identity(declared.table, row), _encode(change).decode())
+            for row, change in zip(rows, changes, strict=True)
+        ]
+    )
+    # An atomic import may change any number of rows before it commits.
+    await trail.store_many(session, Event.__table__)  # type: ignore[arg-type]
