@@ -24,9 +24,8 @@ from service.http.hosts import Hosts
 from service.http.shortcut import Shortcut
 from service.http.transfer.spool import Spool
 from service.logins import handlers as logins
-from service.migrate import naming
 from service.models import Base
-from service.naming import ROSTER
+from service.naming import use_roster
 from service.observability import handlers as observability
 from service.observability import logs, schema
 from service.observability.metrics import Metrics
@@ -82,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Roster:
     Raises:
         Misconfigured: the spool directory cannot be written to.
     """
-    naming.use(ROSTER)
+    use_roster()
     return Roster(settings or Settings.from_env())
 
 

@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy import false, make_url
 
 from service.app import Roster, create_app
-from service.migrate import naming
 from service.migrate.entrypoints.aio import upgrade
 from service.models import Base
-from service.naming import ROSTER
+from service.naming import use_roster
 from service.settings import Settings
 from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_url, private_postgres
 
@@ -22,7 +21,7 @@ from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_ur
 __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 
 # As the command line and the service do before they use a database.
-naming.use(ROSTER)
+use_roster()
 
 NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres", "battered_postgres"}
 

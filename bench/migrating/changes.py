@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bench.migrating.scenarios import SETUP, Change, Scenario
 from bench.rivals import ROOT
 from service.db.urls import parse_url
+from service.migrate import naming
 from service.migrate.entrypoints import commands
 from service.migrate.plan import config
 from service.migrate.run.backfill.runner import Progress
+from service.naming import use_roster
 
 _REVISION = '''"""Measured."""
 
@@ -49,16 +51,15 @@ def project(folder: Path) -> Iterator[Path]:
     """A copy of the revisions, with the setup behind them, which the runner takes for its own."""
     shutil.copytree(ROOT / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", folder)
-    before = config.folders
-    config.folders = lambda: [folder]
-    config.scripts.cache_clear()
+    naming.use_files(folder / "alembic.ini")
+    config.forget()
     head = commands.head()
     _write(folder, _SETUP, head, upgrade=SETUP)
     try:
         yield folder
     finally:
-        config.folders = before
-        config.scripts.cache_clear()
+        use_roster()
+        config.forget()
 
 
 def set_up(url: str) -> None:
@@ -91,7 +92,7 @@ class Ours:
         """Leave the database as it was before, and no revision behind."""
         commands.purge(self._url)
         (self._folder / "alembic/versions" / f"{_CHANGE}.py").unlink()
-        config.scripts.cache_clear()
+        config.forget()
 
     def _watch(self, progress: Progress) -> None:
         self.rows_per_second = progress.per_second
@@ -143,4 +144,4 @@ def _write(folder: Path, id: str, after: str, *, upgrade: str, contract: str = "
         id=id, after=after, upgrade=indent(upgrade.strip(), "    "), contract=body, backfill=backfill
     )
     (folder / "alembic/versions" / f"{id}.py").write_text(text)
-    config.scripts.cache_clear()
+    config.forget()

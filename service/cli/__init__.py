@@ -13,8 +13,7 @@ from service.cli.serve import serve
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Invalid, Misconfigured, RosterError
-from service.migrate import naming
-from service.naming import ROSTER
+from service.naming import use_roster
 from service.observability.escapes import escaped
 
 
@@ -65,7 +64,7 @@ def main() -> None:
       roster import users FILE.csv   fill it
       roster serve                   answer on http://127.0.0.1:8000
     """  # noqa: D301 - click's mark for lines that stay as they are
-    naming.use(ROSTER)
+    use_roster()
 
 
 for command in (db, export_command, import_command, logins, openapi_command, password, serve, version):

@@ -21,7 +21,7 @@ _SERVER = text(f"SELECT {RECOVERED_AT}, pg_is_in_recovery()")
 _STATUS = text("SELECT pg_xact_status(CAST(CAST(:xid AS text) AS xid8))")
 _NEVER_GIVEN = "22023"
 
-_UNCONFIRMED = "roster_unconfirmed"
+_UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)

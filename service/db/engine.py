@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from service.db import commits, sqlite
+from service.db import commits, program, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
 from service.db.sqlite_connection import BEGIN_IMMEDIATE
@@ -45,9 +45,11 @@ _PATIENT = Limits(statement_seconds=None, idle_in_transaction_seconds=None, pool
 
 
 def create_engine(
-    url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False, application: str = "roster"
+    url: str | URL, purpose: Purpose, *, limits: Limits | None = None, pooler: bool = False
 ) -> AsyncEngine:
     """Return the engine for a purpose; it connects on first use.
+
+    On PostgreSQL `application_name` is the program's name and the purpose: `shop migrate`.
 
     A READ engine cannot write: PostgreSQL refuses every write of its sessions, SQLite opens the file read-only.
     On SQLite a SERVE engine has one connection: that is the queue in which this process's writers wait.
@@ -60,7 +62,7 @@ def create_engine(
         limits = Limits() if purpose in (Purpose.SERVE, Purpose.READ) else _PATIENT
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed, purpose, limits, pooler=pooler)
-    return _postgresql_engine(parsed, purpose, limits, pooler=pooler, application=application)
+    return _postgresql_engine(parsed, purpose, limits, pooler=pooler)
 
 
 def _engine(url: URL, limits: Limits, *, pool_size: int, **more: Any) -> AsyncEngine:
@@ -86,10 +88,10 @@ def _give_up_doubtful_connection(context: ExceptionContext) -> None:
         context.invalidate_pool_on_disconnect = isinstance(context.original_exception, TimeoutError)
 
 
-def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool, application: str) -> AsyncEngine:
+def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
     pooler = pooler or leads_through_pooler(url)
     url, asked = connect_arguments(url)
-    server_settings = {"application_name": f"{application} {purpose}"}
+    server_settings = {"application_name": f"{program.current().application} {purpose}"}
     connect_args: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "server_settings": server_settings} | asked
     if limits.statement_seconds is not None:
         # The server gives up first; this one is for a network that swallows packets without a word.
@@ -130,8 +132,8 @@ def _session_settings(purpose: Purpose, limits: Limits) -> dict[str, str]:
 
 def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) -> AsyncEngine:
     if pooler:
-        message = "ROSTER_POOLER is set, but the database is SQLite, which has no pooler."
-        raise Misconfigured(message)
+        name = program.current().settings.get("pooler", "pooler")
+        raise Misconfigured(f"{name} is set, but the database is SQLite, which has no pooler.")
     reads = purpose is Purpose.READ
     pragmas = {"foreign_keys": "OFF" if purpose is Purpose.MIGRATE else "ON", "query_only": "ON" if reads else "OFF"}
     opened = sqlite.opener(

@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import exc as sa
 from sqlalchemy.orm.exc import StaleDataError
 
+from service.db import program
 from service.db.backoff import Backoff
 from service.db.sqlite_file import FileReplaced, FileUnusable
 from service.errors import Unavailable
@@ -141,13 +142,13 @@ class Retries:
 
 _CANNOT_ANSWER = "The database cannot answer now."
 _SCHEMA = (
-    "The schema of the database lacks a table or column that this version needs: run `roster db upgrade` "
-    "(`roster db status` tells where it stands)."
+    "The schema of the database lacks a table or column that this version needs: run {upgrade} "
+    "({status} shows its revision)."
 )
 _REFUSED = "The database refuses the user or the password of its URL."
 _SENTENCES: dict[object, str] = {
     "57014": "The database took too long over this.",
-    "3D000": "The database that the URL names does not exist: create it and run `roster db upgrade`.",
+    "3D000": "The database that the URL names does not exist: create it and run {upgrade}.",
     "28000": _REFUSED,
     "28P01": _REFUSED,
     "3F000": _SCHEMA,
@@ -178,9 +179,15 @@ def _reason(failure: BaseException) -> str | None:
     if isinstance(failure, FileReplaced):
         return "The database file was deleted or replaced."
     if is_schema_missing(failure):
-        return _SCHEMA
+        return _with_commands(_SCHEMA)
     code = getattr(failure, "sqlite_errorcode", None)
-    return _SENTENCES.get(getattr(failure, "sqlstate", None) or (code and code & 0xFF))
+    sentence = _SENTENCES.get(getattr(failure, "sqlstate", None) or (code and code & 0xFF))
+    return _with_commands(sentence) if sentence else None
+
+
+def _with_commands(sentence: str) -> str:
+    run = program.current().run
+    return sentence.format(upgrade=run("upgrade"), status=run("status"))
 
 
 def is_schema_missing(failure: BaseException) -> bool:

@@ -6,6 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.db import program
+
 # Device and inode: what a file is, whatever its name.
 Identity = tuple[int, int]
 
@@ -66,7 +68,7 @@ class SqliteFile:
         except (FileNotFoundError, NotADirectoryError):
             if not self.path.parent.is_dir():
                 raise FileUnusable(self.path, "is in a folder that does not exist") from None
-            reason = "does not exist: put it back, or run `roster db upgrade` to create it"
+            reason = f"does not exist: put it back, or run {program.current().run('upgrade')} to create it"
             raise FileUnusable(self.path, reason, is_missing=True) from None
         except OSError as error:
             raise FileUnusable(self.path, f"cannot be reached: {error.strerror}") from error

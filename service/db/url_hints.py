@@ -50,7 +50,7 @@ def other_database(backend: str, rest: str) -> Misconfigured:
     """Why the URL of another database than ours is refused."""
     if backend == "file":
         return sqlite_path(f"file://{rest}", rest)
-    return Misconfigured(f"The database URL names {backend}. Roster runs on postgresql:// and sqlite://.")
+    return Misconfigured(f"The database URL names {backend}. Only postgresql:// and sqlite:// are supported.")
 
 
 def sqlite_path(written: str, path: str) -> Misconfigured:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from sqlalchemy import URL
 
+from service.db import program
 from service.errors import Misconfigured
 
 _PLACES = frozenset({"dbname", "host", "password", "port", "user"})
@@ -44,15 +45,18 @@ _ALIASES = {
     "ssl": "sslmode",
     "username": "user",
 }
-_INSTEAD = {
-    "application_name": "Roster names its sessions itself",
+_REASONS = {
+    "application_name": "each session is named after the program and its purpose",
     "channel_binding": "asyncpg has no channel binding",
-    "connection_limit": "set ROSTER_POOL_SIZE",
-    "lock_timeout": "set ROSTER_LOCK_WAIT_SECONDS",
-    "max_overflow": "set ROSTER_POOL_SIZE",
-    "pool_size": "set ROSTER_POOL_SIZE",
-    "pool_timeout": "set ROSTER_POOL_WAIT_SECONDS",
-    "statement_timeout": "set ROSTER_STATEMENT_SECONDS",
+}
+# The setting of the program that replaces the parameter.
+_SETTINGS = {
+    "connection_limit": "pool_size",
+    "lock_timeout": "lock_wait_seconds",
+    "max_overflow": "pool_size",
+    "pool_size": "pool_size",
+    "pool_timeout": "pool_wait_seconds",
+    "statement_timeout": "statement_seconds",
 }
 _CACHES = frozenset({"prepared_statement_cache_size", "statement_cache_size"})
 # Names that other drivers and hosting services use, and that a known one must not be suspected behind.
@@ -66,7 +70,7 @@ _FOREIGN = frozenset({
     "sslidentity",
     "sslsni",
 })  # fmt: skip
-_KNOWN = _PLACES | _PASSED | _ALIASES.keys() | _INSTEAD.keys() | _CACHES | _FOREIGN
+_KNOWN = _PLACES | _PASSED | _ALIASES.keys() | _REASONS.keys() | _SETTINGS.keys() | _CACHES | _FOREIGN
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # The words of JDBC, node-postgres and others.
 _SSL_WORDS = {"0": "disable", "1": "require", "false": "disable", "no-verify": "require", "true": "require"}
@@ -112,8 +116,14 @@ def read(query: str) -> Parameters:
             if not (name == "sslmode" and given.lower() == "ssl" and name in read.passed):
                 read.passed[name] = value
         elif name:
-            read.ignored[unquote(given)] = _INSTEAD.get(name, "")
+            read.ignored[unquote(given)] = _why_ignored(name)
     return read
+
+
+def _why_ignored(name: str) -> str:
+    """Why the parameter has no effect, or what is set instead; empty if neither is known."""
+    setting = program.current().settings.get(_SETTINGS.get(name, ""))
+    return f"set {setting}" if setting else _REASONS.get(name, "")
 
 
 def _plain(given: str, value: str) -> tuple[str, str]:

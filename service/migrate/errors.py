@@ -24,7 +24,7 @@ class Unknown(Refused):
 
 
 class Unusable(Refused):
-    """A setting, or the URL, leads to no database."""
+    """A setting, the URL, or the name of a file leads nowhere."""
 
 
 @contextmanager

@@ -1,38 +1,49 @@
-"""The names that a project sets in its env.py, and in a program that asks for the state without env.py."""
+"""The names of a project: set by its env.py, and by a program that uses the migrator without env.py."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from service.db import program
+from service.db.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(Program):
     """The names that appear in databases and in messages.
 
-    `prefix` begins the names of triggers and functions, and makes the key of the advisory lock: it stays as it is once
-    a database was upgraded. `application` is the first word of `application_name`. `numbered` gives new revisions ids
-    such as 0017_add_colour_to_users instead of Alembic's random ones.
+    `prefix` begins the names of triggers and functions, and makes the key of the advisory lock: the prefix must not
+    change once a database was upgraded. `numbered` gives new revisions ids such as 0017_add_colour_to_users instead of
+    Alembic's random ones. `version` is the version of the project in the audit table.
 
-    `command` is what messages tell a person to run, followed by `upgrade`, `backfill` and so on. `version` is written
-    beside each step in the audit table. `database_setting` and `migrate_setting` are where a person corrects the URL,
-    the second where the first leads through a pooler. `adopting` is a page on databases that were there before.
+    `migrate_setting` is where a person sets a direct URL when `database_setting` leads through a pooler. `adopting` is
+    a page on databases that existed before their first revision.
     """
 
     prefix: str = "migrator_"
-    application: str = "migrator"
-    command: str = "python -m service.migrate"
     version: str = ""
     numbered: bool = False
-    database_setting: str = "the database URL"
     migrate_setting: str = "the database URL"
     adopting: str = ""
 
 
-_DEFAULT = Naming()
-_in_use = [_DEFAULT]
+_in_use = [Naming()]
+_files: list[Path] = []
 
 
 def use(naming: Naming) -> None:
-    """Set the names of this process."""
+    """Set the names of this process, also for the messages of `service.db`."""
     _in_use[:] = [naming]
+    program.use(naming)
+
+
+def use_files(*candidates: Path) -> None:
+    """Set the alembic.ini of this process, for calls that name none: the first of these that exists."""
+    _files[:] = candidates
+
+
+def file() -> Path | None:
+    """The alembic.ini of this process; `None` if `use_files` set none that exists."""
+    return next((each for each in _files if each.exists()), None)
 
 
 def current() -> Naming:
@@ -51,4 +62,4 @@ def lock_key() -> int:
 
 def command(rest: str) -> str:
     """The project's command, as a message quotes it: `shop db backfill`."""
-    return f"`{current().command} {rest}`"
+    return current().run(rest)

@@ -130,16 +130,16 @@ async def get_schema(request: Request[Any, Any, Any]) -> ASGIApp:
     database: Database = request.app.state["database"]
     with _revisions_readable():
         # Reading the revisions' files takes a moment, once, that no other request should wait for.
-        await asyncio.to_thread(scripts)
+        directory = await asyncio.to_thread(scripts)
         standing = await migrated(database.reading)
         async with database.reading.connect() as connection:
-            phases = await connection.run_sync(status.read_phases, standing.heads)
+            phases = await connection.run_sync(status.read_phases, standing.heads, directory)
     document = Schema(
         revisions=list(standing.heads),
         compatibility=standing.compatibility,
         works=standing.compatibility.works,
         range=SchemaRange(OLDEST, NEWEST),
-        pending=list(status.pending(standing)),
+        pending=list(status.pending(standing, directory)),
         incomplete=list(phases.incomplete),
         to_backfill=list(phases.backfill),
         to_contract=list(phases.contract),
@@ -164,7 +164,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
     _nothing.read(request.scope["query_string"])
     database: Database = request.app.state["database"]
     with _revisions_readable():
-        await asyncio.to_thread(scripts)
+        directory = await asyncio.to_thread(scripts)
         standing = await migrated(database.reading)
     async with database.reading.connect() as connection:
         entries = await connection.run_sync(ledger.entries)
@@ -173,7 +173,7 @@ async def get_schema_history(request: Request[Any, Any, Any]) -> ASGIApp:
         steps.setdefault(entry.revision, []).append(msgspec.convert(entry, SchemaStep, from_attributes=True))
     items = [
         SchemaRevision(each.id, each.title, each.date, list(each.phases), bool(each.applied), steps.get(each.id, []))
-        for each in revisions.history(standing.applied)
+        for each in revisions.history(directory, standing.applied(directory))
     ]
     return Answer(_encode(SchemaHistory(items)))
 

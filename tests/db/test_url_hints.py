@@ -46,7 +46,7 @@ def test_an_unescaped_character_in_a_password_is_named_with_its_code(template: s
         ("sqlite:///file:x?mode=memory&uri=true", "in memory"),
         ("sqlite:///file:roster.db?uri=true", "Write sqlite:///roster.db"),
         ("sqlite:///roster.db?mode=rwc", "Write sqlite:///roster.db"),
-        ("mysql://ann:secret@host/db", "names mysql. Roster runs on postgresql:// and sqlite://"),
+        ("mysql://ann:secret@host/db", "names mysql. Only postgresql:// and sqlite:// are supported"),
         ("oracle+oracledb://ann:secret@host/db", "names oracle"),
         ("", "is empty"),
         ("'postgres://ann:secret@host/db'", "in quotes"),

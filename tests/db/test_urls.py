@@ -75,7 +75,7 @@ def test_what_has_no_effect_is_said_in_one_line_and_once(caplog: pytest.LogCaptu
             parse_url(url)
     assert [record.getMessage() for record in caplog.records] == [
         (
-            "Ignored in the database URL: application_name (Roster names its sessions itself), "
+            "Ignored in the database URL: application_name (each session is named after the program and its purpose), "
             "channel_binding (asyncpg has no channel binding), pool_timeout (set ROSTER_POOL_WAIT_SECONDS), supa."
         )
     ]

@@ -44,7 +44,7 @@ def test_there_is_a_recipe_for_each_kind_of_change() -> None:
 def add(project: Project, code: str) -> None:
     parts = f"{code}\n\ndef downgrade() -> None:\n    ops.undo()\n"
     (project.versions / "9001_recipe.py").write_text(SAFE.format(id="9001_recipe", after=head(), parts=parts))
-    config.scripts.cache_clear()
+    config.forget()
 
 
 @pytest.mark.parametrize("title", RECIPES)
@@ -82,7 +82,7 @@ async def test_the_first_example_is_a_whole_revision(empty_url: str, project: Pr
     code = GUIDE.partition("```python\n")[2].partition("```")[0]
     file = project.versions / "9001_example.py"
     file.write_text(f"{code}\n\nrevision = '9001_example'\ndown_revision = {head()!r}\n")
-    config.scripts.cache_clear()
+    config.forget()
     await upgrade(empty_url)
     assert (await status(empty_url)).current == ("9001_example",)
 

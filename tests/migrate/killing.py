@@ -126,8 +126,8 @@ async def read_catalog(url: str) -> list[str]:
 
 
 def main(folder: str, url: str, *given: str) -> None:
-    config.folders = lambda: [Path(folder)]
     naming.use(ROSTER)
+    naming.use_files(Path(folder) / "alembic.ini")
     # What is imported and read once is there for every child.
     asyncio.run(read_status(url))
     for script in config.scripts().walk_revisions():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service import naming
 from service.migrate.entrypoints.aio import head_revision
 from service.migrate.plan import config
 
@@ -72,18 +73,18 @@ class Project:
         """Forget the whole history."""
         for file in self.versions.glob("*.py"):
             file.unlink()
-        config.scripts.cache_clear()
+        config.forget()
 
     def remove(self, id: str) -> None:
         """Take away what `add` wrote."""
         (self.versions / f"{id}.py").unlink()
-        config.scripts.cache_clear()
+        config.forget()
 
     def add(self, id: str, *, after: str | None, up: str = "pass", down: str = "pass") -> None:
         """Write one revision more, in Alembic's plain style."""
         indented = {"up": textwrap.indent(up, "    "), "down": textwrap.indent(down, "    ")}
         (self.versions / f"{id}.py").write_text(PLAIN.format(id=id, after=after, **indented))
-        config.scripts.cache_clear()
+        config.forget()
 
     def add_safe(
         self,
@@ -102,18 +103,20 @@ class Project:
             *(f"def {name}() -> None:\n{textwrap.indent(body, '    ')}" for name, body in bodies.items() if body),
         ]
         (self.versions / f"{id}.py").write_text(SAFE.format(id=id, after=after, parts="\n\n\n".join(parts)))
-        config.scripts.cache_clear()
+        config.forget()
 
 
 @contextmanager
 def copied(folder: Path) -> Iterator[Project]:
     """The migrations copied into a folder, which everything in this process takes for them meanwhile."""
-    root = Path(config.__file__).parents[3]
+    (root,) = (each for each in naming.folders() if (each / "alembic.ini").exists())
     shutil.copytree(root / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("alembic.ini", "pyproject.toml"):
         shutil.copy(root / name, folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "folders", lambda: [folder])
-        config.scripts.cache_clear()
+        patch.setattr(naming, "folders", lambda: [folder])
+        naming.use_roster()
+        config.forget()
         yield Project(folder=folder)
-    config.scripts.cache_clear()
+    naming.use_roster()
+    config.forget()

@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy as sa
 
 from service.migrate.errors import Refused, told
-from service.migrate.plan import config
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -37,9 +36,3 @@ def test_the_network_s_own_failures_are_told() -> None:
         told(url),
     ):
         raise TimeoutError
-
-
-def test_a_folder_without_migrations_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "folders", lambda: [tmp_path])
-    with pytest.raises(Refused, match=r"There is no alembic\.ini here"):
-        config.configuration()

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,8 @@ from service.migrate import naming
 from service.migrate.dialects.sqlite.mirror_table import trigger_name
 from service.migrate.errors import Refused, told
 from service.migrate.naming import Naming
+from service.migrate.plan.config import scripts
+from service.migrate.plan.plan import plan
 from service.naming import ROSTER
 
 
@@ -30,3 +33,14 @@ def test_another_project_has_names_of_its_own() -> None:
     with pytest.raises(Refused) as refused, told(parse_url("postgresql://u@h/books")):
         raise ConnectionRefusedError
     assert "roster" not in str(refused.value).lower()
+
+
+def test_a_plan_has_the_names_that_are_set_when_it_is_made(library: None) -> None:
+    def triggers() -> set[str]:
+        found = plan(scripts().get_revision("0008_fold_users"), "postgresql")
+        assert found is not None
+        return set(re.findall(r"\b(?:library|roster)_(?=\w)", repr(found)))
+
+    before = triggers()
+    naming.use(ROSTER)
+    assert (before, triggers()) == ({"library_"}, {"roster_"})

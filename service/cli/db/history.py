@@ -25,14 +25,16 @@ def history(url: str | None, *, output: Output) -> None:
     """
     from service.migrate.entrypoints import status
     from service.migrate.errors import Refused
+    from service.migrate.plan.config import scripts
     from service.migrate.plan.revisions import history
     from service.schema_range import SUPPORTED
 
+    directory = scripts()
     try:
-        applied = asyncio.run(status.standing(resolved(url), SUPPORTED)).applied
+        applied = asyncio.run(status.standing(resolved(url), SUPPORTED)).applied(directory)
     except Refused:
         applied = None
-    revisions = list(history(applied))
+    revisions = history(directory, applied)
     output.write([asdict(each) for each in revisions], _lines(revisions))
 
 

@@ -92,11 +92,11 @@ def _require_kind(file: Path, target: "URL") -> None:
 
 
 def _require_known(revisions: tuple[str, ...]) -> None:
-    from service.migrate.plan import revisions as known
+    from service.migrate.plan.config import scripts
 
     if not revisions:
         raise RosterError("The backup is at no revision: it is none of this service.")
-    if unknown := sorted(set(revisions) - {script.revision for script in known.walk()}):
+    if unknown := sorted(set(revisions) - {script.revision for script in scripts().walk_revisions()}):
         raise RosterError(
             f"The backup is at revision {', '.join(unknown)}, which this code does not know. Restore it with the code "
             "that made it, or newer."

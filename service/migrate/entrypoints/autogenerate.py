@@ -65,9 +65,9 @@ def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScr
 
 
 def _refuse_unfinished(context: MigrationContext) -> None:
-    if context.connection is None:
+    if context.connection is None or context.script is None:
         return
-    phases = read_phases(context.connection, context.get_current_heads())
+    phases = read_phases(context.connection, context.get_current_heads(), context.script)
     left = [f"{each} is not backfilled" for each in phases.backfill]
     left += [f"{each} is not contracted" for each in phases.contract if each not in phases.backfill]
     if left:

@@ -21,7 +21,7 @@ from service.migrate import naming
 from service.migrate.errors import Refused, Unknown, told, two_heads
 from service.migrate.operations.step import Action
 from service.migrate.plan import graph, offline
-from service.migrate.plan.config import configuration, scripts
+from service.migrate.plan.config import configuration, forget, scripts
 from service.migrate.plan.plan import Plan, plan
 from service.migrate.plan.revisions import plans
 from service.migrate.run import pending
@@ -152,7 +152,7 @@ def command_backfills(url: str, wanted: BackfillState) -> list[str]:
 async def _command_fills(url: str, wanted: BackfillState) -> list[str]:
     with told(parse_url(url)):
         async with (
-            disposed(create_engine(url, Purpose.BACKFILL, application=naming.current().application)) as engine,
+            disposed(create_engine(url, Purpose.BACKFILL)) as engine,
             engine.begin() as connection,
         ):
             if not await connection.run_sync(ledger.exists):
@@ -179,7 +179,7 @@ def draft(url: str, message: str, *, empty: bool = False) -> Path | None:
             autogenerate=not empty,
             process_revision_directives=drop_if_empty,
         )
-    scripts.cache_clear()
+    forget()
     return Path(written.path) if isinstance(written, Script) else None
 
 

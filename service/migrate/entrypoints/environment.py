@@ -22,7 +22,7 @@ from service.db.urls import parse_url
 from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate
 from service.migrate.errors import Refused, Unusable, told
-from service.migrate.naming import Naming, current, use
+from service.migrate.naming import Naming, use
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.plan.offline import written_steps
@@ -87,7 +87,7 @@ def _url(context: EnvironmentContext, default: Callable[[], str] | None) -> URL:
 
 async def _connect_and_run(context: EnvironmentContext, metadata: MetaData, url: URL) -> None:
     try:
-        engine = create_engine(url, Purpose.MIGRATE, limits=LIMITS, application=current().application)
+        engine = create_engine(url, Purpose.MIGRATE, limits=LIMITS)
     except ValueError as failure:
         raise Unusable(str(failure)) from failure
     async with disposed(engine), engine.connect() as connection:

@@ -13,7 +13,7 @@ from service.db.urls import parse_url, shown, sqlite_file
 from service.migrate import naming
 from service.migrate.errors import told
 from service.migrate.plan import checksum, graph, revisions
-from service.migrate.plan.config import scripts
+from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.plan.revisions import plans
 from service.migrate.run.locking import blockers, lock
@@ -91,8 +91,9 @@ class Status:
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
-async def status(url: str, supported: Range | None = None) -> Status:
-    """Ask the database once; raises Refused if it cannot be reached."""
+async def status(url: str, supported: Range | None = None, config: Source | None = None) -> Status:
+    """Ask the database once; `config` names the project's alembic.ini. Raises Refused if it cannot be reached."""
+    directory = scripts(config)
     parsed = parse_url(url)
     standing = Standing(heads=(), compatibility=Compatibility.EMPTY)
     phases = Remaining()
@@ -101,9 +102,9 @@ async def status(url: str, supported: Range | None = None) -> Status:
     if not is_missing_file(parsed):
         with told(parsed):
             async with disposed(_reading(parsed)) as engine:
-                standing = await compatibility.check(engine, supported)
+                standing = await compatibility.check(engine, supported, config)
                 async with engine.connect() as connection:
-                    phases = await connection.run_sync(read_phases, standing.heads)
+                    phases = await connection.run_sync(read_phases, standing.heads, directory)
                     if engine.dialect.name == "postgresql":
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
@@ -111,22 +112,22 @@ async def status(url: str, supported: Range | None = None) -> Status:
         database=shown(url),
         compatibility=standing.compatibility,
         current=standing.heads,
-        head=" and ".join(sorted(scripts().get_heads())),
-        pending=pending(standing),
+        head=" and ".join(sorted(directory.get_heads())),
+        pending=pending(standing, directory),
         phases=phases,
         migrator=migrator,
         blocked_by=blocked_by,
     )
 
 
-async def standing(url: str, supported: Range | None = None) -> Standing:
+async def standing(url: str, supported: Range | None = None, config: Source | None = None) -> Standing:
     """Where the database stands, and nothing else of it; raises Refused if it cannot be reached."""
     parsed = parse_url(url)
     if is_missing_file(parsed):
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     with told(parsed):
         async with disposed(_reading(parsed)) as engine:
-            return await compatibility.check(engine, supported)
+            return await compatibility.check(engine, supported, config)
 
 
 async def current(url: str) -> tuple[str, ...]:
@@ -139,19 +140,20 @@ async def current(url: str) -> tuple[str, ...]:
             return await compatibility.heads(engine)
 
 
-def pending(standing: Standing) -> tuple[str, ...]:
+def pending(standing: Standing, directory: ScriptDirectory) -> tuple[str, ...]:
     """The revisions that `upgrade` would apply, the oldest first; none where it would be refused."""
     if standing.compatibility in (Compatibility.FOREIGN, Compatibility.DIVERGED):
         return ()
-    return tuple(each.id for each in reversed(revisions.history(standing.applied)) if not each.applied)
+    return tuple(
+        each.id for each in reversed(revisions.history(directory, standing.applied(directory))) if not each.applied
+    )
 
 
-def read_phases(connection: Connection, heads: tuple[str, ...]) -> Remaining:
+def read_phases(connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory) -> Remaining:
     """What is left of the revisions below these heads; nothing where no runner ever was."""
     kept = tuple(each.described for each in trash.items(connection))
     if not ledger.exists(connection):
         return Remaining(trash=kept)
-    directory = scripts()
     applied = graph.with_ancestors(directory, heads)
     known = ledger.known(connection)
     if graph.unknown(directory, heads):
@@ -212,7 +214,7 @@ def _backfill(row: Any) -> BackfillProgress:
 
 
 def _reading(url: URL) -> AsyncEngine:
-    return create_engine(url, Purpose.READ, application=naming.current().application)
+    return create_engine(url, Purpose.READ)
 
 
 def _blockers_of_migrator(connection: Connection) -> str | None:

@@ -1,49 +1,107 @@
-"""Alembic's configuration, for whoever calls it from Python."""
+"""Which alembic.ini is meant, and the revisions that it leads to."""
 
+import os
+import tomllib
+from configparser import Error as NotAnIniFile
+from copy import copy
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
-from service.migrate.errors import Refused
+from service.migrate import naming
+from service.migrate.errors import Refused, Unusable
 from service.migrate.plan.files import check
 
-_FILE = "alembic.ini"
+# A path of alembic.ini or pyproject.toml, or Alembic's own object.
+Source = str | PathLike[str] | Config
+
+_INI, _TOML = "alembic.ini", "pyproject.toml"
 
 
-def configuration(**attributes: Any) -> Config:
-    """Return the configuration of alembic.ini; env.py reads the attributes.
+def configuration(source: Source | None = None, **attributes: Any) -> Config:
+    """Return the configuration that `source` names; env.py reads the attributes.
 
     `url` or `connection` says where, `report` is called with a sentence per event and `watch` with the progress of a
     backfill, `lock_wait_seconds` bounds the wait for another migrator, `wait_limits` (a `WaitLimits`) those for locks
     of tables, and the ids of revisions done are appended to `done`.
+
+    Raises:
+        Unusable: see `configuration_file`; or the file cannot be read.
     """
-    return Config(configuration_file(), attributes=attributes)
+    if isinstance(source, Config):
+        made = copy(source)
+        made.attributes = {**source.attributes, **attributes}
+        return made
+    file = configuration_file(source)
+    ini, toml = (file.with_name(_INI), file) if file.suffix == ".toml" else (file, file.with_name(_TOML))
+    return Config(ini if ini.exists() else None, toml if toml.exists() else None, attributes=attributes)
+
+
+def configuration_file(source: str | PathLike[str] | None = None) -> Path:
+    """The file that was named, else that of `naming.use_files`, else $ALEMBIC_CONFIG, else the working folder's.
+
+    Raises:
+        Unusable: there is no such file.
+    """
+    if source is not None:
+        return _existing(Path(source), "Name the project's alembic.ini")
+    if found := naming.file():
+        return found
+    if named := os.environ.get("ALEMBIC_CONFIG"):
+        return _existing(Path(named), "Correct ALEMBIC_CONFIG")
+    if Path(_INI).exists():
+        return Path(_INI)
+    if _is_alembic_s(Path(_TOML)):
+        return Path(_TOML)
+    raise Unusable(f"There is no {_INI} in {Path.cwd()}. Name the file, or run this in the folder that holds it.")
+
+
+def scripts(source: Source | None = None) -> ScriptDirectory:
+    """The revisions of the configuration; those of a file are read once.
+
+    Raises:
+        Unusable: see `configuration`.
+        Refused: a revision is broken.
+    """
+    if isinstance(source, Config):
+        return _read(source)
+    return _scripts(configuration_file(source).absolute())
+
+
+def forget() -> None:
+    """Read the revisions again at the next use: a file was written."""
+    _scripts.cache_clear()
 
 
 @cache
-def scripts() -> ScriptDirectory:
-    """The revisions beside alembic.ini, read once; raises Refused if one of them is broken."""
-    directory = ScriptDirectory.from_config(configuration())
+def _scripts(file: Path) -> ScriptDirectory:
+    return _read(configuration(file))
+
+
+def _read(config: Config) -> ScriptDirectory:
+    file = config.config_file_name or config.toml_file_name
+    try:
+        directory = ScriptDirectory.from_config(config)
+    except (NotAnIniFile, tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise Unusable(f"{file} cannot be read: {' '.join(str(failure).split())}.") from failure
+    except Refused:
+        raise
+    except CommandError as failure:
+        raise Unusable(f"{file}: {str(failure).rstrip('.')}.") from failure
     check(directory)
     return directory
 
 
-def folders() -> list[Path]:
-    """Where alembic.ini may be: beside the package in a checkout, inside it in a wheel, or the working folder."""
-    package = Path(__file__).parents[2]
-    return [package.parent, package, Path.cwd()]
+def _existing(file: Path, cure: str) -> Path:
+    if not file.is_file():
+        raise Unusable(f"There is no file {file}. {cure}.")
+    return file
 
 
-def configuration_file() -> Path:
-    """The alembic.ini of this installation.
-
-    Raises:
-        Refused: there is none.
-    """
-    for folder in folders():
-        if (folder / _FILE).exists():
-            return folder / _FILE
-    raise Refused(f"There is no {_FILE} here. Run this in the folder that holds it, with alembic/ beside it.")
+def _is_alembic_s(file: Path) -> bool:
+    return file.exists() and "[tool.alembic" in file.read_text(encoding="utf-8", errors="replace")

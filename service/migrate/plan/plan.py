@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from alembic import op
 from alembic.script import Script
 
+from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns, Operation, merged
 from service.migrate.operations.columns.add_drop import AddColumn
@@ -69,13 +70,18 @@ def is_plain(module: ModuleType) -> bool:
     return any(value is op for value in vars(module).values())
 
 
-@cache
 def plan(script: Script, dialect: str) -> Plan | None:
     """The revision's plan; `None` for a revision that imports Alembic's `op`.
 
     Raises:
         Refused: an operation is not safe in its phase or on this database, or the file's code fails.
     """
+    return _plan_named(script, dialect, naming.current().prefix)
+
+
+@cache
+def _plan_named(script: Script, dialect: str, _prefix: str) -> Plan | None:
+    # The prefix is in the names of the plan's triggers and functions, so each prefix has a plan of its own.
     if is_plain(script.module):
         return None
     with explained(script.path):

@@ -8,7 +8,6 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 
 from service.migrate.plan import graph
-from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import Plan, is_plain, plan
 
 _DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
@@ -29,14 +28,12 @@ class Revision:
     applied: bool | None
 
 
-def history(applied: Collection[str] | None) -> list[Revision]:
+def history(directory: ScriptDirectory, applied: Collection[str] | None) -> list[Revision]:
     """Every revision, newest first; `applied` are the applied revisions of a database, `None` without a database."""
-    return [_revision(script, None if applied is None else script.revision in applied) for script in walk()]
-
-
-def walk() -> list[Script]:
-    """The scripts, newest first."""
-    return list(scripts().walk_revisions())
+    return [
+        _revision(script, None if applied is None else script.revision in applied)
+        for script in directory.walk_revisions()
+    ]
 
 
 def below(heads: Iterable[str], directory: ScriptDirectory) -> list[Script]:

@@ -14,7 +14,7 @@ from service.db.failures import causes, is_schema_missing
 from service.migrate import naming
 from service.migrate.errors import Refused
 from service.migrate.plan import graph
-from service.migrate.plan.config import scripts
+from service.migrate.plan.config import Source, scripts
 from service.migrate.state import ledger
 
 _UNFILLED = text(
@@ -65,11 +65,10 @@ class Standing:
     compatibility: Compatibility
     recorded: frozenset[str] = frozenset()
 
-    @property
-    def applied(self) -> set[str]:
-        """The revisions of this code that the database has."""
+    def applied(self, directory: ScriptDirectory) -> set[str]:
+        """The revisions of these scripts that the database has."""
         found = self.heads if self.compatibility is Compatibility.FOREIGN else (*self.heads, *self.recorded)
-        return graph.with_ancestors(scripts(), found)
+        return graph.with_ancestors(directory, found)
 
     @property
     def why(self) -> str:
@@ -85,23 +84,19 @@ class Standing:
 def judge(
     heads: Iterable[str],
     recorded: Collection[str],
-    supported: Range | None = None,
-    directory: ScriptDirectory | None = None,
+    supported: Range | None,
+    directory: ScriptDirectory,
 ) -> Compatibility:
     """Tell where a database with these rows in alembic_version stands; without a range, the newest revision is needed.
 
     `recorded` are the revisions that the database itself says were applied there by this project's migrator: a head
     without a script is newer code's if it is among them, and so is the oldest revision that this code works with.
-
-    Raises:
-        Refused: the scripts cannot be read, and are needed to tell.
     """
     found = set(heads)
     if not found:
         return Compatibility.EMPTY
     if supported is not None and found == {supported.newest}:
         return Compatibility.COMPATIBLE
-    directory = directory or scripts()
     heads_of_code = directory.get_heads()
     oldest, newest = ([supported.oldest], [supported.newest]) if supported else (heads_of_code, heads_of_code)
     if strangers := graph.unknown(directory, found):
@@ -171,17 +166,21 @@ async def unfilled(engine: AsyncEngine, supported: Range) -> tuple[str, ...]:
         raise
 
 
-async def check(engine: AsyncEngine, supported: Range | None = None) -> Standing:
+async def check(engine: AsyncEngine, supported: Range | None = None, config: Source | None = None) -> Standing:
     """Where the engine's database stands now: one SELECT, and more only when it is not at this code's newest revision.
+
+    `config` names the project's alembic.ini, as in `plan.config.configuration_file`.
 
     Raises:
         Refused: the scripts cannot be read, and are needed to tell.
     """
     found = await heads(engine)
-    if not found or (supported is not None and found == (supported.newest,)):
-        return Standing(heads=found, compatibility=judge(found, (), supported))
+    if not found:
+        return Standing(heads=(), compatibility=Compatibility.EMPTY)
+    if supported is not None and found == (supported.newest,):
+        return Standing(heads=found, compatibility=Compatibility.COMPATIBLE)
     # Reading the revisions' files takes a moment, once, that no other request should wait for.
-    directory = await asyncio.to_thread(scripts)
+    directory = await asyncio.to_thread(scripts, config)
     recorded: frozenset[str] = frozenset()
     if graph.unknown(directory, found):
         async with engine.connect() as connection:

@@ -205,7 +205,7 @@ def test_revision_says_that_there_is_nothing_to_write_or_where_it_wrote(fresh_ur
         (["upgrade"], "sqlite:////no/such/folder/x.db", 1, "The file /no/such/folder/x.db cannot be used: unable"),
         (["status"], "sqlite:////no/such/folder/x.db", 1, "The file /no/such/folder/x.db cannot be used: unable"),
         (["status"], "postgresql://u:secret@127.0.0.1:1/x", 1, "The database x at 127.0.0.1:1 cannot be used"),
-        (["upgrade"], "mysql://host/x", 2, "Roster runs on postgresql:// and sqlite://."),
+        (["upgrade"], "mysql://host/x", 2, "Only postgresql:// and sqlite:// are supported."),
         (["downgrade"], "sqlite:///{folder}/x.db", 2, "Missing argument 'REVISION'"),
         (["upgrade", "--sql"], "sqlite:///{folder}/x.db", 1, "A script cannot alter a table on SQLite"),
     ],

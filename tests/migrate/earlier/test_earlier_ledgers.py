@@ -29,7 +29,7 @@ def history(project: Project) -> Project:
     for file in FOLDER.glob("000*.txt"):
         text = file.read_text().replace("ops.Fill(", "ops.Backfill(")
         (project.versions / f"{file.stem}.py").write_text(text)
-    config.scripts.cache_clear()
+    config.forget()
     return project
 
 

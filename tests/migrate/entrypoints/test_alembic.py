@@ -25,7 +25,7 @@ def alembic(url: str, *arguments: str, **environment: str) -> tuple[int, str]:
     ("url", "words"),
     [
         ("postgresql://u:secret@127.0.0.1:1/x", "Start PostgreSQL, or correct the host and the port"),
-        ("mysql://host/x", "Roster runs on postgresql:// and sqlite://"),
+        ("mysql://host/x", "Only postgresql:// and sqlite:// are supported"),
         ("postgresql://u:secret@h:port/x", "The port in the database URL is not a number"),
         ("sqlite:////no/such/folder/x.db", "Create the folder /no/such/folder"),
         ("sqlite:////tmp", " is a folder; name a file in it."),

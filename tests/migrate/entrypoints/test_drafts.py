@@ -11,7 +11,7 @@ from alembic import command
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import backfill, contract, current, downgrade, upgrade
 from service.migrate.errors import Refused
-from service.migrate.plan.config import configuration, scripts
+from service.migrate.plan.config import configuration, forget, scripts
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.migrate.project import Project, following
@@ -131,13 +131,13 @@ async def test_alembic_s_own_command_numbers_its_drafts_too(project: Project) ->
     numbered = following("by_hand")
     run = [sys.executable, "-m", "alembic", "-c", str(project.folder / "alembic.ini"), "revision", "-m", "by hand"]
     subprocess.run(run, check=True, capture_output=True)
-    scripts.cache_clear()
+    forget()
     assert scripts().get_current_head() == numbered
 
 
 def test_an_id_that_someone_chose_is_kept(project: Project) -> None:
     command.revision(configuration(url="sqlite:///none.db", draft=True), "chosen", rev_id="mine")
-    scripts.cache_clear()
+    forget()
     assert scripts().get_current_head() == "mine"
 
 

@@ -96,7 +96,7 @@ CALLS = {
 def written(project: Project, content: str | bytes) -> str:
     file = project.versions / "2026_04_01_0900_change.py"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    config.scripts.cache_clear()
+    config.forget()
     return str(file)
 
 

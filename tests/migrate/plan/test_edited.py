@@ -29,7 +29,7 @@ def edit(it: Live, was: str, now: str) -> None:
     text = file.read_text()
     assert was in text
     file.write_text(text.replace(was, now))
-    config.scripts.cache_clear()
+    config.forget()
 
 
 async def schema(url: str) -> dict[str, object]:

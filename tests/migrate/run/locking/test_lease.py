@@ -108,9 +108,9 @@ SECOND = """
 import sys
 from pathlib import Path
 from service.migrate.entrypoints import commands
-from service.migrate.plan import config
+from service.migrate import naming
 
-config.folders = lambda: [Path(sys.argv[2])]
+naming.use_files(Path(sys.argv[2]) / "alembic.ini")
 print(commands.upgrade(sys.argv[1], report=lambda _: None))
 """
 
@@ -178,9 +178,9 @@ FOUR = """
 import os, sys
 from pathlib import Path
 from service.migrate.entrypoints import commands
-from service.migrate.plan import config
+from service.migrate import naming
 
-config.folders = lambda: [Path(sys.argv[2])]
+naming.use_files(Path(sys.argv[2]) / "alembic.ini")
 commands.scripts()
 children = []
 for _ in range(4):

@@ -1,0 +1,97 @@
+"""Which alembic.ini is read, and what is said of one that cannot be."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+
+from service.migrate import naming
+from service.migrate.errors import Unusable
+from service.migrate.plan.config import configuration, configuration_file, forget, scripts
+from service.naming import use_roster
+from service.schema_range import NEWEST
+from tests.project.files import ROOT
+
+INI = "[alembic]\nscript_location = %(here)s/migrations\npath_separator = os\n"
+TOML = '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
+REVISION = "revision = {!r}\ndown_revision = None\n\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of revisions beside an alembic.ini, in a process that has no default."""
+    versions = tmp_path / "library/migrations/versions"
+    versions.mkdir(parents=True)
+    (versions / "one.py").write_text(REVISION.format("5d3a1f00c4b2"))
+    (tmp_path / "library/alembic.ini").write_text(INI)
+    monkeypatch.delenv("ALEMBIC_CONFIG", raising=False)
+    naming.use_files()
+    yield tmp_path / "library"
+    use_roster()
+    forget()
+
+
+def test_a_named_file_goes_before_the_default_the_variable_and_the_working_folder(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("default", "variable"):
+        shutil.copytree(library, tmp_path / name)
+    monkeypatch.chdir(library)
+    assert configuration_file() == Path("alembic.ini")
+    monkeypatch.setenv("ALEMBIC_CONFIG", str(tmp_path / "variable/alembic.ini"))
+    assert configuration_file() == tmp_path / "variable/alembic.ini"
+    naming.use_files(tmp_path / "none/alembic.ini", tmp_path / "default/alembic.ini")
+    assert configuration_file() == tmp_path / "default/alembic.ini"
+    assert configuration_file("alembic.ini") == Path("alembic.ini")
+
+
+def test_two_projects_in_one_process_have_each_their_own_revisions(library: Path) -> None:
+    assert scripts(library / "alembic.ini").get_heads() == ["5d3a1f00c4b2"]
+    assert scripts(ROOT / "alembic.ini").get_heads() == [NEWEST]
+    assert scripts(Config(library / "alembic.ini")).get_heads() == ["5d3a1f00c4b2"]
+
+
+def test_a_config_object_keeps_its_options_and_its_attributes(library: Path) -> None:
+    given = Config(library / "alembic.ini", attributes={"mine": 1})
+    given.set_main_option("sqlalchemy.url", "sqlite:///mine.db")
+    made = configuration(given, url="sqlite:///ours.db")
+    assert made.get_main_option("sqlalchemy.url") == "sqlite:///mine.db"
+    assert (made.attributes, given.attributes) == ({"mine": 1, "url": "sqlite:///ours.db"}, {"mine": 1})
+
+
+def test_pyproject_holds_the_configuration_where_there_is_no_ini(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (library / "alembic.ini").unlink()
+    (library / "pyproject.toml").write_text(TOML)
+    assert scripts(library / "pyproject.toml").get_heads() == ["5d3a1f00c4b2"]
+    monkeypatch.chdir(library)
+    assert scripts().get_heads() == ["5d3a1f00c4b2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[alembic]\n", r"alembic\.ini: No 'script_location' key found in configuration\.$"),
+        ("script_location = x\n", r"alembic\.ini cannot be read: File contains no section headers\. .*\.$"),
+        ("[alembic]\nscript_location = nowhere\n", r"alembic\.ini: Path doesn't exist: .*nowhere.*\.$"),
+        ("[alembic]\nscript_location = %(this)s\n", r"alembic\.ini cannot be read: Bad value substitution: .*\.$"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(library: Path, text: str, sentence: str) -> None:
+    (library / "alembic.ini").write_text(text)
+    with pytest.raises(Unusable, match=sentence):
+        scripts(library / "alembic.ini")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Unusable, match=r"^There is no file none\.ini\. Name the project's alembic\.ini\.$"):
+        configuration("none.ini")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Unusable, match=rf"^There is no alembic\.ini in {tmp_path}\. Name the file, or run this in "):
+        configuration()
+    monkeypatch.setenv("ALEMBIC_CONFIG", "gone.ini")
+    with pytest.raises(Unusable, match=r"^There is no file gone\.ini\. Correct ALEMBIC_CONFIG\.$"):
+        configuration()
