@@ -37,6 +37,8 @@ check: install ## formatting, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+# By itself: beside the other modules, the folder alembic/ would hide the library.
+	cd alembic && ../$(BIN)/mypy --config-file=../pyproject.toml --cache-dir=../.mypy_cache/alembic env.py versions/*.py
 
 .PHONY: fmt
 fmt: install ## format the code and mend what the linter can

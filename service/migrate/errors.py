@@ -1,6 +1,6 @@
 """What stops a migration, as one sentence for a person."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Unusable(Refused):
 
 
 @contextmanager
-def told(url: URL) -> Iterator[None]:
+def told(url: URL | Callable[[], URL]) -> Iterator[None]:
     """Turn what Alembic, the drivers and the network raise into Refused, with the cause behind it."""
     try:
         yield
@@ -37,10 +37,11 @@ def told(url: URL) -> Iterator[None]:
     except CommandError as error:
         raise _of_alembic(error) from error
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        # PgBouncer lets nobody in who asks for what it cannot keep.
+        # PgBouncer refuses a connection that asks for parameters it cannot keep.
         if "unsupported startup parameter" in reason(error):
             raise through_a_pooler() from error
-        raise Refused(f"{place(url)} cannot be used: {reason(error)}.{_cure(url, error)}") from error
+        where = url if isinstance(url, URL) else url()
+        raise Refused(f"{place(where)} cannot be used: {reason(error)}.{_cure(where, error)}") from error
 
 
 _CURES = {

@@ -26,7 +26,8 @@ class Naming(Program):
     adopting: str = ""
 
 
-_in_use = [Naming()]
+_default = Naming()
+_in_use: list[Naming] = []
 _files: list[Path] = []
 
 
@@ -46,8 +47,13 @@ def file() -> Path | None:
     return next((each for each in _files if each.exists()), None)
 
 
+def is_set() -> bool:
+    """Whether this process, or an env.py in it, called `use`."""
+    return bool(_in_use)
+
+
 def current() -> Naming:
-    return _in_use[0]
+    return _in_use[0] if _in_use else _default
 
 
 def owned(name: str) -> str:

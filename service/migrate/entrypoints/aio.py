@@ -1,40 +1,45 @@
 """Migrations for code that awaits: `await upgrade(url)`; each runs in a thread of its own, through env.py."""
 
 import asyncio
+from typing import Unpack
 
 from service.migrate.entrypoints import commands, status
+from service.migrate.entrypoints.commands import Options
+from service.migrate.plan.config import Source
 
 
-async def upgrade(url: str, revision: str = "head") -> list[str]:
-    """Upgrade and return the ids of the revisions applied; raises as `commands.upgrade` does."""
-    return await asyncio.to_thread(commands.upgrade, url, revision)
+async def upgrade(url: str | None = None, revision: str = "head", **options: Unpack[Options]) -> list[str]:
+    """Upgrade, and return the ids of the revisions applied; raises as `commands.upgrade` does."""
+    return await asyncio.to_thread(commands.upgrade, url, revision, **options)
 
 
-async def downgrade(url: str, revision: str) -> list[str]:
-    """Downgrade and return the ids of the revisions taken back; raises as `commands.downgrade` does."""
-    return await asyncio.to_thread(commands.downgrade, url, revision)
+async def downgrade(url: str | None, revision: str, **options: Unpack[Options]) -> list[str]:
+    """Downgrade, and return the ids of the revisions undone; raises as `commands.downgrade` does."""
+    return await asyncio.to_thread(commands.downgrade, url, revision, **options)
 
 
-async def backfill(url: str) -> list[str]:
-    """Run the unfinished backfills and return their revisions; raises as `commands.backfill` does."""
-    return await asyncio.to_thread(commands.backfill, url)
+async def backfill(url: str | None = None, **options: Unpack[Options]) -> list[str]:
+    """Run the unfinished backfills, and return their revisions; raises as `commands.backfill` does."""
+    return await asyncio.to_thread(commands.backfill, url, **options)
 
 
-async def contract(url: str, revision: str = "head", *, undo: bool = False) -> list[str]:
-    """Contract up to a revision and return those it was done for; raises as `commands.contract` does."""
-    return await asyncio.to_thread(commands.contract, url, revision, undo=undo)
+async def contract(
+    url: str | None = None, revision: str = "head", *, undo: bool = False, **options: Unpack[Options]
+) -> list[str]:
+    """Contract up to a revision, and return the revisions contracted; raises as `commands.contract` does."""
+    return await asyncio.to_thread(commands.contract, url, revision, undo=undo, **options)
 
 
-async def purge(url: str) -> list[str]:
-    """Drop what is kept aside and return what that was; raises as `commands.purge` does."""
-    return await asyncio.to_thread(commands.purge, url)
+async def purge(url: str | None = None, **options: Unpack[Options]) -> list[str]:
+    """Empty the trash, and return what was in it; raises as `commands.purge` does."""
+    return await asyncio.to_thread(commands.purge, url, **options)
 
 
-async def current(url: str) -> tuple[str, ...]:
+async def current(url: str | None = None, *, config: Source | None = None) -> tuple[str, ...]:
     """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
-    return await status.current(url)
+    return await status.current(url, config=config)
 
 
-def head_revision() -> str:
-    """The newest revision of this code; raises Refused if two revisions claim to be it."""
-    return commands.head()
+def head_revision(config: Source | None = None) -> str:
+    """The newest revision of this code; raises Refused if there are two heads."""
+    return commands.head(config)

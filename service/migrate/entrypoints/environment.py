@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself with Alembic
 from service.db.engine import Limits, Purpose, create_engine
-from service.db.urls import parse_url
 from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate
+from service.migrate.entrypoints.project import url_of
 from service.migrate.errors import Refused, Unusable, told
 from service.migrate.naming import Naming, use
+from service.migrate.plan.context import Context
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.plan.offline import written_steps
@@ -45,10 +45,8 @@ Work = Callable[[PhaseRunner], None]
 log = logging.getLogger(__name__)
 
 
-def main(
-    context: EnvironmentContext, metadata: MetaData, naming: Naming, *, url: Callable[[], str] | None = None
-) -> None:
-    """Do what the command or the caller asks for; this is all that an env.py calls.
+def main(context: Context, metadata: MetaData, naming: Naming, *, url: Callable[[], str | URL] | None = None) -> None:
+    """Run the command that Alembic or Python code asks for; an env.py calls this and nothing else.
 
     The database is the one that Python code names, else `-x database=URL`, else what `url` returns, else
     `sqlalchemy.url` in alembic.ini.
@@ -58,10 +56,13 @@ def main(
     """
     use(naming)
     config = context.config
-    if config.cmd_opts is not None and config.config_file_name is not None:
-        # On the command line nobody else has set up logging.
+    where = partial(_url, config, context.get_x_argument(as_dictionary=True), url)
+    if describe := config.attributes.get("describe"):
+        describe(metadata, naming, where)
+        return
+    if _is_alembics_program(config) and config.config_file_name is not None:
+        # Only Alembic's own program leaves logging to env.py.
         fileConfig(config.config_file_name, disable_existing_loggers=False)
-    where = partial(_url, context, url)
     with _explained(context, where):
         handed_in = config.attributes.get("connection")
         if context.is_offline_mode():
@@ -74,18 +75,26 @@ def main(
             _in_a_loop(lambda: _connect_and_run(context, metadata, where()))
 
 
-def _url(context: EnvironmentContext, default: Callable[[], str] | None) -> URL:
-    said = context.get_x_argument(as_dictionary=True)
-    given = context.config.attributes.get("url") or said.get("database") or said.get("url")
+def _url(config: Config, said: dict[str, str], default: Callable[[], str | URL] | None) -> URL:
+    given = config.attributes.get("url") or said.get("database") or said.get("url")
+    if not isinstance(given, str) or not given:
+        given = _default_url(config, default)
+    return url_of(given if isinstance(given, str) else given.render_as_string(hide_password=False))
+
+
+def _default_url(config: Config, default: Callable[[], str | URL] | None) -> str | URL:
     try:
-        if isinstance(given, str) and given:
-            return parse_url(given)
-        return parse_url(default() if default else context.config.get_main_option("sqlalchemy.url") or "")
+        found = default() if default else config.get_main_option("sqlalchemy.url")
+    except KeyError as failure:
+        raise Unusable(f"{failure.args[0]} is not set, which names the database.") from failure
     except ValueError as failure:
         raise Unusable(str(failure)) from failure
+    if not found:
+        raise Unusable("No database is named: give its URL, or let env.py or sqlalchemy.url in alembic.ini name it.")
+    return found
 
 
-async def _connect_and_run(context: EnvironmentContext, metadata: MetaData, url: URL) -> None:
+async def _connect_and_run(context: Context, metadata: MetaData, url: URL) -> None:
     try:
         engine = create_engine(url, Purpose.MIGRATE, limits=LIMITS)
     except ValueError as failure:
@@ -95,8 +104,8 @@ async def _connect_and_run(context: EnvironmentContext, metadata: MetaData, url:
 
 
 @contextmanager
-def _explained(context: EnvironmentContext, where: Callable[[], URL]) -> Iterator[None]:
-    """Tell what goes wrong in one line, for Alembic's own program too; `alembic --raiseerr` shows where.
+def _explained(context: Context, where: Callable[[], URL]) -> Iterator[None]:
+    """Raise every failure as one line, for Alembic's own program too; `alembic --raiseerr` shows the traceback.
 
     Raises:
         Refused: a revision's file is broken, its code failed, or the database cannot be used.
@@ -111,11 +120,15 @@ def _explained(context: EnvironmentContext, where: Callable[[], URL]) -> Iterato
         files = [file for folder in folders if (file := file_of(failure, folder))]
         if files and not isinstance(failure, (DBAPIError, CommandError)):
             raise of_code(failure, files[0]) from failure
-        # Python code has its own way with these.
-        if context.config.cmd_opts is None:
+        # Python code converts these itself.
+        if not _is_alembics_program(context.config):
             raise
         with told(where()):
             raise
+
+
+def _is_alembics_program(config: Config) -> bool:
+    return hasattr(config.cmd_opts, "cmd")
 
 
 def _is_draft(config: Config) -> bool:
@@ -139,7 +152,7 @@ def _in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         pool.submit(lambda: asyncio.run(work())).result()
 
 
-def _run(context: EnvironmentContext, connection: Connection, metadata: MetaData) -> None:
+def _run(context: Context, connection: Connection, metadata: MetaData) -> None:
     """Do on this connection what the command asks for.
 
     A connection in a transaction is migrated inside it, and its owner commits; otherwise each step commits.
@@ -231,7 +244,7 @@ def _watch_nothing(_progress: Progress) -> None:
     pass
 
 
-def _write_script(context: EnvironmentContext, metadata: MetaData, url: URL) -> None:
+def _write_script(context: Context, metadata: MetaData, url: URL) -> None:
     """Write the SQL of the revisions asked for instead of running it."""
     options: dict[str, Any] = {
         "url": url,
@@ -245,7 +258,7 @@ def _write_script(context: EnvironmentContext, metadata: MetaData, url: URL) -> 
         context.run_migrations()
 
 
-def _draft(context: EnvironmentContext, metadata: MetaData) -> None:
+def _draft(context: Context, metadata: MetaData) -> None:
     """Let an empty revision be written."""
     context.configure(dialect_name="postgresql", as_sql=True, **_options("postgresql", metadata))
     context.run_migrations()

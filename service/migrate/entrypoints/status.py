@@ -1,5 +1,6 @@
 """Where a database stands among the revisions and their phases, told in one look."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ from sqlalchemy import URL, Connection, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.engine import Purpose, create_engine
-from service.db.urls import parse_url, shown, sqlite_file
+from service.db.urls import shown, sqlite_file
 from service.migrate import naming
+from service.migrate.entrypoints.project import locate
 from service.migrate.errors import told
 from service.migrate.plan import checksum, graph, revisions
 from service.migrate.plan.config import Source, scripts
@@ -91,10 +93,14 @@ class Status:
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
-async def status(url: str, supported: Range | None = None, config: Source | None = None) -> Status:
-    """Ask the database once; `config` names the project's alembic.ini. Raises Refused if it cannot be reached."""
+async def status(url: str | None = None, supported: Range | None = None, *, config: Source | None = None) -> Status:
+    """Read the status of the database; raises Refused if it cannot be reached.
+
+    Without a URL, env.py or alembic.ini names the database; `config` is the project's alembic.ini, as in
+    `plan.config.configuration_file`. Without a range, the newest revision is required.
+    """
+    parsed = await _located(url, config)
     directory = scripts(config)
-    parsed = parse_url(url)
     standing = Standing(heads=(), compatibility=Compatibility.EMPTY)
     phases = Remaining()
     migrator = lock.file_holder(parsed)
@@ -109,7 +115,7 @@ async def status(url: str, supported: Range | None = None, config: Source | None
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
     return Status(
-        database=shown(url),
+        database=shown(url or parsed),
         compatibility=standing.compatibility,
         current=standing.heads,
         head=" and ".join(sorted(directory.get_heads())),
@@ -120,9 +126,9 @@ async def status(url: str, supported: Range | None = None, config: Source | None
     )
 
 
-async def standing(url: str, supported: Range | None = None, config: Source | None = None) -> Standing:
-    """Where the database stands, and nothing else of it; raises Refused if it cannot be reached."""
-    parsed = parse_url(url)
+async def standing(url: str | None = None, supported: Range | None = None, *, config: Source | None = None) -> Standing:
+    """Where the database stands, and nothing else of it; arguments and errors are those of `status`."""
+    parsed = await _located(url, config)
     if is_missing_file(parsed):
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     with told(parsed):
@@ -130,14 +136,20 @@ async def standing(url: str, supported: Range | None = None, config: Source | No
             return await compatibility.check(engine, supported, config)
 
 
-async def current(url: str) -> tuple[str, ...]:
+async def current(url: str | None = None, *, config: Source | None = None) -> tuple[str, ...]:
     """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
-    parsed = parse_url(url)
+    parsed = await _located(url, config)
     if is_missing_file(parsed):
         return ()
     with told(parsed):
         async with disposed(_reading(parsed)) as engine:
             return await compatibility.heads(engine)
+
+
+async def _located(url: str | None, config: Source | None) -> URL:
+    # Reading a project runs its env.py, for which no other task should wait.
+    locate_url = await asyncio.to_thread(locate, url, config)
+    return locate_url()
 
 
 def pending(standing: Standing, directory: ScriptDirectory) -> tuple[str, ...]:

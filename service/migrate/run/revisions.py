@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
@@ -18,6 +17,7 @@ from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.rebuild import refuse_dangling
 from service.migrate.errors import Refused, reason
 from service.migrate.plan.checksum import checksum
+from service.migrate.plan.context import Context
 from service.migrate.plan.plan import Plan, plan
 from service.migrate.plan.revisions import below, plans
 from service.migrate.run.baseline import adopt_applied
@@ -33,9 +33,7 @@ TRY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
 
 
-def run_until_done(
-    context: EnvironmentContext, connection: Connection, runner: "RevisionRunner", options: dict[str, Any]
-) -> None:
+def run_until_done(context: Context, connection: Connection, runner: "RevisionRunner", options: dict[str, Any]) -> None:
     """Let Alembic go through the revisions; a plain one that met a lock is run again whole."""
     backoff = Backoff(first=_PAUSE_SECONDS, longest=_PAUSE_SECONDS, deadline_seconds=TRY_SECONDS)
     inside = runner.session.inside

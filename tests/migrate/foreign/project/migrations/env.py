@@ -1,0 +1,22 @@
+"""Alembic's environment for the library: its tables, its names and its database."""
+
+import os
+
+from alembic import context
+from library.models import Base
+
+from service.migrate.entrypoints import environment
+from service.migrate.naming import Naming
+
+LIBRARY = Naming(
+    prefix="library_",
+    application="library",
+    command="python -m service.migrate",
+    version="2.1",
+    database_setting="LIBRARY_DATABASE_URL",
+    migrate_setting="LIBRARY_DATABASE_URL",
+)
+
+environment.main(
+    context, Base.metadata, LIBRARY, url=lambda: os.environ.get("LIBRARY_DATABASE_URL", "sqlite:///library.db")
+)
