@@ -13,8 +13,9 @@ from service.cli.serve import serve
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Invalid, Misconfigured, RosterError
+from service.migrate.entrypoints.cli.group import exit_status
 from service.naming import use_roster
-from service.observability.escapes import escaped
+from service.terminal.escapes import escaped
 
 
 class _Commands(click.Group):
@@ -44,11 +45,9 @@ def _exit_status(failure: Exception) -> int | None:
     """1 for a finding, 2 for misuse, None for a bug."""
     if isinstance(failure, RosterError):
         return 2 if isinstance(failure, Misconfigured) else 1
-    from service.migrate.errors import Refused, Unknown, Unusable
+    from service.migrate.errors import Refused
 
-    if isinstance(failure, Refused):
-        return 2 if isinstance(failure, (Unknown, Unusable)) else 1
-    return None
+    return exit_status(failure) if isinstance(failure, Refused) else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

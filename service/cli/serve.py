@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from service.cli.options import database
-from service.cli.output import Output
 from service.settings import Settings
+from service.terminal.options import database
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     import socket
@@ -37,7 +37,7 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     from service.cli.serving.supervisor import supervise
     from service.http.transfer.spool import Spool
     from service.observability import logs
-    from service.observability.escapes import escaped
+    from service.terminal.escapes import escaped
 
     signal.signal(signal.SIGTERM, _end_well)
     if url:
@@ -68,8 +68,8 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _upgrade() -> None:
     from service.cli.db.options import resolved
-    from service.cli.db.running import reported
     from service.migrate.entrypoints import commands
+    from service.migrate.entrypoints.cli.running import reported
 
     url = resolved(None)
     with reported(Output()) as how:

@@ -13,16 +13,16 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from service.cli.database import run_on
-from service.cli.options import database, output
-from service.cli.output import Output
 from service.db.counting import counted
 from service.errors import Fault, Invalid
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
-    from service.cli.progress import Progress
     from service.db.database import Database
     from service.http.transfer.job import Options, Watcher
     from service.http.transfer.reports import Report
+    from service.terminal.progress import Progress
 
 T = TypeVar("T")
 
@@ -144,10 +144,10 @@ def _format_of(file: str, format: str | None) -> str:
 async def _import(
     database: "Database", noun: str, name: str, file: IO[bytes], format: str, parameters: "Options"
 ) -> "Report":
-    from service.cli.progress import progress
     from service.http.transfer.job import Job
     from service.http.transfer.spool import Spool, chunks
     from service.settings import Settings
+    from service.terminal.progress import progress
 
     declared = import_module(f"service.{noun.replace('-', '_')}.transfer").IMPORT
     size = file.seek(0, os.SEEK_END) if file.seekable() else None

@@ -5,8 +5,8 @@ import platform
 import click
 
 from service import __version__
-from service.cli.options import output
-from service.cli.output import Output
+from service.terminal.options import output
+from service.terminal.output import Output
 
 
 @click.command()

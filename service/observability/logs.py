@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict
 
-from service.observability.escapes import escaped, escaped_in_json
+from service.terminal.escapes import escaped, escaped_in_json
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

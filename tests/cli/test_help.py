@@ -17,12 +17,12 @@ from click.testing import CliRunner
 
 from service import __version__
 from service.cli import main
-from service.cli.db.running import reported
-from service.cli.output import Output
-from service.cli.progress import progress
 from service.cli.transfer import watcher_of
 from service.http.transfer.reports import Report
+from service.migrate.entrypoints.cli.running import reported
 from service.migrate.run.backfill.runner import Progress
+from service.terminal.output import Output
+from service.terminal.progress import progress
 
 WIDTH = 80
 

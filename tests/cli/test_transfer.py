@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.app import Roster
-from service.cli import progress
 from service.cli.transfer import NOUNS, export_command, import_command, watcher_of
 from service.http.transfer.reports import Report
+from service.terminal import progress
 from tests.files import DATA, REAL, errors, people, real, report
 from tests.project.files import ROOT
 

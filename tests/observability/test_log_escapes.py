@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from service.observability import logs
-from service.observability.escapes import escaped, escaped_in_json
+from service.terminal.escapes import escaped, escaped_in_json
 from tests.observability.test_logs import configured
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]

@@ -1,25 +1,22 @@
-"""`roster db`: the database's schema, backup and restore; one file per command."""
+"""`roster db`: the migrator's commands on Roster's database, backup and restore."""
 
 import click
 
-from service.cli.db import (
-    alembic,
-    backfill,
-    backup,
-    contract,
-    current,
-    downgrade,
-    history,
-    purge,
-    restore,
-    revision,
-    status,
-    upgrade,
-)
-from service.cli.options import database
+from service.cli.db import alembic, backup, restore
+from service.cli.db.options import resolved
+from service.migrate.entrypoints.cli.group import Migrator
+from service.migrate.entrypoints.cli.options import Target
+from service.terminal.options import database
 
 
-@click.group()
+class _RosterMigrator(Migrator):
+    def target(self, _context: click.Context, url: str | None) -> Target:
+        from service.schema_range import SUPPORTED
+
+        return Target(url=resolved(url), supported=SUPPORTED)
+
+
+@click.group(cls=_RosterMigrator)
 @database
 def db(_url: str | None) -> None:
     """The schema of the database: upgrade, downgrade, status.
@@ -42,18 +39,5 @@ def db(_url: str | None) -> None:
     """  # noqa: D301 - click's mark for lines that stay as they are
 
 
-for command in (
-    upgrade.upgrade,
-    downgrade.downgrade,
-    current.current,
-    history.history,
-    revision.revision,
-    backup.backup,
-    restore.restore,
-    status.status,
-    backfill.backfill,
-    contract.contract,
-    purge.purge,
-    alembic.alembic_command,
-):
+for command in (backup.backup, restore.restore, alembic.alembic_command):
     db.add_command(command)

@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.options import database
+from service.terminal.options import database
 
 
 @click.command(

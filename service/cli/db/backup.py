@@ -7,9 +7,9 @@ import click
 
 from service.cli.db.copying import force, server_of, watched, write_copied
 from service.cli.db.options import resolved
-from service.cli.options import database, output
-from service.cli.output import Output
 from service.errors import Misconfigured, RosterError
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.output import Output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -32,7 +32,7 @@ def server_of(target: "URL") -> "Server":
 @contextmanager
 def watched(name: str, output: Output) -> "Iterator[Watch]":
     """Give the function that shows how many bytes are copied; it shows nothing with --json."""
-    from service.cli.progress import progress
+    from service.terminal.progress import progress
 
     if output.as_json:
         yield lambda _done, _total: None

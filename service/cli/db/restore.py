@@ -8,10 +8,11 @@ import click
 
 from service.cli.db.copying import force, server_of, watched, write_copied
 from service.cli.db.options import resolved
-from service.cli.db.status import read_status
-from service.cli.options import database, output
-from service.cli.output import Output
 from service.errors import Misconfigured, RosterError
+from service.migrate.entrypoints.cli.options import target_of
+from service.migrate.entrypoints.cli.status import read_status
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -47,7 +48,7 @@ def restore(url: str | None, file: Path, *, force: bool, no_owner: bool, output:
         copied = _restore_sqlite(file, target, output, force=force)
     else:
         copied = _restore_postgresql(file, url, output, force=force, owner=not no_owner)
-    command = f"roster {'serve' if read_status(url).up_to_date else 'db upgrade'}"
+    command = f"roster {'serve' if read_status(target_of(url)).up_to_date else 'db upgrade'}"
     sentence = f"Restored {shown(target)} from {file}"
     write_copied(output, sentence, copied, began, [f"Next: `{command}`."], file=str(file), next=command)
 
@@ -71,7 +72,7 @@ def _restore_postgresql(file: Path, url: str, output: Output, *, force: bool, ow
     server = server_of(target)
     if not server.empty and not force:
         raise RosterError(f"{shown(target)} is not empty; --force replaces all that is in it.")
-    if migrator := read_status(url).migrator:
+    if migrator := read_status(target_of(url)).migrator:
         raise RosterError(f"A migrator is at work: {migrator}. Wait until it ends.")
     with watched("restore", output) as watch:
         return postgresql.restore(file, target, server.major, _require_known, watch, force=force, owner=owner)

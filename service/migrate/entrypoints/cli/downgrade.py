@@ -1,12 +1,12 @@
-"""`roster db downgrade`."""
+"""`downgrade`."""
 
 from functools import partial
 
 import click
 
-from service.cli.db.options import no_sql, resolved, wait_limits
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import no_sql, target_of, wait_limits
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -24,11 +24,13 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output
     not have go to the trash with their values and come back with the next upgrade; `roster db purge` empties it. What
     was purged cannot come back: the downgrade is refused before anything changes.
     """
-    from service.cli.db.running import run_revisions
     from service.migrate.entrypoints import commands
+    from service.migrate.entrypoints.cli.running import run_revisions
     from service.migrate.plan import offline
 
-    target = resolved(url)
+    target = target_of(url)
     if as_sql:
         raise offline.no_downgrade()
-    run_revisions(partial(commands.downgrade, target, revision), output, target, "reverted", **waits)
+    run_revisions(
+        partial(commands.downgrade, target.url, revision, config=target.config), output, target, "reverted", **waits
+    )

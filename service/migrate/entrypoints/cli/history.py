@@ -1,4 +1,4 @@
-"""`roster db history`."""
+"""`history`."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.db.options import resolved
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import target_of
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.migrate.plan.revisions import Revision
@@ -27,11 +27,12 @@ def history(url: str | None, *, output: Output) -> None:
     from service.migrate.errors import Refused
     from service.migrate.plan.config import scripts
     from service.migrate.plan.revisions import history
-    from service.schema_range import SUPPORTED
 
-    directory = scripts()
+    target = target_of(url)
+    directory = scripts(target.config)
     try:
-        applied = asyncio.run(status.standing(resolved(url), SUPPORTED)).applied(directory)
+        standing = asyncio.run(status.standing(target.url, target.supported, config=target.config))
+        applied = standing.applied(directory)
     except Refused:
         applied = None
     revisions = history(directory, applied)

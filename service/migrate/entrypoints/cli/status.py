@@ -1,4 +1,4 @@
-"""`roster db status`."""
+"""`status`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.db.options import resolved
-from service.cli.options import database, output
-from service.cli.output import Output
 from service.db.counting import counted
+from service.migrate import naming
+from service.migrate.entrypoints.cli.options import Target, target_of
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.migrate.entrypoints.status import BackfillProgress, Status
@@ -34,7 +35,7 @@ def status(url: str | None, *, output: Output) -> None:
     The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited or changed by other
     means, else 1. A pending backfill or contract does not count.
     """
-    found = read_status(url)
+    found = read_status(target_of(url))
     document = asdict(found) | {
         "works": found.compatibility.works,
         "up_to_date": found.up_to_date,
@@ -44,24 +45,23 @@ def status(url: str | None, *, output: Output) -> None:
     click.get_current_context().exit(0 if found.is_sound else 1)
 
 
-def read_status(url: str | None) -> "Status":
+def read_status(target: Target) -> "Status":
     import asyncio
 
     from service.migrate.entrypoints import status
-    from service.schema_range import SUPPORTED
 
-    return asyncio.run(status.status(resolved(url), SUPPORTED))
+    return asyncio.run(status.status(target.url, target.supported, config=target.config))
 
 
 def what_is_left(found: "Status") -> Iterator[str]:
     """The commands that are still to be run, and why."""
     phases = found.phases
     if phases.backfill:
-        yield f"To fill, with `roster db backfill`: {', '.join(phases.backfill)}."
+        yield f"To fill, with {naming.command('backfill')}: {', '.join(phases.backfill)}."
     if phases.contract:
-        yield f"To contract when no older code runs, with `roster db contract`: {', '.join(phases.contract)}."
+        yield f"To contract when no older code runs, with {naming.command('contract')}: {', '.join(phases.contract)}."
     if phases.trash:
-        yield f"In the trash until `roster db purge`: {', '.join(phases.trash)}."
+        yield f"In the trash until {naming.command('purge')}: {', '.join(phases.trash)}."
 
 
 def _lines(found: "Status") -> Iterator[str]:
@@ -77,9 +77,10 @@ def _lines(found: "Status") -> Iterator[str]:
     if found.blocked_by:
         yield f"It is blocked by {found.blocked_by}."
     for revision in phases.incomplete:
-        yield f"{revision} is incomplete: `roster db upgrade` completes it, `roster db downgrade` undoes it."
+        up, down = naming.command("upgrade"), naming.command("downgrade")
+        yield f"{revision} is incomplete: {up} completes it, {down} undoes it."
     if found.pending:
-        yield f"{len(found.pending)} to apply with `roster db upgrade`:"
+        yield f"{len(found.pending)} to apply with {naming.command('upgrade')}:"
         yield from (f"  {each}" for each in found.pending)
     yield from what_is_left(found)
     yield from (_progress(each) for each in phases.backfills)

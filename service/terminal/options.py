@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from service.cli.output import Output
+from service.terminal.output import Output
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,7 +23,7 @@ def _as_output(_context: click.Context, _option: click.Parameter, as_json: bool)
 _remembered: dict[str, Any] = {"metavar": "URL", "expose_value": False, "callback": _remember}
 _database = click.option(
     "--database",
-    help="The database, instead of the one that ROSTER_DATABASE_URL names.",
+    help="The URL of the database, instead of the one in the settings.",
     **_remembered,
 )
 # The first name of --database.

@@ -1,10 +1,10 @@
-"""`roster db revision`."""
+"""`revision`."""
 
 import click
 
-from service.cli.db.options import resolved
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import target_of
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()
@@ -20,6 +20,7 @@ def revision(url: str | None, message: str, *, empty: bool, output: Output) -> N
     """
     from service.migrate.entrypoints import commands
 
-    written = commands.draft(resolved(url), message, empty=empty)
+    target = target_of(url)
+    written = commands.draft(target.url, message, empty=empty, config=target.config)
     file = None if written is None else str(written)
     output.write({"file": file}, [file or "The models and the database agree: there is nothing to write."])

@@ -1,12 +1,12 @@
-"""`roster db contract`."""
+"""`contract`."""
 
 from functools import partial
 
 import click
 
-from service.cli.db.options import as_sql, require_revision, resolved, wait_limits
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import as_sql, require_revision, target_of, wait_limits
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()
@@ -22,18 +22,25 @@ def contract(url: str | None, /, revision: str, *, undo: bool, as_sql: bool, out
     Run it when no old code runs any more. Columns and tables go to the trash, from which --undo or a downgrade restores
     them. It is refused while a backfill is unfinished.
     """
-    from service.cli.db.running import run_phase
+    from service.migrate import naming
     from service.migrate.entrypoints import commands
+    from service.migrate.entrypoints.cli.running import run_phase
     from service.migrate.errors import Refused
 
-    target = resolved(url)
+    target = target_of(url)
     if as_sql and undo:
         raise Refused(
             "--undo is not written as a script: its steps depend on what the database's contracts have done. "
-            f"Run `roster db contract {revision} --undo` against the database itself."
+            f"Run {naming.command(f'contract {revision} --undo')} against the database itself."
         )
     if as_sql:
-        output.script(commands.phase_script(target, "contract", require_revision(revision)))
+        output.script(commands.phase_script(target.url, "contract", require_revision(revision), config=target.config))
         return
     verb, nothing = ("undone", "No contract is to be undone") if undo else ("contracted", "Nothing is left to contract")
-    run_phase(partial(commands.contract, target, revision, undo=undo), output, verb, nothing, **waits)
+    run_phase(
+        partial(commands.contract, target.url, revision, undo=undo, config=target.config),
+        output,
+        verb,
+        nothing,
+        **waits,
+    )

@@ -1,12 +1,12 @@
-"""`roster db backfill`."""
+"""`backfill`."""
 
 from functools import partial
 
 import click
 
-from service.cli.db.options import require_revision, resolved, wait_limits
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import require_revision, target_of, wait_limits
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()
@@ -35,19 +35,23 @@ def backfill(
     every row is filled, what depends on it is done: SET NOT NULL, the switch to a new type. Run it again to continue
     where it stopped; `roster db status` shows the progress.
     """
-    from service.cli.db.running import run_phase
     from service.migrate.entrypoints import commands
+    from service.migrate.entrypoints.cli.running import run_phase
     from service.migrate.state.backfills import BackfillState
 
-    target = resolved(url)
+    target = target_of(url)
     if as_sql:
-        output.script(commands.phase_script(target, "backfill", require_revision(revision)))
+        output.script(commands.phase_script(target.url, "backfill", require_revision(revision), config=target.config))
         return
     if wanted is not None:
-        names = commands.command_backfills(target, BackfillState(wanted))
+        names = commands.command_backfills(target.url, BackfillState(wanted), config=target.config)
         listed = ", ".join(names) or "nothing, for no backfill is open"
         output.write({wanted: names}, [f"{wanted.capitalize()}: {listed}."])
         return
     run_phase(
-        partial(commands.backfill, target, resume=resume), output, "backfilled", "Nothing is left to fill", **waits
+        partial(commands.backfill, target.url, resume=resume, config=target.config),
+        output,
+        "backfilled",
+        "Nothing is left to fill",
+        **waits,
     )

@@ -1,10 +1,11 @@
-"""`roster db current`."""
+"""`current`."""
 
 import click
 
-from service.cli.db.status import read_status
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import target_of
+from service.migrate.entrypoints.cli.status import read_status
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()
@@ -12,6 +13,6 @@ from service.cli.output import Output
 @database
 def current(url: str | None, *, output: Output) -> None:
     """Print the database's revision."""
-    found = read_status(url)
+    found = read_status(target_of(url))
     document = {"current": found.current, "head": found.head, "up_to_date": found.up_to_date}
     output.write(document, [" ".join(found.current) or "none"])

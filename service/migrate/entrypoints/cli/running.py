@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.cli.db.status import read_status, what_is_left
-from service.cli.output import Output
 from service.db.counting import counted
+from service.migrate.entrypoints.cli.options import Target
+from service.migrate.entrypoints.cli.status import read_status, what_is_left
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.migrate.run.backfill.runner import Progress
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def reported(output: Output) -> Iterator[dict[str, Any]]:
     """Arguments of a migrator's command that print its report, and the progress of a backfill; nothing with --json."""
-    from service.cli.progress import progress
+    from service.terminal.progress import progress
 
     if output.as_json:
         yield {"report": lambda _sentence: None}
@@ -49,10 +50,10 @@ def run_phase(command: Callable[..., list[str]], output: Output, verb: str, noth
     output.write({verb: done, "seconds": seconds}, [sentence])
 
 
-def run_revisions(command: Callable[..., list[str]], output: Output, url: str, verb: str, **waits: float) -> None:
+def run_revisions(command: Callable[..., list[str]], output: Output, target: Target, verb: str, **waits: float) -> None:
     """Upgrade or downgrade, and print the database's revision and the phases that are pending."""
     done, seconds = run(command, output, **waits)
-    found = read_status(url)
+    found = read_status(target)
     place = f"at {' and '.join(found.current)}" if found.current else "empty"
     sentence = f"The database is {place}{f', after {seconds:.1f} s' if done else '; there was nothing to do'}."
     document = {verb: done, "current": found.current, "seconds": seconds}

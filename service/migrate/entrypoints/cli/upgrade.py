@@ -1,12 +1,12 @@
-"""`roster db upgrade`."""
+"""`upgrade`."""
 
 from functools import partial
 
 import click
 
-from service.cli.db.options import as_sql, resolved, wait_limits
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.migrate.entrypoints.cli.options import as_sql, target_of, wait_limits
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 
 @click.command()
@@ -24,11 +24,13 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output, 
 
     With --sql, REVISION may be a span FROM:TO; otherwise the span begins at nothing.
     """
-    from service.cli.db.running import run_revisions
     from service.migrate.entrypoints import commands
+    from service.migrate.entrypoints.cli.running import run_revisions
 
-    target = resolved(url)
+    target = target_of(url)
     if as_sql:
-        output.script(commands.script(target, revision))
+        output.script(commands.script(target.url, revision, config=target.config))
         return
-    run_revisions(partial(commands.upgrade, target, revision), output, target, "applied", **waits)
+    run_revisions(
+        partial(commands.upgrade, target.url, revision, config=target.config), output, target, "applied", **waits
+    )

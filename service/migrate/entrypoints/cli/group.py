@@ -1,0 +1,72 @@
+"""The group of the migrator's commands: where they find their project, and what a failure looks like."""
+
+from typing import Any
+
+import click
+
+from service.migrate.entrypoints.cli import (
+    backfill,
+    contract,
+    current,
+    downgrade,
+    history,
+    purge,
+    revision,
+    status,
+    upgrade,
+)
+from service.migrate.entrypoints.cli.options import Target
+from service.terminal.escapes import escaped
+
+_CONFIG = "service.migrate.config"
+_COMMANDS = (
+    upgrade.upgrade,
+    downgrade.downgrade,
+    current.current,
+    history.history,
+    revision.revision,
+    status.status,
+    backfill.backfill,
+    contract.contract,
+    purge.purge,
+)
+
+
+class Migrator(click.Group):
+    """Commands about the database of a project; a subclass may say in another way which project and database."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for command in _COMMANDS:
+            self.add_command(command)
+
+    def target(self, context: click.Context, url: str | None) -> Target:
+        """What a command is about; `url` is that of --database. The names of the project are set."""
+        from service.migrate.entrypoints import project
+
+        config = context.meta.get(_CONFIG)
+        project.read(config)
+        return Target(url=url, config=config)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; a refusal becomes one sentence and the exit status 1, misuse the exit status 2."""
+        from service.migrate.errors import Refused
+
+        try:
+            return super().invoke(context)
+        except Refused as refused:
+            # The sentence may quote a file or a database, whose text must not steer the terminal.
+            click.echo("Error: " + escaped(str(refused), keep="\n"), err=True)
+            context.exit(exit_status(refused))
+
+
+def exit_status(refused: Exception) -> int:
+    """1 for a finding, 2 for misuse."""
+    from service.migrate.errors import Unknown, Unusable
+
+    return 2 if isinstance(refused, (Unknown, Unusable)) else 1
+
+
+def set_config(context: click.Context, config: Any) -> None:
+    """Let the commands of this context be about the project of this configuration."""
+    context.meta[_CONFIG] = config
