@@ -3,28 +3,11 @@
 Why it changes, and what traffic feels: say it here.
 """
 <%
-import re
+from service.migrate.entrypoints import template
 
-def plain(text):
-    lines = [line for line in (text or "").splitlines() if not line.strip().startswith("# ###")]
-    named = re.sub(r"\bops\.f\(('[^']*')\)", r"\1", "\n".join(lines).strip())
-    return "" if named == "pass" else named
-
-up, down = plain(upgrades), plain(context.get("contracts", ""))
-more = (imports or "").splitlines()
-others = sorted(line for line in more if not line.startswith("from service"))
-ours = sorted({"from service.migrate import ops", *(line for line in more if line.startswith("from service"))})
+up, contract = template.body(upgrades), template.body(context.get("contracts", ""))
 %>
-% if "sa." in up + down:
-import sqlalchemy as sa
-% endif
-% for line in others:
-${line}
-% endfor
-
-% for line in ours:
-${line}
-% endfor
+${template.imports(imports, up, contract)}
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -36,9 +19,9 @@ def upgrade() -> None:
     ${up or "pass"}
 
 
-% if down:
+% if contract:
 def contract() -> None:
-    ${down}
+    ${contract}
 
 
 % endif

@@ -16,14 +16,14 @@ ROWS: list[dict[str, str]] = [
     {"app": "wiring"},
     {"nouns": "users, records, …: a folder each", "observability": "logs, metrics, probes"},
     {"http": "binding, problems, pages, transfer", "migrate.entrypoints": "Alembic, Python, command line"},
-    {"models": "the schema", "migrate.run": "sessions, phases, backfill, lock"},
+    {"models": "the schema", "migrate.run": "sessions, phases, backfill, lock", "password_hashing": ""},
     {"migrate.ops": "what a revision file calls", "migrate.state": "ledger, drift, trash, compatibility"},
     {"migrate.plan": "what a revision comes to"},
     {"migrate.operations": "one file per ops function"},
     {"migrate.dialects": "SQL text and catalogs"},
     {"migrate.errors, naming": ""},
     {"db": "engine, unit of work, reader"},
-    {"errors, settings": ""},
+    {"errors, settings": "", "terminal": "output, progress, escapes"},
 ]
 WIDTH, HEIGHT, GAP, LEFT = 250, 46, 30, 20
 COLUMNS = tuple(LEFT + at * (WIDTH + 60) for at in range(3))
@@ -32,7 +32,7 @@ _HEAD = (
     '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>'
 )
 _MIDDLE = ("migrate", "observability")
-_RIGHT = ("alembic", "migrate.ops")
+_RIGHT = ("alembic", "migrate.ops", "password_hashing", "terminal")
 
 
 def box_of(name: str, nouns: set[str]) -> str | None:
@@ -45,7 +45,7 @@ def box_of(name: str, nouns: set[str]) -> str | None:
     if first == "migrate":
         layer = "".join(rest[:1])
         layer = "errors, naming" if layer in ("errors", "naming") else layer
-        return f"migrate.{layer}" if layer else "migrate.entrypoints"
+        return f"migrate.{layer}" if layer not in ("", "__main__") else "migrate.entrypoints"
     return first if any(first in row for row in ROWS) else None
 
 

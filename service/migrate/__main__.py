@@ -42,7 +42,7 @@ def main(context: click.Context, _url: str | None, config: Path | None, name: st
         made = configuration(config)
         made.config_ini_section, made.cmd_opts = name, Namespace(x=list(x))
         set_config(context, made)
-    else:
+    elif config is not None:
         set_config(context, config)
 
 

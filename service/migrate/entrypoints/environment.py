@@ -43,7 +43,7 @@ def main(context: Context, metadata: MetaData, naming: Naming, *, url: Callable[
     if describe := config.attributes.get("describe"):
         describe(metadata, naming, where)
         return
-    if _is_alembics_program(config) and config.config_file_name is not None:
+    if _is_alembics_program(config) and config.config_file_name and config.file_config.has_section("loggers"):
         # Only Alembic's own program leaves logging to env.py.
         fileConfig(config.config_file_name, disable_existing_loggers=False)
     with _explained(context, where):

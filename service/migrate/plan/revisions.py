@@ -11,6 +11,8 @@ from service.migrate.plan import graph
 from service.migrate.plan.plan import Plan, is_plain, plan
 
 _DATED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_")
+# As Alembic's own template writes it into the docstring.
+_CREATED = re.compile(r"^Create Date: (\d{4})-(\d\d)-(\d\d)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ def plans(revisions: Collection[Script], dialect: str) -> list[Plan]:
 
 def _revision(script: Script, applied: bool | None) -> Revision:  # noqa: FBT001 - a fact, not a switch
     file = Path(script.path).name
-    dated = _DATED.match(file)
+    dated = _DATED.match(file) or _CREATED.search(script.module.__doc__ or "")
     date = "-".join(dated.groups()) if dated else ""
     return Revision(id=script.revision, title=script.doc, date=date, file=file, phases=_phases(script), applied=applied)
 

@@ -184,7 +184,7 @@ def test_no_script_of_a_downgrade_is_printed(fresh_url: str, span: str) -> None:
     """A script does not know that a revision was contracted, and would drop what was written since."""
     down = roster("downgrade", span, "--sql", url=fresh_url)
     assert (down.exit_code, down.stdout) == (1, "")
-    assert "Run `roster db downgrade REVISION` against the database itself." in down.stderr
+    assert "Run `roster db downgrade REVISION` on the database." in down.stderr
     undo = roster("contract", "0015", "--undo", "--sql", url=fresh_url)
     assert (undo.exit_code, undo.stdout) == (1, "")
     assert "Run `roster db contract 0015 --undo` against the database itself." in undo.stderr

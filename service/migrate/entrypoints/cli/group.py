@@ -1,5 +1,6 @@
 """The group of the migrator's commands: where they find their project, and what a failure looks like."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,10 +34,14 @@ _COMMANDS = (
 
 
 class Migrator(click.Group):
-    """Commands about the database of a project; a subclass may say in another way which project and database."""
+    """Commands about the database of the project that `config` names, as in `plan.config.configuration_file`.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    A subclass may find project and database in another way.
+    """
+
+    def __init__(self, *args: Any, config: Path | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._config = config
         for command in _COMMANDS:
             self.add_command(command)
 
@@ -44,7 +49,7 @@ class Migrator(click.Group):
         """What a command is about; `url` is that of --database. The names of the project are set."""
         from service.migrate.entrypoints import project
 
-        config = context.meta.get(_CONFIG)
+        config = context.meta.get(_CONFIG, self._config)
         project.read(config)
         return Target(url=url, config=config)
 

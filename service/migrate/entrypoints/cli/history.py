@@ -43,4 +43,10 @@ def _lines(revisions: "Iterable[Revision]") -> Iterator[str]:
     width = max((len(each.id) for each in revisions), default=0)
     for each in revisions:
         more = f" ({', '.join(each.phases[1:])})" if each.phases[1:] else ""
-        yield f"{'*' if each.applied else ' '} {each.id:{width}}  {each.date}  {each.title}{more}"
+        columns = (
+            "*" if each.applied else " ",
+            f"{each.id:{width}}",
+            *filter(None, [each.date]),
+            f"{each.title}{more}",
+        )
+        yield f"{columns[0]} {'  '.join(columns[1:])}"

@@ -11,12 +11,13 @@ from service.migrate.naming import Naming
 LIBRARY = Naming(
     prefix="library_",
     application="library",
-    command="python -m service.migrate",
     version="2.1",
     database_setting="LIBRARY_DATABASE_URL",
-    migrate_setting="LIBRARY_DATABASE_URL",
 )
 
-environment.main(
-    context, Base.metadata, LIBRARY, url=lambda: os.environ.get("LIBRARY_DATABASE_URL", "sqlite:///library.db")
-)
+
+def url() -> str:
+    return os.environ.get("LIBRARY_DATABASE_URL", "sqlite:///library.db")
+
+
+environment.main(context, Base.metadata, LIBRARY, url=url)

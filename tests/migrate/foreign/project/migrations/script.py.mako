@@ -1,0 +1,27 @@
+<%
+from service.migrate.entrypoints import template
+
+up, contract = template.body(upgrades), template.body(context.get("contracts", ""))
+%>\
+"""${message[:1].upper()}${message[1:].rstrip(".!")}."""
+
+${template.imports(imports, up, contract)}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${up or "pass"}
+
+
+% if contract:
+def contract() -> None:
+    ${contract}
+
+
+% endif
+def downgrade() -> None:
+    ops.undo()
