@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.cli.database import run_on
-from service.cli.options import database, output
-from service.cli.output import Output
 from service.db.counting import counted
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.db.database import Database
@@ -80,7 +80,7 @@ def list_command(url: str | None, /, limit: int, *, output: Output, **filters: A
 
 
 def _lines(found: "list[Login]") -> Iterator[str]:
-    from service.observability.escapes import escaped
+    from service.terminal.escapes import escaped
 
     for each in found:
         time = each.time.isoformat(timespec="seconds").replace("+00:00", "Z")

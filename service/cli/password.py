@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.database import run_on
-from service.cli.options import database, output
-from service.cli.output import Output
+from service.terminal.options import database, output
+from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.db.database import Database

@@ -33,7 +33,7 @@ def backfill(
 
     A batch takes about 50 ms, followed by a pause of the same length; a backfill also waits for replicas that lag. When
     every row is filled, what depends on it is done: SET NOT NULL, the switch to a new type. Run it again to continue
-    where it stopped; `roster db status` shows the progress.
+    where it stopped; `status` shows the progress.
     """
     from service.migrate.entrypoints import commands
     from service.migrate.entrypoints.cli.running import run_phase

@@ -21,7 +21,7 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output
     REVISION is an id, a number, -1 for one step, or base for an empty database.
 
     A contract is undone first, then a backfill, then the expand phase. Columns and tables that the older schema does
-    not have go to the trash with their values and come back with the next upgrade; `roster db purge` empties it. What
+    not have go to the trash with their values and come back with the next upgrade; `purge` empties it. What
     was purged cannot come back: the downgrade is refused before anything changes.
     """
     from service.migrate.entrypoints import commands
