@@ -33,6 +33,7 @@ from service.password_hashing.pool import Passwords
 from service.passwords import handlers as passwords
 from service.preferences import handlers as preferences
 from service.records import handlers as records
+from service.roles import handlers as roles
 from service.sessions import handlers as sessions
 from service.settings import Settings
 from service.tokens import handlers as tokens
@@ -42,6 +43,7 @@ ROUTERS = [
     observability.router,
     users.router,
     preferences.router,
+    roles.router,
     records.router,
     departments.router,
     employees.router,

@@ -70,6 +70,7 @@ USERS = Noun(
         "age": None,
         "address": None,
         "active": True,
+        "roles": [],
     },
     change={"name": "Änne", "age": 41},
 )

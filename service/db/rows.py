@@ -105,13 +105,13 @@ def _loading(model: Any, to_delete: bool) -> AnySelect:  # noqa: FBT001 - the ca
 @cache
 def _inserting(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> Executable:
     table = _table(model)
-    return table.insert().returning(*_shown(table, struct))
+    return table.insert().returning(*_shown(model, struct))
 
 
 @cache
 def _locking(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> AnySelect:
     table = _table(model)
-    return select(*_shown(table, struct)).where(table.c.id == bindparam("id")).with_for_update(key_share=True)
+    return select(*_shown(model, struct)).where(table.c.id == bindparam("id")).with_for_update(key_share=True)
 
 
 @cache
@@ -119,7 +119,7 @@ def _updating(model: type[DeclarativeBase], struct: type[msgspec.Struct], names:
     table = _table(model)
     values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in names}
     update = table.update().where(table.c.id == bindparam("of_id"), table.c.version == bindparam("seen"))
-    return update.values(version=table.c.version + 1, **values).returning(*_shown(table, struct))
+    return update.values(version=table.c.version + 1, **values).returning(*_shown(model, struct))
 
 
 def _table(model: type[DeclarativeBase]) -> Table:
@@ -128,5 +128,11 @@ def _table(model: type[DeclarativeBase]) -> Table:
     return table
 
 
-def _shown(table: Table, struct: type[msgspec.Struct]) -> list[Any]:
-    return [table.c[name] for name in struct.__struct_fields__]
+def _shown(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> list[Any]:
+    return [_column(model, name) for name in struct.__struct_fields__]
+
+
+def _column(model: type[DeclarativeBase], name: str) -> Any:
+    columns = _table(model).c
+    # What is no column of the table is an expression over its rows.
+    return columns[name] if name in columns else inspect(model).column_attrs[name].expression

@@ -1,9 +1,10 @@
 """Column types that behave alike on SQLite and PostgreSQL."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, String, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -65,6 +66,16 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         # Another program wrote it, with an offset of its own.
         return datetime.fromisoformat(text).astimezone(UTC)
+
+
+class TextList(TypeDecorator[list[str]]):
+    """The result of an aggregate: a list of texts, which SQLite gives as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
+        return json.loads if dialect.name == "sqlite" else None
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside

@@ -26,7 +26,7 @@ _Binder = Callable[[Any, bytes], Any]
 
 
 class Binding:
-    """The arguments of a handler: `body`, `query`, `Conditions`, `Actor` and, by their names, the ids in the path."""
+    """The arguments of a handler: `body`, `query`, `Conditions`, `Actor` and, by their names, those in the path."""
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         hints = get_type_hints(handler)
@@ -35,12 +35,14 @@ class Binding:
         self.body: Any = hints.get("body")
         self.query: type[msgspec.Struct] | None = hints.get("query")
         self.conditional = Conditions in hints.values()
+        named = get_type_hints(handler, include_extras=True)
+        self.names = {name: named[name] for name, kind in hints.items() if kind is str}
         # The path is checked first: an id that cannot exist is 404 whatever the body holds.
         self._ids = [name for name, kind in hints.items() if kind is int]
         self._binders: dict[str, _Binder] = {
             name: _binder(name, kind)
             for name, kind in hints.items()
-            if kind is not int and kind not in (Reader, AsyncSession) and name != "request"
+            if kind not in (int, str, Reader, AsyncSession) and name != "request"
         }
         self._binders.setdefault("query", _binder("query", NoParameters))
 
@@ -48,7 +50,7 @@ class Binding:
     def statuses(self) -> set[int]:
         """The statuses of the errors that binding raises."""
         found = {400, 422}
-        if self._ids:
+        if self._ids or self.names:
             found.add(404)
         if self.body is not None:
             found.add(415)
@@ -63,6 +65,7 @@ class Binding:
             Invalid: values are not valid; the error lists all faults of body and query.
         """
         values: dict[str, Any] = {name: read_id(scope["path_params"][name]) for name in self._ids}
+        values |= {name: read_name(scope, name, kind) for name, kind in self.names.items()}
         faults: list[Fault] = []
         for name, binder in self._binders.items():
             try:
@@ -132,6 +135,27 @@ def read_id(text: str) -> int:
     if not written_by_us or (number := int(text)) > LARGEST_KEY:
         raise NotFound("There is nothing at this address.")
     return number
+
+
+def read_name(scope: Any, parameter: str, kind: Any) -> str:
+    """Return the name in a path.
+
+    Raises:
+        NotFound: nothing can be called that.
+        Invalid: the same of PUT, which creates what it names.
+    """
+    try:
+        name: str = msgspec.convert(scope["path_params"][parameter], kind)
+    except msgspec.ValidationError:
+        if scope["method"] != "PUT":
+            raise NotFound("There is nothing at this address.") from None
+        raise Invalid(WRONG, Fault(parameter=parameter, detail=_explained(kind))) from None
+    return name
+
+
+def _explained(kind: Any) -> str:
+    meta = msgspec.inspect.type_info(kind)
+    return f"Expected 1 to {meta.type.max_length} characters. {meta.extra_json_schema['description']}"  # type: ignore[attr-defined]
 
 
 def _check_media(scope: Any, raw: bytes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
+import msgspec
 from litestar import Litestar
 
 from service import __version__
@@ -43,7 +44,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
     schemas = Schemas(each.operation for each in served)
     paths: dict[str, Any] = {}
     for each in served:
-        path = paths.setdefault(each.path, _path_item(each.path))
+        path = paths.setdefault(each.path, _path_item(each.path, each.operation))
         path[each.method] = _operation(each, schemas)
     _link(paths)
     statuses = sorted({status for each in served for status in _problems(each)})
@@ -98,12 +99,16 @@ def _tags(served: list[_Served]) -> list[dict[str, str]]:
     return [{"name": tag, "description": describe_tag(tag, operations)} for tag, operations in grouped.items()]
 
 
-def _path_item(path: str) -> dict[str, Any]:
+def _path_item(path: str, operation: Operation) -> dict[str, Any]:
     names = _parameters(path)
     if not names:
         return {}
-    # Path parameters are ids.
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": ID} for name in names]}
+    schemas = {name: msgspec.json.schema(kind) for name, kind in operation.names.items()}
+    return {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": schemas.get(name, ID)} for name in names
+        ]
+    }
 
 
 def _parameters(path: str) -> list[str]:

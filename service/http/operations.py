@@ -1,6 +1,7 @@
 """What a route declares of itself: the API description and the check of the token go by it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ class Operation:
     conditional: bool = False
     tagged: bool = False
     idempotent: bool = False
+    # The types of the names in the path; other path parameters are ids.
+    names: Mapping[str, Any] = field(default_factory=dict)
     # Whether PUT may create: it answers 201 then.
     places: bool = False
     # Media types of a body or response other than JSON, and the struct of its lines.

@@ -241,6 +241,7 @@ def _declare(
         query=binding.query,
         conditional=binding.conditional,
         tagged=tagged,
+        names=binding.names,
         places=binding.returned is Placed,
         **more,
     )
@@ -248,10 +249,8 @@ def _declare(
 
 
 def _render(result: Any, status: int, scope: Any) -> Answer:
-    if result is None:
-        return _NOTHING
-    if isinstance(result, Answer):
-        return result
+    if result is None or isinstance(result, Answer):
+        return result or _NOTHING
     if isinstance(result, Page):
         # A page has no ETag: If-Match holds only with `*`, and 304 never occurs.
         is_known(scope, None)

@@ -1,10 +1,11 @@
 """People who use the directory."""
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, column_property
 
 from service.db import words
 from service.models.base import IDS_ARE_NOT_REUSED, Base, Entity, External, Searchable
+from service.models.user_role import RoleNames
 
 
 class User(Searchable, External, Entity, Base):
@@ -25,3 +26,6 @@ class User(Searchable, External, Entity, Base):
     active: Mapped[words.Active]
     name_key: Mapped[words.Folded]
     email_key: Mapped[words.Folded]
+
+    # Not a column of the table: a subquery, read only where it is asked for.
+    roles: Mapped[list[str]] = column_property(RoleNames(), deferred=True)

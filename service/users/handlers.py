@@ -7,6 +7,7 @@ from service.db.listing import Page
 from service.db.reader import Reader
 from service.db.rows import get_for_update, insert_one, read_for_update, update_one
 from service.errors import NotFound
+from service.http.auth.admins import keep_an_admin
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
@@ -39,6 +40,8 @@ async def update_user(
 ) -> schemas.User:
     user = await read_for_update(session, User, user_id, schemas.User)
     conditions.match(user.version)
+    if body.active is False:
+        await keep_an_admin(session, [user_id])
     return await update_one(session, User, user, sent(body))
 
 
@@ -46,6 +49,7 @@ async def update_user(
 async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
     user = await get_for_update(session, User, user_id, to_delete=True)
     conditions.match(user.version)
+    await keep_an_admin(session, [user_id])
     await actions.let_go(session, user_id)
     await session.delete(user)
 

@@ -1,12 +1,12 @@
 """What is read of users."""
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 
 from service.db.folding import fold
 from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query
 from service.db.rows import columns
-from service.models import User
+from service.models import Role, User, UserRole
 from service.users import schemas
 
 _SELECT = columns(User, schemas.User)
@@ -23,5 +23,10 @@ USERS = Listing(
         "email": Filter(lambda value: User.email_key == value, fold),
         "external_id": Filter(lambda value: User.external_id == value),
         "active": Filter(lambda value: User.active == value),
+        "role": Filter(
+            lambda value: User.id.in_(
+                select(UserRole.user_id).join(Role, Role.id == UserRole.role_id).where(Role.name == value)
+            )
+        ),
     },
 )

@@ -21,6 +21,7 @@ class User(msgspec.Struct, frozen=True):
     age: words.Age | None
     address: words.Address | None
     active: bool
+    roles: list[words.RoleName]
     version: words.Version
     created_at: words.Created
     updated_at: words.Updated
@@ -63,3 +64,4 @@ class UserParameters(ListParameters, frozen=True, kw_only=True):
     email: words.Email | UnsetType = UNSET
     external_id: words.ExternalId | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+    role: words.RoleName | UnsetType = UNSET

@@ -1,0 +1,1 @@
+"""Roles: named lists of permissions, and who has them."""
