@@ -1,6 +1,6 @@
 """${message[:1].upper()}${message[1:].rstrip(".!")}.
 
-Why it changes, and what traffic feels: say it here.
+Say why the schema changes, and the effect on traffic.
 """
 <%
 from service.migrate.entrypoints import template

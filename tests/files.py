@@ -43,7 +43,7 @@ async def imported(
 
 
 def report(**fields: Any) -> Document:
-    """The report that tells of these things and of nothing else."""
+    """The report with these counts and no others."""
     counts = dict.fromkeys(("created", "updated", "unchanged", "failed"), 0)
     counts |= {name: fields[name] for name in counts if name in fields}
     return {

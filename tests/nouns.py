@@ -1,4 +1,4 @@
-"""The nouns as tests know them: what each takes, what it shows, what it sorts by."""
+"""The nouns for parametrised tests: input, output, sort fields."""
 
 import re
 from dataclasses import dataclass

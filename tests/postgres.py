@@ -90,7 +90,7 @@ class Server:
             time.sleep(POLL_SECONDS)
 
     def accepts(self) -> bool:
-        """Whether a new connection would be let in now."""
+        """Whether the server accepts a new connection."""
         ask: list[str | Path] = [self.programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         return subprocess.run(ask, check=False).returncode == 0
 
@@ -172,14 +172,14 @@ def free_port() -> int:
 
 
 async def create_database(admin_url: str, name: str, template: str | None = None) -> str:
-    """The URL of a new database whose name begins with `name`, empty or a copy of one that nobody is connected to."""
+    """The URL of a new database whose name begins with `name`, empty or a copy of a database without connections."""
     unique = f"{name}_{secrets.token_hex(4)}"
     await execute(admin_url, f'CREATE DATABASE "{unique}" TEMPLATE "{template or "template0"}" ENCODING \'UTF8\'')
     return make_url(admin_url).set(database=unique).render_as_string(hide_password=False)
 
 
 async def drop_database(admin_url: str, url: str) -> None:
-    """Drops the database of `url`, whoever is still connected to it."""
+    """Drops the database of `url`, with the connections that it still has."""
     await execute(admin_url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
@@ -202,7 +202,7 @@ async def execute(url: str, statement: str) -> None:
 
 
 def psql(url: str, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script statement by statement, as whoever reviewed it would, and stop at the first error."""
+    """Run a script statement by statement, as `psql -v ON_ERROR_STOP=1` does, and stop at the first error."""
     with tempfile.TemporaryDirectory(prefix="roster-psql-") as folder:
         command = [str(installed_programs(Path(folder)) / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1"]
         # That an index is not there to be dropped is no news.

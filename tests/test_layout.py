@@ -1,4 +1,4 @@
-"""The arrows of the house: who may import whom, who commits, what a noun holds."""
+"""Layout rules: allowed imports, modules that may commit, files of a noun."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 SERVICE = ROOT / "service"
 MIGRATE = SERVICE / "migrate"
 CORE = {"errors", "settings", "db", "models", "http"}
-# What each part may import beside itself; a folder that is not named here is a noun.
+# The packages that each package may import; a folder that is not named here is a noun.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
@@ -57,7 +57,7 @@ def imported(module: Path) -> Iterator[list[str]]:
 
 
 def mentioned(source: str) -> set[str]:
-    """Every name that a module imports, reads or calls, whether of its own or of an object."""
+    """Every name that a module imports, reads or calls, as a variable or an attribute."""
     nodes = list(ast.walk(ast.parse(source)))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     names = {node.id for node in nodes if isinstance(node, ast.Name)}

@@ -1,7 +1,6 @@
 """Create users.
 
-The directory begins with people: a name, and a mail address that nobody shares. Traffic feels nothing:
-the table is new.
+A user has a name and a unique mail address. No effect on traffic: the table is new.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Add age to users.
 
-An age is optional, and between 0 and 150. Code that does not know the column goes on as before. Traffic feels two
-changes of the catalog, a moment each; the rows are looked at beside it.
+The age is optional and between 0 and 150. The old version works without the column. Traffic waits for two changes of
+the catalog, milliseconds each; the check is validated without blocking requests.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Add address to users.
 
-An address is optional. Traffic feels nothing: an empty column is a matter of the catalog alone.
+The address is optional. Traffic waits for one change of the catalog, for milliseconds.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Create records.
 
-The directory learns of recordings: a title, a duration in seconds if it is known, and when they were made. Traffic
-feels nothing: the table is new.
+A recording has a title, a duration in seconds if it is known, and the time of the recording. No effect on traffic: the
+table is new.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Create departments and employees.
 
-Employees come with the department that each is in, which cannot be deleted while anyone is in it. Traffic feels
-nothing: both tables are new.
+An employee is in one department; a department with employees cannot be deleted. No effect on traffic: both tables are
+new.
 """
 
 import sqlalchemy as sa

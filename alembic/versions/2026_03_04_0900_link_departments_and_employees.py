@@ -1,8 +1,8 @@
 """Link departments and employees.
 
-An employee may be in many departments: a table of links, filled from the rows that exist. Code that knows only
-employees.department_id runs on beside code that knows only the links; triggers keep the two in step, both ways. Traffic
-feels changes of the catalog, a moment each; links of employees that were there are made in batches.
+An employee may be in many departments: a link table, which the backfill fills from employees.department_id. The old
+version uses the column, the new version the links, and triggers keep both equal. Traffic waits for changes of the
+catalog, milliseconds each; the backfill inserts the links in batches.
 """
 
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
-# empty only while there is none. Whoever changes either sees the other follow in the same statement.
+# employees.department_id holds one of the employee's links, or NULL without a link. The triggers update column and
+# links in the statement that changes either.
 DEPARTMENT_TO_LINKS = """
 CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -48,7 +48,7 @@ BEGIN
   RETURN NULL;
 END $$
 """
-# Each trigger's name and table, and its text on PostgreSQL and on SQLite.
+# Name, table, PostgreSQL statement and SQLite statement of each trigger.
 TRIGGERS = (
     (
         "employees_department_added",
@@ -128,7 +128,7 @@ TRIGGERS = (
 )
 
 LINK = "INSERT INTO department_employees (department_id, employee_id) SELECT department_id, id FROM employees "
-# A batch must not link an employee to a department that old code is just moving them out of.
+# FOR NO KEY UPDATE: a batch must not insert a link for a department that the old version is changing in the column.
 backfill = ops.Backfill(
     name="department_employees",
     table="employees",

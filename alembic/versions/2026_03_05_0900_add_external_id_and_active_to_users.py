@@ -1,7 +1,8 @@
 """Add external id and active to users.
 
-Callers may bring keys of their own, and a user may be switched off instead of deleted. Whoever writes a user without
-them gets one that is active. Traffic feels changes of the catalog, a moment each; the unique index is built beside it.
+A user may have a key of the caller (external_id), and may be set inactive instead of deleted. The old version, which
+writes neither column, creates active users. Traffic waits for changes of the catalog, milliseconds each; the unique
+index is built concurrently.
 """
 
 import sqlalchemy as sa

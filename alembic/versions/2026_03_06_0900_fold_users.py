@@ -1,8 +1,8 @@
 """Fold users.
 
-Two addresses that differ in case only are one: uniqueness, search and order go by keys folded in Python, which both
-databases compare by their bytes. Code that does not write the keys goes on: a trigger folds plain letters for it, the
-backfill all others. Traffic feels changes of the catalog, a moment each.
+Addresses that differ in case only are equal: uniqueness, search and order use keys that Python folds and that both
+databases compare as bytes. The old version does not write the keys: a trigger folds ASCII letters, and the backfill
+folds the rest in Python. Traffic waits for changes of the catalog, milliseconds each.
 """
 
 from unicodedata import normalize

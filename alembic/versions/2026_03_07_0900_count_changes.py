@@ -1,8 +1,8 @@
 """Count changes.
 
-Every row of the four resources counts its changes, so that nobody overwrites what they have not seen, and says when it
-was made and changed; rows that exist begin at version 1, now. Traffic feels changes of the catalog, a moment each; on
-SQLite the tables are rebuilt.
+Every row of the four resources has a version, which detects lost updates, and the times of its creation and last
+change; existing rows get version 1 and the current time. Traffic waits for changes of the catalog, milliseconds each;
+on SQLite the tables are rebuilt.
 """
 
 import sqlalchemy as sa

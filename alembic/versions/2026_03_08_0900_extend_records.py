@@ -1,8 +1,8 @@
 """Extend records.
 
-Recordings get a key of their callers, an owner, a description, tags, and a folded title to be found and sorted by. Code
-that does not write title_key goes on: a trigger folds plain letters for it, the backfill all others. Traffic feels
-changes of the catalog, a moment each; indexes are built beside it.
+A recording may have a key of the caller, an owner, a description and tags, and has a folded title for search and order.
+The old version does not write title_key: a trigger folds ASCII letters, and the backfill folds the rest in Python.
+Traffic waits for changes of the catalog, milliseconds each; indexes are built concurrently.
 """
 
 from unicodedata import normalize

@@ -1,8 +1,8 @@
 """Extend departments.
 
-Departments get a key of their callers and a description, and no two may have one name, however it is written. Code that
-does not write name_key goes on: a trigger folds plain letters for it, the backfill all others. Traffic feels changes of
-the catalog, a moment each.
+A department may have a key of the caller and a description, and its name is unique regardless of case. The old version
+does not write name_key: a trigger folds ASCII letters, and the backfill folds the rest in Python. Traffic waits for
+changes of the catalog, milliseconds each.
 """
 
 from unicodedata import normalize

@@ -1,8 +1,8 @@
 """Extend employees.
 
-Employees get a key of their callers, a folded name to be found and sorted by, a job title, the day they were hired, and
-may be a user. Code that does not write name_key goes on: a trigger folds plain letters for it, the backfill all others.
-Traffic feels changes of the catalog, a moment each; indexes are built beside it.
+An employee may have a key of the caller, a job title, a date of hiring and a user, and has a folded name for search and
+order. The old version does not write name_key: a trigger folds ASCII letters, and the backfill folds the rest in
+Python. Traffic waits for changes of the catalog, milliseconds each; indexes are built concurrently.
 """
 
 from unicodedata import normalize

@@ -1,7 +1,7 @@
 """Date department employees.
 
-A link says from when to when, and counts its changes as every resource does. Traffic feels changes of the catalog, a
-moment each; on SQLite the table is rebuilt.
+A link has a first and a last day, and a version as every resource has. Traffic waits for changes of the catalog,
+milliseconds each; on SQLite the table is rebuilt.
 """
 
 import sqlalchemy as sa

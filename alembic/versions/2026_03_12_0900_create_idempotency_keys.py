@@ -1,7 +1,7 @@
 """Create idempotency keys.
 
-The answer to a key is kept in the transaction that did the work, so that asking twice does it once. Traffic feels
-nothing: the table is new.
+The answer to a request with an Idempotency-Key is stored in the transaction of the request, so that a repeated request
+changes nothing. No effect on traffic: the table is new.
 """
 
 import sqlalchemy as sa

@@ -1,8 +1,8 @@
 """Drop employees.department_id.
 
-Code from here on neither reads nor writes the column: the links alone say who is where. The contract, when no older
-code runs, takes the triggers away and keeps the column aside; the way back brings it, and where its department is no
-longer among an employee's links it gets the lowest of them. Traffic feels changes of the catalog, a moment each.
+The new version uses the links alone. The contract drops the triggers and moves the column to the trash. The undo of the
+contract restores the column, and sets it to the lowest of an employee's links where its department is no longer one of
+the links. Traffic waits for changes of the catalog, milliseconds each.
 """
 
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# A link in the table and the department in the column are one fact told twice. The column names one of the links; it is
-# empty only while there is none. Whoever changes either sees the other follow in the same statement.
+# employees.department_id holds one of the employee's links, or NULL without a link. The triggers update column and
+# links in the statement that changes either.
 DEPARTMENT_TO_LINKS = """
 CREATE FUNCTION employees_department_to_links() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -48,7 +48,7 @@ BEGIN
   RETURN NULL;
 END $$
 """
-# Each trigger's name and table, and its text on PostgreSQL and on SQLite.
+# Name, table, PostgreSQL statement and SQLite statement of each trigger.
 TRIGGERS = (
     (
         "employees_department_added",

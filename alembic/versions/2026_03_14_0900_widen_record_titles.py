@@ -1,8 +1,8 @@
 """Widen record titles.
 
-Three recordings of the first import have titles longer than 100 characters. On PostgreSQL a wider varchar is a matter
-of the catalog alone, and each connection's cached plans of records are made again; the way back fills a narrower column
-beside, which takes over. On SQLite the table is rebuilt.
+Three recordings of the first import have titles longer than 100 characters. On PostgreSQL a longer varchar changes the
+catalog alone, and each connection plans its cached statements on records again; the downgrade fills a shadow column of
+the old type and swaps the two. On SQLite the table is rebuilt.
 """
 
 import sqlalchemy as sa

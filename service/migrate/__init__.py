@@ -1,6 +1,6 @@
-"""Schema changes beside live traffic, for any project with an async Alembic environment.
+"""Schema changes under live traffic, for any project with an async Alembic environment.
 
-A revision is written with `ops`; `plan` turns its file into steps of `operations`, in the SQL of `dialects`; `run` does
-them under a lock, `state` remembers in the database what is done, and `entrypoints` is what Alembic, Python code and
-the command line call. The package knows no noun of the service and nothing of HTTP.
+A revision calls `ops`; `plan` turns its file into steps of `operations`, in the SQL of `dialects`; `run` executes the
+steps under a lock, and `state` records them in the database. `entrypoints` is for Alembic, Python code and the command
+line. The package depends on no noun of the service and on no HTTP.
 """

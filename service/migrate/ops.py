@@ -1,19 +1,19 @@
-"""What a revision is written with: each function notes an operation down, and the runner makes safe steps of it.
+"""The functions that a revision calls: each declares an operation, which the runner splits into safe steps.
 
 A revision that changes a schema in use imports this module and not Alembic's `op`:
 
-    def upgrade() -> None:        # expand: safe for the code before this revision and the code after it, together
+    def upgrade() -> None:        # expand: safe while the old and the new version both run
         ops.add_column("users", sa.Column("sample_nickname", sa.String(50)))
 
-    backfill = ops.Backfill(...)      # what rows that are there get, in batches (optional)
+    backfill = ops.Backfill(...)      # values for existing rows, in batches (optional)
 
-    def contract() -> None:       # what may go once no old code runs (optional)
+    def contract() -> None:       # removals, safe when the old version no longer runs (optional)
         ops.drop_column("users", sa.Column("alias", sa.String(50)))
 
     def downgrade() -> None:
         ops.undo()
 
-docs/schema-changes.md has a recipe for each kind of change, with what it costs in locks.
+docs/schema-changes.md has a recipe for each kind of change, with its locks.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ __all__ = ["Backfill", "Lock", "duplicates", "either", "now"]
 
 
 class IndexOptions(TypedDict, total=False):
-    """What an index may have beside its columns."""
+    """Options of an index."""
 
     unique: bool
     where: str
@@ -59,46 +59,45 @@ class IndexOptions(TypedDict, total=False):
 def create_table(name: str, *items: SchemaItem, derived: bool = False, **options: Any) -> None:
     """Create a table; columns and constraints are written as for Alembic, with explicit names.
 
-    Locks: none for the table, which is new; for each foreign key a moment's SHARE ROW EXCLUSIVE on the table that it
-    refers to (ACCESS EXCLUSIVE to drop it). A downgrade keeps the table aside with its rows unless it is `derived`.
+    Locks: none on the new table; for each foreign key SHARE ROW EXCLUSIVE on the referenced table for a moment (ACCESS
+    EXCLUSIVE to drop it). A downgrade moves the table and its rows to the trash; a `derived` table is dropped.
     """
     note(CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
 
 
 def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
-    """Keep a table aside, out of sight, until `roster db purge`; its definition is for the way back. In `contract()`.
+    """Move a table to the trash until `roster db purge`; the definition is for the downgrade. In `contract()`.
 
-    Locks: ACCESS EXCLUSIVE for the time of a rename, and on the tables that its foreign keys refer to.
+    Locks: ACCESS EXCLUSIVE for a rename, and on the tables that its foreign keys refer to.
     """
     note(DropTable(table=_Table(name, _MetaData(), *items, **options)))
 
 
 def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
-    """Give a table another name and let the old one serve the code before, until `roster db contract`.
+    """Rename a table; the old name works for the old version until `roster db contract`.
 
-    `columns` are all that it has. The old name is an updatable view on PostgreSQL (no ON CONFLICT ON CONSTRAINT, no new
-    foreign key to it) and a synchronised second table on SQLite. Locks: ACCESS EXCLUSIVE for the time of a rename.
+    `columns` are all columns of the table. The old name is an updatable view on PostgreSQL (without ON CONFLICT ON
+    CONSTRAINT and new foreign keys to it) and a mirror table on SQLite. Locks: ACCESS EXCLUSIVE for a rename.
     """
     note(RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key)))
 
 
 def add_column(table: str, column: Column[Any], *, derived: bool = False) -> None:
-    """Add a column that is NULL, or has one constant default, in the rows that are there.
+    """Add a column; existing rows get NULL or one constant default.
 
-    Locks: ACCESS EXCLUSIVE for a change of the catalog, a millisecond at any size. A downgrade keeps the column aside
-    with its values unless they are `derived` from others.
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, a millisecond at any size. A downgrade moves the column and its
+    values to the trash; a `derived` column is dropped.
 
     Raises:
-        Refused: every row would have to be written or looked at under the lock.
+        Refused: PostgreSQL would rewrite or scan the table under the lock.
     """
     note(AddColumn(table=table, column=column, derived=derived))
 
 
 def drop_column(table: str, column: Column[Any]) -> None:
-    """Keep a column aside, out of sight, until `roster db purge`; its definition is for the way back. In `contract()`.
+    """Move a column to the trash until `roster db purge`; the definition is for the downgrade. In `contract()`.
 
-    Locks: ACCESS EXCLUSIVE for the time of a rename. Indexes and constraints on it are dropped before, by their own
-    operations.
+    Locks: ACCESS EXCLUSIVE for a rename. Drop indexes and constraints on the column before.
     """
     note(DropColumn(table=table, column=column))
 
@@ -106,11 +105,11 @@ def drop_column(table: str, column: Column[Any]) -> None:
 def rename_column(
     table: str, old: Column[Any], new: Column[Any], *, up: str = "{}", down: str = "{}", key: Sequence[str] = ("id",)
 ) -> None:
-    """Give a column another name, and keep the old one for the code before, each following the other.
+    """Rename a column: a new column beside the old one, kept equal by a trigger until the contract.
 
-    A trigger completes every row that is written, the backfill those that are there; `roster db contract` keeps the old
-    column aside. `up` and `down` are SQL expressions with `{}` for the value, for a change that is more than a name.
-    Locks: ACCESS EXCLUSIVE for changes of the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
+    The backfill fills existing rows; `roster db contract` moves the old column to the trash. `up` and `down` are SQL
+    expressions with `{}` for the value, for a rename that also converts values. Locks: ACCESS EXCLUSIVE for changes of
+    the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
     """
     note(RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
 
@@ -124,33 +123,33 @@ def change_type(
     back: str = "{}",
     key: Sequence[str] = ("id",),
 ) -> None:
-    """Give a column another type under the same name, one that the code before can live with.
+    """Change the type of a column to one that the old version can read and write.
 
-    A longer varchar, varchar to text and a wider numeric are changes of PostgreSQL's catalog alone. For others a column
-    beside is kept in agreement by a trigger, filled by the backfill, and takes over the name when it is full. `using`
-    and `back` are SQL expressions with `{}` for the value. Locks: as `rename_column`. The way back from a longer type
-    makes indexes and constraints beside; see docs/schema-changes.md for what cannot be, and is written again in place.
+    A longer varchar, varchar to text and a wider numeric change PostgreSQL's catalog alone. Another type uses a shadow
+    column: a trigger keeps it equal, the backfill fills it, and a swap gives it the name. `using` and `back` are SQL
+    expressions with `{}` for the value. Locks: as `rename_column`. The downgrade of a longer type recreates indexes and
+    constraints on a shadow column, or rewrites the table in place where docs/schema-changes.md says so.
     """
     note(ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
 
 
 def set_not_null(table: str, column: str, *, fill: str | None = None, key: Sequence[str] = ("id",)) -> None:
-    """Let a column be NULL no more.
+    """SET NOT NULL.
 
-    With `fill`, an SQL expression over the row, rows written without a value get it by a trigger and those that are
-    there by the backfill. Without it no row may lack a value: for `contract()`. Locks: ACCESS EXCLUSIVE for changes of
-    the catalog; the scan goes on beside the traffic (SHARE UPDATE EXCLUSIVE).
+    With `fill`, an SQL expression over the row, a trigger sets the value in rows that are written without one, and the
+    backfill in existing rows. Without `fill`, in `contract()`, a row with NULL refuses the change. Locks: ACCESS
+    EXCLUSIVE for changes of the catalog; SHARE UPDATE EXCLUSIVE for the scan, which does not block requests.
     """
     note(SetNotNull(table=table, column=column, fill=fill, key=tuple(key)))
 
 
 def drop_not_null(table: str, column: str) -> None:
-    """Let a column be NULL. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
+    """DROP NOT NULL. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
     note(DropNotNull(table=table, column=column))
 
 
 def set_default(table: str, column: str, default: Expression | None, *, was: Expression | None) -> None:
-    """Give rows that are written from now on another default, an SQL expression such as `ops.now()`, or none.
+    """Set the default of new rows, an SQL expression such as `ops.now()`; `None` drops the default.
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog.
     """
@@ -158,15 +157,15 @@ def set_default(table: str, column: str, default: Expression | None, *, was: Exp
 
 
 def add_check(table: str, name: str, condition: str) -> None:
-    """Hold rows to a condition: new ones at once, then those that are there.
+    """Add a CHECK constraint NOT VALID, then validate it.
 
-    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE while rows are read.
+    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE for the scan.
     """
     note(AddCheck(table=table, name=name, condition=condition))
 
 
 def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
-    """Let no two rows have the same values in these columns.
+    """Add a UNIQUE constraint with an index that is built concurrently.
 
     Locks: SHARE UPDATE EXCLUSIVE while the index is built, then ACCESS EXCLUSIVE for a change of the catalog.
     """
@@ -183,7 +182,7 @@ def add_foreign_key(
     ondelete: str | None = None,
     onupdate: str | None = None,
 ) -> None:
-    """Let columns refer to rows of another table: new rows at once, then those that are there.
+    """Add a FOREIGN KEY constraint NOT VALID, then validate it.
 
     Locks: SHARE ROW EXCLUSIVE on both tables for a moment (ACCESS EXCLUSIVE to drop it), then SHARE UPDATE EXCLUSIVE.
     """
@@ -201,46 +200,46 @@ def add_foreign_key(
 
 
 def drop_constraint(table: str, constraint: Constraint) -> None:
-    """Drop a check, a unique constraint or a foreign key; its definition is for the way back.
+    """Drop a CHECK, UNIQUE or FOREIGN KEY constraint; the definition is for the downgrade.
 
-    Locks: ACCESS EXCLUSIVE for a change of the catalog, for a foreign key on the other table too.
+    Locks: ACCESS EXCLUSIVE for a change of the catalog; for a foreign key on the referenced table too.
     """
     note(DropConstraint(added=of_table(table, constraint)))
 
 
 def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
-    """Put a check or a foreign key in the place of another, with no moment between in which neither holds.
+    """Replace a CHECK or FOREIGN KEY constraint by another in one transaction, so that one of the two always applies.
 
-    Locks: as `drop_constraint`, then SHARE UPDATE EXCLUSIVE while rows are read.
+    Locks: as `drop_constraint`, then SHARE UPDATE EXCLUSIVE for the scan.
     """
     note(replacement(table, was, now))
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
-    """Build an index beside the traffic, and ANALYZE the table; a column may be an expression.
+    """CREATE INDEX CONCURRENTLY, then ANALYZE; a column may be an expression.
 
     Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's). Locks: SHARE UPDATE EXCLUSIVE (on
-    SQLite writers wait until it is built).
+    SQLite writers wait during the build).
     """
     note(indexes.CreateIndex(name=name, table=table, columns=tuple(columns), **options))
 
 
 def drop_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
-    """Drop an index beside the traffic; its definition is for the way back. Locks: SHARE UPDATE EXCLUSIVE."""
+    """DROP INDEX CONCURRENTLY; the definition is for the downgrade. Locks: SHARE UPDATE EXCLUSIVE."""
     note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), **options))
 
 
 def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str, key: Sequence[str] = ("id",)) -> None:
-    """Let a column follow from another wherever code writes that and does not know this one, until the contract.
+    """Compute a column from `source` by a trigger, for rows of the old version, until the contract.
 
-    The expressions are over the row, and NULL where SQL cannot tell: such rows are left to the backfill. Locks: SHARE
-    ROW EXCLUSIVE for a change of the catalog; ACCESS EXCLUSIVE in the contract.
+    The expressions are over the row; NULL leaves the value to the backfill. Locks: SHARE ROW EXCLUSIVE for a change of
+    the catalog; ACCESS EXCLUSIVE in the contract.
     """
     note(Follow(table=table, column=column, source=source, postgresql=postgresql, sqlite=sqlite, key=tuple(key)))
 
 
 def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
-    """Create a trigger, its whole statement given for each database that is to have one.
+    """Create a trigger, with the complete statement for each database that needs it.
 
     Locks: SHARE ROW EXCLUSIVE for a change of the catalog; dropping it ACCESS EXCLUSIVE.
     """
@@ -248,17 +247,17 @@ def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str
 
 
 def drop_trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
-    """Drop a trigger; its text is for the way back. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
+    """Drop a trigger; the text is for the downgrade. Locks: ACCESS EXCLUSIVE for a change of the catalog."""
     note(DropTrigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
 
 
 def function(name: str, postgresql: str) -> None:
-    """Create a function of PostgreSQL that takes no arguments, such as triggers call. Locks: none."""
+    """Create a PostgreSQL function without arguments, such as a trigger function. Locks: none."""
     note(Function(name=name, postgresql=postgresql))
 
 
 def drop_function(name: str, postgresql: str) -> None:
-    """Drop a function; its text is for the way back. Locks: none."""
+    """Drop a function; the text is for the downgrade. Locks: none."""
     note(DropFunction(name=name, postgresql=postgresql))
 
 
@@ -272,27 +271,27 @@ def execute(
     lock: Lock = Lock.ACCESS_EXCLUSIVE,
     tables: Sequence[str] = (),
 ) -> None:
-    """Run SQL of one's own in one short transaction, with the reason why it is safe beside traffic.
+    """Run your own SQL in one short transaction; `reason` says why the SQL is safe under traffic.
 
-    Locks: what you say; how long it may run follows from that.
+    Locks: the declared lock; a blocking lock has a statement_timeout of three seconds.
     """
     up, down = (tuple(postgresql), tuple(sqlite)), (tuple(undo_postgresql), tuple(undo_sqlite))
     note(Execute(reason=reason, up=up, down=down, lock=lock, tables=tuple(tables)))
 
 
 def refuse_if_any(rows: Rows, why: str) -> None:
-    """Stop before anything is changed if the query finds rows; `why` is told with their number and some of them."""
+    """Refuse the change, before its first step, if the query finds rows; the message has `why` and the first rows."""
     note(Refuse(check=Precondition(why=why, rows=rows)))
 
 
 def refill(backfill: Backfill) -> None:
-    """Give rows the values, when this is taken back, that they would have had all along. In `contract()`.
+    """Run a backfill when the contract is undone, for rows that the new version wrote. In `contract()`.
 
-    It goes before the operations whose way back it needs: those are taken back first.
+    Call it before the operations whose undo it needs: the last operation is undone first.
     """
     note(Refill(backfill=backfill))
 
 
 def undo() -> None:
-    """Take back, in reverse, all that the revision has done: the whole of a `downgrade()`."""
+    """Undo all steps of the revision in reverse order: the whole of a `downgrade()`."""
     note(Undo())

@@ -8,7 +8,7 @@ from tests.alembic.store import Store
 
 
 async def catalog(store: Store, *, with_trash: bool = False) -> list[str]:
-    """Return one line per column, constraint, index, trigger and function; without what is kept aside, if not asked."""
+    """Return one line per column, constraint, index, trigger and function; the trash is optional."""
     engine = create_engine(store.url, Purpose.MIGRATE)
 
     def read(connection: Connection) -> list[str]:

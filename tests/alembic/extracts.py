@@ -13,7 +13,7 @@ from tests.alembic.store import Row, Store
 DATA = Path(__file__).parents[1] / "data"
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 _TITLE = 100
-# What code writes beside the fields that the extracts have.
+# Values of the columns that the extracts do not have.
 KEYS = {"name": "name_key", "email": "email_key", "title": "title_key"}
 
 

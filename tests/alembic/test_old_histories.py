@@ -17,7 +17,7 @@ from tests.migrate.filling import stopped
 pytestmark = pytest.mark.slow
 
 FOLDED = (("users", "name"), ("users", "email"), ("records", "title"), ("departments", "name"), ("employees", "name"))
-# Each revision on one of the databases: what each of them does on both is told by test_history.
+# Each revision on one of the databases; test_history runs both.
 ON_SQLITE = REVISIONS[::2]
 ON_POSTGRESQL = REVISIONS[1::2]
 WITHOUT_LINKS = "0005"
@@ -80,9 +80,7 @@ async def test_the_way_back_is_there_from_every_phase_until_what_it_needs_is_pur
     with pytest.raises(Refused) as refused:
         await downgrade(store.url, WITHOUT_LINKS)
     gone = f"employees.department_id ({len(rows['employees'])}, on "
-    assert str(refused.value).startswith(
-        f"0015_drop_department_id cannot be taken back: what it kept aside was purged: {gone}"
-    )
+    assert str(refused.value).startswith(f"0015_drop_department_id cannot be undone: its trash was purged: {gone}")
     assert (await catalog(store, with_trash=True), await eras.read(store)) == purged
     assert (await status(store.url)).current == (REVISIONS[-1],)
 

@@ -235,7 +235,7 @@ if "spawn_main" in str(sys.orig_argv):
 
 
 def half_a_request(base: str) -> socket.socket:
-    """A connection whose request the server has begun to read; its last part is `"ann@example.org"}`."""
+    """A connection with an incomplete request; the missing part is `"ann@example.org"}`."""
     line = socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])))
     head = "POST /v1/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 43\r\n\r\n"
     line.sendall(head.encode() + b'{"name": "Ann", "email": ')

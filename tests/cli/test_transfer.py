@@ -194,7 +194,7 @@ def test_a_terminal_sees_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
             watcher.read("check", 50, counted(lines=3))
             watcher.read("import", 100, counted(lines=7, failed=2))
     seen = b""
-    # Linux ends a terminal that nobody writes to with an error.
+    # On Linux, reading a terminal without a writer ends with an error.
     with suppress(OSError):
         while piece := os.read(master, 65536):
             seen += piece

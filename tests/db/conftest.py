@@ -59,7 +59,7 @@ def battered_postgres() -> Iterator[Server]:
 @pytest.fixture
 async def battered_url(battered_postgres: Server) -> AsyncIterator[str]:
     """A database with the small tables on that server."""
-    # Nothing reaches the disk unless a COMMIT makes it: a crash loses what was not committed, ids included.
+    # Only COMMIT writes to the disk: a crash loses what was not committed, ids included.
     await execute(battered_postgres.url, "ALTER SYSTEM SET wal_writer_delay = '10s'")
     await execute(battered_postgres.url, "SELECT pg_reload_conf()")
     async with fresh_database(battered_postgres.url, "battered") as url:
@@ -86,6 +86,6 @@ async def create_tables(url: str) -> None:
 
 
 def checked_out(engine: AsyncEngine) -> int:
-    """How many connections of the pool are in someone's hands."""
+    """The number of connections that are checked out of the pool."""
     assert isinstance(engine.pool, AsyncAdaptedQueuePool)
     return engine.pool.checkedout()

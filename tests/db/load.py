@@ -20,7 +20,7 @@ CLIENTS = 16
 
 @dataclass
 class Load:
-    """What the clients were told, to be compared with what is stored."""
+    """The confirmed writes of the clients, to compare with the stored rows."""
 
     client: httpx.AsyncClient
     statuses: Counter[int] = field(default_factory=Counter)

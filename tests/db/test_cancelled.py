@@ -20,7 +20,7 @@ from tests.db.test_units import Work, mark
 
 SLOW = {
     "postgresql": "(SELECT pg_sleep(20)::text)",
-    # Nothing interrupts SQLite: whoever comes next waits for the end of it.
+    # SQLite is not interrupted: the next writer waits until the statement ends.
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT max(i) FROM n)",
 }
 STORMS = 6

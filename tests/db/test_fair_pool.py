@@ -1,4 +1,4 @@
-"""Connections are handed out in the order in which they were asked for, whatever becomes of those who wait."""
+"""The pool serves its waiters in order, also when some of them are cancelled."""
 
 import asyncio
 import random

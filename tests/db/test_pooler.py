@@ -46,7 +46,7 @@ async def test_nothing_is_asked_at_startup_that_a_pooler_refuses(small_postgres_
             raw.close()
             await engine.dispose()
             assert f"application_name\0roster {purpose}\0".encode() in line.said
-        # PgBouncer takes these, and any other only when it is told to.
+        # PgBouncer accepts these parameters, and others only if it is configured to.
         for parameter in (b"statement_timeout", b"lock_timeout", b"read_only", b"jit", b"search_path", b"options"):
             assert parameter not in line.said
 

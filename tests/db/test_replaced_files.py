@@ -119,7 +119,7 @@ async def test_a_file_replaced_in_one_step_is_served_at_once(
     assert (await create(client, "after")).status_code == 201
     assert await names(client) == ["new", "after"]
     assert stored(file) == ["new", "after"]
-    # What had not been moved from the log into the former file is kept for whoever still has that file.
+    # Changes in the WAL of the replaced file are kept for that file.
     assert identity(f"{file}-wal-stale") is not None
 
 

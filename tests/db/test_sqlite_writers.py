@@ -25,7 +25,7 @@ VALUE = Query(lambda value: value, select(Counter.value).where(Counter.id == bin
 
 
 async def count_up(url: str, *, writers: int, seconds: float) -> dict[str, Any]:
-    """Add one to counters, one unit after the other, and tell how many times, what failed and the longest wait."""
+    """Increment counters, one unit after the other; return the counts, the failures and the longest wait."""
     failures: list[str] = []
     waits: list[float] = []
     added = [0] * COUNTERS
@@ -72,7 +72,7 @@ print(json.dumps(asyncio.run(count_up({small_sqlite_url!r}, writers={WRITERS // 
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
-    # The other process needs a moment before it writes: this one goes on until it is done.
+    # The other process starts later: this one writes until the other is done.
     told = [await count_up(small_sqlite_url, writers=WRITERS // 2, seconds=SECONDS * 2)]
     output, _ = await other.communicate()
     told.append(json.loads(output))

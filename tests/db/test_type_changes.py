@@ -75,7 +75,7 @@ async def read_through(engine: AsyncEngine) -> list[tuple[int, str]]:
 
 
 async def warm(engine: AsyncEngine, reader: Reader) -> None:
-    """Let every connection of two hold a plan for the marks."""
+    """Prepare the statement on both connections."""
     await asyncio.gather(*(read_through(engine) for _ in range(2)), *(reader.all(MARKS, id=0) for _ in range(2)))
 
 

@@ -198,7 +198,7 @@ async def test_a_row_changed_by_another_meanwhile_is_read_again(units: Units, wr
         counter.value += 1
 
     await units.run(add)
-    # The first try was rolled back whole, so what it did behind its own back is gone too.
+    # The first attempt was rolled back completely, its direct write included.
     assert (calls, await values(writing)) == (2, [1])
 
 

@@ -1,4 +1,4 @@
-"""Processes that write to one SQLite file take turns, and none waits for longer than it is told to."""
+"""Processes that write to one SQLite file take turns, and none waits longer than its limit."""
 
 import sqlite3
 import subprocess
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> SqliteFile:
 
 
 def opened(file: SqliteFile, *, busy_seconds: float = 10) -> FileConnection:
-    # A descriptor of its own each: for the lock this is as good as a process of its own.
+    # Each has its own descriptor, which for flock is equivalent to its own process.
     return FileConnection.open(file, {"journal_mode": "WAL"}, writes=True, busy_seconds=busy_seconds)
 
 
@@ -55,7 +55,7 @@ def test_a_writer_that_asks_again_at_once_overtakes_nobody(file: SqliteFile, pro
     for thread in threads:
         thread.join()
     assert len(served) == ROUNDS * processes
-    # The last rounds belong to whoever is left.
+    # The last rounds have fewer writers.
     begun, ended = 2 * processes, min(len(served) - 1 - served[::-1].index(each) for each in range(processes))
     runs = [len(list(run)) for _, run in groupby(served[begun:ended])]
     if processes == 2:

@@ -36,7 +36,7 @@ def config(*, examples: int, seed: int, token: str) -> SchemathesisConfig:
             "suppress-health-check": ["all"],
             "checks": {
                 "positive_data_acceptance": {
-                    # 404: nobody has such an id. 409: others have this email. 412: no version fits an If-Match
+                    # 404: no row has this id. 409: another user has this email. 412: no version matches an If-Match
                     # made up by chance. A description can say none of these of a value.
                     "expected-statuses": ["2xx", "3xx", "404", "409", "412"]
                 }
@@ -102,7 +102,7 @@ def _failures(recorder: ScenarioRecorder) -> Iterator[str]:
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Mend what no schema can tell of a value, so that the rest of the request is looked at too."""
+    """Correct values that no schema can describe, so that the rest of the request is examined."""
     key = case.headers.get("Idempotency-Key")
     if key is not None and re.fullmatch(KEY, key):
         # The same key with another body is refused; coverage has one key for all its bodies.

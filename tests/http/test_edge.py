@@ -1,4 +1,4 @@
-"""What holds for every request, whatever becomes of it."""
+"""Rules that apply to every request, also to a refused one."""
 
 import asyncio
 import re

@@ -206,7 +206,7 @@ async def test_a_failure_on_the_way_breaks_it_off(fresh_url: str) -> None:
 
 
 async def exported(roster: Roster, gone: asyncio.Event | None = None) -> AsyncIterator[Any]:
-    """What the service sends when it is asked for the users, message by message; `gone` is set when nobody listens."""
+    """The ASGI messages of an export of users; `gone` is set when the client has disconnected."""
     sent: asyncio.Queue[Any] = asyncio.Queue(1)
     left = gone or asyncio.Event()
 

@@ -55,7 +55,7 @@ def server(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @contextmanager
 def upload(server: Server, query: str, length: int) -> Iterator[socket.socket]:
-    """A connection on which an import has begun; leaving it closes it as a client that is killed does."""
+    """A connection with an unfinished import; the end of the block closes it as a killed client does."""
     with socket.create_connection(("127.0.0.1", server.port)) as line:
         head = f"POST /v1/users/import?{query} HTTP/1.1\nHost: 127.0.0.1\nContent-Type: text/csv\n"
         line.sendall(f"{head}Content-Length: {length}\n\n".replace("\n", "\r\n").encode())

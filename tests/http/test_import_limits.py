@@ -1,4 +1,4 @@
-"""How much an import reads, stores and holds up others when lines are wrong."""
+"""Limits of an import with wrong lines: what it reads and stores, and how long other requests wait."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What can be read of a file, and what is told of what cannot."""
+"""Lines of an import that can be read, and the errors of those that cannot."""
 
 import httpx
 import pytest

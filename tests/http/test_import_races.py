@@ -1,4 +1,4 @@
-"""Imports among others: writers at the same time, callers who leave, databases that fail, DDL in between."""
+"""Imports with concurrent writers, disconnected clients, failing databases and concurrent DDL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

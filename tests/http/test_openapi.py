@@ -112,7 +112,7 @@ def test_fields_with_a_default_may_be_left_out_of_what_is_sent_and_never_of_what
     assert schemas["UserCreate"]["required"] == ["name", "email"]
     assert set(schemas["User"]["required"]) == set(schemas["User"]["properties"])
     assert set(schemas["Report"]["required"]) == set(schemas["Report"]["properties"])
-    # A problem leaves out what it has nothing to say of, and an employee the departments that nobody asked for.
+    # A problem omits empty fields, and an employee the departments unless they are included.
     assert schemas["Problem"]["required"] == ["type", "title", "status", "detail"]
     assert set(schemas["EmployeeShown"]["properties"]) - set(schemas["EmployeeShown"]["required"]) == {"departments"}
 

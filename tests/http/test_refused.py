@@ -150,7 +150,7 @@ def test_a_client_that_sends_thousands_of_requests_ahead_costs_no_memory(server:
     with Line(port) as line:
         line.socket.settimeout(0.5)
         with pytest.raises(TimeoutError):
-            # The server stops reading, since nobody reads its answers.
+            # The server stops reading, since the client does not read the answers.
             line.send(request("/v1/users") * 1_000_000)
     assert peak_kib(process) - before < 16_384
 

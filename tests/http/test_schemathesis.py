@@ -29,7 +29,7 @@ SELDOM_DONE = {
 
 @pytest.fixture
 def in_process() -> Iterator[None]:
-    """Schemathesis keeps one loop for applications in process; the service in it lets go of its database here."""
+    """Schemathesis keeps one event loop for the application: close its database connections here."""
     yield
     shutdown_lifespans()
 

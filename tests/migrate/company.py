@@ -30,7 +30,7 @@ WAIT_SECONDS = 20.0
 
 @dataclass(kw_only=True)
 class Migrator:
-    """A command that runs, and the sentences it has told so far."""
+    """A running command, and the sentences that it has reported."""
 
     told: list[str] = field(default_factory=list)
     _work: "asyncio.Task[list[str]]" = field(init=False)

@@ -24,7 +24,7 @@ ROWS = 1700
 SERIES = "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) "
 FILLED = (SERIES.format(rows=ROWS) + "INSERT INTO t (id, a) SELECT n, 'A' || n FROM s",)
 COLUMN = 'ops.add_column("t", sa.Column("b", sa.Text()))'
-# It notes each row as often as it is looked at, and asks nothing of those that were.
+# The backfill counts how often it reads each row.
 NOTE = """ops.Backfill(
     name="looked_at",
     table="t",
@@ -43,7 +43,7 @@ class Gone(BaseException):
 
 @dataclass(kw_only=True)
 class Held:
-    """A backfill in a thread of its own, which waits behind its first batch until `go`."""
+    """A backfill in a thread, which waits after its first batch until `go`."""
 
     work: asyncio.Future[list[str]]
     go: threading.Event
@@ -52,7 +52,7 @@ class Held:
 
 @asynccontextmanager
 async def held(url: str, **how: Any) -> AsyncIterator[Held]:
-    """It goes on when the context ends; what becomes of it is in its `work`."""
+    """The backfill continues when the context ends; its result is in `work`."""
     loop = asyncio.get_running_loop()
     reached, go = asyncio.Event(), threading.Event()
     told: list[Progress] = []
@@ -88,7 +88,7 @@ async def stopped(url: str, *, after: int) -> None:
 
 
 async def watched(url: str, **how: Any) -> list[Progress]:
-    """Fill to the end, and return what was told of every batch."""
+    """Run the backfill, and return the progress after every batch."""
     told: list[Progress] = []
     await asyncio.to_thread(commands.backfill, url, watch=told.append, **how)
     return told
@@ -101,7 +101,7 @@ async def noted(store: Store) -> Row:
 
 
 async def times(store: Store) -> dict[int, int]:
-    """How many rows were looked at so many times."""
+    """The number of rows by how often they were read."""
     counted = "SELECT count(looked_at.t_id) AS n FROM t LEFT JOIN looked_at ON t.id = looked_at.t_id GROUP BY t.id"
     found = await store.execute(f"SELECT n, count(*) AS rows FROM ({counted}) AS counted GROUP BY n ORDER BY n")
     return {row["n"]: row["rows"] for row in found}

@@ -1,9 +1,9 @@
-"""A migrator that kills itself right before and right after each of its commits, and is simply run again.
+"""A migrator that kills itself before and after each of its commits, and is run again.
 
 python -m tests.migrate.killing FOLDER URL COMMAND…, a command being one of entrypoints.commands with its arguments.
-It is run in children until one of them gets to its end, each killed at the first boundary at which none was before; or
-in one child, killed at the boundary whose number follows an @, and not again. Prints how often it was killed and, for
-the command `catalog`, the catalog as JSON.
+The command runs in child processes until one completes; each is killed at the first boundary at which no earlier child
+was killed. With `@N`, one child is killed at boundary N. Prints the number of kills and, for the command `catalog`, the
+catalog as JSON.
 """
 
 import asyncio

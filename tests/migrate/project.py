@@ -108,7 +108,7 @@ class Project:
 
 @contextmanager
 def copied(folder: Path) -> Iterator[Project]:
-    """The migrations copied into a folder, which everything in this process takes for them meanwhile."""
+    """Copy the revisions to a folder, which this process uses until the end of the block."""
     (root,) = (each for each in naming.folders() if (each / "alembic.ini").exists())
     shutil.copytree(root / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("alembic.ini", "pyproject.toml"):

@@ -63,7 +63,7 @@ def gone_before(statement: str) -> Iterator[None]:
 
 
 async def values(it: Live) -> tuple[list[Row], list[Row]]:
-    """What the code before the change wrote."""
+    """The rows that the old version wrote."""
     asked = ("SELECT id, name, size, legacy FROM things ORDER BY id", "SELECT id FROM olds ORDER BY id")
     first, second = [await it.execute(each) for each in asked]
     return first, second

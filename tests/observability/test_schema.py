@@ -1,4 +1,4 @@
-"""What the service tells of its schema, in every state of a revision, and whether it is ready for it."""
+"""/v1/schema and /readyz, in every state of a revision."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -21,7 +21,7 @@ TARGETS = {
 
 
 def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    # A make that runs the tests hands its own flags down, which would change what is tested here.
+    # A make that runs the tests passes its flags to child processes, which would change the result.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "--no-print-directory", f"--file={ROOT / 'Makefile'}", *words]
     return subprocess.run(command, cwd=folder, env=environ, check=False, capture_output=True, text=True)

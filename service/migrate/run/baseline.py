@@ -1,4 +1,4 @@
-"""Revisions applied without the ledger, by a script or before there was one: what they have done is looked up."""
+"""Baseline: ledger records for revisions that were applied without the ledger, by a script or by plain Alembic."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from service.migrate.state.compatibility import refuse_unknown
 
 
 def applied_scripts(connection: Connection, directory: ScriptDirectory) -> list[Script]:
-    """The scripts of the revisions that are applied, the oldest first.
+    """The scripts of the applied revisions, oldest first.
 
     Raises:
         Refused: the database is at a revision that has no script.
@@ -31,7 +31,7 @@ def applied_scripts(connection: Connection, directory: ScriptDirectory) -> list[
 
 
 def adopt_applied(session: Session, applied: Sequence[Script]) -> None:
-    """Write down of these revisions, where the ledger does not know of them, how far they have come."""
+    """Record the progress of those applied revisions that have no record in the ledger."""
     with session.reading():
         known = ledger.known(session.connection)
     for script in applied:
@@ -40,10 +40,10 @@ def adopt_applied(session: Session, applied: Sequence[Script]) -> None:
 
 
 def _adopt(session: Session, revision: str, plan: Plan | None, digest: str) -> None:
-    """Write down how far an applied revision has come; `digest` is the checksum of its file.
+    """Record the progress of an applied revision; `digest` is the checksum of its file.
 
-    Its expand is done, or it would not be applied. Of settle and contract the catalog tells. One in Alembic's plain
-    style has no plan and is done.
+    The expand of an applied revision is done; the catalog shows whether settle and contract are. A revision of
+    Alembic's `op` has no plan and is done.
     """
     if plan is None:
         write_down(session, revision, "the baseline", lambda: _remember(session, revision, digest))
@@ -73,14 +73,14 @@ def _remember(session: Session, revision: str, digest: str) -> None:
 
 
 def _are_done(session: Session, steps: Sequence[Step]) -> bool:
-    """Whether the catalog says of all steps that can be asked, and of one at least, that they are done."""
+    """Whether the catalog shows every step with a done-predicate, and at least one, as done."""
     questions = [step.done for step in steps if step.done is not None]
     with session.reading():
         return bool(questions) and all(session.ask(question) for question in questions)
 
 
 def _is_left(session: Session, backfill: Backfill) -> bool:
-    """Whether rows are left; where its columns are gone none can be."""
+    """Whether rows are left to backfill; `False` if the columns no longer exist."""
     try:
         with session.reading(), session.connection.begin_nested():
             return bool(Batches(session.connection, backfill).left())

@@ -1,4 +1,4 @@
-"""Steps are done: each in a short transaction that gives way to requests, is written down, and is tried again."""
+"""Runs steps: each in a short transaction with a lock timeout, recorded in the ledger and retried after a timeout."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from service.migrate.state import ledger
 
 T = TypeVar("T")
 
-# What runs under a lock that keeps requests waiting is a change of the catalog: a moment, or a mistake.
+# A step with a blocking lock changes the catalog alone, in milliseconds: a longer statement is a mistake.
 _LOCKED_SECONDS = 3.0
 _CONCURRENTLY = re.compile(r" CONCURRENTLY\b")
 _CANCELLED = "57014"
@@ -37,17 +37,17 @@ class Executor:
     session: Session
 
     def do(self, revision: str, phase: Phase, steps: Sequence[Step]) -> None:
-        """Do those of a phase's steps that are not done yet.
+        """Run the steps of a phase that are not recorded as done.
 
         Raises:
-            Refused: a step cannot be done, or not before the deadline; those before it stay done.
+            Refused: a step failed or reached the deadline; the steps before it stay done.
         """
         connection = self.session.connection
         with self.session.reading():
             done = ledger.done(connection, revision, phase)
         left = [(step, position) for position, step in enumerate(steps) if position not in done]
         for together in grouped(left, together=self.session.dialect == "sqlite"):
-            # In someone else's transaction it is all or nothing: they are marked at once, at its end.
+            # In the caller's transaction the steps commit together, and are recorded together below.
             mark = partial(ledger.mark, connection, revision, phase, [] if self.session.inside else together)
             self.perform(revision, phase, [step for step, _ in together], mark, partial(mark, half=True))
         if self.session.inside:
@@ -63,20 +63,20 @@ class Executor:
         *,
         rows: int = 0,
     ) -> None:
-        """Do steps in one transaction, and record them there, and audit what it took.
+        """Run steps in one transaction with their record, then write the audit row.
 
-        A step that is to be alone is recorded before, since nobody can tell what becomes of it, and after. `rows` is
-        how many it concerns that its statements do not count.
+        A step outside of a transaction is recorded as incomplete before, and as done after. `rows` is added to the
+        affected rows, for a statement that does not count them.
 
         Raises:
-            Refused: they cannot be done, or not before the deadline.
+            Refused: a step failed or reached the deadline.
         """
         attempt = self.session.attempt(revision, "; ".join(step.title for step in steps))
         try:
             has_done = self._try(steps, record, record_begin or record, attempt)
         except Refused:
             attempt.affected = 0
-            # Whatever keeps the audit from being written, it is the refusal that the caller must hear of.
+            # A failure to write the audit row must not hide the refusal.
             with suppress(DBAPIError, Refused):
                 self.note(phase, attempt, outcome="failed")
             raise
@@ -84,7 +84,7 @@ class Executor:
         self.note(phase, attempt, outcome="done" if has_done else "nothing to do")
 
     def note(self, phase: str, attempt: Attempt, *, outcome: str = "done") -> None:
-        """Write into the audit what a step took; of a transaction that holds all of them nobody asks that."""
+        """Write the audit row of a step; none in the caller's transaction, which has one row for all steps."""
         if self.session.inside:
             return
         entry = ledger.Entry(
@@ -99,7 +99,7 @@ class Executor:
         )
         write = partial(ledger.audit, self.session.connection, [entry])
         if outcome == "failed":
-            # Whoever waits for the refusal has waited enough.
+            # One attempt, so that the message is not delayed further.
             with self.session.writing():
                 write()
         else:
@@ -108,7 +108,7 @@ class Executor:
     def _try(
         self, steps: Sequence[Step], record: Callable[[], None], record_begin: Callable[[], None], attempt: Attempt
     ) -> bool:
-        """Return whether there was anything to do."""
+        """Retry until the steps are done; return whether they had statements to run."""
         step = steps[-1]
         while True:
             if step.alone or step.lock is not Lock.NONE:
@@ -131,7 +131,7 @@ class Executor:
             left = [step for step in steps if not self._is_done(step)]
             if left and self.session.dialect == "postgresql" and not self.session.inside:
                 self._set_timeouts(left[0], attempt)
-            # What is written down comes first: the lock that the rest takes is held until the COMMIT.
+            # The record first: the statements take a lock that is held until COMMIT.
             record()
             edit(self.session.connection, [step.edit for step in left if step.edit is not None])
             for step in left:
@@ -179,14 +179,14 @@ class Executor:
             attempt.end()
             raise Refused(
                 f"{attempt.revision}: {attempt.title} was cancelled after {_LOCKED_SECONDS:g} seconds under "
-                f"{step.lock}, for which requests wait. The steps before it stay done."
+                f"{step.lock}, which blocks requests. The steps before it stay done."
             ) from failure
 
 
 def grouped(steps: Sequence[tuple[Step, T]], *, together: bool) -> Iterator[list[tuple[Step, T]]]:
-    """Yield the steps one by one; edits of one table that follow each other are one rebuild.
+    """Yield the steps one by one; with `together`, consecutive edits of one table in one group, for one rebuild.
 
-    A step that would be done but for one before it waits for that one's transaction to be over.
+    A step whose `done` is the opposite of an earlier step's starts a new group: together both would count as done.
     """
     for table, group in groupby(steps, lambda each: _edited(each[0]) if together else None):
         found: list[tuple[Step, T]] = []
@@ -205,5 +205,5 @@ def _are_opposite(one: str | None, other: str | None) -> bool:
 
 
 def _edited(step: Step) -> str | None:
-    """The table of a step that is an edit and nothing else."""
+    """The table of a step that has an edit alone."""
     return step.edit.table if step.edit is not None and not step.statements and step.generate is None else None

@@ -1,4 +1,4 @@
-"""Tables that another program made, found before the first revision of an upgrade."""
+"""Refusal of an upgrade from no revision where its tables exist already, created by another program."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ _MOST_NAMES = 5
 
 
 def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
-    """Raises Refused if a database without a revision has tables already that these upgrades would create.
+    """Raises Refused if a database without a revision has tables that these upgrades would create.
 
-    Not if the ledger knows of a revision: then an upgrade was begun here, and goes on.
+    A revision in the ledger means that an upgrade is incomplete here: then nothing is refused.
     """
-    # In the transaction in which Alembic has made its table: a refusal takes that back too.
+    # Alembic created alembic_version in this transaction: a refusal rolls that back too.
     if ledger.exists(session.connection) and ledger.known(session.connection):
         return
     inspector = inspect(session.connection)
@@ -29,14 +29,14 @@ def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
     if names := [there[name] for name in creates if name in there]:
         page = naming.current().adopting
         raise Refused(
-            f"The database has {_listed(names)} already, and alembic_version names no revision: nothing was changed. "
-            f"If a revision leaves them as they are, `alembic stamp REVISION` says so and {naming.command('upgrade')} "
-            f"goes on from there{f'; see {page}' if page else ''}."
+            f"The database already has {_listed(names)}, and alembic_version has no revision. Nothing was changed. "
+            f"If a revision created the same schema, run `alembic stamp REVISION`, then {naming.command('upgrade')}"
+            f"{f'; see {page}' if page else ''}."
         )
 
 
 def _key(session: Session, name: str) -> str:
-    """SQLite takes names that differ in case for one."""
+    """The name as the database compares it: SQLite ignores case."""
     return name.lower() if session.dialect == "sqlite" else name
 
 

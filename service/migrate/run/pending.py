@@ -1,4 +1,4 @@
-"""What is still to be done of the revisions that are applied, done in their order."""
+"""Pending phases of the applied revisions: backfill, contract, undo of contracts, purge."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ Report = Callable[[str], None]
 
 
 def backfill(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Run the backfills that are left, the oldest revision first, and return the revisions of which one ran."""
+    """Run the pending backfills, oldest revision first, and return the revisions of which a backfill ran."""
     done = []
     for plan in plans:
         if _is_filled(runner, plan):
@@ -26,10 +26,10 @@ def backfill(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
 
 
 def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Take away what is no longer used, the oldest revision first.
+    """Run the pending contracts, oldest revision first, and return the contracted revisions.
 
     Raises:
-        Refused: a backfill, of the revision or of one before it, is not over.
+        Refused: a backfill of the revision, or of one before it, is incomplete.
     """
     done = []
     for plan in plans:
@@ -43,10 +43,10 @@ def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
 
 
 def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Bring back what contracts took away, the newest revision first.
+    """Undo contracts, newest revision first, and return the revisions.
 
     Raises:
-        Refused: something of it was purged; nothing is touched then.
+        Refused: the trash of one of them was purged; the database is unchanged then.
     """
     done = []
     begun = [plan for plan in reversed(plans) if _is_begun(runner, plan)]
@@ -60,10 +60,10 @@ def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) ->
 
 
 def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
-    """Drop for good what is kept aside, and return what that was.
+    """Drop the contents of the trash, and return the names of the dropped tables and columns.
 
     Raises:
-        Refused: a contract that is half done still needs it.
+        Refused: the trash belongs to a revision whose contract is incomplete.
     """
     with runner.session.reading():
         items = trash.items(runner.session.connection)
@@ -75,7 +75,7 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
     for plan, found in owned:
         if found and plan is not None and not _is_contracted(runner, plan):
             raise Refused(
-                f"{plan.revision} cannot be purged: its contract is not over. Run {naming.command('contract')}."
+                f"{plan.revision} cannot be purged: its contract is incomplete. Run {naming.command('contract')}."
             )
         for each in found:
             runner.purge(each, plan.revision if plan else each.tag)
@@ -85,7 +85,7 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
 
 
 def _owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None:
-    """The applied revision that keeps it aside; revisions of two branches may have the same number."""
+    """The applied revision that moved it to the trash; revisions of two branches may have the same number."""
     same = [plan for plan in plans if ddl.trash_tag(plan.revision) == item.tag]
     for plan in same:
         title = dropping(Target(dialect=dialect, revision=plan.revision), item).title
@@ -100,13 +100,13 @@ def _is_filled(runner: PhaseRunner, plan: Plan) -> bool:
 
 
 def _is_left(runner: PhaseRunner, plan: Plan) -> bool:
-    """Whether rows lack a value again; not asked once the contract has begun, since columns may be gone."""
+    """Whether rows lack a value again; `False` after the first contract step, which may have dropped the columns."""
     is_asked = plan.contract and not _is_begun(runner, plan)
     return bool(is_asked) and any(runner.backfills.left(backfill) for backfill in plan.backfills)
 
 
 def _is_begun(runner: PhaseRunner, plan: Plan) -> bool:
-    """Whether a contract has done something, or has not taken all of it back."""
+    """Whether a step of the contract is done or incomplete."""
     with runner.session.reading():
         return bool(ledger.begun(runner.session.connection, plan.revision, Phase.CONTRACT))
 

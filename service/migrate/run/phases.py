@@ -51,10 +51,10 @@ class PhaseRunner:
         return self.session.connection
 
     def begin(self) -> None:
-        """Make the ledger where there is none, and take the lease from whoever had it.
+        """Create the ledger if it is missing, and take the lease, also from a migrator that did not release it.
 
         Raises:
-            Refused: they are in the middle of something, and were at the deadline.
+            Refused: the tables were still locked at the deadline.
         """
         attempt = self.session.attempt("migrations", "the start of the session")
         while True:
@@ -69,9 +69,9 @@ class PhaseRunner:
                 return
 
     def end(self, *, accepts_drift: bool = False, is_refused: bool = False) -> None:
-        """Note the catalog as it is left, and give the lease back; nothing if there was nothing to begin.
+        """Store the catalog for the check of drift, and release the lease; does nothing before `begin`.
 
-        When it was refused that is tried once: whoever waits for the refusal has waited enough.
+        After a refusal (`is_refused`) this is attempted once, so that the message is not delayed further.
         """
         if not self._has_begun:
             return
@@ -89,36 +89,38 @@ class PhaseRunner:
     def _take_lease(self) -> None:
         with self.session.starting():
             ledger.ensure(self._connection)
-            # What a run that was not ended changed is no drift.
+            # Changes of a run that was killed are no drift: the catalog before them is unknown.
             is_known = self.session.inside or not self.session.lease.take(self._connection)
             self._catalog = drift.lines(self._connection) if is_known else None
         self._has_begun = True
 
     def expand(self, plan: Plan) -> None:
-        """Do what the code before and the code after can both live with.
+        """Run the expand steps, which the old and the new version both work with.
 
         Raises:
-            Refused: rows that are there, or tables that are not, make it impossible (nothing is changed then), or a
-                step cannot be done (those before it stay done).
+            Refused: a precondition or a missing table prevents the expand (the database is unchanged), or a step
+                failed (the steps before it stay done).
         """
         if self._positions(plan, Phase.DOWNGRADE):
-            raise Refused(f"A downgrade of {plan.revision} has begun: {naming.command('downgrade')} completes it.")
+            raise Refused(
+                f"The downgrade of {plan.revision} is incomplete. Run {naming.command('downgrade')} to complete it."
+            )
         if not self._positions(plan, Phase.EXPAND):
             self._refuse_missing(plan.revision, plan.needs)
             self._refuse_rows(plan.checks)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
 
     def backfill(self, plan: Plan) -> None:
-        """Fill what rows lack, see that none is left, and then do what needed them all."""
+        """Run the backfills, then the settle steps, which need every row filled."""
         for backfill in plan.backfills:
             self.backfills.do(plan.revision, backfill)
         self.executor.do(plan.revision, Phase.SETTLE, plan.settle)
 
     def contract(self, plan: Plan) -> None:
-        """Take away what no code uses any more.
+        """Run the contract steps, which remove what the new version does not use.
 
         Raises:
-            Refused: something of it is still to be filled, or as `expand`.
+            Refused: a backfill is incomplete, or as `expand`.
         """
         self.refuse_unfilled(plan)
         if not self._positions(plan, Phase.CONTRACT):
@@ -130,7 +132,7 @@ class PhaseRunner:
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
     def purge(self, item: trash.Item, revision: str) -> None:
-        """Drop for good what a revision keeps aside, and note what is gone."""
+        """Drop an item of the trash, and record how many rows or values it held."""
         with self.session.reading():
             lost = trash.size(self._connection, item)
         record = partial(ledger.purge, self._connection, revision, item.described, lost)
@@ -140,7 +142,7 @@ class PhaseRunner:
         self.executor.perform(revision, "purge", [step], record, rows=lost)
 
     def whole(self, plan: Plan) -> None:
-        """All four at once, for a database that nobody uses yet."""
+        """Run all phases at once, for a new database without traffic."""
         began = time.monotonic()
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
         self.backfill(plan)
@@ -157,16 +159,16 @@ class PhaseRunner:
             ledger.audit(self._connection, [entry])
 
     def undo(self, plan: Plan) -> None:
-        """Take back all that the revision has done, from whatever state it is in; its lines in the ledger stay.
+        """Downgrade the revision from any state; its records in the ledger stay.
 
         Raises:
-            Refused: something of it was purged, or rows cannot be carried over; nothing is touched then.
+            Refused: its trash was purged, or rows violate a precondition; the database is unchanged then.
         """
         self.refuse_purged(plan)
         self._refuse_rows(plan.downgrade_checks)
-        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
+        self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
         if plan.downgrade is None:
-            self._refuse_rows_on_the_way_back(plan, Phase.EXPAND, plan.undo_checks)
+            self._refuse_rows_of_downgrade(plan, Phase.EXPAND, plan.undo_checks)
         self._undo(plan, Phase.CONTRACT)
         self._undo(plan, Phase.SETTLE)
         begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
@@ -177,19 +179,19 @@ class PhaseRunner:
             self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade)
 
     def undo_contract(self, plan: Plan) -> None:
-        """Bring back what the contract took away, so that the code before can run again; raises as `undo` does."""
+        """Undo the contract, so that the old version can run again; raises as `undo` does."""
         self.refuse_purged(plan)
-        self._refuse_rows_on_the_way_back(plan, Phase.CONTRACT, plan.contract_undo_checks)
+        self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
         self._undo(plan, Phase.CONTRACT)
 
     def _undo(self, plan: Plan, phase: Phase) -> None:
         undo(self.executor, self.backfills, plan, phase, self._positions(plan, phase))
 
     def _positions(self, plan: Plan, phase: Phase) -> set[int]:
-        """The steps that are done, or done by half, if they are those that the file has now.
+        """The positions of the steps that are done or incomplete.
 
         Raises:
-            Refused: the file was edited since.
+            Refused: a recorded step differs from the file's, which was edited since.
         """
         steps = plan.steps(phase)
         with self.session.reading():
@@ -203,23 +205,23 @@ class PhaseRunner:
         return set(titles)
 
     def refuse_unfilled(self, plan: Plan) -> None:
-        """Raises Refused if the revision's backfill is not over."""
+        """Raises Refused if the revision's backfill is incomplete."""
         open_ones = [each.name for each in plan.backfills if not self.backfills.is_done(plan.revision, each)]
         with self.session.reading():
             settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
         if open_ones or len(settled) < len(plan.settle):
-            told = f"the backfill of {' and '.join(open_ones)}" if open_ones else "the settle phase"
+            what = f"the backfill of {' and '.join(open_ones)}" if open_ones else "the settle phase"
             raise Refused(
-                f"{plan.revision} cannot be contracted: {told} is not complete. Run {naming.command('backfill')}."
+                f"{plan.revision} cannot be contracted: {what} is not complete. Run {naming.command('backfill')}."
             )
 
     def _refuse_left(self, revision: str, backfill: Backfill) -> None:
         if left := self.backfills.left(backfill):
             were = "was" if left == 1 else "were"
             raise Refused(
-                f"{revision} cannot be contracted: {counted(left, 'row')} of {backfill.table} {were} written since "
-                f"without what {backfill.name} fills. Run {naming.command('backfill')} again, when no old code writes "
-                "any more."
+                f"{revision} cannot be contracted: {counted(left, 'row')} of {backfill.table} {were} written after the "
+                f"backfill {backfill.name}, without its values. Stop the old version, then run "
+                f"{naming.command('backfill')}."
             )
 
     def refuse_purged(self, plan: Plan) -> None:
@@ -228,14 +230,14 @@ class PhaseRunner:
             rows = ledger.purged(self._connection, plan.revision)
         if rows:
             gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
-            raise Refused(f"{plan.revision} cannot be taken back: what it kept aside was purged: {gone}.")
+            raise Refused(f"{plan.revision} cannot be undone: its trash was purged: {gone}.")
 
     def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
         with self.session.reading():
             inspector = inspect(self._connection)
             for table, columns in needs:
                 if not inspector.has_table(table):
-                    raise Refused(f"{revision} cannot be applied: there is no table {table}.")
+                    raise Refused(f"{revision} cannot be applied: the table {table} does not exist.")
                 there = [column["name"] for column in inspector.get_columns(table)]
                 if missing := [column for column in columns if column not in there]:
                     raise Refused(
@@ -243,8 +245,8 @@ class PhaseRunner:
                         f"it has {', '.join(there)}."
                     )
 
-    def _refuse_rows_on_the_way_back(self, plan: Plan, phase: Phase, checks: Sequence[Precondition]) -> None:
-        """Ask what can be asked now: of a column that is kept aside its own step will tell."""
+    def _refuse_rows_of_downgrade(self, plan: Plan, phase: Phase, checks: Sequence[Precondition]) -> None:
+        """Check the preconditions whose columns exist; the step that restores a column from the trash checks others."""
         if not self._positions(plan, phase):
             return
         for check in checks:

@@ -34,23 +34,23 @@ def give_way(session: Session, attempt: Attempt, failure: DBAPIError, find: Call
     if found is not Cure.AGAIN:
         raise Refused(f"{attempt.revision}: {attempt.title} failed: {reason(failure)}.") from failure
     attempt.fail()
-    # SQLite names nobody.
+    # SQLite does not identify the writer.
     others = "another writer" if session.dialect == "sqlite" else blockers.listed(_found(session, find))
     seconds = attempt.pause_seconds()
     if attempt.seconds_left < seconds:
-        told = others or "a session that has ended"
-        raise Refused(f"{_given_up(attempt)}; blocked by {told}. Run the command again.") from failure
-    if others and not attempt.told:
-        attempt.told = True
+        blocker = others or "a session that has ended"
+        raise Refused(f"{_given_up(attempt)}; blocked by {blocker}. Run the command again.") from failure
+    if others and not attempt.reported:
+        attempt.reported = True
         session.report(f"{attempt.revision}: {attempt.title} waits, blocked by {others}.")
     pause(session.connection, seconds)
 
 
 def write_down(session: Session, revision: str, what: str, write: Callable[[], object]) -> None:
-    """Write into the ledger, in a transaction of its own, as soon as others let it.
+    """Write to the ledger in one transaction, retried after a lock timeout.
 
     Raises:
-        Refused: they did not before the deadline; or another migrator took over.
+        Refused: the ledger was still locked at the deadline, or another migrator took the lease.
     """
     attempt = session.attempt(revision, what)
     while True:
@@ -65,10 +65,10 @@ def write_down(session: Session, revision: str, what: str, write: Callable[[], o
 
 
 def look_ahead(session: Session, attempt: Attempt, step: Step) -> None:
-    """Before the step waits: tell of transactions that it may have to wait for; and wait for replicas, if it matters.
+    """Before a step takes its lock: wait for lagging replicas, and report transactions that the step may wait for.
 
     Raises:
-        Refused: a replica was still behind at the deadline.
+        Refused: a replica still lagged at the deadline.
     """
     if step.alone or step.lock.keeps_requests_waiting:
         wait_for_replicas(session, attempt)
@@ -78,21 +78,21 @@ def look_ahead(session: Session, attempt: Attempt, step: Step) -> None:
 
 
 def wait_for_replicas(session: Session, attempt: Attempt) -> None:
-    """Return when no replica is far behind: what is sent there waits behind whoever reads, and others behind it.
+    """Return when no replica lags by more than the limit: the lock, once replayed there, queues behind reads.
 
     Raises:
-        Refused: one still was at the deadline.
+        Refused: a replica still lagged at the deadline.
     """
     while not session.inside and session.dialect == "postgresql":
         with session.reading():
             behind = blockers.lagging_replicas(session.connection, session.wait_limits.lag_seconds)
         if not behind:
             return
-        told = ", ".join(f"{each.name} ({each.lag:.1f} s)" for each in behind)
+        names = ", ".join(f"{each.name} ({each.lag:.1f} s)" for each in behind)
         if attempt.seconds_left < 0:
-            raise Refused(f"{_given_up(attempt)}; replicas behind: {told}. Run the command again.")
+            raise Refused(f"{_given_up(attempt)}; replicas behind: {names}. Run the command again.")
         if [each for each in behind if session.is_new(each.name)]:
-            session.report(f"{attempt.revision}: {attempt.title} waits; replicas behind: {told}.")
+            session.report(f"{attempt.revision}: {attempt.title} waits; replicas behind: {names}.")
         pause(session.connection, _LAG_PAUSE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""From the revisions that Alembic lists to what is done about each: plain ones as they are, ours in safe steps."""
+"""Runs the revisions that Alembic lists: those of `ops` in safe steps, those of Alembic's `op` in one transaction."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 0.2
 
 
 def run_until_done(context: Context, connection: Connection, runner: "RevisionRunner", options: dict[str, Any]) -> None:
-    """Let Alembic go through the revisions; a plain one that met a lock is run again whole."""
+    """Run the revisions through Alembic; a revision of Alembic's `op` that met a lock is run again from its start."""
     backoff = Backoff(first=_PAUSE_SECONDS, longest=_PAUSE_SECONDS, deadline_seconds=TRY_SECONDS)
     inside = runner.session.inside
     while True:
@@ -46,10 +46,10 @@ def run_until_done(context: Context, connection: Connection, runner: "RevisionRu
             if inside:
                 raise
             connection.rollback()
-            told = reason(failure)
+            why = reason(failure)
             if cure(failure) is not Cure.AGAIN or backoff.seconds_left < 0:
-                raise Refused(f"{runner.now} was not done, and nothing of it was kept: {told}.") from failure
-            runner.session.report(f"{runner.now} gave way to other work and is tried again: {told}.")
+                raise Refused(f"{runner.now} failed and was rolled back: {why}.") from failure
+            runner.session.report(f"{runner.now} was rolled back and is retried: {why}.")
             pause(connection, backoff.pause())
         else:
             return
@@ -57,7 +57,7 @@ def run_until_done(context: Context, connection: Connection, runner: "RevisionRu
 
 @dataclass(kw_only=True)
 class Command:
-    """What Alembic's command is, and how it finds the revisions between the database's and the one that is wanted."""
+    """An Alembic command: the function that finds its revisions, and the revision that was asked for."""
 
     find: Callable[..., Iterable[Any]]
     wanted: Any
@@ -68,7 +68,7 @@ class Command:
 
     @property
     def is_upgrade(self) -> bool:
-        """Known by the name of Alembic's own function: with no revision between, nothing else tells."""
+        # By the name of Alembic's function: a command that finds no revision has no other mark.
         return self.find.__name__ == "upgrade"
 
     @property
@@ -77,18 +77,17 @@ class Command:
 
     @property
     def is_stamp(self) -> bool:
-        """Whether the database is declared to be right as it is."""
         return self.find.__name__ == "do_stamp"
 
     @property
     def counts_from_here(self) -> bool:
-        """Whether so many steps down are wanted, and no revision is named."""
+        """Whether the downgrade is relative, such as `-1`."""
         return self.is_downgrade and str(self.wanted).startswith("-")
 
 
 @dataclass(kw_only=True)
 class RevisionRunner:
-    """The revisions to run, found once: what a failed try left undone goes on where it stopped."""
+    """The revisions to run, found once: after a failed attempt, the run continues with the first that is not done."""
 
     command: Command
     done: list[str]
@@ -112,14 +111,14 @@ class RevisionRunner:
             step = self._left[0]
             if not step.info.is_stamp:
                 self._prepare(step)
-            # Alembic comes back for the next one when this one is committed.
+            # Alembic commits this revision before it asks for the next one.
             yield step
             self._left.pop(0)
             self.done.append(step.info.up_revision_id)
             self.session.report(f"{_described(step)}: done.")
 
     def stamped(self, ctx: MigrationContext, step: Any, heads: Collection[Any], run_args: object) -> None:  # noqa: ARG002
-        """Refuse to commit rows that point at nothing, and write down what was applied, with Alembic's own stamp."""
+        """Update the ledger in the transaction of Alembic's stamp; on SQLite refuse rows that violate a foreign key."""
         connection = self.session.connection
         if not self.session.inside:
             self.session.lease.renew(connection)
@@ -137,16 +136,16 @@ class RevisionRunner:
             ledger.end_whole(connection)
 
     def _found(self, heads: tuple[str, ...], context: MigrationContext) -> list[Any]:
-        """What is to be done, when all is prepared for it."""
+        """The revisions to run; before, start the session and complete runs that were interrupted."""
         assert context.script is not None  # noqa: S101 - as above
         refuse_unknown(self.session.connection, heads, context.script)
         applied = below(heads, context.script)
         left = list(self.command.find(heads, context))
-        begun, taken_back = self._halves(applied, context.script)
+        begun, taken_back = self._incomplete(applied, context.script)
         if not (left or begun or taken_back):
             return left
         if self.command.counts_from_here:
-            # One that was only begun is one step down as well.
+            # An incomplete upgrade counts as one step of a relative downgrade.
             left = left[: max(len(left) - len(begun), 0)]
         if self.command.is_upgrade and not heads:
             refuse_tables_there(self.session, left)
@@ -155,13 +154,13 @@ class RevisionRunner:
             for found in plans([step.revision for step in left], self.session.dialect):
                 self.phases.refuse_purged(found)
         for script in begun:
-            self._end_upgrade_below(script)
+            self._roll_back_upgrade(script)
         for script in taken_back:
-            self._end_downgrade_above(script)
+            self._roll_back_downgrade(script)
         return left
 
-    def _halves(self, applied: list[Script], directory: ScriptDirectory) -> tuple[list[Script], list[Script]]:
-        """What is to be ended first: upgrades that were begun, by a downgrade, and downgrades by an upgrade."""
+    def _incomplete(self, applied: list[Script], directory: ScriptDirectory) -> tuple[list[Script], list[Script]]:
+        """The incomplete upgrades that a downgrade must undo first, and the incomplete downgrades for an upgrade."""
         connection = self.session.connection
         begun: list[Script] = []
         taken_back: list[Script] = []
@@ -175,26 +174,26 @@ class RevisionRunner:
                 taken_back = [script for script in applied if script.revision in half]
         return begun, taken_back
 
-    def _end_upgrade_below(self, script: Script) -> None:
-        """Take back all of a revision that an upgrade began and did not end."""
+    def _roll_back_upgrade(self, script: Script) -> None:
+        """Undo the steps of a revision whose upgrade is incomplete."""
         if (found := plan(script, self.session.dialect)) is not None:
             self.phases.undo(found)
         forget = partial(ledger.forget, self.session.connection, script.revision)
         write_down(self.session, script.revision, "the end of the rollback", forget)
-        self.session.report(f"Take back what was done of {script.revision}: done.")
+        self.session.report(f"Undo the incomplete upgrade of {script.revision}: done.")
 
-    def _end_downgrade_above(self, script: Script) -> None:
-        """Do again what a downgrade began to take back and did not end."""
+    def _roll_back_downgrade(self, script: Script) -> None:
+        """Run the steps again that an incomplete downgrade undid."""
         if (found := plan(script, self.session.dialect)) is not None:
             self.phases.expand(found)
         remember = partial(ledger.remember, self.session.connection, script.revision, checksum(script))
         write_down(self.session, script.revision, "the end of the upgrade", remember)
-        self.session.report(f"Do again what was taken back of {script.revision}: done.")
+        self.session.report(f"Undo the incomplete downgrade of {script.revision}: done.")
 
     def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:
         connection = self.session.connection
         if not self.session.inside:
-            # Alembic may just have made its table.
+            # Alembic may have created alembic_version in the open transaction.
             connection.commit()
         self.phases.begin()
         with self.session.writing():
@@ -207,7 +206,7 @@ class RevisionRunner:
         adopt_applied(self.session, applied)
 
     def _prepare(self, step: Any) -> None:
-        """Do the work of one of our revisions here, between Alembic's transactions; Alembic stamps it."""
+        """Run the steps of a revision between Alembic's transactions; Alembic then only stamps the revision."""
         found = plan(step.revision, self.session.dialect)
         if found is None:
             return
@@ -225,7 +224,7 @@ class RevisionRunner:
             self.phases.whole(found)
             return
         session.connection.rollback()
-        # One transaction for all of it and for Alembic's stamp, which is written into the one that is open.
+        # One transaction for the whole revision and its stamp: Alembic stamps in the open transaction.
         session.connection.begin()
         session.lease.renew(session.connection)
         session.inside = session.unused = True

@@ -1,4 +1,4 @@
-"""Steps are taken back, in reverse: each by its own actions, from wherever a run before stopped."""
+"""Rollback: undoes recorded steps in reverse order, and continues where an earlier run stopped."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -14,7 +14,7 @@ from service.migrate.state import ledger
 
 
 class _Part(NamedTuple):
-    """One action of the way back of a step, which is done by half until its last."""
+    """One action of the undo of a step; the step is incomplete until its last action is done."""
 
     action: Action
     step: Step
@@ -23,13 +23,13 @@ class _Part(NamedTuple):
 
 
 def undo(executor: Executor, backfills: BackfillRunner, plan: Plan, phase: Phase, positions: Collection[int]) -> None:
-    """Take back the steps of a phase that are at these positions, the last of them first.
+    """Undo the steps of a phase at these positions, the last one first.
 
     Raises:
-        Refused: an action cannot be done; those before it stay done, and the next run goes on from there.
+        Refused: an action failed; the actions before it stay done, and the next run continues from there.
     """
     connection, steps = executor.session.connection, plan.steps(phase)
-    # One step may have used up what another made: from here on the catalog is believed, wherever it can be asked.
+    # Mark steps that have a done-predicate as incomplete: an undo may also remove what an earlier step created.
     asked = [(steps[position], position) for position in positions if steps[position].done is not None]
     mark = partial(ledger.mark, connection, plan.revision, phase, asked, half=True)
     write_down(executor.session, plan.revision, "the start of the rollback", mark)
@@ -66,7 +66,7 @@ def _undo_by_steps(executor: Executor, revision: str, phase: Phase, parts: list[
 
 
 def _note(executor: Executor, revision: str, phase: Phase, parts: list[_Part], *, begins: bool = False) -> None:
-    """Of a step that is taken back by half, neither the way back nor the way up may believe that it is done."""
+    """Mark a half-undone step incomplete, so that upgrade and downgrade both run it again."""
     connection = executor.session.connection
     gone = set() if begins else {part.position for part in parts if part.is_last}
     half = {part.position: part.step for part in parts if part.position not in gone}

@@ -14,10 +14,10 @@ from service.migrate.run.locking.lock import Report
 
 @dataclass(kw_only=True)
 class Session:
-    """What everything that runs shares.
+    """The connection, lease and limits of one run.
 
-    `inside` a transaction that was handed in, all is done in that, and its owner commits. An `unused` database is as
-    the steps before left it: it need not be asked.
+    `inside`: the caller passed a connection in a transaction; everything runs in it, and the caller commits.
+    `unused`: a new database, in which no step is done, so that done-predicates are not queried.
     """
 
     connection: Connection
@@ -26,7 +26,7 @@ class Session:
     wait_limits: WaitLimits = field(default_factory=WaitLimits)
     inside: bool = False
     unused: bool = False
-    _told: set[object] = field(default_factory=set, init=False)
+    _reported: set[object] = field(default_factory=set, init=False)
 
     @property
     def dialect(self) -> str:
@@ -34,21 +34,21 @@ class Session:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """The first transaction, in which the lease is taken."""
+        """A transaction without a renewal of the lease: the first one takes it."""
         if self.inside:
             yield
             return
-        # Whatever was only read before has opened one.
+        # SQLAlchemy begins a transaction with any read.
         self.connection.rollback()
         with self.connection.begin():
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A transaction of its own, or the one that was handed in.
+        """A new transaction that renews the lease, or the caller's transaction.
 
         Raises:
-            Refused: another migrator took over; nothing is stored.
+            Refused: another migrator took the lease; the transaction is rolled back.
         """
         with self.starting():
             if not self.inside:
@@ -57,7 +57,7 @@ class Session:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """A transaction that keeps nobody waiting: it may wait itself, and on SQLite others write meanwhile."""
+        """A transaction that blocks no other session: BEGIN DEFERRED on SQLite; a long lock_timeout on PostgreSQL."""
         if self.inside:
             yield
             return
@@ -73,7 +73,7 @@ class Session:
 
     @contextmanager
     def autocommit(self) -> Iterator[None]:
-        """No transaction, for PostgreSQL's statements that begin and end their own; what is set ends with it."""
+        """Autocommit mode, for CREATE INDEX CONCURRENTLY and its like; the timeouts are reset at the end."""
         self.connection.rollback()
         level = self.connection.default_isolation_level or "READ COMMITTED"
         self.connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -90,21 +90,21 @@ class Session:
         return bool(self.connection.exec_driver_sql(question).scalar())
 
     def set(self, name: str, seconds: float, *, local: bool = True) -> None:
-        """Set one of PostgreSQL's timeouts, by default for the transaction that is open; 0 waits for ever."""
+        """Set a timeout of PostgreSQL, by default for the open transaction; 0 means no timeout."""
         milliseconds = max(round(1000 * seconds), 1 if seconds else 0)
         self.connection.exec_driver_sql(f"SET {'LOCAL ' if local else ''}{name} = {milliseconds}")
 
     @cached_property
     def lock_wait_seconds(self) -> float:
-        """Below the server's deadlock_timeout: in a deadlock it is the migrator that gives way, and never a request."""
+        """The lock_timeout of blocking locks, below deadlock_timeout, so that a deadlock cancels the migrator."""
         asked = "SELECT setting::float / 1000 FROM pg_settings WHERE name = 'deadlock_timeout'"
         deadlock: float = self.connection.exec_driver_sql(asked).scalar_one()
         return min(self.wait_limits.lock_wait_seconds, 0.9 * deadlock)
 
     def is_new(self, what: object) -> bool:
-        """Whether it was not told of yet; from now on it was."""
-        new = what not in self._told
-        self._told.add(what)
+        """Whether this was not reported before; marks it as reported."""
+        new = what not in self._reported
+        self._reported.add(what)
         return new
 
     def attempt(self, revision: str, title: str) -> Attempt:

@@ -25,7 +25,7 @@ class BackfillState(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class BackfillRow:
-    """One backfill of one revision: rows looked at in this pass, of how many, in how many seconds; and rows filled."""
+    """The progress of one backfill: rows read in this pass, the total, the seconds of this pass, and rows filled."""
 
     revision: str
     name: str
@@ -59,17 +59,17 @@ class BackfillRow:
         return run, BackfillState(row.state)
 
     def begin(self, connection: Connection, state: BackfillState = BackfillState.RUNNING) -> None:
-        """Write it down anew."""
+        """Insert the row, in place of an earlier one."""
         connection.execute(delete(BACKFILLS).where(self._mine))
         connection.execute(insert(BACKFILLS), {**self._row(), "state": state, "started_at": now()})
 
     def note(self, connection: Connection) -> BackfillState:
-        """Write down how far it is, and hear whether to go on; a row that is gone was cancelled."""
+        """Record the progress and return the state, which another process may have set; no row means cancelled."""
         noted = update(BACKFILLS).where(self._mine).values(**self._row(), problem=None).returning(BACKFILLS.c.state)
         return BackfillState(connection.execute(noted).scalar() or BackfillState.CANCELLED)
 
     def stop(self, connection: Connection, state: BackfillState, problem: str | None = None) -> None:
-        """Write down how far it came, and why not further."""
+        """Record the progress, the final state, and the problem if there was one."""
         connection.execute(update(BACKFILLS).where(self._mine).values(**self._row(), state=state, problem=problem))
 
     def begin_pass(self) -> None:
@@ -90,8 +90,8 @@ class BackfillRow:
 def tell(connection: Connection, wanted: BackfillState) -> list[str]:
     """Set the state of unfinished backfills, in the open transaction, and return their names."""
     open_ones = BACKFILLS.c.state.in_((BackfillState.RUNNING, BackfillState.PAUSED)) & (BACKFILLS.c.state != wanted)
-    told = update(BACKFILLS).where(open_ones).values(state=wanted, changed_at=now()).returning(BACKFILLS.c.name)
-    return sorted(connection.execute(told).scalars())
+    changed = update(BACKFILLS).where(open_ones).values(state=wanted, changed_at=now()).returning(BACKFILLS.c.name)
+    return sorted(connection.execute(changed).scalars())
 
 
 def _loaded(cursor: str) -> tuple[Any, ...]:

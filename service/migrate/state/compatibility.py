@@ -1,4 +1,4 @@
-"""Which revisions of the database this code works with, so that a service can be ready while the schema moves on."""
+"""Compatibility of this code with a database's revision: a range, so that replicas stay ready during an upgrade."""
 
 import asyncio
 from collections.abc import Collection, Iterable
@@ -27,7 +27,7 @@ _UNFILLED = text(
 class Range:
     """The oldest revision that a version of the code can serve from, and the newest that it knows.
 
-    `filled` are the revisions whose backfill it needs.
+    `filled` are the revisions whose backfill the code needs.
     """
 
     oldest: str
@@ -38,7 +38,7 @@ class Range:
 class Compatibility(StrEnum):
     """Whether this code works with the schema of a database.
 
-    `foreign` is a revision that is not one of this project, `diverged` an alembic_version that contradicts itself.
+    `foreign`: a revision that is not of this project. `diverged`: an alembic_version that contradicts itself.
     """
 
     EMPTY = "empty"
@@ -50,15 +50,15 @@ class Compatibility(StrEnum):
 
     @property
     def works(self) -> bool:
-        """Whether this code can serve from it: what newer code adds is made to leave the code before it working."""
+        """Whether this code can serve from the database: an expand by newer code leaves older code working."""
         return self in (Compatibility.COMPATIBLE, Compatibility.AHEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The rows of alembic_version, and the compatibility of such a database.
+    """The rows of alembic_version, and the compatibility of that database.
 
-    `recorded` are the revisions that the database says this project's migrator applied; asked when a row has no script.
+    `recorded` are the revisions in the ledger, read only when a row of alembic_version has no script.
     """
 
     heads: tuple[str, ...]
@@ -66,15 +66,15 @@ class Standing:
     recorded: frozenset[str] = frozenset()
 
     def applied(self, directory: ScriptDirectory) -> set[str]:
-        """The revisions of these scripts that the database has."""
+        """The applied revisions among these scripts."""
         found = self.heads if self.compatibility is Compatibility.FOREIGN else (*self.heads, *self.recorded)
         return graph.with_ancestors(directory, found)
 
     @property
     def why(self) -> str:
-        """Why this code cannot serve from the database, and what helps."""
+        """Why this code cannot serve from the database, and the command that helps."""
         return {
-            Compatibility.EMPTY: f"The schema has not been made yet: run {naming.command('upgrade')}.",
+            Compatibility.EMPTY: f"The database has no schema yet: run {naming.command('upgrade')}.",
             Compatibility.BEHIND: f"The schema is older than this code works with: run {naming.command('upgrade')}.",
             Compatibility.DIVERGED: diverged(self.heads),
             Compatibility.FOREIGN: foreign(self.heads),
@@ -87,10 +87,10 @@ def judge(
     supported: Range | None,
     directory: ScriptDirectory,
 ) -> Compatibility:
-    """Tell where a database with these rows in alembic_version stands; without a range, the newest revision is needed.
+    """The compatibility of a database with these rows in alembic_version; without a range, with the newest revision.
 
-    `recorded` are the revisions that the database itself says were applied there by this project's migrator: a head
-    without a script is newer code's if it is among them, and so is the oldest revision that this code works with.
+    `recorded` are the revisions in the ledger. A head without a script comes from newer code if the ledger has it and
+    the oldest revision of the range.
     """
     found = set(heads)
     if not found:
@@ -112,12 +112,12 @@ def judge(
 
 
 def refuse_unknown(connection: Connection, heads: Collection[str], directory: ScriptDirectory) -> None:
-    """Raises Refused if these rows of alembic_version are not all revisions that this code has, with the way out."""
+    """Raises Refused, with the cure, if alembic_version has a revision without a script, or contradicts itself."""
     if strangers := graph.unknown(directory, heads):
         if ledger.recorded(connection, strangers).issuperset(strangers):
             raise Refused(
-                f"The database is at revision {' and '.join(strangers)}, which this code does not know: newer code "
-                "upgraded it. Run this with that code."
+                f"The database is at revision {' and '.join(strangers)}, which this version does not have: a newer "
+                "version upgraded the database. Run the command with that version."
             )
         raise Refused(foreign(strangers))
     if graph.overlapping(directory, heads):
@@ -125,25 +125,25 @@ def refuse_unknown(connection: Connection, heads: Collection[str], directory: Sc
 
 
 def foreign(heads: Collection[str]) -> str:
-    """What is said of a database that another program's migrations made."""
+    """The message for a database at a revision of another project."""
     names = naming.current()
-    page = f" as {names.adopting} says" if names.adopting else ""
+    page = f", see {names.adopting}" if names.adopting else ""
     return (
-        f"The database is at {' and '.join(sorted(heads))}, which is not a revision of this project: another program's "
-        f"migrations made it. Name another database in {names.database_setting}, or adopt this one{page}."
+        f"The database is at {' and '.join(sorted(heads))}, which is not a revision of this project: another program "
+        f"created its schema. Set another database in {names.database_setting}, or adopt this one{page}."
     )
 
 
 def diverged(heads: Collection[str]) -> str:
-    """What is said of a version table of which one row includes another."""
+    """The message for an alembic_version in which one row is an ancestor of another."""
     return (
-        f"alembic_version holds {' and '.join(sorted(heads))}, of which one builds on another: `alembic stamp --purge "
-        "REVISION` leaves the one that the tables are at."
+        f"alembic_version holds {' and '.join(sorted(heads))}, and one of them is an ancestor of another. Run `alembic "
+        "stamp --purge REVISION` with the revision that the tables have."
     )
 
 
 async def heads(engine: AsyncEngine) -> tuple[str, ...]:
-    """The rows of alembic_version, by one SELECT; none when the table is not there yet."""
+    """The rows of alembic_version, by one SELECT; none without the table."""
     try:
         async with engine.connect() as connection:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
@@ -155,31 +155,31 @@ async def heads(engine: AsyncEngine) -> tuple[str, ...]:
 
 
 async def unfilled(engine: AsyncEngine, supported: Range) -> tuple[str, ...]:
-    """The revisions whose backfill this code needs and which is not over, by one SELECT."""
+    """The revisions whose backfill this code needs and which is incomplete, by one SELECT."""
     try:
         async with engine.connect() as connection:
             return tuple((await connection.execute(_UNFILLED, {"needed": supported.filled})).scalars())
     except DBAPIError as error:
-        # Before there was a ledger, a revision filled what it had to by itself.
+        # Without a ledger, every revision was applied in one transaction, backfill included.
         if is_not_there_yet(error):
             return ()
         raise
 
 
 async def check(engine: AsyncEngine, supported: Range | None = None, config: Source | None = None) -> Standing:
-    """Where the engine's database stands now: one SELECT, and more only when it is not at this code's newest revision.
+    """The standing of the engine's database: one SELECT if it is at the newest revision of this code, else more.
 
     `config` names the project's alembic.ini, as in `plan.config.configuration_file`.
 
     Raises:
-        Refused: the scripts cannot be read, and are needed to tell.
+        Refused: the scripts are needed and cannot be loaded.
     """
     found = await heads(engine)
     if not found:
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     if supported is not None and found == (supported.newest,):
         return Standing(heads=found, compatibility=Compatibility.COMPATIBLE)
-    # Reading the revisions' files takes a moment, once, that no other request should wait for.
+    # In a thread: the first call imports every revision file, which would block the event loop.
     directory = await asyncio.to_thread(scripts, config)
     recorded: frozenset[str] = frozenset()
     if graph.unknown(directory, found):
@@ -189,5 +189,5 @@ async def check(engine: AsyncEngine, supported: Range | None = None, config: Sou
 
 
 def is_not_there_yet(error: DBAPIError) -> bool:
-    """Whether a reader met no table, since nothing was ever migrated."""
+    """Whether the error says that a table is missing, since nothing was ever migrated."""
     return any(is_schema_missing(each) for each in causes(error))

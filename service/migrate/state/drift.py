@@ -1,4 +1,4 @@
-"""A database's catalog as lines of text, one for each thing in it, which two equal schemas share."""
+"""Drift: a difference between the catalog and the catalog that the last run stored, compared as lines of text."""
 
 import json
 import re
@@ -51,8 +51,8 @@ _OURS = re.compile(rf"\b(?:alembic_version|{'|'.join(sorted(ledger.TABLES))})")
 def lines(connection: Connection) -> list[str]:
     """One line for each column, constraint, index, trigger, function, view and sequence, sorted.
 
-    The order of columns is left out, and so are the tables of Alembic and of the runner. Partitions are left out too:
-    they are made and dropped with the data, and their definition is that of their table.
+    The order of columns does not count. The tables of Alembic and of the ledger are left out, and so are partitions,
+    which are created and dropped with the data and share the definition of their table.
     """
     if connection.dialect.name == "postgresql":
         found = list(connection.exec_driver_sql(_POSTGRESQL).scalars())
@@ -62,9 +62,9 @@ def lines(connection: Connection) -> list[str]:
 
 
 def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
-    """Note the catalog as the runner leaves it.
+    """Store the catalog at the end of a run.
 
-    With the catalog as it was `before`, only what was changed since: what others had changed by then stays told.
+    With the catalog from `before` the run, only the changes of the run are stored, so that earlier drift is kept.
     """
     found, kept = set(lines(connection)), _kept(connection)
     if before is not None and kept is not None:
@@ -76,9 +76,9 @@ def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
 
 
 def drift(connection: Connection) -> list[str]:
-    """What others changed since the runner was here first: lines that begin with + or -.
+    """The changes made by other means than migrations, as lines that begin with + or -.
 
-    Nothing is told while a run has not ended: what it changes is none.
+    Empty while a run is active, whose changes are no drift.
     """
     kept = _kept(connection)
     if kept is None or ledger.active_run(connection) is not None:
@@ -101,7 +101,7 @@ def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
 
 
 def _item(item: Item) -> str:
-    """A constraint, or a column with its clauses in the order of the alphabet: any other is as good."""
+    """The normal form of a constraint, or of a column with its clauses sorted, since their order has no meaning."""
     if item.is_constraint or not item.column.clauses:
         return normal_form(join(item.tokens))
     column = item.column

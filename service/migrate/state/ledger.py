@@ -1,4 +1,4 @@
-"""What the runner writes down beside the tables it changes, so that a run that was killed is simply run again."""
+"""The ledger: tables that record revisions, steps, backfills and runs, so that a killed run can be continued."""
 
 import getpass
 import os
@@ -60,7 +60,7 @@ STEPS = Table(
     Column("phase", String(20), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("title", Text, nullable=False),
-    # Begun and neither done nor taken back: the catalog has to be asked.
+    # Incomplete, neither done nor undone: the next run queries the catalog.
     Column("half", Boolean, nullable=False),
     Column("done_at", UtcDateTime, nullable=False),
 )
@@ -120,7 +120,7 @@ _TAKEN_BACK = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the audit: what was done, how it ended, and what it cost those who waited."""
+    """One audit row: the step, its outcome, its duration, its attempts and the longest wait."""
 
     revision: str
     phase: str
@@ -133,7 +133,7 @@ class Entry:
 
 
 def ensure(connection: Connection) -> None:
-    """Make the tables of this module where they are not there yet."""
+    """Create the missing tables of the ledger."""
     there = set(inspect(connection).get_table_names())
     missing = [table for table in _METADATA.sorted_tables if table.name not in there]
     if missing:
@@ -141,12 +141,12 @@ def ensure(connection: Connection) -> None:
 
 
 def exists(connection: Connection) -> bool:
-    """Whether a runner was ever here; a reader does not make the tables."""
+    """Whether the database has a ledger, for readers, which do not create one."""
     return inspect(connection).has_table(AUDIT.name)
 
 
 def active_run(connection: Connection) -> str | None:
-    """Who holds the lease, and since when: a running migrator, or one that was killed."""
+    """The holder of the lease and the time it was taken: a running migrator, or one that was killed."""
     found = connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none()
     return None if found is None else f"{found.holder}, since {found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -157,13 +157,13 @@ def done(connection: Connection, revision: str, phase: Phase) -> set[int]:
 
 
 def begun(connection: Connection, revision: str, phase: Phase) -> dict[int, str]:
-    """What each of the steps is that are done, or done by half, by its position."""
+    """The titles of the steps that are done or incomplete, by position."""
     asked = select(STEPS.c.position, STEPS.c.title).where(*_of(revision, phase))
     return {row.position: row.title for row in connection.execute(asked)}
 
 
 def all_done(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many steps of each revision and phase are done."""
+    """The number of completed steps of each revision and phase."""
     counted = select(STEPS.c.revision, STEPS.c.phase, func.count()).where(~STEPS.c.half)
     found = connection.execute(counted.group_by(STEPS.c.revision, STEPS.c.phase))
     return {(revision, phase): count for revision, phase, count in found}
@@ -172,7 +172,7 @@ def all_done(connection: Connection) -> dict[tuple[str, str], int]:
 def mark(
     connection: Connection, revision: str, phase: Phase, steps: Collection[tuple[Step, int]], *, half: bool = False
 ) -> None:
-    """Note steps, each with its position, as done; or as begun, to be done or to be taken back."""
+    """Record steps, each with its position, as done, or with `half` as incomplete."""
     unmark(connection, revision, phase, [position for _, position in steps])
     of = {"revision": revision, "phase": phase, "half": half, "done_at": now()}
     if rows := [of | {"position": position, "title": step.title} for step, position in steps]:
@@ -189,7 +189,7 @@ def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement
 
 
 def known(connection: Connection) -> set[str]:
-    """The revisions of which something is written down."""
+    """The revisions with a record in the ledger."""
     found: set[str] = set()
     for table in (STEPS, BACKFILLS, REVISIONS):
         found |= set(connection.execute(select(table.c.revision).distinct()).scalars())
@@ -197,17 +197,17 @@ def known(connection: Connection) -> set[str]:
 
 
 def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
-    """The revisions that this project's migrator applied here, and those of the heads that it stamped."""
+    """The revisions that this project's migrator applied, and those of the heads that it stamped."""
     if not exists(connection):
         return set()
     applied = select(REVISIONS.c.revision)
-    # Lines of the audit outlive a downgrade; that a head is applied now is what alembic_version says.
+    # Audit rows outlive a downgrade, so that stamps count for current heads of alembic_version alone.
     stamped = select(AUDIT.c.revision).where(AUDIT.c.revision.in_(heads), AUDIT.c.phase == STAMP)
     return set(connection.execute(applied.union(stamped)).scalars())
 
 
 def make_whole(connection: Connection) -> None:
-    """Note that the run which begins here makes an unused database, so that it goes on as one if it is killed."""
+    """Record that this run creates a new database, so that it is continued in this mode after a kill."""
     mark(connection, _WHOLE, Phase.EXPAND, [(Step(title="CREATE SCHEMA IN AN EMPTY DATABASE"), 0)])
 
 
@@ -220,25 +220,25 @@ def end_whole(connection: Connection) -> None:
 
 
 def begin_downgrade(connection: Connection, revision: str) -> None:
-    """Note that a revision is being taken back: what was filled may go, and it is no longer as its file says."""
+    """Record that the downgrade of a revision has begun: its backfills and its checksum are no longer valid."""
     connection.execute(delete(BACKFILLS).where(BACKFILLS.c.revision == revision))
     remember(connection, revision, _TAKEN_BACK)
 
 
 def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
-    """Those of the applied revisions of which a downgrade was begun and not ended."""
+    """The applied revisions whose downgrade is incomplete."""
     found = connection.execute(select(REVISIONS.c.revision).where(REVISIONS.c.content == _TAKEN_BACK))
     return set(found.scalars()) & set(applied)
 
 
 def forget(connection: Connection, revision: str) -> None:
-    """Leave nothing of a revision that was taken back but its lines in the audit."""
+    """Delete the records of a downgraded revision; its audit rows stay."""
     for table in (STEPS, BACKFILLS, REVISIONS):
         connection.execute(delete(table).where(table.c.revision == revision))
 
 
 def remember(connection: Connection, revision: str, checksum: str) -> None:
-    """Write the checksum of the file that a revision was applied with."""
+    """Record a revision as applied, with the checksum of its file."""
     connection.execute(delete(REVISIONS).where(REVISIONS.c.revision == revision))
     version = naming.current().version
     values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": version}
@@ -252,14 +252,14 @@ def checksums(connection: Connection) -> dict[str, str]:
 
 
 def purge(connection: Connection, revision: str, name: str, lost: int) -> None:
-    """Note what is gone for good, and how many values or rows; nothing if it was empty."""
+    """Record a purged table or column and how many rows or values it held; nothing for an empty one."""
     if lost:
         connection.execute(delete(PURGED).where(PURGED.c.revision == revision, PURGED.c.name == name))
         connection.execute(insert(PURGED), {"revision": revision, "name": name, "lost": lost, "purged_at": now()})
 
 
 def purged(connection: Connection, revision: str) -> list[Any]:
-    """What a revision kept aside and is gone for good."""
+    """The purged trash of a revision."""
     return list(connection.execute(select(PURGED).where(PURGED.c.revision == revision).order_by(PURGED.c.name)))
 
 
@@ -270,7 +270,7 @@ def audit(connection: Connection, entries: Iterable[Entry]) -> None:
 
 
 def entries(connection: Connection) -> list[Any]:
-    """The lines of the audit in order, with step titles in the words of this version; none without a ledger."""
+    """The audit rows in order, with the step titles of this version; none without a ledger."""
     if not exists(connection):
         return []
     rows = connection.execute(select(AUDIT).order_by(AUDIT.c.id)).mappings()
@@ -279,12 +279,12 @@ def entries(connection: Connection) -> list[Any]:
 
 def _current(row: RowMapping, dialect: str) -> str:
     step: str = row["step"]
-    # The line of a whole revision has its docstring's first line; steps of one transaction share a line.
+    # A row of phase `all` has the revision's docstring; steps of one transaction share a row.
     return step if row["phase"] == "all" else "; ".join(current(each, dialect) for each in step.split("; "))
 
 
 def who() -> str:
-    """Who runs this, in words: account, machine and process."""
+    """The account, the host and the process of this migrator."""
     try:
         account = getpass.getuser()
     except (KeyError, OSError):

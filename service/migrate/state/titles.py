@@ -1,8 +1,8 @@
-"""Step titles: ledgers of earlier versions hold them in other words, which are read as today's."""
+"""Translation of step titles that earlier versions wrote to ledgers into the titles of this version."""
 
 import re
 
-# An earlier title, and today's. Both are of one step: a run that the earlier version began goes on.
+# Earlier title, current title: with them, this version completes a run that an earlier version began.
 _EARLIER = (
     (r"bring the table (.+) back", r"RESTORE TABLE \1 FROM TRASH"),
     (r"bring (.+) back", r"RESTORE COLUMN \1 FROM TRASH"),
@@ -62,7 +62,7 @@ _UNDO = "take back: "
 
 
 def current(title: str, dialect: str) -> str:
-    """A title of any version in the words of this one; the reason of an `ops.execute` stays as it is."""
+    """The current title for a title of any version; the reason of an `ops.execute` is unchanged."""
     if title.startswith(_UNDO):
         return f"UNDO: {current(title.removeprefix(_UNDO), dialect)}"
     for pattern, now in _PATTERNS:
@@ -73,5 +73,5 @@ def current(title: str, dialect: str) -> str:
 
 
 def is_same(stored: str, title: str, dialect: str) -> bool:
-    """Whether a title in the ledger is of this step."""
+    """Whether a stored title belongs to the step with this title."""
     return title in (stored, current(stored, dialect))

@@ -83,7 +83,7 @@ async def fill(url: str, word: str) -> list[int]:
 
 
 async def roster(url: str, *words: str | Path) -> Result:
-    """What the command says, in a thread of its own: commands run loops of their own."""
+    """The output of the command, run in a thread, since commands run their own event loops."""
     arguments = ["db", words[0], "--database", url, *words[1:]]
     run = CliRunner().invoke
     return await asyncio.to_thread(run, main, [str(each) for each in arguments], catch_exceptions=False)

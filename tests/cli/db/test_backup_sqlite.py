@@ -90,7 +90,7 @@ def test_a_sqlite_file_that_is_open_is_not_replaced(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     if Path("/proc/self/fd").exists():
         assert f"process {holder.pid}" in refused.output
-    # The same found out by SQLite itself, as where the system does not tell.
+    # SQLite detects the open file itself, where the system has no list of open files.
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("SELECT count(*) FROM users").fetchone()

@@ -1,4 +1,4 @@
-"""`roster db`, as someone at a terminal and as a program calls it."""
+"""`roster db`, called from a terminal and from a program."""
 
 import json
 import os
@@ -126,7 +126,7 @@ def test_status_of_a_database_that_newer_code_upgraded(empty_url: str, project: 
     assert "to apply" not in result.stdout
     refused = roster("upgrade", url=empty_url)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert f"The database is at revision {NEWER}, which this code does not know" in refused.stderr
+    assert f"The database is at revision {NEWER}, which this version does not have" in refused.stderr
 
 
 def test_a_missing_file_is_no_database_yet_and_is_not_made_by_asking(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_script_is_printed_and_nothing_done(empty_postgres_url: str) -> None:
 
 @pytest.mark.parametrize("span", ["0002:0001", "0001", "-1", "base"])
 def test_no_script_of_a_downgrade_is_printed(fresh_url: str, span: str) -> None:
-    """A script does not know that a revision was contracted, and would drop what was written since."""
+    """A script cannot see that a revision was contracted, and would drop values written after the contract."""
     down = roster("downgrade", span, "--sql", url=fresh_url)
     assert (down.exit_code, down.stdout) == (1, "")
     assert "Run `roster db downgrade REVISION` on the database." in down.stderr

@@ -27,7 +27,7 @@ TO_FILL = "To fill, with `roster db backfill`: 0002_change."
 TO_CONTRACT = "To contract when no older code runs, with `roster db contract`: 0002_change."
 ASIDE = "In the trash until `roster db purge`: {}."
 LEGACY = "things.legacy"
-# What stands below the first line, the revision's phases that are left, and what is kept aside.
+# The lines below the first, the pending phases of the revision, and the trash.
 LEFT: dict[str, tuple[list[str], bool, bool, list[str]]] = {
     "expanded": ([TO_FILL, TO_CONTRACT], True, True, []),
     "half filled": ([TO_FILL, TO_CONTRACT, "Backfill things.slug of 0002_change (running): 71 %"], True, True, []),
@@ -122,7 +122,7 @@ async def test_a_program_gets_one_document_for_each_step(empty_url: str, project
 
 
 UNKNOWN = "Can't locate revision identified by '0001_nonsense'. `roster db history` lists the revisions there are."
-PURGED = "0002_change cannot be taken back: what it kept aside was purged: olds (2, on "
+PURGED = "0002_change cannot be undone: its trash was purged: olds (2, on "
 REFUSALS = {
     "expanded": [
         (
@@ -134,7 +134,7 @@ REFUSALS = {
         ("contract --undo 0001_nonsense", 2, UNKNOWN),
         ("backfill --sql", 2, "--sql prints the steps of one revision: name it"),
     ],
-    "half contracted": [("purge --yes", 1, "0002_change cannot be purged: its contract is not over.")],
+    "half contracted": [("purge --yes", 1, "0002_change cannot be purged: its contract is incomplete.")],
     "contracted": [
         ("purge --json", 2, "--json does not ask before it drops things.legacy, olds for good: say --yes too.")
     ],
@@ -164,9 +164,8 @@ async def test_status_tells_why_a_backfill_stopped_and_that_it_is_not_well(empty
     async with live(empty_url, project, base=FILLING, rows=FILLED, up=COLUMN, backfill=backfill) as it:
         await it.up()
         refused = await call(it.url, "backfill")
-        why = (
-            "0002_change: BACKFILL t.b: its function failed at the row 1 of t: IndexError('string index out of range')."
-        )
+        fault = "IndexError('string index out of range')"
+        why = f"0002_change: BACKFILL t.b: the function `by` failed at the row 1 of t: {fault}."
         assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", f"Error: {why}\n")
         result = await call(it.url, "status")
         assert result.exit_code == 1
@@ -200,7 +199,7 @@ async def test_a_purge_asks_first_and_takes_no_for_an_answer(empty_url: str, pro
 
 
 def on_a_terminal(url: str, *arguments: str) -> tuple[str, str, int]:
-    """What a command prints, what it draws for whoever watches, and its exit status."""
+    """The output, the progress on a terminal, and the exit status of a command."""
     reading, writing = pty.openpty()
     command = [sys.executable, "-m", "service", "db", "--database", url, *arguments]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}

@@ -1,4 +1,4 @@
-"""A database that the version before the rename to Backfill migrated goes on under this one.
+"""A database that the version before the rename to Backfill migrated works under this version.
 
 The files beside this one were written by the code of commit e8d3eb6: `upgrade` and `contract` are databases whose
 migrator was killed halfway, `head` is the ledger of one at 0016 with contracts up to 0013.

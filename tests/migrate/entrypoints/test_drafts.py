@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 ADDED = '''"""Nothing new under the sun.
 
-Why it changes, and what traffic feels: say it here.
+Say why the schema changes, and the effect on traffic.
 """
 
 import sqlalchemy as sa
@@ -62,7 +62,7 @@ async def test_a_draft_of_everything_makes_the_very_schema_of_the_models(
     assert "service.db" not in text
     assert "ops.now()" in text
     for check in (["format", "--check"], ["check", "--ignore=INP001"]):
-        # Read from standard input, it is judged as what it would be in its place.
+        # Read from standard input, the draft is linted under its own file name.
         name = f"--stdin-filename=alembic/versions/{file.name}"
         run = [sys.executable, "-m", "ruff", *check, "--quiet", name, "-"]
         assert subprocess.run(run, check=False, input=text, text=True).returncode == 0

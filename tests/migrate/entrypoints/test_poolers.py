@@ -23,7 +23,7 @@ SENTENCE = (
     "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
     "PostgreSQL itself is, for migrations."
 )
-# What PgBouncer takes of a client's first message; any other it refuses, unless it is told to look away.
+# Start-up parameters that PgBouncer accepts; it refuses others unless it is configured to ignore them.
 KNOWN = (
     "user",
     "database",
@@ -37,9 +37,9 @@ _KEY = b"K\x00\x00\x00\x0c"
 
 
 class Pooler:
-    """Stands before a server as PgBouncer does: a client is told a process that is none of the server's.
+    """A proxy in front of a server, like PgBouncer: it gives the client a process id that is not the server's.
 
-    It is `strict` about the parameters that a client asks for, or ignores them.
+    A `strict` proxy refuses unknown start-up parameters.
     """
 
     def __init__(self, server_url: str, *, strict: bool) -> None:

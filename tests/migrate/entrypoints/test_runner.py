@@ -27,7 +27,7 @@ NEWER = following("newer")
 
 
 def start(url: str, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Alembic's own command, in a process of its own."""
+    """The `alembic` command, in a child process."""
     ini = ["-c", str(folder / "alembic.ini")] if folder else []
     return subprocess.Popen(
         [sys.executable, "-m", "alembic", *ini, "-x", f"url={url}", *arguments],
@@ -164,9 +164,7 @@ op.execute("INSERT INTO users (name, email) VALUES ('a', 'b'), ('a', 'b')")
     await upgrade(empty_url, "0003_add")
     async with opened(empty_url) as store:
         before = await catalog(store)
-        with pytest.raises(
-            Refused, match=r"Upgrade to 0003_half was not done, and nothing of it was kept: .*[Uu]?(?i:unique)"
-        ):
+        with pytest.raises(Refused, match=r"Upgrade to 0003_half failed and was rolled back: .*[Uu]?(?i:unique)"):
             await upgrade(empty_url, "0003_half")
         assert await catalog(store) == before
     assert await current(empty_url) == ("0003_add_address_to_users",)
@@ -238,7 +236,7 @@ async def test_a_database_ahead_of_the_code_is_told_and_left_alone(empty_url: st
     project.add(NEWER, after=head_revision())
     await upgrade(empty_url, NEWER)
     project.remove(NEWER)
-    with pytest.raises(Refused, match=f"The database is at revision {NEWER}, which this code does not know"):
+    with pytest.raises(Refused, match=f"The database is at revision {NEWER}, which this version does not have"):
         await upgrade(empty_url)
     with pytest.raises(Refused, match=NEWER):
         await downgrade(empty_url, head_revision())

@@ -68,13 +68,13 @@ class Live:
         return await self.store.value(sql)
 
     async def rows(self, table: str = "t") -> list[Row]:
-        """What a table holds, without what is kept aside of it."""
+        """The rows of a table, without columns in the trash."""
         found = await self.execute(f'SELECT * FROM "{table}"')
         rows = [{name: value for name, value in row.items() if not name.startswith("_trash_")} for row in found]
         return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
     async def state(self) -> list[str]:
-        """The catalog and all that the tables hold, without what is kept aside, as lines of text."""
+        """The catalog and all rows, without the trash, as lines of text."""
         asked = (
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
             if self.is_sqlite

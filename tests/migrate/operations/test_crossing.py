@@ -38,7 +38,7 @@ async def insert(it: Live, table: str, columns: str, values: str, returning: str
 
 
 async def order(it: Live, nr: int) -> tuple[list[Any], list[Any]]:
-    """What the code before and the code after read of one row."""
+    """The values of one row that the old and the new version read."""
     (row,) = await it.execute(f'SELECT * FROM "Order" WHERE "Nr" = {nr} AND "group" IN (0, 7)')
     return [row[name] for name in OLD], [row[name] for name in NEW]
 
@@ -208,6 +208,6 @@ async def test_the_way_down_loses_nothing_that_old_code_saw(it: Live) -> None:
     assert await it.execute(f'SELECT "group", "Nr", {asked} FROM "Order" ORDER BY 1, 2') == before
     assert await it.execute("SELECT * FROM people ORDER BY id") == people
     found = {row["id"]: row["code"] for row in await it.execute("SELECT id, code FROM t")}
-    # What nobody changed is as it was written.
+    # Values that no version changed are as written.
     unchanged = {id: f"00{id}" for id in range(1000, 1600) if codes[id] != "9"}
     assert found == codes | unchanged

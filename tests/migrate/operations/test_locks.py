@@ -77,7 +77,7 @@ def test_a_step_says_what_its_statements_lock(project: Project) -> None:
             # What it locks is in test_narrowing.py.
             continue
         locks = {each: list(known(each).values()) for each in statements(step)}
-        # A statement that is not known, or in two ways, is to be told above.
+        # A statement must match exactly one of the patterns above.
         assert {each: len(found) for each, found in locks.items()} == dict.fromkeys(locks, 1)
         assert step.lock == strongest(lock for found in locks.values() for lock in found), step.title
 
@@ -94,7 +94,7 @@ def test_nobody_waits_while_rows_are_looked_at(project: Project) -> None:
                     assert is_checked(required, sequence[:at]), step.title
                 if not CATALOG.keys() & known(statement):
                     found.add(re.sub(r"\S+\.\S+", "…", step.title))
-    # Only where not all that is on it can be made beside, on the way back; it is given up after three seconds.
+    # Only in a downgrade where a dependent cannot be built on a shadow column; cancelled after three seconds.
     assert found == {"REWRITE COLUMN … IN OLD TYPE"}
 
 

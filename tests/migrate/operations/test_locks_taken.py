@@ -24,7 +24,7 @@ async def begin(connection: asyncpg.Connection, case: Case) -> None:
 
 
 async def wrong(connection: asyncpg.Connection, step: Step) -> list[str]:
-    """Do a step if it is not done, and tell what it locked if that is not what it says."""
+    """Run a step unless it is done, and yield the locks that differ from the declared one."""
     if step.done is not None and await connection.fetchval(step.done):
         return []
     if step.alone:

@@ -76,7 +76,7 @@ LATER = {
     "all": 'DROP INDEX ix; ALTER TABLE "T" DROP CONSTRAINT uq, DROP CONSTRAINT ck, DROP CONSTRAINT fk',
     "statistics": "DROP STATISTICS st",
 }
-# What is not made beside.
+# Dependents that cannot be built on a shadow column.
 IN_PLACE = {
     "deferrable": ('ALTER TABLE "T" ADD CONSTRAINT uq UNIQUE ("C") DEFERRABLE',),
     "referred to": (
@@ -186,7 +186,7 @@ async def test_what_cannot_be_made_beside_stays_and_the_column_is_written_again(
 
 
 async def write(connection: asyncpg.Connection, number: int) -> dict[str, str]:
-    """What the code of before and after does, again and again; and which constraint refuses what it may not."""
+    """Repeated writes of the old and the new version, and the constraint that rejects each wrong write."""
     name = f"c{number % 700 + 1}"
     upsert = (
         """INSERT INTO "T" (id, "C", n) VALUES ($1, $2, $3) ON CONFLICT ("C") DO UPDATE SET n = $3 RETURNING "C", n"""

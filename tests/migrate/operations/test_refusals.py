@@ -114,7 +114,7 @@ CONTRACTS = {
         'ops.rename_column("t", sa.Column("a", sa.Text()), sa.Column("c", sa.Text()))',
         r"0002_change: RenameColumn has a backfill or contract steps\. Call it in upgrade\(\)",
     ),
-    "rename_table": ('ops.rename_table("t", "u", ["id"])', r"RenameTable has a backfill or a contract of its own"),
+    "rename_table": ('ops.rename_table("t", "u", ["id"])', r"RenameTable has a backfill or contract steps"),
     "set_not_null with fill": ('ops.set_not_null("t", "a", fill="1")', r"SetNotNull has a backfill or contract steps"),
     "follow": ('ops.follow("t", "a", "b", postgresql="b", sqlite="b")', r"Follow has a backfill or contract steps"),
     "change_type": (

@@ -44,7 +44,7 @@ NR = '["group", "Nr"]'
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A change; what is written while it is applied, and what the tables must hold then."""
+    """A change, the rows written while it is applied, and the expected rows."""
 
     parts: dict[str, str]
     writes: tuple[str, ...] = ()

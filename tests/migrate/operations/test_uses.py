@@ -56,7 +56,7 @@ ops.drop_constraint("Parent", sa.CheckConstraint("b > 0", name="ck_Parent_b"))
 
 
 async def refusal(url: str, project: Project, **change: str) -> str:
-    """What is told when the change is asked for, which leaves everything as it was."""
+    """The refusal of the change, which leaves the database unchanged."""
     async with live(url, project, base=BASE, rows=(*ROWS, *TRIGGERS[url.split(":", maxsplit=1)[0]]), **change) as it:
         refused = it.up
         if "contract" in change:

@@ -6,7 +6,7 @@ from service.migrate.errors import Refused
 from tests.migrate.operations.live import ROWS, Live, changes, live
 from tests.migrate.project import Project
 
-# What is done, what is written then, and why that does not go back.
+# The change, the rows written after it, and the refusal of the downgrade.
 WAYS = {
     "drop_not_null": (
         {"up": 'ops.drop_not_null("t", "a")'},
@@ -138,7 +138,7 @@ async def test_what_was_purged_is_named_before_anything_is_touched(empty_url: st
         for back in (it.down, it.undo_contract):
             with pytest.raises(Refused) as refused:
                 await back()
-            assert f"0002_change cannot be taken back: what it kept aside was purged: {gone} on " in str(refused.value)
+            assert f"0002_change cannot be undone: its trash was purged: {gone} on " in str(refused.value)
             assert changes(before, await it.state()) == []
 
 
@@ -150,5 +150,5 @@ async def test_a_purge_waits_for_the_contract(empty_url: str, project: Project) 
     async with live(empty_url, project, up=up) as it:
         await it.up()
         await it.backfill()
-        with pytest.raises(Refused, match="0002_change cannot be purged: its contract is not over"):
+        with pytest.raises(Refused, match="0002_change cannot be purged: its contract is incomplete"):
             await it.purge()

@@ -21,13 +21,13 @@ TABLE = """
 CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b > 0))
 """.strip()
 _WIDTH = 104
-# What is done beside a rebuild, which is shown by the definition that it leaves.
+# Statements of a rebuild, which the text shows as the resulting definition.
 _BESIDE = re.compile(r"UPDATE |ALTER TABLE \S+ ADD ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A revision in the words of its file, and what it comes to on either database."""
+    """The source of a revision, and its plan on either database."""
 
     up: str = "pass"
     contract: str | None = None
@@ -66,10 +66,10 @@ def planned(project: Project, dialect: str, up: str = "pass", **parts: str) -> P
 def written(
     project: Project, dialect: str, up: str = "pass", *, tables: tuple[str, ...] = (TABLE,), **parts: str
 ) -> str:
-    """Every phase of a revision 0002: what may stop it (?), its steps (-), and what takes each of them back (<).
+    """Every phase of a revision 0002: its preconditions (?), its steps (-), and the undo of each (<).
 
-    A step is its title and lock, and its statements; what was shown before is shortened. On SQLite the steps are done,
-    in memory: a change of a table is shown by the definition that it leaves (=).
+    A step is shown as title, lock and statements; what was shown before is shortened. On SQLite the steps run in
+    memory, and a change of a table is shown as the resulting definition (=).
     """
     found = planned(project, dialect, up, **parts)
     phases: dict[str, tuple[tuple[Precondition, ...], tuple[Action, ...]]] = {
@@ -182,7 +182,7 @@ class _Page:
 
 @contextmanager
 def _heard(connection: Connection) -> Iterator[list[str]]:
-    """What is executed meanwhile, but for what a rebuild is made of."""
+    """The statements that are executed inside the block, without those of a rebuild."""
     found: list[str] = []
 
     def hear(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:

@@ -28,7 +28,7 @@ down_revision = "{NEWEST}"
 """
 DOWN = "\n\ndef downgrade() -> None:\n    ops.undo()\n"
 UP = "\n\ndef upgrade() -> None:\n    pass\n"
-# What the file says, the line that is told, and words of what is told. Line 10 is the first of upgrade().
+# The file, the reported line, and a part of the message. Line 10 is the first of upgrade().
 FILES: dict[str, tuple[str | bytes, int, str]] = {
     "an unknown down_revision": (
         HEAD.replace(NEWEST, f"{NEWEST[:-1]}_") + UP + DOWN,
@@ -73,7 +73,7 @@ FILES: dict[str, tuple[str | bytes, int, str]] = {
     "a NUL": (HEAD.encode() + b"\x00", 1, "null bytes"),
     "either in a file": (HEAD + "\nx = ops.either(postgresql='', sqlite='')\n" + UP + DOWN, 8, "ops.either"),
 }
-# A body of upgrade(), and what is told of its line.
+# A body of upgrade(), and a part of the message.
 CALLS = {
     "a misspelt operation": ("ops.ad_column('users', 1)", "Did you mean add_column?"),
     "a misspelt name": ("ops.add_column('users', sa.Colum('x'))", "has no attribute 'Colum'. Did you mean Column?"),

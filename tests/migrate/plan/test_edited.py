@@ -33,7 +33,7 @@ def edit(it: Live, was: str, now: str) -> None:
 
 
 async def schema(url: str) -> dict[str, object]:
-    """What the service tells of its schema."""
+    """The answer of /v1/schema."""
     async with serving(url) as client:
         found: dict[str, object] = (await client.get("/v1/schema")).json()
         return found

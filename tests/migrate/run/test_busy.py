@@ -37,7 +37,7 @@ ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))
 
 @dataclass(kw_only=True)
 class Writer:
-    """Someone who begins to write, every second time, when the migrator is about to; and ends in the same way."""
+    """A writer that begins a transaction before every second one of the migrator, and ends in the same way."""
 
     other: sqlite3.Connection
     file: str

@@ -70,7 +70,8 @@ async def test_a_database_set_read_only_is_told_and_left_alone(empty_postgres_ur
             with pytest.raises(Refused) as refused:
                 await verb()
             assert str(refused.value) == (
-                "This database is set read-only (default_transaction_read_only): nothing can be changed here."
+                "This database is read-only (default_transaction_read_only = on). "
+                "Set it to off for the role that migrates."
             )
         assert await it.state() == before
         assert (await status(it.url)).current == ("0001_base",)
@@ -78,7 +79,7 @@ async def test_a_database_set_read_only_is_told_and_left_alone(empty_postgres_ur
 
 @contextmanager
 def as_someone_who_may_only_read(file: Path) -> Iterator[None]:
-    """Neither the file nor its folder can be written; root, who may do anything, is nobody meanwhile."""
+    """A read-only file in a read-only folder; root runs as the account nobody inside the block."""
     file.chmod(0o444)
     file.parent.chmod(0o555)
     account = unprivileged()
@@ -203,7 +204,7 @@ async def test_a_database_ahead_of_this_code_is_left_alone_by_every_verb(empty_u
         there = await it.state()
         project.remove("0002_change")
         for verb in (it.up, it.backfill, it.contract, it.undo_contract, it.purge, it.down):
-            with pytest.raises(Refused, match="is at revision 0002_change, which this code does not know: newer code"):
+            with pytest.raises(Refused, match="is at revision 0002_change, which this version does not have: a newer"):
                 await verb()
         assert await it.state() == there
 

@@ -94,7 +94,7 @@ async def killed(project: Project, url: str, *given: str) -> tuple[int, list[lis
 
 @asynccontextmanager
 async def another(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A second database, for a migrator that nobody kills."""
+    """A second database, for a migrator that is not killed."""
     database: AbstractAsyncContextManager[str] = nullcontext(f"sqlite:///{tmp_path / 'another.db'}")
     if backend == "postgresql":
         database = fresh_database(request.getfixturevalue("postgres_admin_url"), "another")
@@ -171,6 +171,6 @@ async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_othe
 
 
 async def run(store: Store, *given: str) -> None:
-    """The same, and nobody is killed."""
+    """The same without a kill."""
     for command in given:
         await asyncio.to_thread(killing.call, store.url, command)

@@ -50,7 +50,7 @@ RENAME = 'ops.rename_column("users", sa.Column("address", sa.String(100)), sa.Co
 
 @dataclass
 class Traffic:
-    """Callers who write to users and records of their own, and know what was confirmed to them."""
+    """Clients that write to their own users and records, and record the confirmed writes."""
 
     client: httpx.AsyncClient
     failed: list[str] = field(default_factory=list)
@@ -153,7 +153,7 @@ async def test_a_change_of_users_goes_there_and_back_under_it(store: Store, proj
     async with traffic_on(store.url) as traffic:
         await aio.upgrade(store.url)
         await aio.backfill(store.url)
-        # The service is code from before the new name, and goes on with the old one; this is code from after it.
+        # The service is the old version and uses the old name; these writes are of the new version.
         await write(store.url, "UPDATE users SET street = 'Moved' WHERE email = '7@seed'")
         await aio.contract(store.url, CHANGED)
         await write(store.url, "UPDATE users SET street = 'Moved twice' WHERE email = '8@seed'")

@@ -26,7 +26,7 @@ SAID: dict[str, tuple[str | None, str | None, str]] = {
     "filled": (None, None, UNFINISHED.format("contracted")),
     "half contracted": (
         None,
-        "0002_change cannot be purged: its contract is not over. Run `roster db contract`.",
+        "0002_change cannot be purged: its contract is incomplete. Run `roster db contract`.",
         UNFINISHED.format("contracted"),
     ),
     "contract undone": (None, None, UNFINISHED.format("contracted")),
@@ -65,7 +65,7 @@ async def test_the_way_back_from_what_was_purged_is_refused_with_what_is_gone_an
             with pytest.raises(Refused) as refused:
                 await back()
             assert str(refused.value) == (
-                "0002_change cannot be taken back: what it kept aside was purged: "
+                "0002_change cannot be undone: its trash was purged: "
                 f"olds (2, on {str(today)[:10]}), things.legacy (700, on {str(today)[:10]})."
             )
             assert changes(before, await it.state()) == []

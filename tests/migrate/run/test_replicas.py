@@ -52,7 +52,7 @@ async def replicated(primary: Server, project: Project) -> AsyncIterator[tuple[L
 async def test_a_step_waits_until_no_replica_is_behind(private_postgres: Server, project: Project) -> None:
     wait_limits = WaitLimits(lag_seconds=0.1)
     async with replicated(private_postgres, project) as (it, replica):
-        with pytest.raises(Refused, match="This PostgreSQL is a standby, which cannot be changed: migrate on its prim"):
+        with pytest.raises(Refused, match="This PostgreSQL server is a standby, which is read-only"):
             await asyncio.to_thread(commands.upgrade, replica.url)
         await fall_behind(it, replica)
         before = await it.catalog()

@@ -99,7 +99,7 @@ async def test_readers_and_writers_that_come_while_it_waits_are_answered(
         migrator = Migrator.start(commands.upgrade, it.url)
         await migrator.tells("ADD COLUMN t.c waits, blocked by")
         async with asyncio.timeout(10):
-            # Behind the migrator, which is behind the one that holds on.
+            # Waits for the migrator, which waits for the session that holds the lock.
             await until(it.store, WAITING, "t")
             assert await caller.value("SELECT count(*) FROM t") == 3
             await until(it.store, WAITING, "t")
@@ -112,7 +112,7 @@ async def test_readers_and_writers_that_come_while_it_waits_are_answered(
     assert row["outcome"] == "done"
 
 
-# The gate keeps the step on its way until the other waits for what it has.
+# The gate delays the step until the other session waits for its lock.
 LOCKS = """
 LOCKS = [f"LOCK TABLE {table} IN {mode} MODE" for table in ("t", "gate", "u")]
 ops.execute("lock them all", postgresql=LOCKS, lock=ops.Lock.{name}, tables=["t", "gate", "u"])
@@ -120,7 +120,7 @@ ops.execute("lock them all", postgresql=LOCKS, lock=ops.Lock.{name}, tables=["t"
 
 
 async def crossed(it: Store, other: Store, gate: Store, mode: str) -> "asyncio.Task[object]":
-    """Another has u, and waits for t, which the migrator has, who is let go on to wait for u."""
+    """A deadlock: another session locks u and waits for t, which the migrator has locked before it waits for u."""
     await until(it, WAITING, "gate")
     waits = asyncio.create_task(other.execute(f"LOCK TABLE t IN {mode} MODE"))
     await until(it, WAITING, "t")
@@ -191,9 +191,9 @@ async def test_a_revision_of_the_plain_style_gives_way_whole(empty_postgres_url:
         await holder.execute("BEGIN")
         await holder.execute("SELECT * FROM t")
         migrator = Migrator.start(commands.upgrade, it.url)
-        told = await migrator.tells("gave way")
+        told = await migrator.tells("is retried")
         assert told == (
-            "Upgrade to 0003_plain gave way to other work and is tried again: canceling statement due to lock timeout."
+            "Upgrade to 0003_plain was rolled back and is retried: canceling statement due to lock timeout."
         )
         assert await it.value("SELECT to_regclass('first')") is None
         await holder.execute("COMMIT")
@@ -209,9 +209,7 @@ async def test_a_revision_of_the_plain_style_is_given_up_whole(
         before = await it.state()
         await holder.execute("BEGIN")
         await holder.execute("SELECT * FROM t")
-        told = (
-            r"^Upgrade to 0003_plain was not done, and nothing of it was kept: canceling statement due to lock timeout"
-        )
+        told = r"^Upgrade to 0003_plain failed and was rolled back: canceling statement due to lock timeout"
         with pytest.raises(Refused, match=told):
             await it.up()
         assert await it.state() == before

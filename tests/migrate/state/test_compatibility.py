@@ -115,7 +115,7 @@ async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(emp
         await store.execute("INSERT INTO alembic_version VALUES ('0003_add_address_to_users')")
     assert await compatibility_of(empty_url) is Compatibility.DIVERGED
     assert "alembic stamp --purge" in (await readiness(empty_url))[1]
-    with pytest.raises(Refused, match="of which one builds on another"):
+    with pytest.raises(Refused, match="one of them is an ancestor of another"):
         await upgrade(empty_url)
 
 
@@ -171,5 +171,5 @@ async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_
     project.remove(THEIRS)
     project.add(OURS, after=NEWEST)
     assert (await status(empty_url)).pending == (OURS,)
-    with pytest.raises(Refused, match=f"{THEIRS}, which this code does not know: newer code upgraded it"):
+    with pytest.raises(Refused, match=f"{THEIRS}, which this version does not have: a newer version upgraded"):
         commands.upgrade(empty_url)

@@ -1,4 +1,4 @@
-"""The batches of a backfill, as SQL: which rows each takes, and what they get."""
+"""The batches of a backfill as SQL: the window of rows of each, and the statement that fills them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill
 
-# On PostgreSQL as text, which a key of any type can be, and its place in the ledger is.
+# On PostgreSQL as text, as in the ledger: the cast works for a key of any type.
 Key = tuple[Any, ...]
 
 
 class Window(NamedTuple):
-    """The rows that a batch looks at: how many, and the key of the last."""
+    """The rows of a batch: their number, and the key of the last one."""
 
     rows: int
     last: Key | None
@@ -24,16 +24,16 @@ class Window(NamedTuple):
 
 @dataclass
 class Batches:
-    """One backfill on one connection, in whatever transaction is open."""
+    """One backfill on one connection, in the open transaction."""
 
     connection: Connection
     backfill: Backfill
 
     def window(self, after: Key | None, rows: int) -> Window:
-        """The next rows along the key, after the one of the last batch."""
+        """The next rows in the order of the key, after the last row of the previous batch."""
         where, values = self._compared(">", "after", after)
         keys = ddl.listed(self.backfill.key)
-        # A name alone would mean the text of the same name that is selected, of which "99" is behind "500".
+        # Qualified: the bare name would be the selected text, in which "99" sorts after "500".
         descending = ", ".join(f"taken.{ddl.quoted(name)} DESC" for name in self.backfill.key)
         texts = ", ".join(self._text_of(name) for name in self.backfill.key)
         taken = f"SELECT {keys} FROM {self._table} WHERE {where} ORDER BY {keys} LIMIT :rows"
@@ -42,7 +42,7 @@ class Batches:
         return Window(0, None) if found is None else Window(found[0], tuple(found[1:]))
 
     def take(self, after: Key | None, upto: Key) -> int:
-        """Fill what is left of a window, and return how many rows that were."""
+        """Fill the rows of a window that `left` selects, and return their number."""
         above, lower = self._compared(">", "after", after)
         below, upper = self._compared("<=", "upto", upto)
         window, values = f"({above} AND {below})", lower | upper
@@ -60,7 +60,7 @@ class Batches:
         return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
 
     def left(self) -> int:
-        """How many rows are still to be filled; all of the table is looked at."""
+        """The number of rows that are still to be filled, by a scan of the table."""
         if self.backfill.unless is not None and self.connection.exec_driver_sql(self.backfill.unless).scalar():
             return 0
         asked = f"SELECT count(*) FROM {self._table} WHERE {self.backfill.left}"
@@ -74,7 +74,7 @@ class Batches:
         return [tuple(row) for row in self.connection.execute(_text(asked))]
 
     def total(self) -> int:
-        """How many rows the table has; PostgreSQL's estimate where it has one."""
+        """The number of rows of the table; on PostgreSQL the planner's estimate if there is one."""
         if self._is_postgresql:
             asked = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:name)")
             estimate: int | None = self.connection.execute(asked, {"name": self._table}).scalar()
@@ -84,7 +84,7 @@ class Batches:
         return count
 
     def _take_by_function(self, window: str, values: dict[str, Any]) -> int:
-        """Read, compute, write; a row whose source was changed meanwhile is left to the next pass."""
+        """Read, compute, write; a row whose source columns changed in between is left to the next pass."""
         keys = ddl.listed(self.backfill.key)
         names = ddl.listed((*self.backfill.key, *self.backfill.read))
         asked = f"SELECT {names} FROM {self._table} WHERE {window} AND ({self.backfill.left}) ORDER BY {keys}"
@@ -101,14 +101,17 @@ class Batches:
         try:
             made: object = backfill.by(*read)
         except Exception as error:
-            raise Refused(f"{backfill.title}: its function failed {at}: {error!r}.") from error
+            raise Refused(f"{backfill.title}: the function `by` failed {at}: {error!r}.") from error
         if not isinstance(made, (tuple, list)) or len(made) != len(backfill.write):
-            told = ", ".join(backfill.write)
-            raise Refused(f"{backfill.title}: its function returned {made!r} {at}, and not a value for each of {told}.")
+            names = ", ".join(backfill.write)
+            raise Refused(
+                f"{backfill.title}: the function `by` returned {made!r} {at}. Return a tuple with a value for each of "
+                f"{names}."
+            )
         return tuple(made)
 
     def _update_many(self, rows: Sequence[tuple[Any, ...]]) -> int:
-        """One statement for all rows, with an array for each column, of the column's own type."""
+        """UPDATE … FROM unnest: one statement for all rows, with an array of the column's type for each column."""
         marks = {**self._keys, **self._read, **self._written}
         arrays = ", ".join(f"CAST(:{mark} AS {self._types[name]}[])" for mark, name in marks.items())
         settings = ", ".join(f"{ddl.quoted(name)} = made.{mark}" for mark, name in self._written.items())
@@ -140,7 +143,7 @@ class Batches:
         return max(written.rowcount, 0)
 
     def _compared(self, operator: str, prefix: str, key: Key | None) -> tuple[str, dict[str, Any]]:
-        """A condition on the key, and its values; without one to compare with, every row meets it."""
+        """A condition on the key, and its parameters; TRUE without a key to compare with."""
         if key is None:
             return "TRUE", {}
         marks = [f"{prefix}{number}" for number in range(len(key))]
@@ -165,7 +168,7 @@ class Batches:
 
     @cached_property
     def _keys(self) -> dict[str, str]:
-        """The columns of the key by the names of their parameters, as below those that are read and written."""
+        """The columns of the key by the names of their parameters; `_read` and `_written` alike."""
         return {f"k{number}": name for number, name in enumerate(self.backfill.key)}
 
     @cached_property
@@ -178,7 +181,7 @@ class Batches:
 
     @cached_property
     def _types(self) -> dict[str, str]:
-        """The type of each column, without its length: a cast to that would cut a value short without a word."""
+        """The type of each column without its length: a cast to varchar(n) would truncate a value silently."""
         found = self.connection.execute(
             text(
                 "SELECT attname, format_type(atttypid, -1) AS type FROM pg_attribute "
@@ -190,7 +193,7 @@ class Batches:
 
 
 def _text(statement: str, values: Iterable[str] = ()) -> TextClause:
-    """The statement with its own colons left alone: those that begin no value of ours."""
+    """The statement with escaped colons, except those of the parameters in `values`."""
     escaped = statement.replace(":", "\\:")
     for name in values:
         escaped = escaped.replace(f"\\:{name}", f":{name}")

@@ -1,4 +1,4 @@
-"""Runs backfills: batch after batch along the key, throttled to half the time, from where the last run stopped."""
+"""Runs backfills: batches in the order of the key, throttled to half the time, continued where the last run stopped."""
 
 import time
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from service.migrate.state.backfills import BackfillRow, BackfillState
 _TARGET_SECONDS = 0.05
 _FEWEST_ROWS = 10
 _MOST_ROWS = 20_000
-# Of each second, how much belongs to the rest of the traffic.
+# The share of each second that a backfill leaves to other traffic.
 _REST = 0.5
 _SAMPLE_ROWS = 5
 
 
 class Progress(NamedTuple):
-    """How far a backfill is: rows looked at in this pass, of how many; rows filled; and how many a second."""
+    """Progress of a backfill: rows read in this pass, the total, rows filled, and rows a second."""
 
     name: str
     seen: int
@@ -44,7 +44,7 @@ Watch = Callable[[Progress], None]
 
 
 class Stopped(Refused):
-    """Someone paused or cancelled the backfill; what was filled stays."""
+    """The backfill was paused or cancelled; filled rows stay filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,11 @@ class BackfillRunner:
         return self.executor.session
 
     def do(self, revision: str, backfill: Backfill) -> None:
-        """Fill until no row is left, beginning where the last run stopped.
+        """Run passes over the table until no row is left, starting where the last run stopped.
 
         Raises:
-            Stopped: it was paused or cancelled meanwhile.
-            Refused: rows are left that cannot be filled; or the function failed, or a constraint refused a value.
+            Stopped: the backfill was paused or cancelled.
+            Refused: a pass left rows unfilled, the function failed, or a constraint rejected a value.
         """
         with self._session.reading():
             if backfill.unless is not None and self._session.ask(backfill.unless):
@@ -77,7 +77,7 @@ class BackfillRunner:
             self.executor.note("backfill", filling.attempt, outcome="stopped")
             raise
         except Refused as refused:
-            # Whatever keeps it from being written down, it is the refusal that the caller must hear of.
+            # A failure to record the problem must not hide the refusal.
             with suppress(DBAPIError, Refused):
                 self._end(filling, BackfillState.RUNNING, problem=str(refused).rstrip("."))
                 self.executor.note("backfill", filling.attempt, outcome="failed")
@@ -86,7 +86,7 @@ class BackfillRunner:
         self.executor.note("backfill", filling.attempt)
 
     def left(self, backfill: Backfill) -> int:
-        """How many rows are still to be filled."""
+        """The number of rows that are still to be filled."""
         with self._session.reading():
             return Batches(self._session.connection, backfill).left()
 
@@ -95,13 +95,13 @@ class BackfillRunner:
             return BackfillRow.found(self._session.connection, revision, backfill)[1] is BackfillState.DONE
 
     def _begun(self, revision: str, backfill: Backfill) -> "_RunningBackfill":
-        """The backfill where it stopped, or from its beginning; raises Stopped if it is paused."""
+        """The backfill at its recorded position, or at the start; raises Stopped if it is paused."""
         batches = Batches(self._session.connection, backfill)
         with self._session.reading():
             run, state = BackfillRow.found(self._session.connection, revision, backfill)
             total = batches.total()
         if state is BackfillState.PAUSED:
-            raise Stopped(f"{revision}: {backfill.title} is paused; {naming.command('backfill --resume')} goes on.")
+            raise Stopped(f"{revision}: {backfill.title} is paused. Run {naming.command('backfill --resume')}.")
         if run is None or state is not BackfillState.RUNNING:
             run = BackfillRow(revision=revision, name=backfill.name, total=total)
             begin = partial(run.begin, self._session.connection)
@@ -124,7 +124,7 @@ class BackfillRunner:
 
 @dataclass(slots=True, kw_only=True)
 class _RunningBackfill:
-    """A backfill in progress; `attempt` counts what all batches took."""
+    """A backfill in progress; `attempt` sums the attempts of all batches."""
 
     session: Session
     watch: Watch
@@ -134,7 +134,7 @@ class _RunningBackfill:
     _noted_at: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
-        """Go through the table, and again, until no row is left."""
+        """Run passes until no row is left; refuse when a complete pass fills none, or leaves as many as the last."""
         left_before: int | None = None
         while True:
             is_whole, filled_before = self.run.cursor is None, self.run.filled
@@ -166,7 +166,7 @@ class _RunningBackfill:
                 wait_for_replicas(self.session, self.session.attempt(run.revision, self.batches.backfill.title))
 
     def _batch(self, attempt: Attempt) -> int:
-        """Fill the next rows, and return how many were looked at; a batch that met a lock is tried again, smaller."""
+        """Fill one batch and return the number of its rows; after a lock timeout the batch is halved and retried."""
         while True:
             attempt.begin()
             try:
@@ -181,12 +181,12 @@ class _RunningBackfill:
         rows = run.seen - self.run.seen
         self.run, self._noted_at = run, time.monotonic()
         if state is not BackfillState.RUNNING:
-            told = f"{self.batches.backfill.title} was {state}, {counted(run.filled, 'row', 'rows')} into it"
-            raise Stopped(f"{run.revision}: {told}; what was filled stays.")
+            filled = counted(run.filled, "row", "rows")
+            raise Stopped(f"{run.revision}: {self.batches.backfill.title} was {state} after {filled}.")
         return rows
 
     def _filled(self) -> tuple[BackfillRow, BackfillState]:
-        """What one batch comes to, written down in its own transaction."""
+        """Fill one batch and record the progress, in the open transaction."""
         if self.session.dialect == "postgresql" and not self.session.inside:
             self.session.set("lock_timeout", self.session.lock_wait_seconds)
         was = self.run
@@ -214,12 +214,12 @@ class _RunningBackfill:
         sample = "; ".join(", ".join(map(str, key)) for key in keys)
         more = "; …" if left > len(keys) else ""
         raise Refused(
-            f"{self.run.revision}: {backfill.title}: it leaves {counted(left, 'row', 'rows')} of {backfill.table} "
-            f"as they are ({', '.join(backfill.key)}): {sample}{more}."
+            f"{self.run.revision}: {backfill.title} does not fill {counted(left, 'row', 'rows')} of {backfill.table} "
+            f"that meet `left` ({', '.join(backfill.key)}): {sample}{more}."
         )
 
 
 def _adapted(rows: int, seconds: float) -> int:
-    """The size that would have taken the target's time, approached by half or double at most."""
+    """The number of rows for the target time, changed by a factor of two at most."""
     wanted = rows * _TARGET_SECONDS / max(seconds, 1e-6)
     return int(min(max(wanted, rows / 2, _FEWEST_ROWS), rows * 2, _MOST_ROWS))

@@ -1,4 +1,4 @@
-"""Who is in a migrator's way on PostgreSQL, by name, and what would make it wait for long."""
+"""Sessions that block a migrator on PostgreSQL, long transactions, lagging replicas, poolers and standbys."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from service.migrate.operations.step import Lock, Step
 
 _MOST = 3
 _LONGEST_QUERY = 80
-# A transaction this old is none of a request.
+# No request has a transaction this old.
 LONG_SECONDS = 2.0
 
 _WHO = """
     a.pid, a.application_name, a.state, a.query,
     extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)) AS age
 """
-# A copy of a database has the same oids: its locks are none of ours.
+# A copy of a database (CREATE DATABASE … TEMPLATE) has the same oids: compare the database too.
 _HOLDS = """
     EXISTS (
       SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND l.mode <> ALL (CAST(:harmless AS text[]))
@@ -35,7 +35,7 @@ _LONG = text(f"""
       AND xact_start < clock_timestamp() - make_interval(secs => :seconds) AND (:anywhere OR {_HOLDS})
     ORDER BY age DESC
 """)
-# The lag is as of the replica's last answer; one that has replayed everything has none any more.
+# replay_lag is as of the replica's last message, and stays there after the replica has replayed everything.
 _REPLICAS = text("""
     SELECT coalesce(nullif(application_name, ''), host(client_addr), 'a replica') AS name,
            coalesce(extract(epoch FROM replay_lag), 0)::float AS lag
@@ -43,7 +43,7 @@ _REPLICAS = text("""
     WHERE replay_lsn < pg_current_wal_lsn() AND (replay_lag > make_interval(secs => :seconds) OR state = 'catchup')
     ORDER BY lag DESC
 """)
-# https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: what a lock does not conflict with.
+# https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: the modes that do not conflict.
 _HARMLESS = {
     Lock.ACCESS_EXCLUSIVE: [],
     Lock.SHARE_ROW_EXCLUSIVE: ["AccessShareLock", "RowShareLock"],
@@ -53,55 +53,55 @@ _HARMLESS = {
 
 
 class Blocker(NamedTuple):
-    """A database session, and what is to be told of it: application, pid, age, and what it does."""
+    """A database session, described by application, pid, age, state and query."""
 
     pid: int
     described: str
 
 
 class Replica(NamedTuple):
-    """A replica, and how many seconds it is behind."""
+    """A replica and its lag in seconds."""
 
     name: str
     lag: float
 
 
 def holders(connection: Connection, step: Step) -> list[Blocker]:
-    """Who is in a step's way now, the oldest first; an index build waits for every transaction that is open."""
+    """The sessions that block a step, oldest transaction first; an index build waits for every open transaction."""
     if step.alone:
         return long_transactions(connection, step, seconds=0)
     return _sessions(connection.execute(_HOLDERS, _locks(step)))
 
 
 def row_holders(connection: Connection, table: str) -> list[Blocker]:
-    """Who may have locked rows of a table, the oldest first."""
+    """The sessions that may have locked rows of a table, oldest transaction first."""
     values = {"tables": [ddl.quoted(table)], "harmless": ["AccessShareLock"]}
     return _sessions(connection.execute(_HOLDERS, values))
 
 
 def sessions(connection: Connection, pids: Sequence[int]) -> list[Blocker]:
-    """These sessions, the oldest first."""
+    """These sessions, oldest transaction first."""
     return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)}))
 
 
 def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Blocker]:
-    """The transactions that are open for longer and that a step has to wait for, the oldest first."""
+    """The transactions older than this that a step waits for, oldest first."""
     return _sessions(connection.execute(_LONG, {"seconds": seconds, "anywhere": step.alone, **_locks(step)}))
 
 
 def lagging_replicas(connection: Connection, seconds: float) -> list[Replica]:
-    """The replicas that are behind by more: someone reads there, and what is sent waits."""
+    """The replicas whose replay lags by more than these seconds."""
     return [Replica(row.name, row.lag) for row in connection.execute(_REPLICAS, {"seconds": seconds})]
 
 
 def listed(found: Sequence[Blocker]) -> str:
-    """The first few of them in words, and how many more there are."""
+    """The first three as text, and the number of the others."""
     shown = "; ".join(each.described for each in found[:_MOST])
     return f"{shown}; and {len(found) - _MOST} more" if len(found) > _MOST else shown
 
 
 def refuse_pooler(connection: Connection) -> None:
-    """Raises Refused if the connection leads through a pooler: there neither locks nor sessions are one's own."""
+    """Raises Refused behind a pooler, which shares sessions and their advisory locks between clients."""
     driver: Any = connection.connection.driver_connection
     connected_to = getattr(driver, "get_server_pid", lambda: None)()
     if connected_to is None:
@@ -111,11 +111,13 @@ def refuse_pooler(connection: Connection) -> None:
 
 
 def refuse_read_only(connection: Connection) -> None:
-    """Raises Refused if nothing can be written here: a standby, or a database set read-only."""
+    """Raises Refused on a standby, and for a database that is set read-only."""
     if connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
-        raise Refused("This PostgreSQL is a standby, which cannot be changed: migrate on its primary.")
+        raise Refused("This PostgreSQL server is a standby, which is read-only. Migrate on the primary.")
     if connection.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
-        raise Refused("This database is set read-only (default_transaction_read_only): nothing can be changed here.")
+        raise Refused(
+            "This database is read-only (default_transaction_read_only = on). Set it to off for the role that migrates."
+        )
 
 
 def _locks(step: Step) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Who may migrate, told by a row: a lock of a session is lost with a failover, and this row is not."""
+"""The lease: a row that names the active migrator. A failover loses session locks, but not the row."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from service.migrate.state import ledger
 
 @dataclass(slots=True)
 class Lease:
-    """One migrator's claim; each of its transactions renews it first, or ends there."""
+    """The lease of one migrator, which renews it at the start of each transaction."""
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def take(self, connection: Connection) -> bool:
-        """Become the only one, and tell whether a run before this one was not ended.
+        """Take the lease, and return whether an earlier run did not release it.
 
-        Whoever had it and lives on finds out in its next transaction. The caller holds the migrators' lock and an open
-        transaction.
+        A migrator that held it and still runs stops at its next renewal. The caller holds the migrators' lock and an
+        open transaction.
         """
         is_left = bool(connection.execute(delete(ledger.LEASE)).rowcount)
         moment = now()
@@ -29,16 +29,16 @@ class Lease:
         return is_left
 
     def renew(self, connection: Connection) -> None:
-        """Say that this migrator is at work, in the transaction that is open.
+        """Renew the lease in the open transaction.
 
         Raises:
-            Refused: another has taken the lease; nothing of this transaction may be kept.
+            Refused: another migrator has taken the lease; the caller must roll back.
         """
         mine = ledger.LEASE.c.token == self.token
         if connection.execute(update(ledger.LEASE).where(mine).values(seen_at=now())).rowcount:
             return
-        holder = connection.execute(select(ledger.LEASE.c.holder)).scalar() or "nobody"
-        raise Refused(f"Another migrator took over ({holder}), so this one stopped; what it has done stays.")
+        holder = connection.execute(select(ledger.LEASE.c.holder)).scalar() or "it has finished"
+        raise Refused(f"Another migrator took the lease ({holder}), so this one stopped. Its completed steps stay.")
 
     def give_back(self, connection: Connection) -> None:
         connection.execute(delete(ledger.LEASE).where(ledger.LEASE.c.token == self.token))

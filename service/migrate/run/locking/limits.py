@@ -1,4 +1,4 @@
-"""How long a run goes on trying what others are in the way of, and what trying took."""
+"""Wait limits of a run, and the attempts of one step or batch with their backoff."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitLimits:
-    """What a run puts up with, in seconds.
+    """Limits in seconds.
 
-    `lock_wait_seconds` is what a request behind the migrator waits at most. `deadline_seconds` is how long one step, or
-    one batch, is tried while others are in the way. `lag_seconds` is how far a replica may be behind meanwhile.
+    `lock_wait_seconds` is the lock_timeout of a blocking lock, and the longest wait of a request behind it.
+    `deadline_seconds` is how long one step or batch is retried. `lag_seconds` is the accepted lag of a replica.
     """
 
     lock_wait_seconds: float = 0.05
@@ -24,7 +24,7 @@ class WaitLimits:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """What one step or batch is, how often it was tried, how long it waited at most, and what it did."""
+    """The attempts of one step or batch: their number, the longest wait, the seconds and the affected rows."""
 
     revision: str
     title: str
@@ -33,7 +33,7 @@ class Attempt:
     longest_wait_ms: float = 0.0
     seconds: float = 0.0
     affected: int = 0
-    told: bool = False
+    reported: bool = False
     _backoff: Backoff = field(init=False)
     _at: float = 0.0
 
@@ -51,7 +51,7 @@ class Attempt:
         self.seconds = time.monotonic() - self._at
 
     def fail(self) -> None:
-        """Note that the last try, which has ended, was spent waiting."""
+        """Count the seconds of the last attempt as waiting."""
         self.longest_wait_ms = max(self.longest_wait_ms, 1000 * self.seconds)
 
     @property
@@ -59,5 +59,5 @@ class Attempt:
         return self._backoff.seconds_left
 
     def pause_seconds(self) -> float:
-        """How long to pause before the next try: longer each time, and never as long as another migrator does."""
+        """The pause before the next attempt: exponential backoff with jitter."""
         return self._backoff.pause()

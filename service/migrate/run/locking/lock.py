@@ -1,4 +1,7 @@
-"""One migrator at a time: a try-lock, polled, because a blocked one would deadlock with CREATE INDEX CONCURRENTLY."""
+"""The migrators' lock: an advisory lock on PostgreSQL, a lock file on SQLite.
+
+The lock is polled with pg_try_advisory_lock: a blocked pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY.
+"""
 
 import fcntl
 import os
@@ -23,21 +26,21 @@ Report = Callable[[str], None]
 
 @contextmanager
 def held(connection: Connection, report: Report, *, own: bool, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Keep every other migrator of this database out.
+    """Hold the migrators' lock of this database.
 
-    On PostgreSQL it is an advisory lock of a session: of a second connection when the first is our `own`, of the one
-    handed in otherwise, and there of its transaction if it is in one. On SQLite it is a lock on a file beside the
-    database, unless a transaction was handed in: that keeps out everyone who writes.
+    On PostgreSQL an advisory lock: for an `own` connection the session lock of a second connection, for a connection
+    of the caller its session lock, or its transaction lock in a transaction. On SQLite flock on a file beside the
+    database, or nothing in a transaction of the caller, which holds SQLite's write lock.
 
     Raises:
-        Refused: someone else held it for `wait_seconds`; the sentence names them.
+        Refused: another migrator held the lock for `wait_seconds`; the message names it.
     """
     if connection.dialect.name == "sqlite":
         held_now = _file_held if not connection.in_transaction() else _nothing_held
         with held_now(connection, report, wait_seconds):
             yield
     elif own:
-        # Idle between statements and never in a transaction: a snapshot kept here would hang an index build.
+        # Never idle in a transaction: its snapshot would block CREATE INDEX CONCURRENTLY.
         with connection.engine.connect() as keeper, _session_held(keeper, report, wait_seconds):
             yield
     else:
@@ -46,7 +49,7 @@ def held(connection: Connection, report: Report, *, own: bool, wait_seconds: flo
 
 
 def session_holder(connection: Connection) -> str | None:
-    """Who is migrating this PostgreSQL database now, in words; `None` when nobody is."""
+    """The session that migrates this PostgreSQL database, described; `None` without one."""
     found = connection.execute(
         text(
             "SELECT a.pid, a.application_name, host(a.client_addr) AS client, a.backend_start "
@@ -65,7 +68,7 @@ def session_holder(connection: Connection) -> str | None:
 
 
 def file_holder(url: URL) -> str | None:
-    """Who is migrating this SQLite database now, in words; `None` when nobody is, and for PostgreSQL."""
+    """The process that migrates this SQLite database, described; `None` without one, and for PostgreSQL."""
     file = lock_file(url)
     if file is None:
         return None
@@ -76,7 +79,7 @@ def file_holder(url: URL) -> str | None:
         return None
     except BlockingIOError:
         return file.read_text() or "another process"
-    # Left behind by a migrator that was killed.
+    # The lock succeeded: the file of a migrator that was killed.
     return None
 
 
@@ -103,7 +106,7 @@ def _session_held(keeper: Connection, report: Report, wait_seconds: float) -> It
         yield
     finally:
         if not in_transaction:
-            # A session that is gone has let go of it already.
+            # The end of a session releases its locks.
             with suppress(DBAPIError):
                 keeper.execute(text("SELECT pg_advisory_unlock(CAST(:key AS bigint))"), {"key": naming.lock_key()})
                 keeper.commit()
@@ -145,17 +148,17 @@ def _poll(
     wait_seconds: float,
 ) -> None:
     backoff = Backoff(first=_POLL_SECONDS, longest=_POLL_SECONDS, deadline_seconds=wait_seconds)
-    told = False
+    reported = False
     while not taken():
         other = who()
         if backoff.seconds_left < 0:
             raise Refused(
-                f"Another migrator did not finish in {wait_seconds:g} seconds: {other or 'it has just gone'}. "
-                "Nothing was changed."
+                f"Another migrator did not finish in {wait_seconds:g} seconds: {other or 'it has just ended'}. "
+                "Nothing was changed. Run the command again later."
             )
-        if other and not told:
+        if other and not reported:
             report(f"Waiting for another migrator: {other}.")
-            told = True
+            reported = True
         pause(connection, backoff.pause())
 
 
@@ -165,11 +168,11 @@ def lock_file(url: URL) -> Path | None:
 
 
 def lock(file: Path) -> int | None:
-    """The descriptor that holds the lock until it is closed, by us or by our death; `None` if another has it."""
+    """A descriptor that holds the lock until it is closed; `None` if another process holds the lock."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The one before us may have removed the file after we opened it: then this lock keeps nobody out.
+        # The previous holder may have removed the file after this open: then a new file would be locked by others.
         if os.path.samestat(os.fstat(descriptor), file.stat()):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()}, since {datetime.now(UTC):%H:%M:%S} UTC".encode())

@@ -1,4 +1,4 @@
-"""Waiting: in Alembic's synchronous code without stopping its loop, and for the driver's threads to end."""
+"""Waiting in Alembic's synchronous code without blocking the event loop, and for the threads of aiosqlite."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ _FAREWELL_SECONDS = 1.0
 
 
 def pause(connection: Connection, seconds: float) -> None:
-    """Let the connection's event loop, if it has one, go on for a while."""
+    """Sleep; an event loop of the connection continues to run."""
     run_async = getattr(connection.connection.dbapi_connection, "run_async", None)
     if run_async is None:
         time.sleep(seconds)
@@ -23,13 +23,13 @@ def pause(connection: Connection, seconds: float) -> None:
 
 @asynccontextmanager
 async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """The engine, of which nothing is left afterwards, so that the loop may be closed at once."""
+    """The engine, disposed at the end together with the threads of its driver, so that the loop can be closed."""
     before = _workers()
     try:
         yield engine
     finally:
         await engine.dispose()
-        # When it could not open a file, aiosqlite's thread still has a word for the loop, and shouts if that is closed.
+        # aiosqlite's thread reports a failed open to the loop, and logs an error if the loop is closed by then.
         for worker in _workers() - before:
             await asyncio.to_thread(worker.join, _FAREWELL_SECONDS)
 

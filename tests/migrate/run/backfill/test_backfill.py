@@ -77,7 +77,7 @@ async def test_a_batch_that_fails_leaves_neither_rows_nor_a_place_in_the_ledger(
     async with live(empty_url, project, base=BASE, rows=FILLED, up=COLUMN, backfill=backfill) as it:
         await it.up()
         why = (
-            "0002_change: BACKFILL t.b: its function failed at the row 900 of t: "
+            "0002_change: BACKFILL t.b: the function `by` failed at the row 900 of t: "
             "ZeroDivisionError('integer division or modulo by zero')."
         )
         for _ in range(2):
@@ -117,7 +117,8 @@ async def test_a_function_that_returns_something_else_is_told(
         with pytest.raises(Refused) as refused:
             await it.backfill()
         assert str(refused.value) == (
-            f"0002_change: BACKFILL t.b: its function returned {told} at the row 1 of t, and not a value for each of b."
+            f"0002_change: BACKFILL t.b: the function `by` returned {told} at the row 1 of t. "
+            "Return a tuple with a value for each of b."
         )
         assert await it.value("SELECT count(*) FROM t WHERE b IS NOT NULL") == 0
 
@@ -129,7 +130,7 @@ async def test_rows_that_a_fill_does_not_fill_are_named(empty_url: str, project:
         with pytest.raises(Refused) as refused:
             await it.backfill()
         assert str(refused.value) == (
-            "0002_change: BACKFILL t.b: it leaves 8 rows of t as they are (id): 200; 400; 600; 800; 1000; …."
+            "0002_change: BACKFILL t.b does not fill 8 rows of t that meet `left` (id): 200; 400; 600; 800; 1000; …."
         )
         assert (await status(it.url)).phases.backfill == ("0002_change",)
 
@@ -198,7 +199,7 @@ async def test_a_source_that_changes_under_a_batch_in_python_is_read_again(
 
 
 class Meanwhile:
-    """Where someone else writes, once, while a batch is computed."""
+    """A concurrent write, once, while a batch is computed."""
 
     url = ""
 

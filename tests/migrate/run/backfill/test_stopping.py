@@ -20,7 +20,7 @@ NOTING: dict[str, Any] = {"base": BASE, "rows": FILLED, "backfill": NOTE}
 
 
 async def tell(url: str, *arguments: str) -> str:
-    """What `roster db backfill` says in a process of its own, as it were."""
+    """The output of `roster db backfill`, as from another process."""
     result = await asyncio.to_thread(roster, "backfill", *arguments, url=url)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
@@ -39,13 +39,11 @@ async def test_a_backfill_that_is_told_to_pause_stops_behind_its_batch_and_goes_
         found = await noted(it.store)
         assert found["state"] == "paused"
         done = found["filled"]
-        assert str(stopped.value) == (
-            f"0002_change: BACKFILL looked_at was paused, {done:,} rows into it; what was filled stays."
-        )
+        assert str(stopped.value) == (f"0002_change: BACKFILL looked_at was paused after {done:,} rows.")
         assert await times(it.store) == {0: ROWS - done, 1: done}
         with pytest.raises(Stopped) as stopped:
             await it.backfill()
-        assert str(stopped.value) == "0002_change: BACKFILL looked_at is paused; `roster db backfill --resume` goes on."
+        assert str(stopped.value) == "0002_change: BACKFILL looked_at is paused. Run `roster db backfill --resume`."
         first, last = (await tell(it.url, "--resume")).splitlines()
         assert first == "Backfill of 0002_change: done."
         assert re.fullmatch(r"Backfilled 0002_change, in \d+\.\d s\.", last)
@@ -69,7 +67,7 @@ async def test_a_backfill_that_was_cancelled_begins_anew(empty_url: str, project
         await it.up()
         async with held(it.url) as run:
             assert json.loads(await tell(it.url, "--cancel", "--json")) == {"cancelled": ["looked_at"]}
-        with pytest.raises(Stopped, match=r"0002_change: BACKFILL looked_at was cancelled, [\d,]+ rows into it"):
+        with pytest.raises(Stopped, match=r"0002_change: BACKFILL looked_at was cancelled after [\d,]+ rows"):
             await run.work
         done = (await noted(it.store))["filled"]
         told = await watched(it.url)
@@ -129,8 +127,8 @@ async def test_rows_that_old_code_wrote_since_are_found_before_the_contract(empt
         with pytest.raises(Refused) as refused:
             await it.contract()
         assert str(refused.value) == (
-            "0002_change cannot be contracted: 2 rows of t were written since without what t.b fills. "
-            "Run `roster db backfill` again, when no old code writes any more."
+            "0002_change cannot be contracted: 2 rows of t were written after the backfill t.b, without its values. "
+            "Stop the old version, then run `roster db backfill`."
         )
         assert await it.state() == before
         assert (await tell(it.url)).splitlines()[0] == "Backfill of 0002_change: done."

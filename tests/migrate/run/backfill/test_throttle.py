@@ -44,7 +44,7 @@ async def test_a_batch_that_meets_a_locked_row_lets_go_of_all_its_rows_and_is_tr
         told = await Told.of(it)
         await told.first()
         assert re.match(rf"0002_change: BACKFILL t\.b waits, {BLOCKED}", told.sentences[0])
-        # Between two tries nobody waits for the rows before.
+        # Between two attempts no other session waits for the rows.
         await it.execute("SET lock_timeout = '2s'")
         await it.execute("UPDATE t SET a = 'YOURS' WHERE id = 1")
         await other.execute("COMMIT")
@@ -147,7 +147,7 @@ async def write(units: Units, number: int, backfill: asyncio.Future[list[Progres
 
 
 class Told:
-    """A backfill at work, and the sentences that it tells."""
+    """A running backfill, and the sentences that it has reported."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
@@ -161,7 +161,7 @@ class Told:
         return told
 
     async def first(self) -> None:
-        """Return when there is something to be told, or nothing more can come."""
+        """Return after the first sentence, or when the backfill has ended."""
         while not self.sentences and not self.work.done():
             await asyncio.sleep(0.005)
 

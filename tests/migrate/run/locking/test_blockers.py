@@ -26,7 +26,7 @@ SHORT = WaitLimits(deadline_seconds=0.5)
 
 
 async def named(store: Store, name: str) -> int:
-    """The session's process, which is to be told as well."""
+    """The process id of the session, which the message must name."""
     await store.execute(f"SET application_name = '{name}'")
     pid: int = await store.value("SELECT pg_backend_pid()")
     return pid

@@ -70,7 +70,7 @@ async def test_a_backfill_whose_lease_was_taken_over_fills_no_row_more(empty_url
             asyncio.run_coroutine_threadsafe(it.execute(TAKE_OVER), loop).result()
 
         with pytest.raises(
-            Refused, match=r"^Another migrator took over \(someone else, process 1\), so this one stopp"
+            Refused, match=r"^Another migrator took the lease \(someone else, process 1\), so this one stopp"
         ):
             await asyncio.to_thread(commands.backfill, it.url, watch=take_over)
         assert len(filled) == 1
@@ -92,7 +92,7 @@ ops.add_column("t", sa.Column("c", sa.Integer()))
 """
     async with live(empty_url, project, up=up, down="pass") as it:
         before = await it.state()
-        with pytest.raises(Refused, match="Another migrator took over"):
+        with pytest.raises(Refused, match="Another migrator took the lease"):
             await it.up()
         assert [line for line in await it.state() if line not in before and "one" not in line] == []
         assert await it.value("SELECT count(*) FROM migration_steps WHERE revision = '0002_change'") == 1
@@ -129,7 +129,7 @@ async def test_one_whose_lock_was_lost_stops_when_another_has_taken_over(
         await until(it.store, f"SELECT count(*) FROM migration_lease WHERE holder LIKE '%, process {second.pid}'")
         await elsewhere.execute("COMMIT")
         with pytest.raises(
-            Refused, match=rf"Another migrator took over \(.*, process {second.pid}\), so this one stopped"
+            Refused, match=rf"Another migrator took the lease \(.*, process {second.pid}\), so this one stopped"
         ):
             await first.done()
         output, _ = await asyncio.to_thread(second.communicate)

@@ -39,7 +39,7 @@ async def test_one_that_takes_long_under_a_lock_is_given_up_and_requests_go_on(
         assert request == [{"count": 3}]
         told = (
             rf"^0002_change: take long was cancelled after 0\.4 seconds under {lock.replace('_', ' ')}, "
-            r"for which requests wait\. The steps before it stay done\.$"
+            r"which blocks requests\. The steps before it stay done\.$"
         )
         with pytest.raises(Refused, match=told):
             await migrator.done()
