@@ -1,1 +1,1 @@
-"""What the service costs: its speed and memory beside a bare floor and the usual way, on this machine."""
+"""Benchmarks: throughput, latency and memory of the service, of a bare ASGI application and of a usual one."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: the service beside its floor and the usual way, on PostgreSQL and on SQLite."""
+"""`python -m bench`: compares the service with the floor and the usual application, on PostgreSQL and SQLite."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _NAMES = [each.name for each in operations(users=1, employees=1)] + [_EXPORT, _I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured, and how long."""
+    """The rows, rounds, connections and operations of a run."""
 
     users: int
     employees: int
@@ -45,24 +45,24 @@ class Plan:
     "--database",
     "kinds",
     multiple=True,
-    help="postgresql (a server of its own), sqlite, or the URL of a PostgreSQL administrator. Both, if not said.",
+    help="postgresql (a temporary server), sqlite, or the URL of a PostgreSQL administrator. Default: both.",
 )
-@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Nothing but this; may be repeated.")
+@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Measure this operation only; may be repeated.")
 @click.option("--quick", is_flag=True, help=f"{_QUICK_ROUNDS} rounds of {_QUICK_SECONDS:g} second.")
-@click.option("--seconds", default=3.0, show_default=True, help="The length of a round.")
-@click.option("--rounds", default=5, show_default=True, help="Turns that each rival has at each operation.")
+@click.option("--seconds", default=3.0, show_default=True, help="Seconds of a round.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each rival at each operation.")
 @click.option("--users", default=100_000, show_default=True, type=click.IntRange(PAGE), help="Rows of users.")
 @click.option("--employees", default=10_000, show_default=True, type=click.IntRange(1), help="Rows of employees.")
-@click.option("--connections", default=32, show_default=True, help="Callers at once.")
-@click.option("--workers", default=2, show_default=True, help="Processes of each rival.")
-@click.option("--fsync/--no-fsync", "durable", default=True, show_default=True, help="Of its own PostgreSQL server.")
+@click.option("--connections", default=32, show_default=True, help="Concurrent connections.")
+@click.option("--workers", default=2, show_default=True, help="Worker processes of each rival.")
+@click.option("--fsync/--no-fsync", "durable", default=True, show_default=True, help="fsync of the temporary server.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print tables for a page of documentation.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown tables.")
 def main(kinds: tuple[str, ...], *, quick: bool, as_json: bool, as_markdown: bool, **plan: object) -> None:
-    """Measure the service beside a bare floor and the usual way of writing such a service.
+    """Compare the service with a bare ASGI application (the floor) and a usual Litestar application.
 
-    Every rival serves the same rows of the same database. Their answers are compared first; then they take turns in
-    short rounds, so that whatever else the machine does meets all of them. Ratios are medians over those turns.
+    All rivals serve the same rows of the same database, and their answers are compared first. The rivals then take
+    turns in short rounds, so that other load on the machine affects all of them. Ratios are medians over the rounds.
     """
     if quick:
         plan |= {"seconds": _QUICK_SECONDS, "rounds": _QUICK_ROUNDS}
@@ -82,13 +82,13 @@ def main(kinds: tuple[str, ...], *, quick: bool, as_json: bool, as_markdown: boo
         click.echo(report.markdown(whole))
     else:
         console = Console()
-        # A file or a pipe takes lines of any length.
+        # Output to a file or a pipe must not wrap.
         report.print_tables(whole, console if console.is_terminal else Console(width=_WIDE))
 
 
 def _measure(place: Database, plan: Plan, folder: Path, stack: ExitStack, console: Console) -> Iterator[Measured]:
     console.print(f"{place.version()}: {plan.users:,} users, {plan.employees:,} employees")
-    # The page behind all users is a full one too.
+    # The page after the last of `plan.users` must be a full page.
     fill(place, users=plan.users + 2 * PAGE, employees=plan.employees)
     servers = [stack.enter_context(running(rival, place.url, workers=plan.workers, folder=folder)) for rival in RIVALS]
     for group in _groups(plan):
@@ -109,7 +109,7 @@ def _measure(place: Database, plan: Plan, folder: Path, stack: ExitStack, consol
 
 
 def _groups(plan: Plan) -> Iterator[list[Operation]]:
-    """Yield the operations that were asked for, those together that take turns."""
+    """Yield the selected operations; operations of one group take turns within a round."""
     wanted = operations(users=plan.users, employees=plan.employees)
     for _, group in groupby(wanted, lambda each: each.group or each.name):
         if chosen := [each for each in group if _wanted(each.name, plan)]:

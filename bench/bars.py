@@ -1,4 +1,4 @@
-"""What the service has to reach, beside what it reached."""
+"""Bars: the figures that the service must reach, each with the measured value."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from bench.rivals import FLOOR, SERVICE, USUAL, Rival
 
 _READS = ("get", "page", "links")
 _WRITES = ("post", "patch")
-# Rates that differ by less are the same, on a machine that does other things too.
+# A smaller difference between rates is noise of a shared machine.
 _AS_FAST = 0.95
 _FLAT = 1.1
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to reach, and whether it was."""
+    """A required figure, the measured value, and whether the bar is met."""
 
     what: str
     value: float
@@ -26,7 +26,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """`measure` of the service's `operation` against `rival` at `other` (the same operation when that is not said)."""
+    """The limits of `measure`: the service's `operation` compared with `rival` at `other`, else at `operation`."""
 
     backends: tuple[str, ...]
     operation: str
@@ -68,7 +68,7 @@ _AIMS = (
 
 
 def bars(backend: str, measured: Sequence[Measured]) -> Iterator[Bar]:
-    """Yield every bar that applies to what was measured."""
+    """Yield every bar whose operations were measured."""
     by_name = {(each.operation, each.rival): each for each in measured}
     for aim in _AIMS:
         mine = by_name.get((aim.operation, SERVICE.name))

@@ -1,4 +1,4 @@
-"""Whole tables in one request: importing beside a bare COPY of ready rows, exporting beside a bare cursor."""
+"""Imports and exports of a whole table: compared with a bare COPY of prepared rows, and with a bare cursor."""
 
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -16,7 +16,7 @@ _NOT_SERVED = (404, 405)
 
 
 def export(servers: list[Server], *, users: int, rounds: int) -> list[Measured]:
-    """Return how each rival that can do it exports all users."""
+    """Return the exports of all users by the rivals that have an export."""
     measured = [_measured("export", f"export {users:,} users", server.rival.name) for server in servers]
     for _ in range(rounds):
         for server, mine in zip(servers, measured, strict=True):
@@ -49,7 +49,7 @@ def _chunks(answer: HTTPResponse) -> Iterator[bytes]:
 
 
 def take_in(name: str, server: Server, database: Database, *, users: int, rounds: int) -> list[Measured]:
-    """Return how the service imports users as CSV, beside the database taking the same rows; it empties users."""
+    """Return the CSV imports by the service, and COPY of the same rows; the table users is emptied before each."""
     service, floor = (_measured(name, f"import {users:,} users", rival.name) for rival in (SERVICE, FLOOR))
     rows = [{key: value for key, value in row.items() if key != "id"} for row in data.users(users)]
     file = data.as_csv(iter(rows))

@@ -1,4 +1,4 @@
-"""Rivals take turns at an operation in short rounds, after their answers were found to be the same."""
+"""A contest: rivals take turns at an operation in short rounds, after a check that their answers are equal."""
 
 import subprocess
 import sys
@@ -19,13 +19,13 @@ from bench.rivals import ROOT, Server
 WARM_UP_SECONDS = 1.0
 _EXAMPLES = 5
 
-# Numbers that no two requests of this run share.
+# Every request of a run gets a different number.
 _numbers = count(1)
 _BLOCK = 10_000_000
 
 
 class Measured(msgspec.Struct, kw_only=True):
-    """One rival's rounds of one operation."""
+    """The rounds of one rival at one operation."""
 
     operation: str
     title: str
@@ -35,12 +35,12 @@ class Measured(msgspec.Struct, kw_only=True):
     memory_mib: float | None = None
 
     def of(self, figure: Callable[[Outcome], float | None]) -> float | None:
-        """Return the median over the rounds."""
+        """Return the median of a figure over the rounds."""
         values = [value for each in self.outcomes if (value := figure(each)) is not None]
         return median(values) if values else None
 
     def to(self, other: "Measured", figure: Callable[[Outcome], float | None]) -> float | None:
-        """Return how many times the other's figure this is: the median over the rounds, each pair a moment apart."""
+        """Return the ratio to another rival's figure: the median over the rounds."""
         ratios = []
         for mine, theirs in zip(self.outcomes, other.outcomes, strict=True):
             if (above := figure(mine)) is not None and (below := figure(theirs)):
@@ -48,7 +48,7 @@ class Measured(msgspec.Struct, kw_only=True):
         return median(ratios) if ratios else None
 
     def processor_us(self) -> float | None:
-        """Return the processor time of the rival's own processes for each request."""
+        """Return the CPU microseconds of the rival's processes for each request."""
         requests = sum(each.requests for each in self.outcomes)
         return 1e6 * self.processor_seconds / requests if self.processor_seconds else None
 
@@ -82,7 +82,7 @@ class Turn(NamedTuple):
 
 
 def turns(operations: Sequence[Operation], servers: Sequence[Server]) -> list[Turn]:
-    """Return everything that these rivals do in one round."""
+    """Return the turns of one round: every rival at every operation."""
     return [
         Turn(replace(each, path=each.path.replace(CURSOR, server.cursor)), server)
         for each in operations
@@ -91,10 +91,10 @@ def turns(operations: Sequence[Operation], servers: Sequence[Server]) -> list[Tu
 
 
 def check(turns: Sequence[Turn]) -> None:
-    """Return if every rival gives the same right answer to the same request.
+    """Compare the answers of all rivals to the same requests.
 
     Raises:
-        AssertionError: one does not; nothing it would be measured at has a meaning.
+        AssertionError: an answer is wrong or differs, so that a comparison of speed would have no meaning.
     """
     rights: dict[tuple[str, int], Any] = {}
     for operation, server in turns:
@@ -112,7 +112,7 @@ def check(turns: Sequence[Turn]) -> None:
 
 
 class Contest:
-    """Rivals that take turns; who goes first changes from round to round."""
+    """Rounds in which the rivals take turns; each round begins with another rival."""
 
     def __init__(self, turns: Sequence[Turn], *, seconds: float, connections: int) -> None:
         self._seconds = seconds
@@ -136,7 +136,7 @@ class Contest:
 
 
 def ask(turn: Turn, seconds: float, connections: int) -> Outcome:
-    """Return what one process of callers met that asked the server for so long."""
+    """Send requests to the server for so many seconds, from a process of `bench.load`."""
     operation, server = turn
     low, high = operation.numbers
     load = Load(

@@ -1,4 +1,4 @@
-"""The cursors of the floor and of the usual way: opaque too, and no more costly than the service's."""
+"""The cursors of the floor and the usual application: opaque, and no more expensive than the service's."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The rows of the benchmark, the same at every run."""
+"""The rows of the benchmark, equal in every run."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any
 from service.db.folding import fold
 
 DEPARTMENTS = 9
-# Every id has seven digits: a page is as long at any depth.
+# Every id has seven digits, so that pages have the same length at any depth.
 FIRST_USER = 1_000_001
 _EPOCH = datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 _FIRST_DAY = date(1990, 1, 1)
@@ -57,7 +57,7 @@ def employees(count: int) -> Iterator[Row]:
 
 
 def links(employees: int) -> Iterator[Row]:
-    """One department each, and for one in four a second one."""
+    """One department for each employee, and a second one for every fourth."""
     for id in range(1, employees + 1):
         for department_id in (
             {1 + id % DEPARTMENTS, 1 + id * 7 % DEPARTMENTS} if id % 4 == 0 else {1 + id % DEPARTMENTS}
@@ -72,7 +72,7 @@ def _tracked(id: int) -> Row:
 
 
 def as_csv(rows: Iterator[Row]) -> bytes:
-    """Return users as a file to import."""
+    """Return users as a CSV file to import."""
     text = io.StringIO()
     writer = csv.DictWriter(text, ["external_id", "name", "email", "age", "address"], extrasaction="ignore")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""The databases that rivals share: a PostgreSQL server or a SQLite file, filled and emptied on the shortest way."""
+"""The database that the rivals share: PostgreSQL or a SQLite file, filled and emptied without the service."""
 
 import asyncio
 import sqlite3
@@ -19,12 +19,12 @@ from tests.postgres import SETTINGS, create_database, drop_database, ephemeral_s
 
 T = TypeVar("T")
 
-# As PostgreSQL ships: the price of a durable COMMIT is part of every figure.
+# PostgreSQL's defaults: every figure includes the cost of a durable COMMIT.
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 
 
 class Database(Protocol):
-    """One database with the directory's schema."""
+    """A database with the service's schema."""
 
     backend: str
     url: str
@@ -32,14 +32,14 @@ class Database(Protocol):
     def version(self) -> str: ...
 
     def copy(self, table: str, rows: Iterable[data.Row]) -> float:
-        """Store the rows by the barest way there is, and return the seconds that the database took."""
+        """Store the rows with COPY or executemany, and return the seconds that the database took."""
 
     def empty(self, table: str) -> None: ...
 
     def count(self, table: str) -> int: ...
 
     def settle(self) -> None:
-        """Leave nothing to be tidied in the midst of a measurement."""
+        """VACUUM, ANALYZE and checkpoint, so that they do not run during a measurement."""
 
 
 def fill(database: Database, *, users: int, employees: int) -> None:
@@ -89,7 +89,7 @@ class Postgresql:
         self.run(lambda connection: connection.execute("CHECKPOINT"))
 
     def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """Do something on a connection of its own."""
+        """Run `work` on a new connection."""
 
         async def run() -> T:
             connection = await asyncpg.connect(self.url)
@@ -145,19 +145,19 @@ class Sqlite:
 
 
 def _ready(rows: Iterable[data.Row], write: Callable[[Any], Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the columns and the values that a driver takes as they are."""
+    """Return the names of the columns, and the values in the form that the driver accepts."""
     rows = list(rows)
     return list(rows[0]), [tuple(map(write, row.values())) for row in rows]
 
 
 def _as_text(value: Any) -> Any:
-    """Return a moment as the service writes it into SQLite."""
+    """Return a time as the service writes it to SQLite."""
     return value.replace(tzinfo=None).isoformat(" ", "microseconds") if isinstance(value, datetime) else value
 
 
 @contextmanager
 def database(kind: str, folder: Path, *, durable: bool) -> Iterator[Database]:
-    """A database at head for `sqlite`, `postgresql` (a server of its own) or the URL of a server's administrator."""
+    """A database at head: `sqlite`, `postgresql` (a temporary server) or the URL of a server's administrator."""
     if kind == "sqlite":
         made: Database = Sqlite(f"sqlite:///{folder / 'bench.db'}")
         asyncio.run(upgrade(made.url))

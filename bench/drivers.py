@@ -1,4 +1,4 @@
-"""The floor's way to its rows: asyncpg with a pool, or sqlite3 on the spot."""
+"""The floor's database access: an asyncpg pool, or sqlite3 in the event loop."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ class Driver(Protocol):
 
 
 class Asyncpg:
-    """A pool of connections, which prepare each statement once; giving one back costs no round trip."""
+    """A pool of connections, which prepare each statement once; a release costs no round trip."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -82,7 +82,7 @@ sqlite3.register_converter("BOOLEAN", b"1".__eq__)
 
 
 class Sqlite:
-    """One connection that the loop itself waits for: no thread, hence no switch between threads."""
+    """One connection that blocks the event loop: without a thread there is no switch between threads."""
 
     def __init__(self, url: str) -> None:
         self._file = parse_url(url).database or ""

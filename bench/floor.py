@@ -1,4 +1,4 @@
-"""The floor: the same statements and the same JSON with nothing else between the driver and the wire."""
+"""The floor: a bare ASGI application with the service's SQL and JSON, and nothing else between driver and socket."""
 
 import os
 from typing import Any
@@ -25,7 +25,7 @@ _read_update = msgspec.json.Decoder(users.UserUpdate).decode
 
 
 class Floor:
-    """A bare ASGI application: no routing but two comparisons, no checks but the shape of a body."""
+    """A bare ASGI application: two comparisons for routing, and no validation except the type of a body."""
 
     def __init__(self, driver: Driver, statements: Statements) -> None:
         self._driver = driver
@@ -114,7 +114,7 @@ async def _whole(receive: Any) -> bytes:
 
 
 def application() -> Floor:
-    """Return the floor as one process runs it."""
+    """The application factory of the floor."""
     url = os.environ["ROSTER_DATABASE_URL"]
     settle()
     return Floor(driver_of(url), Statements(url))

@@ -1,10 +1,10 @@
-"""Garbage collection as the service sets it, for its rivals."""
+"""The garbage collection settings of `roster serve`, for the rivals."""
 
 import gc
 
 
 def settle() -> None:
-    """Set what there is now aside, and collect new garbage seldom: `roster serve` does the same."""
+    """Freeze the existing objects, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

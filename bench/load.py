@@ -1,7 +1,7 @@
-"""The load: one process whose callers each ask again as soon as they are answered.
+"""The load generator: one process whose connections send the next request as soon as an answer is complete.
 
-It runs as `python -m bench.load` with a `Load` on stdin and prints an `Outcome`: a process of its own, and lean, since
-it takes its time from the very processors that it measures.
+`python -m bench.load` reads a `Load` from stdin and prints an `Outcome`. The generator is a separate process and does
+little work, since it shares the processors with the server that it measures.
 """
 
 import random
@@ -18,7 +18,7 @@ _SILENCE_SECONDS = 30.0
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the server on `port`: `request` with `%(n)d` drawn from `low` to `high` and `%(k)d` counted."""
+    """Requests to the server on `port`: in `request`, `%(n)d` is random from `low` to `high`, `%(k)d` is a counter."""
 
     port: int
     request: bytes
@@ -31,7 +31,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it; `failed` counts answers of another status and connections that were closed."""
+    """The result of a `Load`; `failed` counts answers with another status and closed connections."""
 
     requests: int
     failed: int = 0
@@ -45,7 +45,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller:
-    """One connection, with the answer that it is hearing."""
+    """One connection, with the answer received so far."""
 
     __slots__ = ("asked_at", "heard", "port", "socket", "wanted")
 
@@ -63,7 +63,7 @@ class Caller:
         self.socket.sendall(request)
 
     def hear(self) -> bytes | None:
-        """Return the status when the whole answer is there, `None` before; it is empty if the connection was closed."""
+        """Return the status of a complete answer, `None` before, or `b""` if the connection was closed."""
         try:
             part = self.socket.recv(1 << 18)
         except ConnectionError:
@@ -81,7 +81,7 @@ class Caller:
 
 
 def run(load: Load) -> Outcome:
-    """Return what the callers met in the time they had."""
+    """Send requests for the seconds of the load, and return the outcome."""
     status = str(load.status).encode()
     times: list[float] = []
     failed = 0
@@ -100,11 +100,11 @@ def run(load: Load) -> Outcome:
             selector.register(caller.socket, EVENT_READ, caller)
             ask(caller)
         started = perf_counter()
-        # A round ends with an answer, however busy the machine is.
+        # A round has at least one answer, also on a busy machine.
         while perf_counter() - started < load.seconds or not times:
             ready = selector.select(_SILENCE_SECONDS)
             if not ready:
-                raise TimeoutError(f"Nobody answered for {_SILENCE_SECONDS:g} seconds.")
+                raise TimeoutError(f"The server did not answer for {_SILENCE_SECONDS:g} seconds.")
             for key, _ in ready:
                 caller = key.data
                 answered = caller.hear()

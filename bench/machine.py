@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine and the versions of a measurement."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ _LIBRARIES = ("sqlalchemy", "asyncpg", "aiosqlite", "litestar", "msgspec", "uvic
 
 
 def describe() -> dict[str, str]:
-    """Return the machine, the system and the versions that matter to speed."""
+    """Return processors, memory, system and the versions of the libraries that affect speed."""
     return {
         "processors": f"{os.cpu_count()} of {_processor()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / (1 << 30):.0f} GiB",

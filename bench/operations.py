@@ -1,4 +1,4 @@
-"""What is asked of every rival."""
+"""The operations: the requests that every rival answers."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _CURSORS = frozenset({"next_cursor"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One kind of request; `%(n)d` in it is drawn from `numbers`, `%(k)d` is never the same twice."""
+    """A kind of request; `%(n)d` in it is random from `numbers`, `%(k)d` is a counter."""
 
     name: str
     title: str
@@ -20,9 +20,9 @@ class Operation:
     method: str = "GET"
     body: str = ""
     status: int = 200
-    # Fields whose values are not the same in all answers.
+    # Fields whose values differ between the rivals' answers.
     varies: frozenset[str] = frozenset()
-    # Operations of one group take turns within each round, so that they can be compared.
+    # Operations of one group take turns within a round, so that their rates can be compared.
     group: str = ""
 
     @property
@@ -34,12 +34,12 @@ class Operation:
         return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
 
 
-# Stands for the way to the page behind all users, which each rival gives in words of its own.
+# A placeholder for the cursor of the last page, which each rival encodes in its own way.
 CURSOR = "CURSOR"
 
 
 def operations(*, users: int, employees: int) -> list[Operation]:
-    """Return every operation on as many rows."""
+    """Return every operation, for these numbers of rows."""
     page = f"/v1/users?limit={PAGE}"
     return [
         Operation(

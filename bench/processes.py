@@ -1,4 +1,4 @@
-"""What a server's processes use, as Linux tells it under /proc; elsewhere it is not known."""
+"""CPU time and memory of a server's processes, from Linux's /proc; unknown on other systems."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _MEBIBYTE = 1 << 20
 
 
 def family(pid: int) -> Iterator[int]:
-    """Yield the process and all that descend from it."""
+    """Yield the process and its descendants."""
     yield pid
     for children in _PROC.glob(f"{pid}/task/*/children"):
         for child in children.read_text().split():
@@ -18,18 +18,18 @@ def family(pid: int) -> Iterator[int]:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time that the family has used."""
+    """Return the CPU seconds of a process and its descendants."""
     ticks = 0
     for each in family(pid):
         if (stat := _PROC / str(each) / "stat").exists():
-            # The second field is the name, in brackets, and may hold spaces.
+            # The second field is the name in parentheses, which may contain spaces.
             fields = stat.read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS
 
 
 def peak_memory(pid: int) -> float | None:
-    """Return the MiB that the family held at most, each process at its own peak, shared pages counted in each."""
+    """Return the sum in MiB of the peaks of a process and its descendants, shared pages counted in each."""
     kibibytes = 0
     for each in family(pid):
         status = _PROC / str(each) / "status"
@@ -39,7 +39,7 @@ def peak_memory(pid: int) -> float | None:
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak begin anew at what is held now."""
+    """Reset the peaks to the current memory."""
     for each in family(pid):
         if (file := _PROC / str(each) / "clear_refs").exists():
             file.write_text("5")

@@ -1,4 +1,4 @@
-"""What was measured, as a document, as tables on a terminal and as tables of a page."""
+"""The report of a run: a JSON document, tables on a terminal, or Markdown tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from bench.rivals import FLOOR
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One rival at one operation: medians over the rounds, ratios of rounds that followed each other."""
+    """One rival at one operation: medians over the rounds, and medians of the ratios within a round."""
 
     operation: str
     title: str
@@ -30,7 +30,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything measured on one database."""
+    """The figures and bars of one database."""
 
     backend: str
     version: str
@@ -39,7 +39,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
+    """The figures of a run, with the machine and the settings."""
 
     machine: dict[str, str]
     settings: dict[str, Any]
@@ -114,7 +114,7 @@ def print_tables(report: Report, console: Console) -> None:
 
 
 def markdown(report: Report) -> str:
-    """Return the tables as a page of documentation holds them."""
+    """Return the tables in Markdown, as docs/performance.md has them."""
     lines = [_sentence(report.machine), ""]
     for part in report.databases:
         for title, heads, cells in _tables(part):

@@ -1,4 +1,4 @@
-"""The servers that are measured: the service as it is shipped, the floor, and the usual way."""
+"""The measured servers: the service with its defaults, the floor, and the usual application."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """A way to serve the directory; `command` lacks the port and the number of workers."""
+    """A server under test; `command` without the port and the number of workers."""
 
     name: str
     about: str
@@ -44,7 +44,7 @@ RIVALS = (SERVICE, FLOOR, USUAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A rival that is running."""
+    """A running rival."""
 
     rival: Rival
     port: int
@@ -55,7 +55,7 @@ class Server:
         return HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
 
     def walked(self, items: int) -> Self:
-        """Return the server with the cursor that it gives after as many users, asked for page by page."""
+        """Return the server with its cursor after so many users, read page by page."""
         cursor, longest = "", 200
         while items:
             page = min(items, longest)
@@ -66,7 +66,7 @@ class Server:
         return replace(self, cursor=cursor)
 
     def ask(self, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-        """Return the status and the body of one answer."""
+        """Send one request and return the status and the body."""
         connection = self.connect()
         try:
             headers = {"content-type": "application/json"} if body else {}
@@ -79,7 +79,7 @@ class Server:
 
 @contextmanager
 def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[Server]:
-    """A server on a free port, its log in the folder, all of its workers ready; it is gone afterwards."""
+    """Start the rival on a free port, with its log in the folder, wait for its workers, and stop it at the end."""
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSTER_")}
     log = folder / f"{rival.name}-{port}.log"
@@ -92,7 +92,7 @@ def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[S
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C is for the bench, which then stops the server itself.
+            # A new session: Ctrl-C must not reach the server, which the bench stops itself.
             start_new_session=True,
         )
     try:
@@ -106,7 +106,7 @@ def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[S
 
 def _wait(process: subprocess.Popen[bytes], log: Path, workers: int) -> None:
     deadline = time.monotonic() + START_SECONDS
-    # Both servers write this line once for each worker.
+    # Every worker of both servers logs this line once.
     while log.read_bytes().count(b"Application startup complete") < workers:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"A server did not start:\n{log.read_text()[-4000:]}")

@@ -1,4 +1,4 @@
-"""The floor's SQL: the statements that the service sends, compiled once."""
+"""The SQL of the floor: the service's statements, compiled once."""
 
 from functools import cache, partial
 from typing import Any
@@ -16,7 +16,7 @@ _SELECT = columns(User, users.User)
 
 
 class Statement:
-    """SQL in one database's words, and the order that its values stand in there."""
+    """A statement compiled for one dialect, with the order of its parameters."""
 
     __slots__ = ("_parameters", "sql")
 
@@ -31,13 +31,13 @@ class Statement:
 
 
 def _page(dialect: Dialect, limit: int, *, after: bool) -> Statement:
-    """Return a page whose limit is written out, as the service's usual limits are; one more tells if it is the last."""
+    """A page with a literal LIMIT, as in the service; one row more shows whether another page follows."""
     select = _SELECT.where(User.id > bindparam("after_id")) if after else _SELECT
     return Statement(select.order_by(User.id).limit(literal_column(str(limit + 1))), dialect)
 
 
 class Statements:
-    """Every statement that the floor needs, for the database of a URL."""
+    """The statements of the floor, for the database of a URL."""
 
     def __init__(self, url: str) -> None:
         dialect = parse_url(url).get_dialect()()

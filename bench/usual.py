@@ -1,4 +1,4 @@
-"""The usual way: Litestar's dependency and validation with SQLAlchemy's entities, as their documentations show it."""
+"""The usual application: Litestar's dependencies and SQLAlchemy's ORM entities, as their documentations show."""
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -120,7 +120,7 @@ async def _load(session: AsyncSession, id: int, *, lock: bool = False) -> User:
 
 
 def application() -> Litestar:
-    """Return the usual application as one process runs it."""
+    """The application factory."""
     handlers = [list_users, get_user, create_user, update_user, get_employee]
     app = Litestar(handlers, dependencies={"session": provide_session}, lifespan=[hold_engine])
     settle()

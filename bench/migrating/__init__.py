@@ -1,1 +1,1 @@
-"""Schema changes on large tables beside live traffic, in safe steps and in Alembic's plain style."""
+"""Benchmark of schema changes on large tables under live traffic: `ops` compared with Alembic's `op`."""

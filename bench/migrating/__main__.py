@@ -1,4 +1,4 @@
-"""`python -m bench.migrating`: every operation up and down beside traffic, in safe steps and in the plain style."""
+"""`python -m bench.migrating`: each operation, up and down, under traffic, with `ops` and with Alembic's `op`."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ _marks = count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured."""
+    """The sizes, the traffic and the operations of a run."""
 
     rows: tuple[int, ...]
     connections: int
@@ -51,35 +51,35 @@ class Plan:
     "--rows",
     multiple=True,
     type=click.IntRange(1000),
-    help="Users; may be repeated. If not said 10,000, 100,000 and a million.",
+    help="Rows of users; may be repeated. Default: 10,000, 100,000 and 1,000,000.",
 )
-@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Nothing but this; may be repeated.")
-@click.option("--connections", default=16, show_default=True, help="Callers at once.")
-@click.option("--workers", default=2, show_default=True, help="Processes of the service.")
+@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Measure this operation only; may be repeated.")
+@click.option("--connections", default=16, show_default=True, help="Concurrent connections.")
+@click.option("--workers", default=2, show_default=True, help="Worker processes of the service.")
 @click.option(
     "--reader-seconds",
     default=0.0,
     show_default=True,
-    help="Keep a transaction that reads users open so long.",
+    help="Keep a transaction that reads users open for so many seconds.",
 )
 @click.option(
     "--calm-seconds",
     default=1.0,
     show_default=True,
-    help="Traffic before and after each change; ten times that without.",
+    help="Seconds of traffic before and after each change; the run without a change takes ten times as long.",
 )
 @click.option(
     "--pause-seconds",
     default=0.0,
     show_default=True,
-    help="Rest between answers and the next requests, and between looks at the locks.",
+    help="Pause between an answer and the next request, and between samples of the locks.",
 )
-@click.option("--quick", is_flag=True, help=f"{_QUICK_ROWS:,} users and hardly any calm, to see that all of it works.")
-@click.option("--plain/--no-plain", default=True, show_default=True, help="Measure Alembic's plain style too.")
-@click.option("--plain-only", multiple=True, type=click.Choice(_NAMES), help="In plain style nothing but this.")
-@click.option("--fsync/--no-fsync", "durable", default=True, show_default=True, help="Of the PostgreSQL server.")
+@click.option("--quick", is_flag=True, help=f"{_QUICK_ROWS:,} users and short pauses, as a check of the benchmark.")
+@click.option("--plain/--no-plain", default=True, show_default=True, help="Measure Alembic's op too.")
+@click.option("--plain-only", multiple=True, type=click.Choice(_NAMES), help="Measure op with this operation only.")
+@click.option("--fsync/--no-fsync", "durable", default=True, show_default=True, help="fsync of the PostgreSQL server.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print tables for a page of documentation.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown tables.")
 def main(
     rows: tuple[int, ...],
     *,
@@ -90,11 +90,11 @@ def main(
     plain_only: tuple[str, ...],
     **plan: Any,
 ) -> None:
-    """Measure what a change of the schema does to those who use it meanwhile.
+    """Measure the effect of schema changes on live traffic.
 
-    For each number of rows the service is started, callers read and write users over HTTP, and each operation is done
-    and taken back: what failed, how long the slowest request took, how long a lock was held and waited for; and then,
-    whether everything that was confirmed is there.
+    For each number of rows, the service runs, callers read and write users over HTTP, and each operation is upgraded
+    and downgraded. The report has the failed requests, the slowest request, the longest lock and the longest wait for a
+    lock, and the confirmed writes that were lost.
     """
     if quick:
         rows, plan["calm_seconds"] = rows or (_QUICK_ROWS,), 0.1
@@ -148,7 +148,7 @@ class _Bench:
     plan: Plan
 
     def control(self) -> Control:
-        """The same traffic with no change at all."""
+        """The same traffic without a schema change."""
         with self._traffic() as seen:
             sleep(10 * self.plan.calm_seconds)
         return Control(requests=seen[0].requests, longest_ms=seen[0].longest_ms, p99_ms=seen[0].p99_ms)
@@ -184,7 +184,7 @@ class _Bench:
         )
 
     def _lost(self, seen: Seen) -> int:
-        """How many confirmed writes are not there."""
+        """The number of confirmed writes that the database lost."""
 
         async def missing(connection: Any) -> int:
             created = await connection.fetchval(
@@ -223,7 +223,7 @@ class _Bench:
 
     @contextmanager
     def _reader(self) -> Iterator[None]:
-        """Someone who looks at users for a long time, and again after a moment."""
+        """A process that keeps a transaction open that has read users, if the plan asks for one."""
         if not self.plan.reader_seconds:
             yield
             return
@@ -237,7 +237,7 @@ class _Bench:
 
 @contextmanager
 def _child(module: list[str], kind: Any, first_line: str = "") -> Iterator[list[Any]]:
-    """A process that works until its input ends; then its result is the only item of the list."""
+    """A child process that works until its stdin is closed, and then puts its result into the list."""
     results: list[Any] = []
     process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None

@@ -1,4 +1,4 @@
-"""Changes are made: ours by the runner, on revisions written for the purpose, and plain ones as Alembic makes them."""
+"""Runs the measured changes: `Ours` as temporary revisions with `ops`, `Plain` with Alembic's `op`."""
 
 import asyncio
 import shutil
@@ -48,7 +48,7 @@ _CHANGE = "9002_change"
 
 @contextmanager
 def project(folder: Path) -> Iterator[Path]:
-    """A copy of the revisions, with the setup behind them, which the runner takes for its own."""
+    """Use a copy of the project's revisions with one more for the setup, until the end of the block."""
     shutil.copytree(ROOT / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", folder)
     naming.use_files(folder / "alembic.ini")
@@ -63,12 +63,12 @@ def project(folder: Path) -> Iterator[Path]:
 
 
 def set_up(url: str) -> None:
-    """Upgrade to what the changes need."""
+    """Upgrade to the revision that creates the columns and tables of the scenarios."""
     commands.upgrade(url, _SETUP)
 
 
 class Ours:
-    """A change as a revision; its backfill and contract are run too, where it says so."""
+    """A change as a revision with `ops`, with its backfill and contract."""
 
     def __init__(self, folder: Path, url: str, scenario: Scenario) -> None:
         self._folder = folder
@@ -89,7 +89,7 @@ class Ours:
         commands.downgrade(self._url, _SETUP)
 
     def clear(self) -> None:
-        """Leave the database as it was before, and no revision behind."""
+        """Purge the trash, and delete the revision file."""
         commands.purge(self._url)
         (self._folder / "alembic/versions" / f"{_CHANGE}.py").unlink()
         config.forget()
@@ -99,7 +99,7 @@ class Ours:
 
 
 class Plain:
-    """The same change in one transaction, with no bound on how long it waits or holds."""
+    """The same change with Alembic's `op` in one transaction, without timeouts."""
 
     rows_per_second = 0.0
 
@@ -114,7 +114,7 @@ class Plain:
         asyncio.run(self._run(self._scenario.plain_down))
 
     def clear(self) -> None:
-        """Nothing is left behind."""
+        """A plain change leaves nothing to clear."""
 
     async def _run(self, change: Change) -> None:
         def run(connection: Connection) -> None:
@@ -128,7 +128,7 @@ class Plain:
 
 
 def timed(change: "Ours | Plain", *, down: bool) -> tuple[float, str]:
-    """Return the seconds that it took, and why it was not done; a plain change may lose against the traffic."""
+    """Return the seconds, and the error or an empty text; traffic can make a plain change fail, by a deadlock."""
     began = perf_counter()
     problem = ""
     try:

@@ -1,7 +1,7 @@
-"""What a migrator does to the others, as PostgreSQL sees it: locks it holds, and waits that it causes.
+"""Sampling of pg_locks: the locks that the migrator holds, and the waits of requests.
 
-It runs as `python -m bench.migrating.locks URL PAUSE`, looks until its input ends, and prints `Locks`. PAUSE is the
-time between two looks, in seconds; two milliseconds is the least.
+`python -m bench.migrating.locks URL PAUSE` samples until stdin is closed, and prints `Locks`. PAUSE is the time between
+two samples in seconds, at least two milliseconds.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 _LEAST_PAUSE_SECONDS = 0.002
-# Locks that keep writers or everyone waiting, held by whoever is no part of the service.
+# Locks of the migrator that block writers or all requests, and waits of the service.
 _LOOK = """
 SELECT l.virtualtransaction AS held_by, 0.0::float8 AS waits
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -26,7 +26,7 @@ WHERE NOT l.granted AND l.locktype = 'relation' AND a.application_name IN ('rost
 
 
 class Locks(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest time that one strong lock was held, and that a request waited for a table; looks every 2 ms or so."""
+    """The longest time that one blocking lock was held, the longest wait of a request, and the number of samples."""
 
     held_ms: float
     waited_ms: float

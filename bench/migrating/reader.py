@@ -1,4 +1,4 @@
-"""Someone who reads users in one long transaction, and again after a moment, until the input ends."""
+"""A session that reads users in long transactions, until stdin is closed."""
 
 import asyncio
 import sys

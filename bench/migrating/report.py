@@ -1,4 +1,4 @@
-"""What was measured, as tables and as a document, and the bars that it has to reach."""
+"""The report of a run as tables or JSON, and the bars that the changes with `ops` must reach."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _WIDE = 150
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """The traffic with no change."""
+    """The traffic without a schema change."""
 
     requests: int
     longest_ms: float
@@ -20,7 +20,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation up and down in one style; `lost` counts confirmed writes that are not there afterwards."""
+    """Upgrade and downgrade of one operation in one style; `lost` counts confirmed writes that were lost."""
 
     operation: str
     style: str
@@ -39,7 +39,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on one number of rows."""
+    """The measurements with one number of rows."""
 
     rows: int
     version: str
@@ -48,7 +48,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole run."""
+    """The measurements of a run, with the machine and the settings."""
 
     machine: str
     settings: dict[str, object]
@@ -56,7 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to reach, and whether it was."""
+    """A required figure, the measured value, and whether the bar is met."""
 
     what: str
     value: float
@@ -65,7 +65,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bars(report: Report) -> Iterator[Bar]:
-    """Yield what the safe style has to reach."""
+    """Yield the bars of the changes with `ops`."""
     ours = [(size, each) for size in report.sizes for each in size.measured if each.style == "ours"]
     if not ours:
         return
@@ -148,7 +148,7 @@ def print_tables(report: Report) -> None:
 
 
 def markdown(report: Report) -> str:
-    """The tables for a page of documentation."""
+    """The tables in Markdown, as docs/performance.md has them."""
     lines = [report.machine, ""]
     for size in report.sizes:
         lines += [f"### {size.version}, {size.rows:,} users", "", *_table(_HEADS, _rows(size)), ""]

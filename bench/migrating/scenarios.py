@@ -1,4 +1,4 @@
-"""The changes that are measured: each as a revision of ours, and as one writes it with Alembic's `op`."""
+"""The measured changes: each as a revision with `ops`, and with Alembic's `op`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from alembic.operations import Operations
 
 Change = Callable[[Operations], object]
 
-# What the changes need, made before anything is measured; the service knows nothing of it.
+# Columns and tables of the changes, created before the measurement; the service does not use them.
 SETUP = """
 ops.add_column("users", sa.Column("sample_nickname", sa.String(50)))
 ops.add_column("users", sa.Column("score", sa.Text()))
@@ -20,7 +20,7 @@ ops.create_table("notes", sa.Column("id", sa.BigInteger(), sa.Identity(), nullab
 ops.create_index("ix_users_sample_nickname", "users", ["sample_nickname"])
 ops.add_check("users", "ck_users_kind", "kind > 0")
 """
-# Every tenth has no sample_nickname.
+# Every tenth row has no sample_nickname.
 FILL = """
 UPDATE users SET sample_nickname = CASE WHEN id % 10 > 0 THEN 'nick' || id END, score = (id % 1000)::text
 """
@@ -33,9 +33,9 @@ _USERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One change: the body of `upgrade()`, of `contract()` if it has one, and the same up and down in the plain style.
+    """One change: the bodies of `upgrade()` and `contract()`, and upgrade and downgrade with Alembic's `op`.
 
-    The contract of one that changes what the running service uses is not run: it is the code before the change.
+    `contract` is empty where the running service, the old version, still uses what the contract removes.
     """
 
     name: str

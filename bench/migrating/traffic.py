@@ -1,6 +1,6 @@
-"""The traffic beside a change: callers that read and write until their input ends, and know what they were promised.
+"""The traffic during a change: connections that read and write until stdin is closed, and record confirmed writes.
 
-It runs as `python -m bench.migrating.traffic`, reads a `Traffic` from its first line and prints `Seen` at the end.
+`python -m bench.migrating.traffic` reads a `Traffic` from the first line of stdin, and prints `Seen` at the end.
 """
 
 import random
@@ -19,9 +19,9 @@ _EXPECTED = {"get": b"200", "page": b"200", "post": b"201", "patch": b"200"}
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the callers ask, about users `low` to `high`; `mark` tells their writes from those of other runs.
+    """The server, and the users `low` to `high` of the requests; `mark` distinguishes the writes of this run.
 
-    The callers rest for `pause_seconds` together, after each round of answers.
+    All connections pause for `pause_seconds` after each round of answers.
     """
 
     port: int
@@ -33,9 +33,9 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What they met: requests, those that were not answered as they had to be, and the slowest.
+    """The number of requests, the failed ones by kind and status, and the latencies.
 
-    `created` and `changed` are the writes that were confirmed: e-mail addresses, and the last address of each user.
+    `created` and `changed` are the confirmed writes: e-mail addresses, and the last address of each user.
     """
 
     requests: int
@@ -48,7 +48,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Asking:
-    """One caller: it writes to users of its own, so that it knows what each must say."""
+    """One connection with its open request; no other connection writes to its users."""
 
     __slots__ = ("caller", "kind", "number", "who", "written")
 
@@ -61,7 +61,7 @@ class _Asking:
 
 
 class _Callers:
-    """All of them, and what they met."""
+    """All connections, with their latencies, failures and confirmed writes."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
@@ -86,7 +86,7 @@ class _Callers:
                 for key, _ in selector.select(_POLL_SECONDS):
                     if not self._hears(key.data, selector):
                         continue
-                    # Whoever was answered at the end knows what became of all that they wrote.
+                    # A connection ends after an answer, so that the outcome of every write is known.
                     if ending:
                         selector.unregister(key.data.caller.socket)
                         asking -= 1
@@ -102,14 +102,14 @@ class _Callers:
         one.caller.ask(_request(one))
 
     def _hears(self, one: _Asking, selector: DefaultSelector) -> bool:
-        """Tell whether the whole answer is there, and note it."""
+        """Return whether the answer is complete, and record it then."""
         answered = one.caller.hear()
         if answered is None:
             return False
         self._times.append(perf_counter() - one.caller.asked_at)
         if answered != _EXPECTED[one.kind]:
-            told = f"{one.kind} {answered.decode() or 'no answer'}"
-            self._failures[told] = self._failures.get(told, 0) + 1
+            failure = f"{one.kind} {answered.decode() or 'no answer'}"
+            self._failures[failure] = self._failures.get(failure, 0) + 1
         elif one.kind == "post":
             self._created.append(f"new{one.written}@example.org")
         elif one.kind == "patch":
