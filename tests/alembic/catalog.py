@@ -1,4 +1,4 @@
-"""What a database's catalog says, in a form that two equal schemas share: order of columns aside, all of it."""
+"""A database's catalog as lines of text, without the order of columns, so that two schemas can be compared."""
 
 from sqlalchemy import Connection
 

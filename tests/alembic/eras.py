@@ -1,4 +1,4 @@
-"""Rows that people write at every revision, whatever tables and columns there are by then."""
+"""Rows for the tables and columns that a database has at a given revision."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Real people, tracks and departments, as far as a database has columns for them."""
+"""Real names, tracks and departments, for the columns that a database has."""
 
 import csv
 from collections.abc import Iterator

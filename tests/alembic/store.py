@@ -1,4 +1,4 @@
-"""A database as a program of another make sees it: plain SQL, on the driver's own connection."""
+"""A database read and written with plain SQL on the driver's own connection, without the service."""
 
 import sqlite3
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The promise: a database at any revision, with rows in it, goes up and comes down with every value intact."""
+"""A database at any revision, with rows, upgrades and downgrades with every value unchanged."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One department in a column and many in links: while both are there, each tells the truth about the other."""
+"""employees.department_id and the link table agree while the old and the new version write."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A database of any age, with real rows in it, goes through every phase to the newest revision, and back to its own."""
+"""A database at any old revision, with real rows, runs every phase to the newest revision and back."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rows that a revision cannot carry over are named before anything is changed."""
+"""Rows that a revision cannot convert are named before anything changes."""
 
 import pytest
 

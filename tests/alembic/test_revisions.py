@@ -1,4 +1,4 @@
-"""What every revision file keeps to, and what the newest one comes to."""
+"""Rules for revision files, and the schema at head."""
 
 import ast
 import re

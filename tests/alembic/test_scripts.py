@@ -1,4 +1,4 @@
-"""`--sql`: a script for PostgreSQL does all that a phase does, or says what it cannot."""
+"""`--sql`: a PostgreSQL script has every step of a phase, or the command is refused."""
 
 from collections.abc import AsyncIterator
 from io import StringIO

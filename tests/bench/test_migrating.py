@@ -1,4 +1,4 @@
-"""Every operation, up and down, beside requests over HTTP: none fails, and nothing that was confirmed is lost."""
+"""Upgrade and downgrade of every operation under HTTP traffic: no failed request, no lost write."""
 
 import io
 import subprocess

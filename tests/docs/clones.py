@@ -1,4 +1,4 @@
-"""A clean copy of the repository, with an environment of its own, in which a page is followed literally."""
+"""A clean clone of the repository with its own environment, in which a page is followed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Leaves out what runs curl where there is none."""
+"""Skips the pages that run curl where curl is missing."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The console blocks of a Markdown page, as commands to run and answers to expect."""
+"""The console blocks of a Markdown page, as commands and expected output."""
 
 import os
 import re

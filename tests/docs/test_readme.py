@@ -1,4 +1,4 @@
-"""The README, followed from top to bottom in one session, in a clean copy of the repository."""
+"""The README, followed from top to bottom in a clean clone of the repository."""
 
 import re
 import socket

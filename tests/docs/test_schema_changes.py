@@ -1,4 +1,4 @@
-"""Each recipe of the guide is a revision that goes up, through its phases, and back down, with rows in the tables."""
+"""Each recipe of the guide is a revision that upgrades through its phases and downgrades, with rows."""
 
 import re
 from pathlib import Path

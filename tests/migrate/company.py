@@ -1,4 +1,4 @@
-"""A migrator at work in a thread of its own, and others at the database with whom it has to get along."""
+"""A migrator in a thread, and other sessions of the same database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

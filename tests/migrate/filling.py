@@ -1,4 +1,4 @@
-"""A table whose rows are to be filled, and a backfill that is held behind its first batch while a test does things."""
+"""A table with a backfill that waits after its first batch while a test acts."""
 
 import asyncio
 import threading

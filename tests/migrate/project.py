@@ -1,4 +1,4 @@
-"""A folder of migrations that a test may write into."""
+"""A temporary folder of revisions for a test."""
 
 import shutil
 import textwrap

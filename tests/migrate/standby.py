@@ -1,4 +1,4 @@
-"""A replica of a test's own server, on which replaying can be stopped."""
+"""A standby of a test's own server, whose replay can be paused."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A revision with every phase, brought into each of the states that it can be in."""
+"""A revision with every phase, in each of its states."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What stops a migration is told in one sentence."""
+"""An error of a migration is one sentence."""
 
 from pathlib import Path
 

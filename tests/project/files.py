@@ -1,4 +1,4 @@
-"""The repository's own files, as the tests of the project read them."""
+"""The files of the repository, for the tests of the project."""
 
 import subprocess
 import sys

@@ -225,7 +225,7 @@ class PhaseRunner:
             )
 
     def refuse_purged(self, plan: Plan) -> None:
-        """Raises Refused if something that the revision kept aside is gone for good."""
+        """Raises Refused if the trash of the revision was purged."""
         with self.session.reading():
             rows = ledger.purged(self._connection, plan.revision)
         if rows:

@@ -1,4 +1,4 @@
-"""Step titles that earlier ledgers hold: the version of commit e8d3eb6 wrote them for the cases of test_text_*."""
+"""Step titles in ledgers of commit e8d3eb6, for the cases of test_text_*, are still recognised."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Alembic's own program tells what is wrong with the database in one line, with what helps."""
+"""The `alembic` command reports a fault of the database in one line, with the cure."""
 
 import os
 import subprocess

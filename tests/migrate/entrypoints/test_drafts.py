@@ -1,4 +1,4 @@
-"""`alembic revision --autogenerate` and `roster db revision`: what is written, and how it looks."""
+"""`alembic revision --autogenerate` and `roster db revision`: the text of the drafts."""
 
 import subprocess
 import sys

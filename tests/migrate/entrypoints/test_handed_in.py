@@ -1,4 +1,4 @@
-"""Every verb works on a connection that was handed in, inside a transaction or not, and where a loop runs."""
+"""Every command works on a connection of the caller, in a transaction or not, and in an event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

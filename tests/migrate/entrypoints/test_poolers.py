@@ -1,4 +1,4 @@
-"""Migrations go to PostgreSQL itself: a pooler in between is noticed, whatever the settings say of it."""
+"""Migrations refuse a pooler, whatever the settings say."""
 
 import asyncio
 import struct

@@ -1,4 +1,4 @@
-"""One migrator at a time, one transaction a revision, in whatever way it is called."""
+"""One migrator at a time and one transaction a revision, from every entry point."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""A database on which code from before a revision and code from after it write side by side, in every state of it."""
+"""A database in each state of a revision, which the old and the new version write to."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every revision whose text is in a test here, and every one that the service has."""
+"""All revisions of the text tests, and all revisions of the service."""
 
 import importlib
 import re

@@ -1,4 +1,4 @@
-"""A database with rows in it, and a change that goes there and back on it."""
+"""A database with rows, and a change that is upgraded and downgraded on it."""
 
 import textwrap
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The blocks of PL/pgSQL that the other texts only name, in full."""
+"""The DO blocks that other texts abbreviate, in full."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""In every state of a revision, code from before it and code from after it see each other's values, and lose none."""
+"""In every state of a revision, the old and the new version read each other's values and lose none."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Every operation has its text in a test here, its locks in the guide, and steps that can be told from one another."""
+"""Every operation has a text test, its locks in the guide, and distinct step titles."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What steps lock on PostgreSQL, by the text of their statements; while requests wait, only the catalog is changed."""
+"""Locks of the steps, derived from their SQL; under a blocking lock, only the catalog changes."""
 
 import re
 from collections.abc import Iterable, Sequence

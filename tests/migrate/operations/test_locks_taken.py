@@ -1,4 +1,4 @@
-"""What PostgreSQL locks while a step is done is what the step says, on the way up and on the way back."""
+"""PostgreSQL takes the locks that each step declares, in the upgrade and in the downgrade."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""A database made at head at once, where nothing was ever kept aside, goes back with the rows it has by then."""
+"""A database that ran all phases at once, so that its trash is empty, downgrades with its rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The phases of operations that follow one another, as one value."""
+"""The phases of a sequence of operations as one value."""
 
 from service.migrate.operations.base import Phases, merged
 from service.migrate.operations.step import Backfill, Precondition, Step

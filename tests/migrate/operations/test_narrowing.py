@@ -1,4 +1,4 @@
-"""A wider type taken back on PostgreSQL: what is on the column is made beside the traffic, and is as it was before."""
+"""Downgrade of a widened column on PostgreSQL: its indexes and constraints are rebuilt without blocking."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A migrator killed anywhere on the way back from a wider type is simply run again, in either direction."""
+"""A migrator killed during the downgrade of a widened column can be run again, in either direction."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What was kept aside comes back into a database that went on without it."""
+"""Tables and columns restored from the trash after other tables have changed."""
 
 import pytest
 

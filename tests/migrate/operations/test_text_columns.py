@@ -1,4 +1,4 @@
-"""Columns that come and go, as text: changes of the catalog, and nothing is lost."""
+"""SQL text of add_column and drop_column: changes of the catalog, through the trash."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Constraints as text: new rows are held to them first, then all of them beside the traffic."""
+"""SQL text of added constraints: NOT VALID first, then validated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Constraints that go or are replaced, as text: what held before holds again on the way back."""
+"""SQL text of dropped and replaced constraints, which the downgrade restores."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Types that not every value fits, as text: the old values are kept for the way back."""
+"""SQL text of type conversions that lose values, which stay in the trash for the downgrade."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Defaults as text: for rows that are written from now on."""
+"""SQL text of set_default."""
 
 import pytest
 

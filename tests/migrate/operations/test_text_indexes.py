@@ -1,4 +1,4 @@
-"""Indexes as text: what a failed build left is removed, and nobody waits."""
+"""SQL text of indexes: built concurrently, after an invalid index of a failed build is dropped."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""NOT NULL as text: a check of new rows, then of all, and no scan under a lock."""
+"""SQL text of set_not_null and drop_not_null: no scan under a blocking lock."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Triggers, functions and SQL of one's own, as text."""
+"""SQL text of triggers, functions and ops.execute."""
 
 import pytest
 

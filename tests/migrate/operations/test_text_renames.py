@@ -1,4 +1,4 @@
-"""New names as text, beside the old ones: a view or a twin for a table, a second column for a column."""
+"""SQL text of renames: a view or a mirror table, and a second column."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What becomes of rows, as text: filled in batches, filled again on the way back, or refused."""
+"""SQL text of backfills, refills and preconditions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Columns with a new name and other values, as text: each is made of the other."""
+"""SQL text of rename_column with a conversion."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tables that come and go, as text: with rows they are kept aside, and each foreign key is a step."""
+"""SQL text of create_table and drop_table: the trash, and each foreign key as a step."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Types as text: noted down in the catalog, or a column beside that takes over."""
+"""SQL text of change_type: in the catalog alone, or with a shadow column."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each operation there, and back from wherever it is, with rows in the table."""
+"""Upgrade of each operation, and downgrade from every state, with rows in the table."""
 
 from dataclasses import dataclass
 

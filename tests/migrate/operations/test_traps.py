@@ -1,4 +1,4 @@
-"""Traps that a change of the schema sets for what runs beside it, each of them stepped into once."""
+"""Known faults of schema changes under traffic, each reproduced once."""
 
 import pytest
 from sqlalchemy import make_url

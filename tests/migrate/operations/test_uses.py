@@ -1,4 +1,4 @@
-"""What something still uses is not kept aside, and the sentence names what uses it; nothing is changed."""
+"""A column or table with dependents is not dropped or moved, and the message names the dependents."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A change of every kind there and back on every version of PostgreSQL that is here."""
+"""Each kind of change, up and down, on every installed version of PostgreSQL."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the way back does with rows that were written meanwhile, or refuses before it touches anything."""
+"""A downgrade converts rows that the new version wrote, or is refused before it changes anything."""
 
 import pytest
 

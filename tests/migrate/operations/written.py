@@ -1,4 +1,4 @@
-"""What a revision comes to, as lines of text, with no server at hand."""
+"""The plan of a revision as lines of text, without a server."""
 
 import re
 import textwrap

@@ -1,4 +1,4 @@
-"""A revision that is broken is told in one line with its file, the line there and what is right."""
+"""A broken revision file is reported in one line with the file, the line and the cure."""
 
 import asyncio
 import subprocess

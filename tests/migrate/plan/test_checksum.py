@@ -1,4 +1,4 @@
-"""The checksum of a revision: a name of `ops` that is renamed does not make an applied revision an edited one."""
+"""The checksum of a revision is unchanged when a name of `ops` is renamed."""
 
 from service.migrate.plan import checksum
 from service.migrate.plan.config import scripts

@@ -1,4 +1,4 @@
-"""A revision whose file says something else than when it was applied is told, and is not taken back as it never was."""
+"""A revision file that was edited after its upgrade is reported, and its downgrade is refused."""
 
 import asyncio
 

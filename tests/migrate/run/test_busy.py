@@ -1,4 +1,4 @@
-"""A migrator that meets another writer of a SQLite file at every turn gets to its end all the same."""
+"""A migration completes beside a second writer of the SQLite file."""
 
 import re
 import sqlite3

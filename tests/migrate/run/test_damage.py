@@ -1,4 +1,4 @@
-"""What breaks under a migrator is told in one sentence, and the database is as it was before, or one step further."""
+"""A failure during a migration is reported in one sentence, and the last step is done or rolled back."""
 
 import asyncio
 import os

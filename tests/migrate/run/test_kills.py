@@ -1,4 +1,4 @@
-"""A migrator killed with SIGKILL anywhere is simply run again: the catalog in the end is that of one that was not."""
+"""A migrator killed with SIGKILL at any point is run again, and ends with the same catalog."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The service answers every request while its schema moves under it, and what it confirmed is there."""
+"""The service answers every request during a migration, and no confirmed write is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The phases of a revision in their order, and the way back from wherever it is."""
+"""The phases of a revision in order, and the downgrade from each state."""
 
 import asyncio
 

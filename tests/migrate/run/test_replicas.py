@@ -1,4 +1,4 @@
-"""A step that keeps requests waiting is not begun while a replica is behind: readers there would wait for as long."""
+"""A step with a blocking lock does not start while a replica lags."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A migrator that finds others in its way gives way, tries again, and keeps nobody waiting for longer than it says."""
+"""A blocked migrator retries with backoff, and blocks requests for no longer than lock_timeout."""
 
 import asyncio
 import re

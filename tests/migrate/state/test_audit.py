@@ -1,4 +1,4 @@
-"""Everything that is done is written down: by whom, when, in how long, after how many tries, and how it ended."""
+"""The audit has a row for every step: account, time, duration, attempts and outcome."""
 
 import getpass
 import os

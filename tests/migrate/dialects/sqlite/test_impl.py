@@ -1,4 +1,4 @@
-"""Alembic's plain operations on SQLite, each against the stored text that it leaves."""
+"""Alembic's `op` on SQLite: the stored text that each operation leaves."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Everything that Alembic's batch mode loses or fails on, and whatever else a table can have."""
+"""A rebuild keeps what Alembic's batch mode loses, and everything else that a table can have."""
 
 import sqlite3
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rows that were there are filled in batches, each with its place in the ledger, and none is missed or done twice."""
+"""A backfill fills existing rows in batches, records its progress, and skips or repeats no row."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A backfill is watched from elsewhere, told to pause, to go on or to end, and believed only when no row is left."""
+"""A backfill is watched, paused, resumed and cancelled from another process, and is done when no row is left."""
 
 import asyncio
 import json

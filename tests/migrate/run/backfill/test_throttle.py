@@ -1,4 +1,4 @@
-"""A backfill gives way: to who has locked its rows, to replicas that fall behind, to everyone who writes."""
+"""A backfill waits for locked rows, for lagging replicas and for other writers."""
 
 import asyncio
 import re

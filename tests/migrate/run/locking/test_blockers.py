@@ -1,4 +1,4 @@
-"""Whoever is in a migrator's way is named: before it waits, while it waits, and when it gives up."""
+"""Sessions that block a migrator are named before a wait, during it, and at the deadline."""
 
 import asyncio
 import re

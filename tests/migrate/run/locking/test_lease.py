@@ -1,4 +1,4 @@
-"""The claim of the one migrator: said again in each transaction, lost to another, and left by one that is cut off."""
+"""The lease: renewed in each transaction, lost to another migrator, left by a migrator that was killed."""
 
 import asyncio
 import subprocess

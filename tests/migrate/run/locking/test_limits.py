@@ -1,4 +1,4 @@
-"""A step that keeps requests waiting is a moment or nothing; one that keeps nobody waiting takes its time."""
+"""A step with a blocking lock is cancelled after seconds; other steps may take as long as they need."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""One migrator at a time, and the others know who it is."""
+"""One migrator at a time; a waiting migrator names the holder of the lock."""
 
 import asyncio
 import fcntl
