@@ -49,7 +49,8 @@ _EMPTY_DATABASE = """
 DO $$
 DECLARE command text;
 BEGIN
-    -- All of them are written before the first is run: what is dropped along with another loses its name.
+    -- All commands are written before the first runs: a CASCADE removes the names of later ones.
+    -- objsubid: the columns of a partition key depend on their table in the same way.
     FOREACH command IN ARRAY ARRAY(
         WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
         space AS (
@@ -65,7 +66,7 @@ BEGIN
         FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
           AND NOT relispartition AND ('pg_class'::regclass, oid) NOT IN (SELECT * FROM member)
           AND NOT EXISTS (SELECT FROM pg_depend AS owned WHERE owned.classid = 'pg_class'::regclass
-                          AND owned.objid = pg_class.oid AND owned.deptype = 'i')
+                          AND owned.objid = pg_class.oid AND owned.objsubid = 0 AND owned.deptype = 'i')
         UNION ALL
         SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure)
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace
