@@ -45,6 +45,9 @@ FROM pg_class c JOIN pg_sequence ON seqrelid = c.oid
 LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
 WHERE relnamespace = current_schema()::regnamespace
 """
+# `varchar_column IN ('a', 'b')` as it is created; a restored dump has the cast on each element instead.
+_CAST_ARRAY = re.compile(r"\(ARRAY\[('(?:[^']|'')*'::[a-z ]+(?:, '(?:[^']|'')*'::[a-z ]+)*)\]\)::text\[\]")
+_ELEMENT = re.compile(r"'(?:[^']|'')*'::[a-z ]+")
 _OURS = re.compile(rf"\b(?:alembic_version|{'|'.join(sorted(ledger.TABLES))})")
 
 
@@ -55,7 +58,7 @@ def lines(connection: Connection) -> list[str]:
     which are created and dropped with the data and share the definition of their table.
     """
     if connection.dialect.name == "postgresql":
-        found = list(connection.exec_driver_sql(_POSTGRESQL).scalars())
+        found = [_as_restored(line) for line in connection.exec_driver_sql(_POSTGRESQL).scalars()]
     else:
         found = [line for row in connection.exec_driver_sql(_SQLITE) for line in _lines(*row)]
     return sorted(re.sub(r"\s+", " ", line) for line in found if not _OURS.search(line))
@@ -89,7 +92,12 @@ def drift(connection: Connection) -> list[str]:
 
 def _kept(connection: Connection) -> set[str] | None:
     kept = connection.execute(select(ledger.CATALOG.c.lines)).scalar()
-    return None if kept is None else set(json.loads(kept))
+    return None if kept is None else set(map(_as_restored, json.loads(kept)))
+
+
+def _as_restored(line: str) -> str:
+    """The line as it is after a dump and a restore, which keep the meaning of a CHECK and not its text."""
+    return _CAST_ARRAY.sub(lambda array: f"ARRAY[{_ELEMENT.sub(lambda each: f'({each[0]})::text', array[1])}]", line)
 
 
 def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
