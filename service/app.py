@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
 from service.console import password
+from service.console import setup as setup_page
 from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
@@ -19,6 +20,7 @@ from service.housekeeping import keep_house
 from service.http import docs, problems
 from service.http.auth.addresses import Addresses
 from service.http.auth.authentication import Authentication
+from service.http.auth.setup_code import SetupCode
 from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.shortcut import Shortcut
@@ -36,6 +38,7 @@ from service.records import handlers as records
 from service.roles import handlers as roles
 from service.sessions import handlers as sessions
 from service.settings import Settings
+from service.setup import handlers as setup
 from service.tokens import handlers as tokens
 from service.users import handlers as users
 
@@ -52,23 +55,30 @@ ROUTERS = [
     sessions.router,
     passwords.router,
     logins.router,
+    setup.router,
     schema.router,
     docs.router,
     password.router,
+    setup_page.router,
 ]
 
 
 class Roster(Edge):
     """The service as an ASGI application; its lifespan closes the database."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, setup_code: SetupCode | None = None) -> None:
         Spool(settings.spool_directory).check()
         self.settings = settings
         self.database = Database(settings, Base.metadata)
         self.metrics = Metrics()
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
-        self.authentication = Authentication(self.database, settings.bootstrap_token, self.metrics.count_token_check)
+        self.authentication = Authentication(
+            self.database,
+            bootstrap_token=settings.bootstrap_token,
+            setup=setup_code,
+            count=self.metrics.count_token_check,
+        )
         self.passwords = Passwords(settings)
         self.metrics.watch_passwords(lambda: self.passwords.taken)
         self.litestar = _litestar(self)
@@ -77,14 +87,14 @@ class Roster(Edge):
         )
 
 
-def create_app(settings: Settings | None = None) -> Roster:
-    """Return the service; it connects to the database on first use.
+def create_app(settings: Settings | None = None, setup_code: SetupCode | None = None) -> Roster:
+    """Return the service; it connects to the database on first use. `setup_code` is that of its setup URL.
 
     Raises:
         Misconfigured: the spool directory cannot be written to.
     """
     use_roster()
-    return Roster(settings or Settings.from_env())
+    return Roster(settings or Settings.from_env(), setup_code)
 
 
 def _litestar(roster: Roster) -> Litestar:

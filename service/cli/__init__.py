@@ -10,6 +10,7 @@ from service.cli.logins import logins
 from service.cli.openapi import openapi_command
 from service.cli.password import password
 from service.cli.serve import serve
+from service.cli.token import token
 from service.cli.transfer import export_command, import_command
 from service.cli.version import version
 from service.errors import Invalid, Misconfigured, RosterError
@@ -66,5 +67,5 @@ def main() -> None:
     use_roster()
 
 
-for command in (db, export_command, import_command, logins, openapi_command, password, serve, version):
+for command in (db, export_command, import_command, logins, openapi_command, password, serve, token, version):
     main.add_command(command)

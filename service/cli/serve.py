@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -30,11 +31,12 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     signal ends it at once. With several workers SIGHUP replaces them one by one. Until an active user has the role
     admin, or ROSTER_BOOTSTRAP_TOKEN is set, requests need no token and only addresses of this machine are bound.
     """
-    from service.cli.serving.access import check_host, has_admin
+    from service.cli.serving.access import access_lines, check_host, has_admin
     from service.cli.serving.database import check_file, warnings
     from service.cli.serving.server import serve_alone
     from service.cli.serving.sockets import listen
     from service.cli.serving.supervisor import supervise
+    from service.http.auth.setup_code import SetupCode
     from service.http.transfer.spool import Spool
     from service.observability import logs
     from service.terminal.escapes import escaped
@@ -43,22 +45,23 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     if url:
         os.environ["ROSTER_DATABASE_URL"] = url
     settings = Settings.from_env()
-    # An upgrade makes no administrator.
-    admin = has_admin(settings)
-    check_host(host, settings, admin=admin)
     Spool(settings.spool_directory).check()
     logs.configure(settings.log_level, settings.log_format)
     check_file(settings)
+    # An upgrade makes no administrator.
+    admin = has_admin(settings)
+    check_host(host, settings, admin=admin)
     sockets = listen(host.strip("[]"), port)
     if upgrade:
         _upgrade()
     for line in warnings(settings):
         click.echo(f"Warning:   {escaped(line)}", err=True)
-    started = partial(_announce, host, sockets, workers, settings)
+    code, setup = SetupCode.new() if admin is False else ("", None)
+    started = partial(_announce, host, sockets, workers, settings, partial(access_lines, settings, admin, code))
     if workers == 1:
-        serve_alone(settings, sockets, started)
+        serve_alone(settings, setup, sockets, started)
     else:
-        sys.exit(supervise(settings, sockets, workers, started))
+        sys.exit(supervise(settings, setup, sockets, workers, started))
 
 
 def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -77,7 +80,13 @@ def _upgrade() -> None:
         commands.backfill(url, **how)
 
 
-def _announce(host: str, sockets: "list[socket.socket]", workers: int, settings: Settings) -> None:
+def _announce(
+    host: str,
+    sockets: "list[socket.socket]",
+    workers: int,
+    settings: Settings,
+    access: Callable[[str], dict[str, str]],
+) -> None:
     from service.cli.serving.sockets import port_of
     from service.db.urls import parse_url, shown, sqlite_file
 
@@ -86,6 +95,7 @@ def _announce(host: str, sockets: "list[socket.socket]", workers: int, settings:
     base = f"http://{f'[{name}]' if ':' in name else name}:{port_of(sockets)}"
     url = parse_url(settings.database_url)
     data = sqlite_file(url).absolute() if url.get_backend_name() == "sqlite" else shown(settings.database_url)
-    lines = {"API": f"{base}/v1", "API docs": f"{base}/docs", "Data": data, "Processes": workers}
+    lines: dict[str, object] = {"API": f"{base}/v1", "API docs": f"{base}/docs", "Data": data, "Processes": workers}
+    lines |= access(base)
     for title, value in lines.items():
         click.echo(f"{title + ':':<11}{value}", err=True)

@@ -22,6 +22,8 @@ class Database:
             pool_size=settings.pool_size,
             pool_wait_seconds=settings.pool_wait_seconds,
         )
+        # Work put off until later must not open a connection again.
+        self.closed = False
         url = parse_url(settings.database_url)
         pooler = settings.pooler or leads_through_pooler(url)
         self.reading = create_engine(url, Purpose.READ, limits=limits, pooler=pooler)
@@ -34,6 +36,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the process from ending."""
+        self.closed = True
         await self.reading.dispose()
         await self.writing.dispose()
 

@@ -30,7 +30,7 @@ LINK_LIFETIME: Final = timedelta(hours=24)
 _USED = "This link is not valid: it was used, it has expired, or a newer one took its place. Ask for a new link."
 
 
-def check_strength(password: str) -> None:
+def check_strength(password: str, *, pointer: str = "/new_password") -> None:
     """Return if the password may be chosen; its length is checked by the type.
 
     Raises:
@@ -38,7 +38,7 @@ def check_strength(password: str) -> None:
     """
     if is_common(password):
         detail = "This is one of the 10,000 commonest passwords, which attackers try first; choose another."
-        raise Invalid(WRONG, Fault(detail=detail, pointer="/new_password"))
+        raise Invalid(WRONG, Fault(detail=detail, pointer=pointer))
 
 
 async def set_password(session: AsyncSession, user_id: int, password_hash: str, *, kept: int | None = None) -> None:

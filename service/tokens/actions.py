@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import record_updated
 from service.db.clock import now
 from service.db.rows import insert_one, read_for_update, update_one
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
@@ -156,11 +157,14 @@ async def revoke_all(
         update(Token)
         .where(Token.user_id == user_id, Token.kind.in_(kinds), _is_valid(at))
         .values(revoked_at=at, version=Token.version + 1)
+        .returning(Token.id)
     )
     if except_id is not None:
         ended = ended.where(Token.id != except_id)
-    result = await session.execute(ended, execution_options={"synchronize_session": False})
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    ids = (await session.scalars(ended, execution_options={"synchronize_session": False})).all()
+    for id in ids:
+        record_updated(session, Token, {"id": id}, {"revoked_at": (None, at)})
+    return len(ids)
 
 
 async def forget_ended(session: AsyncSession, kept: timedelta, *, most: int = 500) -> int:

@@ -50,6 +50,12 @@ class Token(msgspec.Struct, frozen=True):
     updated_at: words.Updated
 
 
+class OwnedToken(Token, frozen=True):
+    """One token and the email of its user, for an operator."""
+
+    email: words.Email
+
+
 class TokenCreated(Token, frozen=True):
     """A token of a user; `token` is its text, which is shown this once."""
 

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -22,8 +23,44 @@ def test_tells_where_api_docs_and_data_are(fresh_url: str, tmp_path: Path) -> No
         assert f"API docs:  {base}/docs" in told
         assert "Data:" in told
         assert "postgres:postgres" not in told
+        assert "Access:    from this machine without a token, until an administrator exists" in told
+        assert re.search(rf"^Setup:     {base}/setup#[A-Za-z0-9_-]{{32}} ", told, re.MULTILINE)
+        assert f"Try:       curl -s {base}/v1/users\n" in told
         assert httpx.get(f"{base}/v1/users").json() == {"items": [], "next_cursor": None}
         assert httpx.get(f"{base}/readyz").json()["status"] == "ready"
+
+
+@pytest.mark.slow
+def test_the_code_of_the_setup_url_is_known_to_every_worker_and_to_nobody_else(fresh_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(fresh_url, log, "--workers=2") as (base, _):
+        deadline = time.monotonic() + 30
+        while "Try:" not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        code = log.read_text().partition("/setup#")[2].split()[0]
+        ours = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"service" in read_of(path)]
+        assert len(ours) >= 1
+        assert [path for path in ours if code.encode() in read_of(path) + read_of(path.with_name("environ"))] == []
+        asked = {"code": code, "name": "Ann", "email": "ann@example.org", "password": "correct horse battery"}
+        made = httpx.post(f"{base}/v1/setup", json=asked)
+        assert made.status_code == 201
+        time.sleep(1)
+        for _ in range(10):
+            assert httpx.get(f"{base}/v1/users").status_code == 401
+        assert httpx.post(f"{base}/v1/setup", json=asked | {"email": "eve@example.org"}).status_code == 409
+    with serving(fresh_url, log) as (base, _):
+        told = log.read_text()
+        assert "Access:    with a token of a user" in told
+        assert "/setup#" not in told
+
+
+def read_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        # The process has ended, or is another user's.
+        return b""
 
 
 def test_finishes_running_requests_before_it_ends(fresh_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from service.settings import Settings
 Document = dict[str, Any]
 REFUSALS = ("400", "404", "409", "412", "413", "415", "422", "429", "500", "503")
 # Pages and their parts are for people; a browser finds them by itself.
-FOR_PEOPLE = {"/docs", "/docs/{file}", "/favicon.ico", "/password", "/password/{file}"}
+FOR_PEOPLE = {"/docs", "/docs/{file}", "/favicon.ico", "/password", "/password/{file}", "/setup", "/setup/{file}"}
 
 
 @pytest.fixture(scope="module")

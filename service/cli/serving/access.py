@@ -1,7 +1,9 @@
-"""Which addresses `roster serve` may bind: those of this machine alone, until an administrator or a token exists."""
+"""Who may use what `roster serve` serves: which addresses are bound, and what is printed to begin with."""
 
 import asyncio
+import sys
 from ipaddress import ip_address
+from pathlib import Path
 
 from service.db.engine import Limits, Purpose, create_engine
 from service.db.failures import causes, is_schema_missing
@@ -54,3 +56,29 @@ def check_host(host: str, settings: Settings, *, admin: bool | None) -> None:
         f"--host {host} is an address that other machines reach, and no administrator exists yet. Run `roster token "
         "create --role admin --name NAME` first, or set ROSTER_BOOTSTRAP_TOKEN, or bind 127.0.0.1."
     )
+
+
+def access_lines(settings: Settings, admin: bool | None, code: str, base: str) -> dict[str, str]:  # noqa: FBT001 - see has_admin
+    """Return, by title, who may use the service and what to do first; `base` is its address."""
+    users = f"curl -s {base}/v1/users"
+    create = f"{_program()} token create --role admin --name laptop"
+    if admin is not False:
+        return {"Access": "with a token of a user", "Try": f'{users} -H "Authorization: Bearer $({create})"'}
+    setup = {"Setup": f"{base}/setup#{code} makes the first administrator; valid for 30 minutes"}
+    if settings.bootstrap_token:
+        return {
+            "Access": "with ROSTER_BOOTSTRAP_TOKEN, until an administrator exists",
+            **setup,
+            "Try": f'{users} -H "Authorization: Bearer $ROSTER_BOOTSTRAP_TOKEN"',
+        }
+    return {
+        "Access": f"from this machine without a token, until an administrator exists (`{create}`)",
+        **setup,
+        "Try": users,
+    }
+
+
+def _program() -> str:
+    """Return how this command was called, so that its name can be typed again."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "roster" else "roster"

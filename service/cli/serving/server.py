@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from service.app import Roster, create_app
+from service.http.auth.setup_code import SetupCode
 from service.http.server.options import http_options
 from service.observability import logs, shared_metrics
 from service.settings import Settings
@@ -95,9 +96,9 @@ def _configuration(app: Roster) -> uvicorn.Config:
     )
 
 
-def application(settings: Settings) -> Roster:
+def application(settings: Settings, setup: SetupCode | None) -> Roster:
     """Return the application of one process."""
-    app = create_app(settings)
+    app = create_app(settings, setup)
     # Objects created at start are permanent: freezing them keeps garbage collection short.
     gc.collect()
     gc.freeze()
@@ -105,9 +106,11 @@ def application(settings: Settings) -> Roster:
     return app
 
 
-def serve_alone(settings: Settings, sockets: list[socket.socket], started: Callable[[], None]) -> None:
+def serve_alone(
+    settings: Settings, setup: SetupCode | None, sockets: list[socket.socket], started: Callable[[], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; a second signal exits at once with 128 + its number."""
-    server = Server(application(settings), started=started)
+    server = Server(application(settings, setup), started=started)
     hangs_up = watch_terminal()
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -124,7 +127,7 @@ def serve_alone(settings: Settings, sockets: list[socket.socket], started: Calla
     server.serve_on(sockets, {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hang_up})
 
 
-def work(settings: Settings, sockets: list[socket.socket], channel: socket.socket) -> None:
+def work(settings: Settings, setup: SetupCode | None, sockets: list[socket.socket], channel: socket.socket) -> None:
     """Serve as one of several processes until SIGTERM, or until the supervisor closes the channel."""
     ignored = {signal.SIGINT, signal.SIGHUP}
     for number in ignored:
@@ -155,7 +158,7 @@ def work(settings: Settings, sockets: list[socket.socket], channel: socket.socke
         # Both systemd and the supervisor send SIGTERM: a second one has no effect.
         server.stop()
 
-    server = Server(application(settings), started=start, beat=beat)
+    server = Server(application(settings, setup), started=start, beat=beat)
     server.serve_on(sockets, {signal.SIGTERM: stop})
 
 

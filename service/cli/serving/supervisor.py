@@ -12,6 +12,7 @@ from service.cli.serving.server import FAREWELL_SECONDS, watch_terminal
 from service.cli.serving.worker import Worker
 from service.db.backoff import Backoff
 from service.errors import CannotStart
+from service.http.auth.setup_code import SetupCode
 from service.observability import shared_metrics
 from service.settings import Settings
 
@@ -25,7 +26,13 @@ _STABLE_SECONDS = 10.0
 log = structlog.get_logger()
 
 
-def supervise(settings: Settings, sockets: list[socket.socket], count: int, started: Callable[[], None]) -> int:
+def supervise(
+    settings: Settings,
+    setup: SetupCode | None,
+    sockets: list[socket.socket],
+    count: int,
+    started: Callable[[], None],
+) -> int:
     """Serve from `count` processes until SIGTERM or SIGINT, and return the exit status.
 
     A second signal kills the workers. SIGHUP replaces them one by one, each when its successor serves. `started` is
@@ -35,12 +42,20 @@ def supervise(settings: Settings, sockets: list[socket.socket], count: int, star
         CannotStart: no worker is left, and the last one ended before it served.
     """
     with shared_metrics.folder() as folder:
-        return asyncio.run(_Supervisor(settings, sockets, count, folder).run(started))
+        return asyncio.run(_Supervisor(settings, setup, sockets, count, folder).run(started))
 
 
 class _Supervisor:
-    def __init__(self, settings: Settings, sockets: list[socket.socket], count: int, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        setup: SetupCode | None,
+        sockets: list[socket.socket],
+        count: int,
+        folder: Path,
+    ) -> None:
         self._settings = settings
+        self._setup = setup
         self._sockets = sockets
         self._folder = folder
         self._slots: list[Worker] = []
@@ -69,7 +84,7 @@ class _Supervisor:
         return self._status
 
     def _start(self) -> Worker:
-        worker = Worker(self._settings, self._sockets)
+        worker = Worker(self._settings, self._setup, self._sockets)
         self._all.add(worker)
         log.info("worker started", pid=worker.pid)
         return worker

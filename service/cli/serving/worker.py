@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from signal import Signals
 
 from service.cli.serving.server import work
+from service.http.auth.setup_code import SetupCode
 from service.settings import Settings
 
 _spawn = get_context("spawn")
@@ -21,7 +22,7 @@ class Worker:
     The supervisor increments `ticks`; a message from the worker resets it.
     """
 
-    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
+    def __init__(self, settings: Settings, setup: SetupCode | None, sockets: list[socket.socket]) -> None:
         self.serves = False
         self.stopping = False
         self.settled = asyncio.Event()
@@ -29,7 +30,7 @@ class Worker:
         self.ticks = 0
         self._channel, theirs = socket.socketpair()
         self._channel.settimeout(0)
-        self._process = _spawn.Process(target=work, args=(settings, sockets, theirs), name="roster-worker")
+        self._process = _spawn.Process(target=work, args=(settings, setup, sockets, theirs), name="roster-worker")
         with _blocked(signal.SIGINT, signal.SIGHUP):
             self._process.start()
         theirs.close()

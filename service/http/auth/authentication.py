@@ -15,6 +15,7 @@ from service.http.auth.credentials import Shown, check_origin, read_credentials
 from service.http.auth.lookup import Tokens
 from service.http.auth.permissions import ANYONE, PUBLIC, Access
 from service.http.auth.queries import ADMIN_EXISTS
+from service.http.auth.setup_code import SetupCode
 
 _ASK_AGAIN_SECONDS = 1.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -33,10 +34,16 @@ class Authentication:
     """
 
     def __init__(
-        self, database: Database, bootstrap_token: str = "", count: Callable[[str], None] | None = None
+        self,
+        database: Database,
+        *,
+        bootstrap_token: str = "",
+        setup: SetupCode | None = None,
+        count: Callable[[str], None] | None = None,
     ) -> None:
         self._reader = database.reader
         self._count = count or _ignore
+        self._setup = setup
         self._bootstrap = sha256(bootstrap_token.encode()).digest() if bootstrap_token else None
         self.tokens = Tokens(database, self._count)
         self._has_admin = False
@@ -72,6 +79,10 @@ class Authentication:
         """Forget if a request of this method and requirement may have changed a token, a role or a user."""
         if method != "GET" and access not in _APART:
             self.forget()
+
+    def is_setup_code(self, text: str) -> bool:
+        """Tell whether an operator gave the text: the code of the setup URL, or the bootstrap token."""
+        return (self._setup is not None and self._setup.matches(text)) or self._is_bootstrap(text)
 
     async def has_admin(self) -> bool:
         """Tell whether an active user has the role admin; a no is asked again after a second."""

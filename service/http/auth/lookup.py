@@ -135,7 +135,7 @@ class Tokens:
     async def flush(self) -> None:
         """Store when tokens were last used; a database that cannot is tried again a minute later."""
         used, self._used = sorted(self._used), set()
-        if not used:
+        if not used or self._database.closed:
             return
         # Neither a new version nor a new updated_at: nobody changed the token.
         values = {"last_used_at": now(), "updated_at": Token.updated_at}
