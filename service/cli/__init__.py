@@ -9,9 +9,11 @@ from service.cli.db import db
 from service.cli.logins import logins
 from service.cli.openapi import openapi_command
 from service.cli.password import password
+from service.cli.roles import roles
 from service.cli.serve import serve
 from service.cli.token import token
 from service.cli.transfer import export_command, import_command
+from service.cli.users import users
 from service.cli.version import version
 from service.errors import Invalid, Misconfigured, RosterError
 from service.migrate.entrypoints.cli.group import exit_status
@@ -67,5 +69,8 @@ def main() -> None:
     use_roster()
 
 
-for command in (db, export_command, import_command, logins, openapi_command, password, serve, token, version):
+for command in (
+    *(db, export_command, import_command, logins, openapi_command, password),
+    *(roles, serve, token, users, version),
+):
     main.add_command(command)

@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from service.errors import RosterError
 
 if TYPE_CHECKING:
+    import msgspec
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from service.db.database import Database
 
 T = TypeVar("T")
+S = TypeVar("S", bound="msgspec.Struct")
 
 
 def run_on(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
@@ -39,3 +45,26 @@ def run_on(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
             await database.close()
 
     return asyncio.run(run())
+
+
+def unit(url: str | None, work: Callable[["AsyncSession"], Awaitable[T]]) -> T:
+    """Return what the work makes of a session; its changes are stored. Raises as `run_on`."""
+    from service.db.audit import Audit
+
+    return run_on(url, lambda database: database.units.run(work, audit=Audit(via="cli")))
+
+
+def as_struct(kind: type[S], values: dict[str, Any]) -> S:
+    """Return arguments and options as the struct that the API takes; None stands for an option that is missing.
+
+    Raises:
+        UsageError: a value is not valid.
+    """
+    from service.errors import Invalid
+    from service.http.wire import Body
+
+    try:
+        return Body(kind).convert({name: value for name, value in values.items() if value is not None})
+    except Invalid as invalid:
+        faults = (f"{(each.pointer or '').strip('/')}: {each.detail}" for each in invalid.faults)
+        raise click.UsageError(" ".join(faults)) from None

@@ -100,3 +100,7 @@ def _tags(scope: Any, name: str) -> frozenset[str] | None:
     if not _WRITTEN.fullmatch(written):
         raise Malformed(f'{name} holds {written!r}; entity tags are written as "1", W/"1" or *.')
     return frozenset({"*"}) if written == "*" else frozenset(_TAG.findall(written))
+
+
+# Of a caller who wants it done whatever is there.
+UNCONDITIONAL = Conditions({"headers": []})

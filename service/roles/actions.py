@@ -7,14 +7,17 @@ import msgspec
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import record
 from service.db.clock import now
+from service.db.folding import fold
+from service.db.reader import Reader
 from service.db.rows import insert_one, update_one
 from service.db.upserts import insert_into
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from service.http.auth.actors import Actor
+from service.http.auth.actors import OPEN, Actor
 from service.http.auth.admins import keep_an_admin
-from service.http.auth.permissions import ADMIN
-from service.http.etags import Conditions
+from service.http.auth.permissions import ADMIN, BUILT_IN
+from service.http.etags import UNCONDITIONAL, Conditions
 from service.http.unit import Placed
 from service.http.wire import WRONG, sent
 from service.models import Role, User, UserRole
@@ -97,7 +100,7 @@ async def give(session: AsyncSession, actor: Actor, user_id: int, name: str, con
     if created is None:
         since = select(UserRole.created_at).where(UserRole.user_id == user_id, UserRole.role_id == role.id)
         return Placed(_link(user_id, name, version, await session.scalar(since)), created=False)
-    await _count(session, user_id)
+    await _count(session, user_id, given=name)
     return Placed(_link(user_id, name, version + 1, moment), created=True)
 
 
@@ -117,7 +120,36 @@ async def take(session: AsyncSession, actor: Actor, user_id: int, name: str, con
     taken = delete(UserRole).where(UserRole.user_id == user_id, UserRole.role_id == role.id)
     if not (await session.execute(taken.returning(UserRole.role_id))).all():
         raise NotFound(f"User {user_id} does not have the role {name}.")
-    await _count(session, user_id)
+    await _count(session, user_id, taken=name)
+
+
+async def list_all(reader: Reader) -> list[schemas.Role]:
+    """Return every role, by name."""
+    return (await queries.ROLES.page(reader, schemas.RoleParameters(limit=MOST_ROLES + len(BUILT_IN)))).items
+
+
+async def read(reader: Reader, name: str) -> schemas.Role:
+    """Return the role; raises NotFound."""
+    if role := await reader.first(queries.ROLE, name=name):
+        return role
+    raise missing(name)
+
+
+async def create_as_operator(session: AsyncSession, body: schemas.RoleCreate) -> schemas.Role:
+    """Create a role beside the database, where nobody is asked for permissions; raises as `place`."""
+    if await _locked(session, body.name) is not None:
+        raise Conflict(f"There is a role {body.name} already; `roster roles update {body.name}` changes it.")
+    put = schemas.RolePut(permissions=body.permissions, description=body.description)
+    role: Any = (await place(session, OPEN, body.name, UNCONDITIONAL, put)).document
+    return schemas.Role(*msgspec.structs.astuple(role))
+
+
+async def user_of_email(session: AsyncSession, email: str) -> int:
+    """Return the id of the user with this email, for an operator; raises NotFound."""
+    user_id = await session.scalar(select(User.id).where(User.email_key == fold(email)))
+    if user_id is None:
+        raise NotFound(f"No user has the email {email}.")
+    return user_id
 
 
 def missing(name: str) -> NotFound:
@@ -184,9 +216,13 @@ async def _lock_user(session: AsyncSession, user_id: int, conditions: Conditions
     return version
 
 
-async def _count(session: AsyncSession, user_id: int) -> None:
+async def _count(session: AsyncSession, user_id: int, *, given: str = "", taken: str = "") -> None:
+    """Count a change of the user's roles, and record it."""
     changed = update(User).where(User.id == user_id).values(version=User.version + 1, updated_at=now())
     await session.execute(changed, execution_options={"synchronize_session": False})
+    roles = await session.scalar(select(User.roles).select_from(User).where(User.id == user_id)) or []
+    before = sorted({*roles, taken} - {given, ""})
+    record(session, action="user.updated", resource="users", resource_id=user_id, changes={"roles": (before, [*roles])})
 
 
 def _link(user_id: int, name: str, version: int, since: Any) -> schemas.UserRole:

@@ -42,6 +42,12 @@ class RolePut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     description: words.Description | None = None
 
 
+class RoleCreate(RolePut, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new role of an operator."""
+
+    name: words.RoleName
+
+
 class RoleUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields to change; null clears the description."""
 
