@@ -107,13 +107,14 @@ def prune_command(url: str | None, /, age: timedelta, *, output: Output) -> None
     On PostgreSQL whole months go as partitions, at once; the rest is deleted row by row, in batches. The role of the
     database needs to own the table logins.
     """
+    from service.db.audit import Audit
     from service.db.clock import now
     from service.logins.actions import prune
 
     before = now() - age
 
     async def work(database: "Database") -> "Pruned":
-        return await prune(database, before)
+        return await prune(database, before, Audit(via="cli"))
 
     pruned = run_on(url, work)
     months = f"{counted(len(pruned.partitions), 'partition')} dropped" if pruned.partitions else "no partition dropped"

@@ -47,10 +47,13 @@ def reset_command(url: str | None, /, email: str, server: str, *, stdin: bool, o
         _set(url, email, new)
         output.write({"email": email}, [f"The password of {email} is set; the sessions of the user have ended."])
         return
+    from service.db.audit import Audit
     from service.passwords.actions import make_link_of_email
 
     async def work(database: "Database") -> "PasswordLink":
-        return await database.units.run(lambda session: make_link_of_email(session, email, server.rstrip("/")))
+        return await database.units.run(
+            lambda session: make_link_of_email(session, email, server.rstrip("/")), audit=Audit(via="cli")
+        )
 
     link = run_on(url, work)
     document = {"email": email, "url": link.url, "token": link.token, "expires_at": link.expires_at}
@@ -61,6 +64,7 @@ def reset_command(url: str | None, /, email: str, server: str, *, stdin: bool, o
 def _set(url: str | None, email: str, new: str) -> None:
     import msgspec
 
+    from service.db.audit import Audit
     from service.db.words import Password
     from service.password_hashing.pool import Passwords
     from service.passwords.actions import check_strength, set_password_of_email
@@ -77,6 +81,8 @@ def _set(url: str | None, email: str, new: str) -> None:
         passwords = Passwords(Settings.from_env())
         password_hash = await passwords.hash(new)
         passwords.close()
-        await database.units.run(lambda session: set_password_of_email(session, email, password_hash))
+        await database.units.run(
+            lambda session: set_password_of_email(session, email, password_hash), audit=Audit(via="cli")
+        )
 
     run_on(url, work)

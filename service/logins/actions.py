@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import clock
+from service.db.audit import SYSTEM, Audit, record
 from service.db.database import Database
 from service.db.folding import fold
 from service.db.listing import Page
@@ -108,7 +109,7 @@ def is_noted(standing: Standing) -> bool:
     return standing.refused is not None or standing.refusals_of_the_client is not None
 
 
-async def record(session: AsyncSession, attempt: Attempt, outcome: str, user_id: int | None) -> None:
+async def insert_login(session: AsyncSession, attempt: Attempt, outcome: str, user_id: int | None) -> None:
     """Insert the row of an attempt; its id is the present moment, or the first one after it that is free."""
     values = {
         "user_id": user_id,
@@ -184,7 +185,7 @@ class Pruned:
     rows: int
 
 
-async def prune(database: Database, before: datetime) -> Pruned:
+async def prune(database: Database, before: datetime, audit: Audit = SYSTEM) -> Pruned:
     """Remove every login before this time: whole months as partitions, the rest in batches of single rows."""
     end = id_at(before)
     partitions = await drop_before(database, Login.__tablename__, end)
@@ -199,4 +200,12 @@ async def prune(database: Database, before: datetime) -> Pruned:
 
     while deleted := await database.units.run(delete_some):
         rows += deleted
-    return Pruned(partitions, rows)
+    pruned = Pruned(partitions, rows)
+
+    async def tell(session: AsyncSession) -> None:
+        changes = {"before": (None, before), "partitions": (None, partitions), "rows": (None, rows)}
+        record(session, action="login.pruned", resource="logins", changes=changes)
+
+    if partitions or rows:
+        await database.units.run(tell, audit=audit)
+    return pruned

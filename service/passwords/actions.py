@@ -1,5 +1,6 @@
 """Setting passwords, and what ends with the old one: the other sessions, and the links that are still unused."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -7,11 +8,13 @@ from litestar import Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import act_as, record
 from service.db.clock import now
 from service.db.database import Database
 from service.db.folding import fold
 from service.db.upserts import insert_into
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from service.http.audits import audit_of
 from service.http.auth.actors import Actor
 from service.http.auth.queries import permissions_of
 from service.http.auth.token_text import digest, is_token
@@ -49,6 +52,7 @@ async def set_password(session: AsyncSession, user_id: int, password_hash: str, 
         insert.values(user_id=user_id, **values).on_conflict_do_update(index_elements=["user_id"], set_=values)
     )
     await tokens.revoke_all(session, user_id, kinds=["session", "link"], except_id=kept)
+    record(session, action="user.password-set", resource="users", resource_id=user_id)
 
 
 async def change_own(request: Request[Any, Any, Any], actor: Actor, asked: schemas.OwnPasswordUpdate) -> None:
@@ -91,7 +95,7 @@ async def _set_first(doorkeeper: sessions.Doorkeeper, actor: Actor, user_id: int
             raise Conflict("A password was set meanwhile; send it as current_password.", field="current_password")
         await set_password(session, user_id, password_hash, kept=actor.token_id)
 
-    await doorkeeper.database.units.run(work)
+    await doorkeeper.database.units.run(work, audit=doorkeeper.audit)
 
 
 async def check_rank(session: AsyncSession, actor: Actor, user_id: int) -> None:
@@ -175,7 +179,8 @@ async def use_link(request: Request[Any, Any, Any], used: schemas.PasswordLinkUs
     async def work(session: AsyncSession) -> None:
         found = (await session.execute(queries.LINK_TO_USE, {"digest": digest(used.token)})).one_or_none()
         usable = check_link(used.token, Link(*found) if found else None)
+        act_as(session, replace(audit_of(request.scope, "api"), actor_id=usable.user_id))
         await set_password(session, usable.user_id, password_hash)
-        await logins.record(session, sessions.attempt_of(request, usable.email), "ok", usable.user_id)
+        await logins.insert_login(session, sessions.attempt_of(request, usable.email), "ok", usable.user_id)
 
     await database.units.run(work)

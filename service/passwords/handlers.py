@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
 from service.http.answers import Answer, header
+from service.http.audits import audit_of
 from service.http.auth.actors import Actor
 from service.http.auth.cookies import is_secure
 from service.http.auth.permissions import ANYONE, PUBLIC
@@ -46,7 +47,7 @@ async def put_password(
         await actions.check_rank(session, actor, user_id)
         await actions.set_password(session, user_id, password_hash)
 
-    await _database(request).units.run(work)
+    await _database(request).units.run(work, audit=audit_of(request.scope, "api"))
 
 
 @performs(
@@ -69,7 +70,7 @@ async def create_password_link(request: Request[Any, Any, Any], actor: Actor, us
         headers = [(b"cache-control", b"no-store"), (b"location", f"/v1/tokens/{issued.id}".encode())]
         return Answer(_encode(actions.shown(issued, _base(request.scope))), status=201, headers=headers)
 
-    return await _database(request).units.run(work)
+    return await _database(request).units.run(work, audit=audit_of(request.scope, "api"))
 
 
 @performs(

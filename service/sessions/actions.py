@@ -1,7 +1,7 @@
 """Logging in: the limits, the password, the row of the history, and the token."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -9,11 +9,13 @@ from litestar import Request
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import Audit, act_as, record_updated
 from service.db.clock import now
 from service.db.counting import counted
 from service.db.database import Database
 from service.errors import NotFound, TooMany
 from service.http.answers import header
+from service.http.audits import audit_of
 from service.logins import actions as logins
 from service.logins.actions import Attempt
 from service.models import Credential, Token
@@ -52,16 +54,18 @@ class Doorkeeper:
 
     database: Database
     passwords: Passwords
+    audit: Audit
 
     async def log_in(self, attempt: Attempt, password: str, lifetime: timedelta) -> Result[Entered]:
         """Return the new session of a user, or why there is none."""
         account = await self.database.reader.first(queries.ACCOUNT_OF_EMAIL, email_key=attempt.email_key)
 
         async def enter(session: AsyncSession, user_id: int, fresh: str | None) -> Entered:
+            act_as(session, replace(self.audit, actor_id=user_id))
             if fresh is not None:
                 renewed = update(Credential).where(Credential.user_id == user_id).values(password_hash=fresh)
                 await session.execute(renewed)
-            await logins.record(session, attempt, "ok", user_id)
+            await logins.insert_login(session, attempt, "ok", user_id)
             name = (attempt.agent or "session")[:_LONGEST_NAME]
             issued = await tokens.issue(
                 session, user_id=user_id, kind="session", name=name, permissions=None, lifetime=lifetime
@@ -92,7 +96,7 @@ class Doorkeeper:
         standing = await logins.read_standing(self.database.reader, attempt)
         if wait_seconds := logins.wait_seconds(standing):
             if not logins.is_noted(standing):
-                await self.database.units.run(lambda session: _refuse(session, attempt, account))
+                await self.database.units.run(lambda session: _refuse(session, attempt, account), audit=self.audit)
             return Result(outcome="throttled", wait_seconds=wait_seconds)
         verified = await self.passwords.verify(account.password_hash if account else None, password)
         fresh = None
@@ -105,12 +109,14 @@ class Doorkeeper:
                 return result
             return Result(outcome="ok", value=await then(session, account.user_id, fresh))
 
-        return await self.database.units.run(settle)
+        return await self.database.units.run(settle, audit=self.audit)
 
 
 def doorkeeper_of(request: Request[Any, Any, Any]) -> Doorkeeper:
     """Return the one of this process."""
-    return Doorkeeper(database=request.app.state["database"], passwords=request.app.state["passwords"])
+    state = request.app.state
+    audit = audit_of(request.scope, "api")
+    return Doorkeeper(database=state["database"], passwords=state["passwords"], audit=audit)
 
 
 def attempt_of(request: Request[Any, Any, Any], email: str) -> Attempt:
@@ -144,8 +150,10 @@ async def account_of(database: Database, user_id: int) -> Account:
 
 async def end(session: AsyncSession, token_id: int) -> None:
     """Revoke the token of a session."""
+    at = now()
     ended = update(Token).where(Token.id == token_id, Token.revoked_at.is_(None))
-    await session.execute(ended.values(revoked_at=now(), version=Token.version + 1))
+    await session.execute(ended.values(revoked_at=at, version=Token.version + 1))
+    record_updated(session, Token, {"id": token_id}, {"revoked_at": (None, at)})
 
 
 async def _counted(session: AsyncSession, attempt: Attempt, account: Account | None, *, right: bool) -> Result[T]:
@@ -154,11 +162,11 @@ async def _counted(session: AsyncSession, attempt: Attempt, account: Account | N
     if wait_seconds := logins.wait_seconds(standing):
         # Attempts that ran at the same time filled the limit: whether this password was right is not told.
         if not logins.is_noted(standing):
-            await logins.record(session, attempt, "throttled", account.user_id if account else None)
+            await logins.insert_login(session, attempt, "throttled", account.user_id if account else None)
         return Result(outcome="throttled", wait_seconds=wait_seconds)
     outcome = await _outcome(session, account, right=right)
     if outcome != "ok":
-        await logins.record(session, attempt, outcome, account.user_id if account else None)
+        await logins.insert_login(session, attempt, outcome, account.user_id if account else None)
     return Result(outcome=outcome)
 
 
@@ -176,4 +184,4 @@ async def _outcome(session: AsyncSession, account: Account | None, *, right: boo
 
 async def _refuse(session: AsyncSession, attempt: Attempt, account: Account | None) -> None:
     if not logins.is_noted(await logins.lock_standing(session, attempt)):
-        await logins.record(session, attempt, "throttled", account.user_id if account else None)
+        await logins.insert_login(session, attempt, "throttled", account.user_id if account else None)

@@ -118,7 +118,7 @@ async def test_parallel_attempts_fill_a_limit_exactly(roster: Roster) -> None:
             one = attempt(f"user{number % 2}@example.org")
             if actions.wait_seconds(await actions.lock_standing(session, one)) is not None:
                 return False
-            await actions.record(session, one, "wrong", None)
+            await actions.insert_login(session, one, "wrong", None)
             return True
 
         return await roster.database.units.run(work)
@@ -133,7 +133,7 @@ async def test_rows_of_one_microsecond_get_ids_of_their_own(roster: Roster, monk
     for process in (TimeIds(), TimeIds()):
         monkeypatch.setattr(actions, "_ids", process)
         for _ in range(2):
-            await roster.database.units.run(lambda session: actions.record(session, attempt(), "wrong", None))
+            await roster.database.units.run(lambda session: actions.insert_login(session, attempt(), "wrong", None))
     async with roster.database.reading.connect() as connection:
         ids = (await connection.execute(Login.__table__.select().order_by(Login.id))).scalars().all()
     assert [each - id_at(frozen) for each in ids] == [0, 1, 2, 3]
