@@ -4,12 +4,15 @@ from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.reader import Reader
+from service.http.auth.actors import Actor
+from service.http.auth.permissions import ANYONE
 from service.http.etags import Conditions
 from service.http.json_objects import JsonObject
 from service.http.unit import Text, reads, writes
 from service.preferences import actions
 
 _PATH = "/v1/users/{user_id}/preferences"
+_OWN = "/v1/me/preferences"
 
 
 @reads(_PATH, permission="users.read", summary="Read the preferences of a user", result=JsonObject)
@@ -32,4 +35,32 @@ async def update_user_preferences(
     return await actions.merge(session, user_id, conditions, body)
 
 
-router = Router("/", route_handlers=[get_user_preferences, put_user_preferences, update_user_preferences])
+@reads(_OWN, permission=ANYONE, summary="Read one's own preferences", result=JsonObject, problems=(403,))
+async def get_own_preferences(reader: Reader, actor: Actor) -> Text:
+    """The preferences of the user of the token."""
+    return await actions.read(reader, actor.require_user())
+
+
+@writes("PUT", _OWN, permission=ANYONE, summary="Replace one's own preferences", result=JsonObject, problems=(403,))
+async def put_own_preferences(session: AsyncSession, actor: Actor, conditions: Conditions, body: JsonObject) -> Text:
+    """Names have at most 100 characters, and objects and arrays at most 8 levels."""
+    return await actions.replace(session, actor.require_user(), conditions, body)
+
+
+@writes("PATCH", _OWN, permission=ANYONE, summary="Change one's own preferences", result=JsonObject, problems=(403,))
+async def update_own_preferences(session: AsyncSession, actor: Actor, conditions: Conditions, body: JsonObject) -> Text:
+    """A merge patch (RFC 7396): null removes a member, also inside of objects; an array is replaced as a whole."""
+    return await actions.merge(session, actor.require_user(), conditions, body)
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        get_user_preferences,
+        put_user_preferences,
+        update_user_preferences,
+        get_own_preferences,
+        put_own_preferences,
+        update_own_preferences,
+    ],
+)

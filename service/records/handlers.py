@@ -7,6 +7,8 @@ from service.db.listing import Page
 from service.db.reader import Reader
 from service.db.rows import get_for_update, insert_one, read_for_update, update_one
 from service.errors import NotFound
+from service.http.auth.actors import Actor
+from service.http.auth.permissions import ANYONE
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
@@ -49,7 +51,15 @@ async def delete_record(session: AsyncSession, record_id: int, conditions: Condi
     await session.delete(record)
 
 
-router = Router(
+@reads(
+    "/v1/me/records", permission=ANYONE, summary="List one's own recordings", result=schemas.RecordPage, problems=(403,)
+)
+async def list_own_records(reader: Reader, actor: Actor, query: schemas.OwnRecordParameters) -> Page[schemas.Record]:
+    """Lists the recordings whose owner is the user of the token."""
+    return await queries.RECORDS.page(reader, query, fixed={"owner_id": actor.require_user()})
+
+
+_of_records = Router(
     "/v1/records",
     route_handlers=[
         list_records,
@@ -61,3 +71,5 @@ router = Router(
         exporting(transfer.EXPORT, permission="records.read"),
     ],
 )
+
+router = Router("/", route_handlers=[_of_records, list_own_records])

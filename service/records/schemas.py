@@ -58,11 +58,16 @@ class RecordPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class RecordParameters(ListParameters, frozen=True, kw_only=True):
-    """Parameters of the list of recordings."""
+class OwnRecordParameters(ListParameters, frozen=True, kw_only=True):
+    """Parameters of the list of one's own recordings."""
 
     sort: Sort = "id"
     q: Search | UnsetType = UNSET
     external_id: words.ExternalId | UnsetType = UNSET
-    owner_id: words.Ref | UnsetType = UNSET
     tag: words.Tag | UnsetType = UNSET
+
+
+class RecordParameters(OwnRecordParameters, frozen=True, kw_only=True):
+    """Parameters of the list of recordings."""
+
+    owner_id: words.Ref | UnsetType = UNSET

@@ -1,5 +1,8 @@
 """Users over HTTP."""
 
+from typing import Literal, cast
+
+import msgspec
 from litestar import Router
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -7,7 +10,10 @@ from service.db.listing import Page
 from service.db.reader import Reader
 from service.db.rows import get_for_update, insert_one, read_for_update, update_one
 from service.errors import NotFound
+from service.http.answers import Answer
+from service.http.auth.actors import Actor
 from service.http.auth.admins import keep_an_admin
+from service.http.auth.permissions import ANYONE
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
@@ -54,7 +60,30 @@ async def delete_user(session: AsyncSession, user_id: int, conditions: Condition
     await session.delete(user)
 
 
-router = Router(
+@reads("/v1/me", permission=ANYONE, summary="Read who sends the request", result=schemas.Me)
+async def get_me(reader: Reader, actor: Actor) -> Answer:
+    """The user of the token, the token, and the permissions that both have."""
+    user = token = None
+    if actor.user_id is not None and actor.token_id is not None:
+        user = await reader.first(queries.USER, id=actor.user_id)
+        token = await reader.first(queries.TOKEN, id=actor.token_id)
+    # The actor of a request is `nobody` only on routes that need no token.
+    kind = cast("Literal['token', 'session', 'bootstrap', 'open']", actor.kind)
+    me = schemas.Me(kind, user, token, sorted(actor.permissions))
+    return Answer(msgspec.json.encode(me), headers=[(b"cache-control", b"no-store")])
+
+
+@writes("PATCH", "/v1/me", permission=ANYONE, summary="Change one's own profile", problems=(403,))
+async def update_me(
+    session: AsyncSession, actor: Actor, conditions: Conditions, body: schemas.OwnProfileUpdate
+) -> schemas.User:
+    """Change the caller's name, age or address. Other fields need users.write."""
+    user = await read_for_update(session, User, actor.require_user(), schemas.User)
+    conditions.match(user.version)
+    return await update_one(session, User, user, sent(body))
+
+
+_of_users = Router(
     "/v1/users",
     route_handlers=[
         list_users,
@@ -66,3 +95,5 @@ router = Router(
         exporting(transfer.EXPORT, permission="users.read"),
     ],
 )
+
+router = Router("/", route_handlers=[_of_users, get_me, update_me])

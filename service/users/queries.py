@@ -6,12 +6,14 @@ from service.db.folding import fold
 from service.db.listing import Filter, Listing, contains
 from service.db.reader import Query
 from service.db.rows import columns
-from service.models import Role, User, UserRole
+from service.models import Role, Token, User, UserRole
 from service.users import schemas
 
 _SELECT = columns(User, schemas.User)
 
 USER = Query(schemas.User, _SELECT.where(User.id == bindparam("id")))
+
+TOKEN = Query(schemas.OwnToken, columns(Token, schemas.OwnToken).where(Token.id == bindparam("id")))
 
 USERS = Listing(
     schemas.User,

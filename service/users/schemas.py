@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.db import words
+from service.http.auth.permissions import Permission
 from service.http.pages import ListParameters, Search
 
 Sort = Literal["id", "-id", "name", "-name", "email", "-email"]
@@ -47,6 +48,33 @@ class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     age: words.Age | UnsetType | None = UNSET
     address: words.Address | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
+
+
+class OwnProfileUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of one's own profile to change; null clears an optional field. Others are for users.write."""
+
+    name: words.Name | UnsetType = UNSET
+    age: words.Age | UnsetType | None = UNSET
+    address: words.Address | UnsetType | None = UNSET
+
+
+class OwnToken(msgspec.Struct, frozen=True):
+    """The token of the request."""
+
+    id: words.Id
+    name: words.LongName
+    kind: Literal["token", "session"]
+    expires_at: words.Moment | None
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who sends the request, and what the request may do."""
+
+    # Without a user: `open` while no administrator exists, and `bootstrap` for the token of ROSTER_BOOTSTRAP_TOKEN.
+    kind: Literal["token", "session", "bootstrap", "open"]
+    user: User | None
+    token: OwnToken | None
+    permissions: list[Permission]
 
 
 class UserPage(msgspec.Struct, frozen=True):
