@@ -39,6 +39,12 @@ MATRIX = {
     """,
     WITH_TOKEN: """
         GET /version
+        GET /v1/me
+        PATCH /v1/me
+        GET /v1/me/preferences
+        PUT /v1/me/preferences
+        PATCH /v1/me/preferences
+        GET /v1/me/records
         GET /v1/me/tokens
         POST /v1/me/tokens
         DELETE /v1/me/tokens/{token_id}
