@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Send
 
+from service.errors import RosterError, Unavailable
 from service.http.auth.authentication import Authentication
 from service.http.codings import check_codings
 
@@ -31,9 +32,15 @@ class Shortcut:
         # Before the body is read or the handler is asked.
         scope["actor"] = await self._authentication.admit(scope, endpoint.permission)
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+        is_refused = False
         try:
             answer = await endpoint(request)
+        except RosterError as failure:
+            is_refused = not isinstance(failure, Unavailable)
+            raise
         finally:
-            # Also after a failure: whether a COMMIT took place is not always known.
-            self._authentication.forget_after(scope["method"], endpoint.permission)
+            # A refusal stored no token, and anyone could empty the cache with wrong logins. After other errors
+            # whether a COMMIT took place is not always known.
+            if not is_refused:
+                self._authentication.forget_after(scope["method"], endpoint.permission)
         await answer(scope, receive, send)

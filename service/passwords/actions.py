@@ -116,6 +116,16 @@ async def check_rank(session: AsyncSession, actor: Actor, user_id: int) -> None:
         )
 
 
+async def check_other(session: AsyncSession, actor: Actor, user_id: int) -> None:
+    """Return if the actor may set the password of this user without the current one; raises as `check_rank`.
+
+    One's own password is changed by who knows it: a stolen token must not be enough to take an account over.
+    """
+    if actor.user_id == user_id and await session.get(Credential, user_id) is not None:
+        raise Forbidden("This is your own account: change its password by PUT /v1/me/password.")
+    await check_rank(session, actor, user_id)
+
+
 async def make_link(session: AsyncSession, user_id: int) -> tokens.Issued:
     """Return a new link of the user; an earlier one is void from now on."""
     await tokens.revoke_all(session, user_id, kinds=["link"])

@@ -44,7 +44,7 @@ async def put_password(
     password_hash = await _passwords(request).hash(body.new_password)
 
     async def work(session: AsyncSession) -> None:
-        await actions.check_rank(session, actor, user_id)
+        await actions.check_other(session, actor, user_id)
         await actions.set_password(session, user_id, password_hash)
 
     await _database(request).units.run(work, audit=audit_of(request.scope, "api"))
@@ -65,7 +65,7 @@ async def create_password_link(request: Request[Any, Any, Any], actor: Actor, us
     """
 
     async def work(session: AsyncSession) -> Answer:
-        await actions.check_rank(session, actor, user_id)
+        await actions.check_other(session, actor, user_id)
         issued = await actions.make_link(session, user_id)
         headers = [(b"cache-control", b"no-store"), (b"location", f"/v1/tokens/{issued.id}".encode())]
         return Answer(_encode(actions.shown(issued, _base(request.scope))), status=201, headers=headers)

@@ -176,6 +176,11 @@ async def test_nobody_takes_over_an_account_with_more_permissions(
     ):
         assert refused.status_code == 403
         assert "tokens.write, users.erase" in problem(refused)["detail"]
+    for own in (
+        await client.put(f"/v1/users/{editor['id']}/password", headers=token, json={"new_password": NEW}),
+        await client.post(f"/v1/users/{editor['id']}/password-links", headers=token),
+    ):
+        assert (own.status_code, "PUT /v1/me/password" in problem(own)["detail"]) == (403, True)
     path = f"/v1/users/{other['id']}/password"
     assert (await client.put(path, headers=token, json={"new_password": NEW})).status_code == 204
     viewer = bearer(await session(client, NEW, "other@example.org"))

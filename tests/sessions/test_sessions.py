@@ -282,3 +282,15 @@ async def test_outcomes_are_metrics(client: httpx.AsyncClient, ann: Any) -> None
     await log_in(client, "wrong horse battery")
     assert [await count("ok"), await count("wrong")] == [before[0] + 1, before[1] + 1]
     assert "roster_passwords_in_hand 0.0" in (await client.get("/metrics")).text
+
+
+async def test_wrong_logins_do_not_empty_the_cache_of_tokens(
+    roster: Roster, client: httpx.AsyncClient, ann: Any
+) -> None:
+    token = (await log_in(client)).json()["token"]
+    await client.get("/v1/me/logins", headers=bearer(token))
+    cached = len(roster.authentication.tokens._cache)
+    async with at(roster) as guesser:
+        answers = [await log_in(guesser, "wrong horse battery") for _ in range(6)]
+    assert [each.status_code for each in answers] == [401] * 5 + [429]
+    assert len(roster.authentication.tokens._cache) == cached == 1
