@@ -30,6 +30,7 @@ async def test_logins_and_passwords_are_events_without_secrets(
         ("user.password-set", ann["id"], "api"),
         ("token.updated", ann["id"], "api"),
         ("token.created", None, "api"),
+        ("token.updated", ann["id"], "api"),
         ("user.password-set", ann["id"], "api"),
     ]
     shown = " ".join(str(each) for each in events)
