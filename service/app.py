@@ -16,6 +16,8 @@ from service.db.database import Database
 from service.department_employees import handlers as department_employees
 from service.departments import handlers as departments
 from service.employees import handlers as employees
+from service.events import actions as feed
+from service.events import handlers as events
 from service.housekeeping import keep_house
 from service.http import docs, problems
 from service.http.auth.addresses import Addresses
@@ -25,6 +27,7 @@ from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.shortcut import Shortcut
 from service.http.transfer.spool import Spool
+from service.http.waiting import Waiting
 from service.logins import handlers as logins
 from service.models import Base
 from service.naming import use_roster
@@ -56,6 +59,7 @@ ROUTERS = [
     passwords.router,
     logins.router,
     setup.router,
+    events.router,
     schema.router,
     docs.router,
     password.router,
@@ -79,12 +83,18 @@ class Roster(Edge):
             setup=setup_code,
             count=self.metrics.count_token_check,
         )
+        self.waiting = Waiting(self._look_at_feed, most=settings.feed_clients)
+        self.database.units.when_recorded = self.waiting.hint
         self.passwords = Passwords(settings)
         self.metrics.watch_passwords(lambda: self.passwords.taken)
         self.litestar = _litestar(self)
         super().__init__(
             self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar), Hosts(settings.allowed_hosts)
         )
+
+    async def _look_at_feed(self) -> object:
+        standing = await feed.look(self.database.reader)
+        return standing.transaction_id, standing.id
 
 
 def create_app(settings: Settings | None = None, setup_code: SetupCode | None = None) -> Roster:
@@ -120,6 +130,7 @@ def _litestar(roster: Roster) -> Litestar:
                 "authentication": roster.authentication,
                 "addresses": Addresses(roster.settings.trusted_proxies),
                 "passwords": roster.passwords,
+                "waiting": roster.waiting,
             }
         ),
         exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},

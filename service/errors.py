@@ -50,6 +50,10 @@ class NotFound(RosterError):
     """The resource does not exist."""
 
 
+class Gone(RosterError):
+    """What the caller refers to was there and is not any more."""
+
+
 class Conflict(RosterError):
     """A constraint of the database refused the change."""
 

@@ -13,6 +13,7 @@ from service.errors import Misconfigured
 PREFIX = "ROSTER_"
 
 # PostgreSQL stores timeouts as milliseconds in 31 bits; Python's datetime ends with the year 9999.
+_MOST_FEED_CLIENTS = 100_000
 _A_DAY_IN_SECONDS = 86_400
 _TEN_YEARS_IN_HOURS = 87_600
 
@@ -142,6 +143,9 @@ class Settings:
     password_threads: int = _setting(2, "How many passwords a process hashes at the same time.", least=1, most=256)
     password_queue: int = _setting(
         32, "How many passwords may wait for a thread; the next is answered with 503.", least=0, most=10_000
+    )
+    feed_clients: int = _setting(
+        100, "How many requests may wait for events at once, in each process.", least=0, most=_MOST_FEED_CLIENTS
     )
     drain_seconds: int = _setting(
         30, "How long a stopping server waits for running requests.", least=0, most=_A_DAY_IN_SECONDS

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, String, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -130,3 +131,47 @@ def _holds(element: holds, compiler: SQLCompiler, **more: Any) -> str:
 def _holds_on_sqlite(element: holds, compiler: SQLCompiler, **more: Any) -> str:
     document, value = (compiler.process(each, **more) for each in element.clauses)
     return f"{value} IN (SELECT held.value FROM json_each({document}) AS held)"  # noqa: S608 - the compiler's own words
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON kept as text, which is sent to callers as it is."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
+        return None if value is None else msgspec.Raw(value.encode())
+
+
+class first_open_transaction(FunctionElement[int]):  # noqa: N801 - as `now`
+    """The id below which every transaction has ended; on SQLite, whose one writer commits in order, above all."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(first_open_transaction)
+def _first_open_transaction(_element: first_open_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
+
+
+@compiles(first_open_transaction, "sqlite")
+def _first_open_transaction_on_sqlite(_element: first_open_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "1"
+
+
+class next_transaction(FunctionElement[int]):  # noqa: N801 - as `now`
+    """An id that no transaction of this server has reached."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(next_transaction)
+def _next_transaction(_element: next_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
+
+
+@compiles(next_transaction, "sqlite")
+def _next_transaction_on_sqlite(_element: next_transaction, _compiler: SQLCompiler, **_: Any) -> str:
+    return "1"

@@ -14,6 +14,7 @@ _TAGS = {
     "password-links": "Links by which users set their passwords; `POST /v1/users/{user_id}/password-links` makes one.",
     "logins": "The login history: every attempt to log in, and how it ended.",
     "roles": "Named lists of permissions; a user may do what any of their roles holds.",
+    "events": "The audit trail: every change, who made it, and the old and new values.",
     "operations": "Probes, metrics, the version, and the OpenAPI description.",
 }
 

@@ -1,0 +1,1 @@
+"""The audit trail: a list of events, and a feed of new ones."""
