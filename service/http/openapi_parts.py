@@ -125,6 +125,11 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
         "The export is available as application/x-ndjson.",
     ),
     409: ("Conflict", "A constraint refused the change; `field` names the field.", "Another user has this email."),
+    410: (
+        "Gone",
+        "The event of the cursor is not in the database any more.",
+        "The event of this cursor is not in the database: it was removed by retention.",
+    ),
     412: (
         "Stale",
         "If-Match or If-None-Match does not hold for the resource.",

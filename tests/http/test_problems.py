@@ -9,6 +9,7 @@ from service.errors import (
     Conflict,
     Fault,
     Forbidden,
+    Gone,
     Invalid,
     Malformed,
     NoSpace,
@@ -58,7 +59,7 @@ TITLES = {
 }
 FAILURES: list[RosterError] = [
     *(Malformed("So."), NotFound("So."), NotAcceptable("So."), Conflict("So."), Stale("So."), TooLarge("So.")),
-    *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So.")),
+    *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So."), Gone("So.")),
     *(TooSlow("So."), Misdirected("So."), HeadTooLarge("So."), NotImplementedHere("So."), UnsupportedVersion("So.")),
     *(NoSpace("So."), Unauthenticated("So."), Forbidden("So.")),
 ]
