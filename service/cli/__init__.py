@@ -6,6 +6,7 @@ import click
 
 from service import __version__
 from service.cli.db import db
+from service.cli.events import events
 from service.cli.logins import logins
 from service.cli.openapi import openapi_command
 from service.cli.password import password
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 for command in (
-    *(db, export_command, import_command, logins, openapi_command, password),
+    *(db, events, export_command, import_command, logins, openapi_command, password),
     *(roles, serve, token, users, version),
 ):
     main.add_command(command)

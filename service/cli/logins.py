@@ -1,12 +1,12 @@
 """`roster logins`: the login history, and its retention."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.cli.ages import older_than
 from service.cli.database import run_on
 from service.db.counting import counted
 from service.terminal.options import database, output
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from service.logins.schemas import Login
 
 _OUTCOMES = ("ok", "wrong", "unknown", "inactive", "throttled")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-
-
-def _age(_context: click.Context, _option: click.Parameter, text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", text.strip())
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no age; 400d (days), 12w (weeks) or 36h (hours) is expected.")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
@@ -91,14 +83,7 @@ def _lines(found: "list[Login]") -> Iterator[str]:
 
 
 @logins.command("prune")
-@click.option(
-    "--older-than",
-    "age",
-    callback=_age,
-    required=True,
-    metavar="AGE",
-    help="Remove what is older: 400d (days), 12w (weeks) or 36h (hours).",
-)
+@older_than
 @output
 @database
 def prune_command(url: str | None, /, age: timedelta, *, output: Output) -> None:
