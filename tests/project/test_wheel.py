@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -47,6 +48,17 @@ def test_the_wheel_holds_every_revision_below_the_package(wheel: Path) -> None:
     revisions = {f"service/{each.relative_to(ROOT)}" for each in (ROOT / "alembic").rglob("*.py")}
     assert revisions | {"service/alembic.ini", "service/alembic/script.py.mako"} <= held
     assert {name.partition("/")[0] for name in held} == {"service", f"roster-{__version__}.dist-info"}
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_migrates_the_database_of_another_project(installed: Path, tmp_path: Path) -> None:
+    """Not Roster's, whose revisions are in the wheel too."""
+    library = shutil.copytree(ROOT / "tests/migrate/foreign/project", tmp_path / "library")
+    assert "The database is at c20d64f7e811" in run(
+        installed / "python", "-m", "service.migrate", "upgrade", folder=library
+    )
+    assert "c20d64f7e811 (head)" in run(installed / "python", "-m", "alembic", "current", folder=library)
+    assert "is at c20d64f7e811" in run(installed / "python", "-m", "library", "db", "status", folder=library)
 
 
 @pytest.mark.slow
