@@ -1,4 +1,4 @@
-"""What stops a migration, as one sentence for a person."""
+"""Refusals: why a migration was not done, as one sentence with the cure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ from service.migrate import naming
 
 
 class Refused(CommandError):
-    """The migration was not done, and nothing of it was kept; `alembic` prints the sentence."""
+    """The migration was not done; Alembic's program prints the sentence without a traceback."""
 
 
 class Unknown(Refused):
-    """The revision asked for is none of ours."""
+    """The project has no such revision."""
 
 
 class Unusable(Refused):
-    """A setting, the URL, or the name of a file leads nowhere."""
+    """An argument, a setting or a URL cannot be used; misuse rather than a finding."""
 
 
 @contextmanager
-def told(url: URL | Callable[[], URL]) -> Iterator[None]:
-    """Turn what Alembic, the drivers and the network raise into Refused, with the cause behind it."""
+def refusing(url: URL | Callable[[], URL]) -> Iterator[None]:
+    """Convert errors of Alembic, the drivers and the network into Refused; `url` names the database in the sentence."""
     try:
         yield
     except Refused:
@@ -46,20 +46,20 @@ def told(url: URL | Callable[[], URL]) -> Iterator[None]:
 
 _CURES = {
     "28P01": "Correct the user or the password in {setting}",
-    "28000": "Correct the user in {setting}, or let it in in pg_hba.conf",
+    "28000": "Correct the user in {setting}, or allow the user in pg_hba.conf",
     "3D000": "Create it with `createdb`, or name another in {setting}",
-    "42501": "Use the role that owns the tables, or give this one its privileges",
-    "53300": "Wait until others have closed theirs, or raise max_connections",
+    "42501": "Use the role that owns the tables, or grant this role the privileges",
+    "53300": "Close other connections, or raise max_connections",
 }
 _SQLITE_CURES = {
     "readonly": "Let this account write to the file and to its folder, where SQLite keeps its journal",
     "not a database": "Name another file in {setting}",
-    "is locked": "Stop the program that writes to it, or wait for that",
+    "is locked": "Stop the program that writes to the file, or wait until it ends",
 }
 
 
 def _cure(url: URL, error: BaseException) -> str:
-    """What helps, as one more sentence; empty where that is not known."""
+    """The cure as one more sentence; empty where none is known."""
     if url.get_backend_name() == "sqlite":
         found = _cure_of_file(Path(url.database or ""), reason(error))
     elif isinstance(error, OSError):
@@ -69,14 +69,14 @@ def _cure(url: URL, error: BaseException) -> str:
     return f" {found.format(setting=naming.current().database_setting)}." if found else ""
 
 
-def _cure_of_file(file: Path, told: str) -> str:
-    if "unable to open" in told:
+def _cure_of_file(file: Path, message: str) -> str:
+    if "unable to open" in message:
         if file.is_dir():
-            return "" if "folder" in told else "It is a folder: name a file in it"
+            return "" if "folder" in message else "It is a folder: name a file in it"
         if not file.parent.exists():
             return f"Create the folder {file.parent}, or name another in {naming.current().database_setting}"
         return _SQLITE_CURES["readonly"]
-    return next((cure for words, cure in _SQLITE_CURES.items() if words in told), "")
+    return next((cure for words, cure in _SQLITE_CURES.items() if words in message), "")
 
 
 def _of_alembic(error: CommandError) -> Refused:
@@ -86,7 +86,7 @@ def _of_alembic(error: CommandError) -> Refused:
     sentence = str(error).rstrip(".")
     if sentence == "Target database is not up to date":
         return Refused(
-            "The database has not all revisions yet, so that a draft would take what they do for changes: run "
+            "The database lacks some revisions, so a draft would repeat their changes: run "
             f"{naming.command('upgrade')}, then draft again."
         )
     if isinstance(cause, RevisionError):
@@ -101,12 +101,12 @@ def two_heads(heads: object) -> Refused:
 
 def through_a_pooler() -> Refused:
     return Refused(
-        "This URL leads through a pooler, which keeps neither locks nor sessions. "
-        f"Say in {naming.current().migrate_setting} where PostgreSQL itself is, for migrations."
+        "The URL leads through a connection pooler, which keeps neither locks nor sessions. "
+        f"Set {naming.current().migrate_setting} to a direct URL of PostgreSQL."
     )
 
 
 def reason(error: BaseException) -> str:
-    """What the driver said, in one line without a full stop."""
+    """The driver's message, in one line without a full stop."""
     last = list(causes(error))[-1]
     return (str(last) or type(last).__name__).splitlines()[0].rstrip(".")

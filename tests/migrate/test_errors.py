@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.migrate.errors import Refused, told
+from service.migrate.errors import Refused, refusing
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
             match=r"^The file .*roster.db cannot be used: attempt to write a readonly database\. "
             r"Let this account write [^.]+\.$",
         ),
-        told(sa.make_url(f"sqlite:///{file}")),
+        refusing(sa.make_url(f"sqlite:///{file}")),
         engine.begin() as connection,
     ):
         connection.exec_driver_sql("CREATE TABLE t (a)")
@@ -33,6 +33,6 @@ def test_the_network_s_own_failures_are_told() -> None:
             match=r"^The database name at the local socket cannot be used: TimeoutError\. "
             r"Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL\.$",
         ),
-        told(url),
+        refusing(url),
     ):
         raise TimeoutError

@@ -6,7 +6,7 @@ import pytest
 from service.db.urls import parse_url
 from service.migrate import naming
 from service.migrate.dialects.sqlite.mirror_table import trigger_name
-from service.migrate.errors import Refused, told
+from service.migrate.errors import Refused, refusing
 from service.migrate.naming import Naming
 from service.migrate.plan.config import scripts
 from service.migrate.plan.plan import plan
@@ -30,7 +30,7 @@ def test_the_names_in_roster_s_databases_stay_as_they_were() -> None:
 def test_another_project_has_names_of_its_own() -> None:
     assert naming.lock_key() == int.from_bytes(b"Library", "big")
     assert trigger_name("books", "insert") == "library_twin_books_insert"
-    with pytest.raises(Refused) as refused, told(parse_url("postgresql://u@h/books")):
+    with pytest.raises(Refused) as refused, refusing(parse_url("postgresql://u@h/books")):
         raise ConnectionRefusedError
     assert "roster" not in str(refused.value).lower()
 

@@ -23,9 +23,9 @@ force = click.option("--force", is_flag=True, help="Replace what is there.")
 
 def server_of(target: "URL") -> "Server":
     from service.db.backup import server
-    from service.migrate.errors import told
+    from service.migrate.errors import refusing
 
-    with told(target):
+    with refusing(target):
         return asyncio.run(server.ask(target))
 
 

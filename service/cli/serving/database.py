@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from service.db.engine import Limits, Purpose, create_engine
 from service.db.urls import parse_url, sqlite_file
 from service.errors import CannotStart, Unavailable
-from service.migrate.errors import Refused, told
+from service.migrate.errors import Refused, refusing
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state.compatibility import Compatibility
 from service.observability import readiness
@@ -58,7 +58,7 @@ def warnings(settings: Settings) -> list[str]:
 async def _ask(url: URL, settings: Settings) -> Compatibility:
     limits = Limits(statement_seconds=_ANSWER_SECONDS, busy_seconds=_ANSWER_SECONDS, pool_size=1)
     engine = create_engine(url, Purpose.READ, limits=limits, pooler=settings.pooler)
-    with told(url):
+    with refusing(url):
         async with disposed(engine), asyncio.timeout(_ANSWER_SECONDS):
             _, compatibility = await readiness.check(engine)
             return compatibility

@@ -1,1 +1,1 @@
-"""Who calls the migrator: Alembic's env.py, Python code and the command line."""
+"""The callers of the migrator: Alembic's env.py, Python code and the command line."""

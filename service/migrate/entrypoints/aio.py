@@ -1,4 +1,4 @@
-"""Migrations for code that awaits: `await upgrade(url)`; each runs in a thread of its own, through env.py."""
+"""The functions of `commands` as coroutines; each runs in a thread of its own, through env.py."""
 
 import asyncio
 from typing import Unpack
@@ -36,7 +36,7 @@ async def purge(url: str | None = None, **options: Unpack[Options]) -> list[str]
 
 
 async def current(url: str | None = None, *, config: Source | None = None) -> tuple[str, ...]:
-    """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
+    """The rows of alembic_version: none before the first upgrade, more than one only where branches are unmerged."""
     return await status.current(url, config=config)
 
 

@@ -1,4 +1,4 @@
-"""How a drafted revision looks: plain types, a number and a slug for its id, and ruff's formatting if it is here."""
+"""How autogenerate writes a revision: plain types, a numbered id, phases, formatted by ruff where installed."""
 
 import re
 import subprocess
@@ -28,11 +28,11 @@ _CHANCE_ID = re.compile(r"[0-9a-f]{12}")
 
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Render our own types and defaults in words that will mean the same when ours have changed."""
+    """Render the project's own types and defaults as plain SQLAlchemy, independent of later models."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
     if kind == "type" and type(item) is JSONB:
-        # On SQLite Alembic would write its argument without importing it.
+        # On SQLite Alembic would render the argument of JSONB without importing the argument.
         context.imports.add("from sqlalchemy.dialects import postgresql")
         return "postgresql.JSONB()"
     if kind == "server_default" and isinstance(item, DefaultClause):
@@ -44,14 +44,14 @@ def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
     if isinstance(value, (types.now, now.now)):
         context.imports.add("from service.migrate import ops")
         return "ops.now()"
-    # Alembic would write what the database at hand calls them, which the other does not understand.
+    # Alembic would render the literal of the connected database, which the other database does not know.
     if isinstance(value, (True_, False_)):
         return f"sa.{value!s}()"
     return False
 
 
 def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
-    """Give each new revision its id, the next number and a few words of its message, and its operations to phases.
+    """Set the id of each new revision, where ids are numbered, and divide the operations among the phases.
 
     Raises:
         Refused: revisions before have phases left, whose leftovers would be taken for changes.
@@ -78,7 +78,7 @@ def _refuse_unfinished(context: MigrationContext) -> None:
 
 
 def next_id(scripts: ScriptDirectory, message: str) -> str:
-    """An id such as 0017_add_colour_to_users: in order when sorted, and telling where it is read."""
+    """An id such as 0017_add_colour_to_users: the next number, and words of the message."""
     numbers = [
         int(match[0]) for each in scripts.walk_revisions() if (match := re.match(r"\d{4}(?=_|$)", each.revision))
     ]
@@ -91,7 +91,7 @@ def next_id(scripts: ScriptDirectory, message: str) -> str:
 
 @register("ruff_if_installed")
 def format_draft(path: str, _options: Any) -> str:
-    """Format the new file as the rest of the code is."""
+    """Format the new file with ruff, where ruff is installed."""
     if find_spec("ruff") is not None:
         subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=True)  # noqa: S603 - our own file
     return path

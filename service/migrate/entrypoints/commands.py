@@ -1,4 +1,4 @@
-"""Alembic's commands and the runner's own, on a database, for the command line and for Python that may block."""
+"""Alembic's commands and the phases of the runner as blocking functions."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection
 from service.db.engine import Purpose, create_engine
 from service.migrate import naming
 from service.migrate.entrypoints.project import alone, locate
-from service.migrate.errors import Refused, Unknown, told, two_heads
+from service.migrate.errors import Refused, Unknown, refusing, two_heads
 from service.migrate.operations.step import Action
 from service.migrate.plan import graph, offline
 from service.migrate.plan.config import Source, configuration, forget, scripts
@@ -38,7 +38,7 @@ from service.migrate.state.backfills import BackfillState
 
 
 class Options(TypedDict, total=False):
-    """How the project is found, how a run waits, and who hears of it.
+    """Options of a run: the project, the connection, callbacks and limits of waiting.
 
     `config` is the project's alembic.ini, as in `plan.config.configuration_file`. `connection` is used instead of a
     connection to the URL. `report` is called with a sentence for each event, `watch` with the progress of a backfill.
@@ -151,7 +151,7 @@ def phase_script(url: str | None, phase: str, revision: str, *, config: Source |
     """
     where = locate(url, config)
     dialect = where().get_backend_name()
-    with told(where), alone:
+    with refusing(where), alone:
         found = plan(_script(scripts(config), revision), dialect)
         if found is None:
             raise Refused(f"{revision} is written in Alembic's plain style, which has no {phase}.")
@@ -173,7 +173,7 @@ def command_backfills(url: str | None, wanted: BackfillState, *, config: Source 
 
 
 async def _command_backfills(url: URL, wanted: BackfillState) -> list[str]:
-    with told(url):
+    with refusing(url):
         async with (
             disposed(create_engine(url, Purpose.BACKFILL)) as engine,
             engine.begin() as connection,
@@ -208,7 +208,7 @@ def draft(url: str | None, message: str, *, empty: bool = False, config: Source 
 
 
 def differences(url: str | None = None, *, config: Source | None = None) -> list[Any]:
-    """What autogenerate would write; nothing when the models and the database agree."""
+    """The operations that autogenerate finds; none when the models and the database agree."""
     with _run_of(url, {"config": config}) as made:
         try:
             command.check(made)
@@ -272,10 +272,10 @@ def _script(directory: ScriptDirectory, revision: str) -> Script:
 
 @contextmanager
 def _run_of(url: str | None, options: Options) -> Iterator[Config]:
-    """The configuration with which env.py runs; one run at a time, whose failures are Refused."""
+    """Give the configuration for a run of env.py; one run at a time, and each failure becomes Refused."""
     source = options.get("config")
     connection = options.get("connection")
     where = locate(url, source)
     attributes = {name: value for name, value in options.items() if name != "config"}
-    with told(connection.engine.url if connection is not None else where), alone:
+    with refusing(connection.engine.url if connection is not None else where), alone:
         yield configuration(source, url=url, **attributes)

@@ -17,14 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from service.db.engine import Limits, Purpose, create_engine
 from service.migrate.entrypoints import execution
 from service.migrate.entrypoints.project import url_of
-from service.migrate.errors import Refused, Unusable, told
+from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.naming import Naming, use
 from service.migrate.plan.context import Context
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.run.locking.waiting import disposed
 
-# Below deadlock_timeout (1 s), so that in a deadlock the migrator gives way and never a request.
+# Below deadlock_timeout (1 s), so that PostgreSQL never cancels a request in a deadlock with the migrator.
 LIMITS = Limits(statement_seconds=None, lock_wait_seconds=0.05, idle_in_transaction_seconds=None, pool_size=2)
 
 
@@ -44,7 +44,7 @@ def main(context: Context, metadata: MetaData, naming: Naming, *, url: Callable[
         describe(metadata, naming, where)
         return
     if _is_alembics_program(config) and config.config_file_name and config.file_config.has_section("loggers"):
-        # Only Alembic's own program leaves logging to env.py.
+        # Alembic's own program expects env.py to set up logging; other callers have done it.
         fileConfig(config.config_file_name, disable_existing_loggers=False)
     with _explained(context, where):
         handed_in = config.attributes.get("connection")
@@ -106,7 +106,7 @@ def _explained(context: Context, where: Callable[[], URL]) -> Iterator[None]:
         # Python code converts these itself.
         if not _is_alembics_program(context.config):
             raise
-        with told(where()):
+        with refusing(where()):
             raise
 
 
@@ -115,7 +115,7 @@ def _is_alembics_program(config: Config) -> bool:
 
 
 def _is_draft(config: Config) -> bool:
-    """Whether the command needs no database: a revision without --autogenerate, a merge, a history without marks."""
+    """Whether the command needs no database: a plain revision, a merge, a history without --indicate-current."""
     options: Any = config.cmd_opts
     command_run = getattr(getattr(options, "cmd", (None,))[0], "__name__", None)
     if command_run == "history":
@@ -125,7 +125,7 @@ def _is_draft(config: Config) -> bool:
 
 
 def _in_a_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run the coroutine to its end, in a thread of its own when this one has a running loop already."""
+    """Run the coroutine to its end; in a new thread if this thread has a running event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

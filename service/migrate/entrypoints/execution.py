@@ -24,14 +24,14 @@ from service.migrate.run.revisions import Command, RevisionRunner, run_until_don
 from service.migrate.run.session import Session
 from service.migrate.state import ledger
 
-# What a command that is not Alembic's own does in the session.
+# The work of a phase in the session, for commands that Alembic does not have.
 Work = Callable[[PhaseRunner], None]
 
 log = logging.getLogger(__name__)
 
 
 def run(context: Context, connection: Connection, metadata: MetaData) -> None:
-    """Do on this connection what the command asks for.
+    """Run the command of the context on this connection.
 
     A connection in a transaction is migrated inside it, and its owner commits; otherwise each step commits.
     """
@@ -83,7 +83,7 @@ def _ended(runner: PhaseRunner, *, accepts_drift: bool = False) -> Iterator[None
     try:
         yield
     except Exception:
-        # Someone else's transaction can do no more; and it is the failure that the caller must hear of.
+        # A transaction of the caller is aborted already; and the first failure must not be hidden by a second.
         if not runner.session.inside:
             with suppress(DBAPIError, Refused):
                 runner.end(is_refused=True)
@@ -102,12 +102,12 @@ def _refuse_unfit(connection: Connection) -> None:
 
 
 def _is_included(name: str | None, kind: str, _parents: object, *, partitions: frozenset[str] = frozenset()) -> bool:
-    """Whether autogenerate looks at it: not at the runner's own tables, at the trash, nor at partitions."""
+    """Whether autogenerate compares the object: no table of the ledger, nothing in the trash, no partition."""
     return not (is_trash(name) or (kind == "table" and (name in ledger.TABLES or name in partitions)))
 
 
 def _partitions(connection: Connection) -> frozenset[str]:
-    """The partitions of the schema: made and dropped with the data, so no model has them."""
+    """The partitions in the schema: they are created and dropped with their rows, so no model has them."""
     if connection.dialect.name != "postgresql":
         return frozenset()
     asked = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relispartition"
@@ -123,7 +123,7 @@ def _watch_nothing(_progress: Progress) -> None:
 
 
 def write_script(context: Context, metadata: MetaData, url: URL) -> None:
-    """Write the SQL of the revisions asked for instead of running it."""
+    """Write the SQL of the revisions instead of running it."""
     options: dict[str, Any] = {
         "url": url,
         "literal_binds": True,
@@ -137,7 +137,7 @@ def write_script(context: Context, metadata: MetaData, url: URL) -> None:
 
 
 def draft(context: Context, metadata: MetaData) -> None:
-    """Let an empty revision be written."""
+    """Write an empty revision, without a database."""
     context.configure(dialect_name="postgresql", as_sql=True, **_options("postgresql", metadata))
     context.run_migrations()
 
@@ -146,7 +146,7 @@ def _options(dialect: str, metadata: MetaData) -> dict[str, Any]:
     return {
         "target_metadata": metadata,
         "transaction_per_migration": True,
-        # On SQLite an Identity() would always differ.
+        # On SQLite an Identity() would always be reported as a difference.
         "compare_server_default": dialect == "postgresql",
         "include_name": _is_included,
         "alembic_module_prefix": "ops.",
@@ -157,14 +157,14 @@ def _options(dialect: str, metadata: MetaData) -> dict[str, Any]:
 
 @contextmanager
 def _foreign_keys_loosened(connection: Connection) -> Iterator[None]:
-    """Turn SQLite's foreign keys off before a transaction begins; inside one the pragma would do nothing."""
+    """Turn SQLite's foreign keys off before a transaction begins: PRAGMA foreign_keys has no effect inside one."""
     if connection.dialect.name != "sqlite" or connection.in_transaction():
         yield
         return
     driver: Any = connection.connection.dbapi_connection
 
     def pragma(sql: str) -> Any:
-        # Through the driver, since SQLAlchemy would begin a transaction first.
+        # On the driver's connection, because SQLAlchemy would begin a transaction first.
         cursor = driver.cursor()
         cursor.execute(sql)
         row = cursor.fetchone() if cursor.description else None

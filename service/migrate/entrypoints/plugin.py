@@ -1,4 +1,4 @@
-"""Alembic's plugin: commands that run no env.py, such as `alembic heads`, tell of broken revisions in one line too."""
+"""Alembic's plugin: validates revision files in commands that run no env.py, such as `alembic heads`."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ _OURS = "service.migrate"
 
 
 def setup(_plugin: object) -> None:
-    """Let Alembic read the revisions of a project with our env.py through our checks.
+    """Validate revision files whenever Alembic loads a project whose env.py imports `service.migrate`.
 
     https://alembic.sqlalchemy.org/en/latest/api/plugins.html: called when Alembic is imported.
     """

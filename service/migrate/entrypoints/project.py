@@ -27,7 +27,7 @@ alone = threading.Lock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What the migrator knows of a project; `url` raises Unusable if env.py and alembic.ini name no database."""
+    """A project; `url` raises Unusable if neither env.py nor alembic.ini names a database."""
 
     scripts: ScriptDirectory
     metadata: MetaData
@@ -40,7 +40,7 @@ class Project:
 
 
 def read(config: Source | None = None) -> Project:
-    """Return the project, whose names this process uses from now on; its env.py runs once, and connects to nothing.
+    """Return the project, and set its names as those of this process; env.py runs once and makes no connection.
 
     `config` names the project's alembic.ini, as in `plan.config.configuration_file`.
 
@@ -56,9 +56,9 @@ def read(config: Source | None = None) -> Project:
 
 
 def locate(url: str | None, config: Source | None = None) -> Callable[[], URL]:
-    """Return what tells the database of a call; the names of its project are set.
+    """Return the function that returns the URL of a call, and set the names of the call's project.
 
-    A process that set its names itself needs no env.py for a URL that is given.
+    For a given URL, a process that called `naming.use` needs no env.py.
     """
     if url is not None and config is None and naming.is_set():
         return lambda: url_of(url)

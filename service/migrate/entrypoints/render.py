@@ -1,4 +1,4 @@
-"""What autogenerate finds, written with `service.migrate.ops`: what may be removed goes into contract()."""
+"""Rendering of autogenerate's operations with `service.migrate.ops`; removals go into contract()."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,17 +23,17 @@ R = TypeVar("R", bound=Callable[..., Any])
 
 
 def divide(script: MigrationScript) -> None:
-    """Move what takes something from the code before into the operations that the template has in contract()."""
+    """Move operations that the previous version could not work with into contract()."""
     if script.upgrade_ops is None:
         return
     kept, removed = _divided(_with_indexes_of_partitioned_tables(script.upgrade_ops.ops))
     script.upgrade_ops = [UpgradeOps(kept), UpgradeOps(removed, upgrade_token=CONTRACT)]
-    # The way back is ops.undo(), whatever it is.
+    # The template's downgrade() is ops.undo().
     script.downgrade_ops = [DowngradeOps([]), DowngradeOps([], downgrade_token="unused")]  # noqa: S106
 
 
 def _with_indexes_of_partitioned_tables(operations: list[Any]) -> list[Any]:
-    """Put the indexes of a new partitioned table into its definition: PostgreSQL builds none of those CONCURRENTLY."""
+    """Move the indexes of a new partitioned table into the table's definition: CONCURRENTLY is not supported there."""
     created = {each.table_name: each for each in operations if isinstance(each, found.CreateTableOp)}
     for each in operations:
         table = created.get(each.table_name)
@@ -57,7 +57,7 @@ def _divided(operations: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _is_removing(operation: Any) -> bool:
-    """Also NOT NULL: no row may lack a value, which nobody but the writer of the revision can see to."""
+    """Whether the operation belongs in contract(); SET NOT NULL too, as only the author can fill NULLs."""
     return isinstance(operation, _REMOVING) or getattr(operation, "modify_nullable", None) is False
 
 
@@ -79,7 +79,7 @@ def _create_table(context: AutogenContext, operation: found.CreateTableOp) -> st
 
 @_renders(found.DropTableOp)
 def _drop_table(context: AutogenContext, operation: found.DropTableOp) -> str:
-    # As it would be made again, which is the way back.
+    # The definition with which a downgrade creates the object again.
     created: str = renderers.dispatch(found.CreateTableOp)(context, operation.reverse())
     return created.replace("create_table(", "drop_table(", 1)
 
@@ -184,7 +184,7 @@ def _column(context: AutogenContext, operation: found.AlterColumnOp, kind: Any) 
 
 
 def _default(operation: found.AlterColumnOp, default: Any) -> str | None:
-    """The default as SQL; PostgreSQL's words where the databases differ."""
+    """The default as SQL, in PostgreSQL's syntax where the databases differ."""
     if default in (None, False):
         return None
     column: Column[Any] = Column(operation.column_name, operation.existing_type, server_default=default)

@@ -1,4 +1,4 @@
-"""Where a database stands among the revisions and their phases, told in one look."""
+"""The status of a database: revision, pending phases, trash, backfills, drift."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.db.engine import Purpose, create_engine
 from service.db.urls import shown, sqlite_file
 from service.migrate import naming
 from service.migrate.entrypoints.project import locate
-from service.migrate.errors import told
+from service.migrate.errors import refusing
 from service.migrate.plan import checksum, graph, revisions
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import Phase, Plan
@@ -27,7 +27,7 @@ from service.migrate.state.compatibility import Compatibility, Range, Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillProgress:
-    """A backfill that is not over: rows looked at in this pass, of how many; seconds left at this rate."""
+    """An unfinished backfill: rows read in this pass, rows in all, rows filled; seconds left at this rate."""
 
     revision: str
     name: str
@@ -43,7 +43,7 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remaining:
-    """What is left of the revisions that are applied: whose backfill, whose contract; and what is in the trash.
+    """Pending phases of applied revisions, and the trash.
 
     `incomplete` are revisions that an upgrade or a downgrade began and did not end, `checksum_mismatch` those whose
     file was edited since it was applied. `active_run` names the holder of the lease: a migrator, running or killed.
@@ -83,12 +83,12 @@ class Status:
 
     @property
     def why(self) -> str:
-        """Why this code cannot serve from the database, and what helps; empty if it can."""
+        """Why this code cannot work with the database, and the cure; empty if it can."""
         return Standing(heads=self.current, compatibility=self.compatibility).why
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is to be applied, half done, edited or changed by others; what contracts leave may wait."""
+        """Whether nothing is pending, incomplete, edited or drifted; pending backfills and contracts are sound."""
         troubles = (self.phases.incomplete, self.phases.checksum_mismatch, self.phases.drift)
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
@@ -106,7 +106,7 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
     migrator = lock.file_holder(parsed)
     blocked_by = None
     if not is_missing_file(parsed):
-        with told(parsed):
+        with refusing(parsed):
             async with disposed(_reading(parsed)) as engine:
                 standing = await compatibility.check(engine, supported, config)
                 async with engine.connect() as connection:
@@ -127,33 +127,33 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
 
 
 async def standing(url: str | None = None, supported: Range | None = None, *, config: Source | None = None) -> Standing:
-    """Where the database stands, and nothing else of it; arguments and errors are those of `status`."""
+    """The revision and the compatibility alone; arguments and errors are those of `status`."""
     parsed = await _located(url, config)
     if is_missing_file(parsed):
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
-    with told(parsed):
+    with refusing(parsed):
         async with disposed(_reading(parsed)) as engine:
             return await compatibility.check(engine, supported, config)
 
 
 async def current(url: str | None = None, *, config: Source | None = None) -> tuple[str, ...]:
-    """The heads the database is at: none when nothing was ever applied, more than one only between merges."""
+    """The rows of alembic_version: none before the first upgrade, more than one only where branches are unmerged."""
     parsed = await _located(url, config)
     if is_missing_file(parsed):
         return ()
-    with told(parsed):
+    with refusing(parsed):
         async with disposed(_reading(parsed)) as engine:
             return await compatibility.heads(engine)
 
 
 async def _located(url: str | None, config: Source | None) -> URL:
-    # Reading a project runs its env.py, for which no other task should wait.
+    # In a thread: reading a project runs env.py, which imports the models.
     locate_url = await asyncio.to_thread(locate, url, config)
     return locate_url()
 
 
 def pending(standing: Standing, directory: ScriptDirectory) -> tuple[str, ...]:
-    """The revisions that `upgrade` would apply, the oldest first; none where it would be refused."""
+    """The revisions that `upgrade` would apply, the oldest first; none where `upgrade` would be refused."""
     if standing.compatibility in (Compatibility.FOREIGN, Compatibility.DIVERGED):
         return ()
     return tuple(
@@ -162,14 +162,14 @@ def pending(standing: Standing, directory: ScriptDirectory) -> tuple[str, ...]:
 
 
 def read_phases(connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory) -> Remaining:
-    """What is left of the revisions below these heads; nothing where no runner ever was."""
+    """The pending phases of the revisions up to these heads; none in a database without a ledger."""
     kept = tuple(each.described for each in trash.items(connection))
     if not ledger.exists(connection):
         return Remaining(trash=kept)
     applied = graph.with_ancestors(directory, heads)
     known = ledger.known(connection)
     if graph.unknown(directory, heads):
-        # Newer code was here: which of its revisions are done this code cannot tell.
+        # The newer version's revisions have no script here, so their ledger rows are taken as applied.
         applied |= known
     done = ledger.all_done(connection)
     fills = {(row.revision, row.name): row for row in connection.execute(select(ledger.BACKFILLS))}
@@ -189,12 +189,12 @@ def read_phases(connection: Connection, heads: tuple[str, ...], directory: Scrip
 
 
 def _in_order(directory: ScriptDirectory, ids: set[str]) -> tuple[str, ...]:
-    """The oldest first, and those that have no script last."""
+    """These ids, the oldest first, and ids without a script last."""
     return (*(each.revision for each in graph.oldest_first(directory, ids)), *graph.unknown(directory, ids))
 
 
 def is_missing_file(url: URL) -> bool:
-    """Whether a SQLite file can be created here and is not; a folder that is missing is an error of the URL."""
+    """Whether the SQLite file is missing and its folder is not."""
     if url.get_backend_name() != "sqlite":
         return False
     file = sqlite_file(url)
@@ -230,7 +230,7 @@ def _reading(url: URL) -> AsyncEngine:
 
 
 def _blockers_of_migrator(connection: Connection) -> str | None:
-    """Who keeps the migrator waiting now, in words."""
+    """The sessions that block the migrator now, in words."""
     waiting = connection.execute(
         text(
             "SELECT unnest(pg_blocking_pids(pid)) AS pid FROM pg_stat_activity "

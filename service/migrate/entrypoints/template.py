@@ -1,4 +1,4 @@
-"""What a project's script.py.mako calls: the bodies of a drafted revision, and the imports that they need."""
+"""Functions for a project's script.py.mako: the bodies of a drafted revision and the imports."""
 
 import re
 
@@ -6,7 +6,7 @@ import re
 def body(rendered: str | None) -> str:
     """The statements that Alembic rendered, without its comments; empty if there are none."""
     lines = [line for line in (rendered or "").splitlines() if not line.strip().startswith("# ###")]
-    # ops.f marks a name that no naming convention may change; here none does.
+    # ops.f exempts a name from naming conventions, which this `ops` does not apply.
     statements = re.sub(r"\bops\.f\(('[^']*')\)", r"\1", "\n".join(lines).strip())
     return "" if statements == "pass" else statements
 

@@ -20,8 +20,8 @@ from tests.alembic.store import opened
 main.add_command(db)
 
 SENTENCE = (
-    "This URL leads through a pooler, which keeps neither locks nor sessions. Say in ROSTER_MIGRATE_URL where "
-    "PostgreSQL itself is, for migrations."
+    "The URL leads through a connection pooler, which keeps neither locks nor sessions. "
+    "Set ROSTER_MIGRATE_URL to a direct URL of PostgreSQL."
 )
 # Start-up parameters that PgBouncer accepts; it refuses others unless it is configured to ignore them.
 KNOWN = (
@@ -141,6 +141,6 @@ async def test_a_connection_through_a_pooler_that_is_handed_in_is_refused_too(em
     async with Pooler(empty_postgres_url, strict=False).open() as url:
         engine = create_engine(url, Purpose.MIGRATE)
         async with engine.connect() as connection:
-            with pytest.raises(Refused, match="leads through a pooler"):
+            with pytest.raises(Refused, match="leads through a connection pooler"):
                 await connection.run_sync(lambda sync: commands.upgrade(url, connection=sync))
         await engine.dispose()
