@@ -18,5 +18,8 @@ def imports(rendered: str | None, *bodies: str) -> str:
     others = {line for line in lines if line.strip()} - ours
     if any("sa." in each for each in bodies):
         others.add("import sqlalchemy as sa")
-    blocks = ["\n".join(sorted(others)), "\n".join(sorted(ours | {"from service.migrate import ops"}))]
+    blocks = [
+        "\n".join(sorted(others, key=lambda line: (line.startswith("from"), line))),
+        "\n".join(sorted(ours | {"from service.migrate import ops"})),
+    ]
     return "\n\n".join(filter(None, blocks))

@@ -95,7 +95,7 @@ async def test_a_revision_goes_through_its_life_with_a_sentence_for_each_step(em
             ("contract 0002", ["Contract of 0002_change: done.", "Contracted 0002_change, in S."]),
             ("purge --yes", ["Purged things.legacy.", "Purged olds.", "Purged things.legacy, olds, in S."]),
             ("purge", ["The trash is empty."]),
-            ("history", ["* 0002_change    A test's own, in safe steps. (backfill, contract)"]),
+            ("history", ["* 0002_change  A test's own, in safe steps. (backfill, contract)"]),
         ]
         for command, lines in said:
             result = await call(it.url, *command.split())
