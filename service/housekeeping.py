@@ -1,4 +1,4 @@
-"""What the service does for itself while it runs: partitions are created ahead, and what is over is forgotten."""
+"""Periodic tasks of the service: create partitions ahead, delete expired rows."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

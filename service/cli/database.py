@@ -20,10 +20,10 @@ S = TypeVar("S", bound="msgspec.Struct")
 
 
 def run_on(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
-    """Return what the work makes of the database.
+    """Run work on the database and return its result.
 
     Raises:
-        RosterError: the database is not one that this code works with, or what the work raises.
+        RosterError: this code does not work with the schema, or the work failed.
     """
     from service.db.database import Database
     from service.migrate.entrypoints import status
@@ -48,7 +48,7 @@ def run_on(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
 
 
 def unit(url: str | None, work: Callable[["AsyncSession"], Awaitable[T]]) -> T:
-    """Return what the work makes of a session; its changes are stored. Raises as `run_on`."""
+    """Run work in a session, commit, and return its result; raises as `run_on`."""
     from service.db.audit import Audit
 
     return run_on(url, lambda database: database.units.run(work, audit=Audit(via="cli")))

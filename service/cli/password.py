@@ -1,4 +1,4 @@
-"""`roster password`: a way in for a user who has no password, or has forgotten it."""
+"""`roster password`: set or reset the password of a user."""
 
 import sys
 from typing import TYPE_CHECKING

@@ -107,7 +107,7 @@ def update_command(
 @output
 @database
 def delete_command(url: str | None, /, role: str, *, output: Output) -> None:
-    """Delete ROLE, which nobody may have any more."""
+    """Delete ROLE, which no user may have any more."""
     from service.http.auth.actors import OPEN
     from service.http.etags import UNCONDITIONAL
     from service.roles.actions import remove

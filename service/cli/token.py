@@ -63,7 +63,7 @@ def create_command(
     """Create a token and print it, once.
 
     Without --user the token is yours: a user named after your account on this machine, `ann@localhost`, who is created
-    if need be. Nobody but who can open the database can run this.
+    if need be. Access to the database is required.
     """
     check_token(name, how["permissions"])
     account = _account()

@@ -1,4 +1,4 @@
-"""Who a request acts as, for the events of what it changes."""
+"""The actor of a request, for the events of its changes."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from service.db.audit import Audit, Via
 
 
 def audit_of(scope: Any, via: Via) -> Audit:
-    """Return the actor and the token of a request, as far as it has some, and its id."""
+    """Return the actor and the token of a request, if it has them, and the request id."""
     actor = scope.get("actor")
     return Audit(
         actor_id=getattr(actor, "user_id", None),

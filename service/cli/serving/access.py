@@ -1,4 +1,4 @@
-"""Who may use what `roster serve` serves: which addresses are bound, and what is printed to begin with."""
+"""Access to `roster serve`: the addresses that may be bound, and the first lines that it prints."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ _ANSWER_SECONDS = 5.0
 
 
 def has_admin(settings: Settings) -> bool | None:
-    """Tell whether an active user has the role admin; None if the database cannot be asked."""
+    """Return whether an active user has the role admin; None if the database is not available."""
     url = parse_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not sqlite_file(url).exists():
         return False
@@ -43,7 +43,7 @@ def check_host(host: str, settings: Settings, *, admin: bool | None) -> None:
     """Return if the address may be bound.
 
     Raises:
-        Misconfigured: other machines reach the address, or may do so, and nobody could log in yet.
+        Misconfigured: other machines may reach the address, and no user could log in yet.
     """
     if host == "localhost" or settings.bootstrap_token or admin is not False:
         return

@@ -1,1 +1,1 @@
-"""Who is asking, and what they may do: permissions, actors, tokens, and the check before every handler."""
+"""Authentication and authorization: tokens, actors, permissions, and the check before every handler."""

@@ -1,4 +1,4 @@
-"""Who stands behind a request: a user's token or session, the bootstrap token, or nobody."""
+"""The actor of a request: a user's token or session, the bootstrap token, or an anonymous client."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from service.http.auth.permissions import PERMISSIONS, Permission
 class Actor:
     """Whose request it is and what it may do; `open` is everybody on this machine while no administrator exists.
 
-    `limited` tells that the token holds a list of permissions of its own instead of all that its user has.
+    `limited`: the token has a list of permissions of its own, instead of all permissions of its user.
     """
 
     kind: Literal["nobody", "open", "bootstrap", "token", "session"]
@@ -24,14 +24,14 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """What tells this actor from every other one, whatever the token."""
+        """The identity of the actor, which all tokens of one user share."""
         return self.kind if self.user_id is None else f"user {self.user_id}"
 
     def require(self, permission: Permission) -> None:
         """Return if the actor has the permission.
 
         Raises:
-            Forbidden: it is missing; the message names it.
+            Forbidden: the permission is missing; the message names it.
         """
         if permission not in self.permissions:
             raise Forbidden(f"This needs the permission {permission}, which the token does not have.")

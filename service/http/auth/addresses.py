@@ -1,4 +1,4 @@
-"""The address of a client, also behind proxies: what a proxy reports counts only if the proxy is trusted."""
+"""The address of a client; X-Forwarded-For and Forwarded count only from trusted proxies."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^\]]*)\](?::\w*)?|(?P<four>[0-9.]+)(?::\w*)
 
 
 class Addresses:
-    """Tells the client's address of a request; `trusted` are the addresses and networks of proxies."""
+    """Finds the client's address of a request; `trusted` are the addresses and networks of proxies."""
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         self._trusted = [ip_network(each) for each in trusted]
@@ -87,7 +87,7 @@ def _elements(value: str) -> Iterator[str]:
     while at < len(value):
         found = _PAIR.match(value, at)
         if found is None:
-            # What follows cannot be told apart, so what stands before it is not vouched for either.
+            # The rest cannot be split into elements, so the elements before it are not trusted either.
             yield ""
             return
         name, text, end = found.groups()

@@ -1,4 +1,4 @@
-"""The directory keeps an administrator: nobody takes the role admin from the last active user who has it."""
+"""Refuses to remove the last active administrator."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ LAST = "This user is the last active administrator; give another active user the
 
 
 async def keep_an_admin(session: AsyncSession, user_ids: Collection[int]) -> None:
-    """Return if users who are locked may cease to be active administrators; call it before the change.
+    """Return if another administrator remains when the locked users lose the role; call it before the change.
 
     Of two transactions that each take one of the last two administrators away, the second waits here for the first:
     the row of the role admin is locked until the unit ends.

@@ -1,4 +1,4 @@
-"""The check before every handler: who is asking, and whether they may."""
+"""The check before every handler: authentication, then authorization."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -19,7 +19,7 @@ from service.http.auth.setup_code import SetupCode
 
 _ASK_AGAIN_SECONDS = 1.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-# What an operator needs while the database is away or has no schema yet; none of it is about people.
+# Routes that an operator needs without a database or a schema; none shows personal data.
 _WITHOUT_DATABASE: Final[frozenset[Access]] = frozenset({"metrics.read", "schema.read", ANYONE})
 # Writes with these permissions leave tokens, roles and users as they are.
 _APART: Final[frozenset[Access]] = frozenset({"records.write", "directory.write"})
@@ -28,7 +28,7 @@ MISSING: Final = "This request needs a token: send it as `Authorization: Bearer 
 
 
 class Authentication:
-    """Tells who is asking, one for each process; `count` is told how each check of a token ended.
+    """Authenticates requests, one per process; `count` is called with the outcome of each check of a token.
 
     While no active user has the role admin and no bootstrap token is set, a request from this machine needs no token.
     """
@@ -69,23 +69,23 @@ class Authentication:
         return actor
 
     def forget(self) -> None:
-        """Ask the database again for everything: a token, a role or a user was changed in this process."""
+        """Empty the caches, after this process has changed a token, a role or a user."""
         self.tokens.forget()
         self._has_admin = False
         self._asked_at = -_ASK_AGAIN_SECONDS
         self._generation += 1
 
     def forget_after(self, method: str, access: Access) -> None:
-        """Forget if a request of this method and requirement may have changed a token, a role or a user."""
+        """Empty the caches if a request of this method and requirement may have changed a token, a role or a user."""
         if method != "GET" and access not in _APART:
             self.forget()
 
     def is_setup_code(self, text: str) -> bool:
-        """Tell whether an operator gave the text: the code of the setup URL, or the bootstrap token."""
+        """Return whether the text is the code of the setup URL, or the bootstrap token."""
         return (self._setup is not None and self._setup.matches(text)) or self._is_bootstrap(text)
 
     async def has_admin(self) -> bool:
-        """Tell whether an active user has the role admin; a no is asked again after a second."""
+        """Return whether an active user has the role admin; a negative result is cached for a second."""
         if self._has_admin:
             return True
         asked_at, generation = monotonic(), self._generation
@@ -111,7 +111,7 @@ class Authentication:
                 raise
             return known
         except Unauthenticated:
-            # A browser sends what is left of an old session without anybody's doing.
+            # A browser sends the cookie of an ended session by itself.
             if shown.by_cookie and await self._is_open(scope, access):
                 return OPEN
             raise

@@ -8,7 +8,7 @@ COOKIE: Final = "roster_session"
 
 
 def session_cookie(token: str, seconds: int, *, secure: bool) -> tuple[bytes, bytes]:
-    """Return the Set-Cookie of a session; no script can read it, and no other site's request carries it."""
+    """Return the Set-Cookie of a session: HttpOnly, and SameSite=Strict against CSRF."""
     written = f"{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
     return b"set-cookie", f"{written}; Secure".encode() if secure else written.encode()
 
@@ -17,7 +17,7 @@ NO_SESSION_COOKIE: Final = session_cookie("", 0, secure=False)
 
 
 def is_secure(scope: Any) -> bool:
-    """Tell whether the client uses TLS, which a proxy in front ends: by the page's Origin, or as the proxy says.
+    """Return whether the client uses TLS, which a proxy may terminate: by Origin, or by the proxy's header.
 
     Anyone can write these headers; a client that does so wrongly gets a cookie that it never sends.
     """

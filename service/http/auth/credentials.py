@@ -1,4 +1,4 @@
-"""What a request shows to tell who is asking: a token in Authorization or in the cookie, and where its page is from."""
+"""The credentials of a request: a token in Authorization or in the cookie, and the origin of its page."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MALFORMED = "The Authorization header is malformed; it is written as `Authorizat
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The text of a token, and whether a browser sent it by itself."""
+    """The text of a token, and whether it came in the cookie."""
 
     token: str
     by_cookie: bool
@@ -57,7 +57,7 @@ def check_origin(scope: Any, *, by_cookie: bool) -> None:
     Without a cookie only a request that changes something is checked, and one that no page made passes.
 
     Raises:
-        Forbidden: it comes from another origin, or, with the cookie, does not tell from where.
+        Forbidden: the origin is another one, or, with the cookie, missing.
     """
     safe = scope["method"] in _SAFE
     if safe and not by_cookie:
@@ -86,7 +86,7 @@ def _is_own(origin: str, scope: Any) -> bool:
     host = header(scope, b"host")
     if found is None or host is None:
         return False
-    # A proxy in front may have ended TLS: the scheme of this connection says nothing about the page's.
+    # A proxy may terminate TLS, so the scheme of the page is not that of this connection.
     port = _PORTS[found["scheme"]]
     try:
         return read_authority(found["authority"].encode(), port) == read_authority(host.encode("latin-1"), port)

@@ -1,4 +1,4 @@
-"""From the text of a token to its actor: one query, and a cache that is at most a second old (decision 55)."""
+"""Looks up the actor of a token: one query, cached for at most a second (decision 55)."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from service.http.auth.queries import TOKEN, TokenRole, of_role
 from service.http.auth.token_text import digest, is_token
 from service.models import Token
 
-# Other processes revoke tokens too: what they did counts here after this long at most.
+# The longest time until a token that another process revoked is refused here.
 CACHE_SECONDS: Final = 1.0
 _MOST_CACHED = 10_000
 _USE_NOTED_EVERY = timedelta(seconds=60)
@@ -37,7 +37,7 @@ class _Cached:
 
 
 class Tokens:
-    """Looks tokens up and notes when each was last used; `count` is told how each check ended."""
+    """Looks up tokens and stores when each was last used; `count` is called with the outcome of each check."""
 
     def __init__(self, database: Database, count: Callable[[str], None]) -> None:
         self._database = database
@@ -83,7 +83,7 @@ class Tokens:
         return cached.actor
 
     def forget(self) -> None:
-        """Look every token up again: a token, a role or a user was changed."""
+        """Empty the cache, after a change of a token, a role or a user."""
         self._cache.clear()
         self._generation += 1
 
@@ -116,7 +116,7 @@ class Tokens:
         self._cache[key] = _Cached(actor, started + seconds)
 
     def _note_use(self, row: TokenRole) -> None:
-        """Have the time of this use stored soon, at most once a minute for a token, and never while anyone waits."""
+        """Store the time of this use in the background, at most once a minute per token."""
         if row.last_used_at is not None and now() - row.last_used_at < _USE_NOTED_EVERY:
             return
         at = monotonic()
@@ -137,14 +137,14 @@ class Tokens:
         used, self._used = sorted(self._used), set()
         if not used or self._database.closed:
             return
-        # Neither a new version nor a new updated_at: nobody changed the token.
+        # version and updated_at stay: a use is no change of the token.
         values = {"last_used_at": now(), "updated_at": Token.updated_at}
         statement = update(Token).where(Token.id.in_(used)).values(values)
         try:
             await self._database.units.run(
                 lambda session: session.execute(statement, execution_options={"synchronize_session": False})
             )
-        except Exception as failure:  # noqa: BLE001 - a use that is not noted harms nobody
+        except Exception as failure:  # noqa: BLE001 - a lost time of use is harmless
             log.warning("the use of tokens was not noted", tokens=len(used), reason=repr(failure))
 
 

@@ -1,4 +1,4 @@
-"""What is read to know who is asking: a token with its user and their roles, and whether an administrator exists."""
+"""Queries of authentication: a token with its user and roles, and whether an administrator exists."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -64,20 +64,20 @@ ADMIN_EXISTS = Query(bool, _ACTIVE_ADMINS)
 
 
 async def has_admin(session: AsyncSession) -> bool:
-    """Tell whether an active user has the role admin, as the transaction sees it."""
+    """Return whether an active user has the role admin, in the snapshot of the transaction."""
     return await session.scalar(_ACTIVE_ADMINS) is not None
 
 
 def of_role(built_in: bool | None, name: str | None, stored: Iterable[str] | None) -> frozenset[Permission]:  # noqa: FBT001 - columns of a row
-    """Return what a role allows: the code decides for a built-in role, the row for others."""
+    """Return the permissions of a role: from the code for a built-in role, else from the row."""
     if built_in:
         return BUILT_IN.get(name or "", frozenset())
-    # A permission that a later version has is none here.
+    # Permissions of a later version are unknown here, and ignored.
     return frozenset(each for each in stored or () if each in _KNOWN)
 
 
 async def permissions_of(session: AsyncSession, user_id: int) -> frozenset[Permission]:
-    """Return what a user may do by their roles, whether they are active or not."""
+    """Return the permissions of a user's roles, whether the user is active or not."""
     rows = await session.execute(
         select(Role.built_in, Role.name, Role.permissions)
         .join(UserRole, UserRole.role_id == Role.id)

@@ -15,18 +15,18 @@ _CODE_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class SetupCode:
-    """What a server and its workers keep of the code: its SHA-256, and when it ends."""
+    """The stored form of the code: its SHA-256, and when it expires."""
 
     digest: bytes
     expires_at: datetime
 
     @classmethod
     def new(cls) -> tuple[str, Self]:
-        """Return a new code and what is kept of it."""
+        """Return a new code and its stored form."""
         text = secrets.token_urlsafe(_CODE_BYTES)
         return text, cls(sha256(text.encode()).digest(), now() + LIFETIME)
 
     def matches(self, text: str) -> bool:
-        """Tell whether the text is the code, and still valid."""
+        """Return whether the text is the code, and the code is valid."""
         same = compare_digest(sha256(text.encode()).digest(), self.digest)
         return same and now() < self.expires_at

@@ -1,4 +1,4 @@
-"""How a token is written: `roster_`, 32 random bytes in base 62, and a checksum, so that scanners find leaked ones."""
+"""The format of tokens: `roster_`, 32 random bytes in base 62, and a checksum for scanners of leaked secrets."""
 
 import re
 import secrets
@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 from zlib import crc32
 
-# What a scanner of leaked secrets looks for.
+# The prefix by which scanners of leaked secrets find tokens.
 WRITTEN: Final = r"roster_[0-9A-Za-z]{49}"
 
 _PREFIX = "roster_"
@@ -19,13 +19,13 @@ _TOKEN = re.compile(WRITTEN, re.ASCII)
 
 
 def new_token() -> str:
-    """Return the text of a new token; whoever has it acts as its user."""
+    """Return the text of a new token, a bearer credential."""
     body = _PREFIX + _base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES)), _RANDOM_DIGITS)
     return body + _checksum(body)
 
 
 def is_token(text: str) -> bool:
-    """Tell whether the text has the form and the checksum of a token."""
+    """Return whether the text has the form and the checksum of a token."""
     if not _TOKEN.fullmatch(text):
         return False
     return text[-_CHECKSUM_DIGITS:] == _checksum(text[:-_CHECKSUM_DIGITS])

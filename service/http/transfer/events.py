@@ -1,4 +1,4 @@
-"""Rows of an import, stored in bulk with an event for each that it creates or changes."""
+"""Stores rows of an import in bulk, with an event for each created or changed row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ async def insert_many(session: AsyncSession, declared: Import, rows: Sequence[Se
 async def update_many(
     session: AsyncSession, declared: Import, rows: Sequence[Mapping[str, Any]], changes: Sequence[audit.Changes]
 ) -> None:
-    """Change rows as `bulk.update_many`, of which `changes` tell what was and what will be; raises as that."""
+    """Update rows; `changes` hold the old and the new values; raises as `bulk.update_many`."""
     noun, one, _ = declared.subject
     await bulk.update_many(session, declared.table, rows)
     audit.recorded(session).extend(
