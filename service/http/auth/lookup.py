@@ -56,13 +56,13 @@ class Tokens:
             Unauthenticated: the token is not valid; the message says why.
             Unavailable: the database cannot answer.
         """
-        if not is_token(text):
-            raise self._refusal("malformed", "The token is not valid: it is not written as Roster's tokens are.")
         key = digest(text)
         cached = self._cache.get(key)
         if cached is not None and monotonic() < cached.until:
             self._count("cached")
             return cached.actor
+        if not is_token(text):
+            raise self._refusal("malformed", "The token is not valid: it is not written as Roster's tokens are.")
         generation, started = self._generation, monotonic()
         rows = await self._database.reader.all(TOKEN, digest=key)
         if not rows:
@@ -77,7 +77,7 @@ class Tokens:
 
     def last_known(self, text: str) -> Actor | None:
         """Return the actor that the token had when the database last answered; `forget` ends that."""
-        cached = self._cache.get(digest(text)) if is_token(text) else None
+        cached = self._cache.get(digest(text))
         if cached is None or (cached.actor.expires_at is not None and cached.actor.expires_at <= now()):
             return None
         return cached.actor
