@@ -54,8 +54,12 @@ async def issue(
     name: str,
     permissions: Collection[Permission] | None = None,
     lifetime: timedelta | None = None,
+    expires_at: datetime | None = None,
 ) -> Issued:
-    """Store a new token of a user and return it; without `permissions` it allows all that the user may do."""
+    """Store a new token of a user and return it; without `permissions` it allows all that the user may do.
+
+    It ends after its lifetime or at a time, if one of the two is given.
+    """
     text = new_token()
     row = Token(
         user_id=user_id,
@@ -63,7 +67,7 @@ async def issue(
         name=name,
         digest=digest(text),
         permissions=None if permissions is None else sorted(set(permissions)),
-        expires_at=None if lifetime is None else now() + lifetime,
+        expires_at=expires_at if lifetime is None else now() + lifetime,
     )
     return Issued(text=text, token=await insert_one(session, row, schemas.Token))
 
@@ -86,14 +90,13 @@ async def create(session: AsyncSession, actor: Actor, user_id: int, asked: schem
     if await _count_valid(session, user_id) >= MOST_TOKENS:
         raise Conflict(f"The user has {MOST_TOKENS} valid tokens; revoke one first.")
     held = await permissions_of(session, user_id)
-    expires_at = _end(actor, asked.expires_at)
     return await issue(
         session,
         user_id=user_id,
         kind="token",
         name=asked.name,
         permissions=granted(actor, user_id, held, asked.permissions),
-        lifetime=None if expires_at is None else expires_at - now(),
+        expires_at=_end(actor, asked.expires_at),
     )
 
 

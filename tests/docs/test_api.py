@@ -20,7 +20,7 @@ def test_three_dots_stand_for_anything_and_alone_for_any_lines() -> None:
 
 async def test_every_command_of_the_page_answers_as_shown(fresh_url: str, tmp_path: Path) -> None:
     with serving(fresh_url, tmp_path / "log") as (base, _):
-        session = Session(HOME=str(tmp_path))
+        session = Session(HOME=str(tmp_path), ROSTER_DATABASE_URL=fresh_url)
         shown = list(steps(read("docs/api.md").replace("http://127.0.0.1:8000", base)))
         assert len(shown) > 30
         for step in shown:
