@@ -79,6 +79,16 @@ class TextList(TypeDecorator[list[str]]):
         return json.loads if dialect.name == "sqlite" else None
 
 
+class RawText(TypeDecorator[msgspec.Raw]):
+    """Text that is JSON already, which an answer shows as it is."""
+
+    impl = Text
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
+        return lambda text: None if text is None else msgspec.Raw(text.encode())
+
+
 class now(FunctionElement[datetime]):  # noqa: N801 - written like the SQL functions it stands beside
     """The server's present moment, on SQLite in the very text form that `UtcDateTime` writes."""
 

@@ -17,7 +17,7 @@ from service.http.audits import audit_of
 from service.http.auth.permissions import Permission
 from service.http.parameters import Parameters
 from service.http.problems import UnsupportedMedia
-from service.http.transfer.job import Job, Options, Watcher
+from service.http.transfer.job import Importer, Job, Options, Watcher
 from service.http.transfer.parser import CSV, NDJSON
 from service.http.transfer.reports import Outcome, Report
 from service.http.transfer.spec import Import
@@ -69,7 +69,7 @@ def importing(declared: Import, *, permission: Permission) -> HTTPRouteHandler:
                 watcher,
                 spool=spool,
                 check=upload.check,
-                audit=audit_of(request.scope, "import"),
+                importer=Importer(audit=audit_of(request.scope, "import"), actor=request.scope["actor"]),  # type: ignore[typeddict-item]
             )
             try:
                 if not parameters.atomic or parameters.dry_run:

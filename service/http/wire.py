@@ -26,6 +26,9 @@ MOST_FAULTS = 100
 _NAMES = json.JSONDecoder(object_pairs_hook=lambda pairs: [name for name, _ in pairs], parse_int=str, parse_float=str)
 
 
+_decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 class Body(Generic[S]):
     """Parses JSON documents into one type of struct."""
 
@@ -33,6 +36,8 @@ class Body(Generic[S]):
         self.struct = struct
         self._decoder = msgspec.json.Decoder(struct, strict=True)
         self._fields = msgspec.structs.fields(struct)
+        # Kept as they are written: decoding would round their numbers.
+        self._raws = {each.encode_name for each in self._fields if _holds_raw(each.type)}
         self._moments = [each.name for each in self._fields if _holds_moment(each.type)]
 
     def read(self, raw: bytes, *, explain: bool = True) -> S:
@@ -50,16 +55,25 @@ class Body(Generic[S]):
             decode(raw)
             raise
         if _named_twice(raw):
-            raise self._invalid(decode(raw) if explain else None, raw, explain=explain)
+            raise self._invalid(self._document(raw) if explain else None, raw, explain=explain)
         return self._in_utc(struct) if self._moments else struct
 
     def _read_again(self, raw: bytes, *, explain: bool) -> S:
         """Return the struct of a document in which an integer may be written 3.0 (JSON Schema, 6.1.1)."""
-        document = _integral(decode(raw))
+        document = _integral(self._document(raw))
         try:
             return msgspec.convert(document, self.struct, strict=True)
         except msgspec.ValidationError:
             raise self._invalid(document, raw, explain=explain) from None
+
+    def _document(self, raw: bytes) -> Any:
+        if not self._raws:
+            return decode(raw)
+        try:
+            parts = _decode_parts(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return decode(raw)
+        return {name: part if name in self._raws else decode(bytes(part)) for name, part in parts.items()}
 
     def convert(self, document: dict[str, Any], *, explain: bool = True) -> S:
         """Return the struct of a decoded object; raises as `read`."""
@@ -174,6 +188,10 @@ def _type_of_items(kind: Any) -> Any:
 def _holds_moment(kind: Any) -> bool:
     info = described(without_unset(kind))
     return any(isinstance(each, inspect.DateTimeType) for each in getattr(info, "types", (info,)))
+
+
+def _holds_raw(kind: Any) -> bool:
+    return isinstance(described(without_unset(kind)), inspect.RawType)
 
 
 def described(kind: Any) -> inspect.Type:

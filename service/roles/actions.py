@@ -16,15 +16,12 @@ from service.db.upserts import insert_into
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from service.http.auth.actors import OPEN, Actor
 from service.http.auth.admins import keep_an_admin
-from service.http.auth.permissions import ADMIN, BUILT_IN
+from service.http.auth.permissions import ADMIN, BUILT_IN, MOST_ROLES
 from service.http.etags import UNCONDITIONAL, Conditions
 from service.http.unit import Placed
 from service.http.wire import WRONG, sent
 from service.models import Role, User, UserRole
 from service.roles import queries, schemas
-
-# Every document of a user shows the names of their roles.
-MOST_ROLES = 100
 
 
 async def place(

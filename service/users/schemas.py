@@ -1,14 +1,16 @@
 """Users on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.db import words
-from service.http.auth.permissions import Permission
+from service.http.auth.permissions import MOST_ROLES, Permission
 from service.http.pages import ListParameters, Search
 
+Roles = Annotated[list[words.RoleName], msgspec.Meta(max_length=MOST_ROLES)]
+Preferences = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 Sort = Literal["id", "-id", "name", "-name", "email", "-email"]
 
 
@@ -37,6 +39,19 @@ class UserCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     age: words.Age | None = None
     address: words.Address | None = None
     active: bool = True
+
+
+class UserImport(UserCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user in an import, with the names of their roles and their preferences."""
+
+    roles: Roles | UnsetType = UNSET
+    preferences: Preferences | UnsetType = UNSET
+
+
+class UserExport(User, frozen=True):
+    """A user in an export, with their preferences."""
+
+    preferences: Preferences
 
 
 class UserUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from service.app import Roster
 from service.db.audit import Audit
 from service.department_employees.transfer import IMPORT as LINKS
 from service.departments.transfer import IMPORT as DEPARTMENTS
-from service.http.transfer.job import Job, Options
+from service.http.transfer.job import Importer, Job, Options
 from service.models import Event, User
 from service.records.transfer import IMPORT as RECORDS
 from service.users.transfer import IMPORT as USERS
@@ -109,9 +109,9 @@ async def test_an_event_names_the_request_and_the_way(roster: Roster, client: ht
     csv = {"content-type": "text/csv", "x-request-id": "second"}
     await client.post("/v1/departments", json={"name": "One"}, headers={"x-request-id": "first"})
     await client.post("/v1/departments/import", content=b"name\nTwo\n", headers=csv)
-    await Job(USERS, roster.database, "csv", Options(), audit=Audit(via="cli", actor_id=7, token_id=8)).run(
-        lambda: chunks(b"name,email\nAnn,a@example.org\n")
-    )
+    await Job(
+        USERS, roster.database, "csv", Options(), importer=Importer(audit=Audit(via="cli", actor_id=7, token_id=8))
+    ).run(lambda: chunks(b"name,email\nAnn,a@example.org\n"))
     columns = (Event.via, Event.actor_id, Event.token_id, Event.request_id)
     async with roster.database.reading.connect() as connection:
         found = [tuple(row) for row in await connection.execute(select(*columns).order_by(Event.id))]

@@ -101,7 +101,7 @@ def test_bounds_are_integers(document: Document) -> None:
 def test_inputs_are_closed_and_outputs_open(document: Document) -> None:
     # Preferences are an object of the caller's own making.
     taken = {schema["title"]: schema for schema in bodies(document) if schema != {"type": "object"}}
-    assert {"UserCreate", "UserUpdate", "RecordCreate", "DepartmentEmployeePut", "UserCreateLine"} < taken.keys()
+    assert {"UserCreate", "UserUpdate", "RecordCreate", "DepartmentEmployeePut", "UserImportLine"} < taken.keys()
     assert {schema["additionalProperties"] for schema in taken.values()} == {False}
     for name, schema in document["components"]["schemas"].items():
         assert schema.get("additionalProperties", True) is (name not in taken), name
@@ -194,7 +194,7 @@ def test_preconditions_and_keys_stand_where_they_are_read(document: Document) ->
 def test_files_are_text_whose_lines_have_a_schema(document: Document) -> None:
     taken = {name: {**media} for name, media in operation(document, "import_users")["requestBody"]["content"].items()}
     lines = [media.pop("x-item-schema") for media in taken.values()]
-    assert {line["title"] for line in lines} == {"UserCreateLine"}
+    assert {line["title"] for line in lines} == {"UserImportLine"}
     assert lines[0]["required"] == ["name", "email"]
     assert taken == {
         "text/csv": {"schema": {"type": "string"}, "example": "name,email\nAnn Lee,ann@example.org\n"},
@@ -206,7 +206,7 @@ def test_files_are_text_whose_lines_have_a_schema(document: Document) -> None:
     }
     given = operation(document, "export_users")["responses"]["200"]["content"]
     assert set(given) == {"text/csv", "application/x-ndjson"}
-    assert {media["x-item-schema"]["$ref"] for media in given.values()} == {"#/components/schemas/User"}
+    assert {media["x-item-schema"]["title"] for media in given.values()} == {"UserExport"}
 
 
 def test_query_parameters_have_their_bounds_and_defaults(document: Document) -> None:

@@ -44,6 +44,8 @@ MEANING: Final[dict[Permission, str]] = {
 }
 
 ADMIN: Final = "admin"
+# Every document of a user shows the names of their roles.
+MOST_ROLES: Final = 100
 # The code decides what a built-in role holds, so a new permission needs no revision of the schema.
 BUILT_IN: Final[dict[str, frozenset[Permission]]] = {
     ADMIN: frozenset(PERMISSIONS),

@@ -12,6 +12,7 @@ from service.db.listing import Listing
 from service.db.reader import Reader
 from service.http.pages import ListParameters
 from service.http.transfer.parser import CSV
+from service.http.wire import described
 
 PAGE_ROWS = 1000
 
@@ -48,6 +49,9 @@ class Export:
         )
         self.row = row
         self._names = row.__struct_fields__
+        self._raws = [
+            each.name for each in msgspec.structs.fields(row) if isinstance(described(each.type), inspect.RawType)
+        ]
         cells = [_cell(each.type) for each in msgspec.structs.fields(row)]
         self._cells = [(name, cell) for name, cell in zip(self._names, cells, strict=True) if cell is not None]
 
@@ -71,11 +75,15 @@ class Export:
             parameters = msgspec.structs.replace(parameters, cursor=page.next_cursor)
 
     def _csv(self, items: Sequence[Any]) -> bytes:
-        rows: list[dict[str, Any]] = msgspec.to_builtins(items)
+        rows: list[dict[str, Any]] = msgspec.to_builtins([self._plain(each) for each in items] if self._raws else items)
         for name, cell in self._cells:
             for row in rows:
                 row[name] = cell(row[name])
         return write_csv(row.values() for row in rows)
+
+    def _plain(self, item: Any) -> dict[str, Any]:
+        # to_builtins knows no Raw.
+        return msgspec.structs.asdict(item) | {name: bytes(getattr(item, name)).decode() for name in self._raws}
 
 
 def _cell(kind: Any) -> Callable[[Any], str] | None:

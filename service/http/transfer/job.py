@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict
+from service.http.auth.actors import OPEN, Actor
 from service.http.transfer.batching import ahead, batches
 from service.http.transfer.parser import CSV, Line
 from service.http.transfer.reports import Allowance, Mode, Outcome, Report
@@ -22,7 +24,17 @@ Source = Callable[[], AsyncIterator[bytes]]
 _Settle = Callable[[Sequence[Line], Allowance], Awaitable[Outcome]]
 
 MAX_ERRORS = 10_000
+
+
 _IMPORT = Audit(via="import")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """Who imports, as events show it, and what they may do."""
+
+    audit: Audit = _IMPORT
+    actor: Actor = OPEN
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +61,7 @@ class Watcher:
 class Job:
     """The import of one file; `check` is called before each batch is stored, and may raise to stop the import.
 
-    `audit` is who imports, as events show it.
+    The importer is an operator on the command line, unless one is named.
     """
 
     def __init__(
@@ -62,7 +74,7 @@ class Job:
         *,
         spool: Spool | None = None,
         check: Callable[[], None] = lambda: None,
-        audit: Audit = _IMPORT,
+        importer: Importer | None = None,
     ) -> None:
         self._declared = declared
         self._database = database
@@ -71,8 +83,11 @@ class Job:
         self._watcher = watcher or Watcher()
         self._spool = spool or Spool()
         self._check = check
-        self._writer = Writer(declared, database, options.mode, blank=format == CSV, audit=audit)
-        self._audit = audit
+        importer = importer or Importer()
+        self._writer = Writer(
+            declared, database, options.mode, blank=format == CSV, audit=importer.audit, actor=importer.actor
+        )
+        self._audit = importer.audit
         self._begin()
 
     @property

@@ -1,8 +1,9 @@
 """Parses blocks of lines, CSV or NDJSON, into the structs of an import, with every fault of a line."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -23,11 +24,12 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 class Line(NamedTuple):
-    """A valid line: its number, its struct, and the row to insert."""
+    """A valid line: its number, its struct, the row to insert, and values that are rows of other tables."""
 
     number: int
     value: msgspec.Struct
     row: list[Any]
+    related: Mapping[str, Any] = MappingProxyType({})
 
 
 class BadLine(NamedTuple):
@@ -79,7 +81,13 @@ class _LineParser:
         check = self._declared.check
         if check is not None and (faults := check(self._declared.sent(value))):
             return self._invalid(line, Invalid("", *faults))
-        return Line(line, value, self._rows.row(value))
+        if self._declared.related is None:
+            return Line(line, value, self._rows.row(value))
+        try:
+            related = self._declared.related.read(value)
+        except Invalid as failure:
+            return self._invalid(line, failure)
+        return Line(line, value, self._rows.row(value), related)
 
 
 class NdjsonParser(_LineParser):
@@ -264,6 +272,7 @@ _READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
     inspect.IntType: _whole,
     inspect.BoolType: _boolean,
     inspect.ListType: _list,
+    inspect.RawType: lambda text: msgspec.Raw(text.encode()),
 }
 
 

@@ -12,6 +12,7 @@ from service.db.folding import fold
 from service.errors import Fault
 from service.http.transfer.parser import Line, faults_of
 from service.http.transfer.references import resolve
+from service.http.transfer.related import RelatedRows
 from service.http.transfer.reports import Allowance, Mode, Outcome
 from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spec import Import, UniqueKey
@@ -39,13 +40,21 @@ class Upsert:
     """
 
     def __init__(
-        self, declared: Import, mode: Mode, *, blank: bool, seen_keys: SeenKeys | None, simulated: bool
+        self,
+        declared: Import,
+        mode: Mode,
+        *,
+        blank: bool,
+        seen_keys: SeenKeys | None,
+        simulated: bool,
+        related: RelatedRows,
     ) -> None:
         self.inserts: list[list[Any]] = []
         self.updates: list[dict[str, Any]] = []
         # The old and the new values of each of `updates`, for its event.
         self.changes: list[dict[str, tuple[Any, Any]]] = []
         self.outcome = Outcome()
+        self.related = related
         self._declared = declared
         self._mode = mode
         self._blank = blank
@@ -59,7 +68,8 @@ class Upsert:
     async def make(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> None:
         """Add each line in order, until the allowance is spent."""
         missing = await resolve(session, self._declared, lines, verify=True)
-        await self._find_existing(session, lines)
+        rows = await self._find_existing(session, lines)
+        await self.related.prepare(session, lines, rows)
         take = self._upsert if self._mode == "upsert" else self._create
         for line in lines:
             if allowance.is_spent(self.outcome.failed, line.number):
@@ -68,8 +78,10 @@ class Upsert:
                 await self._time_slice.end()
             take(line, missing.get(line.number, []))
 
-    async def _find_existing(self, session: AsyncSession, lines: Sequence[Line]) -> None:
+    async def _find_existing(self, session: AsyncSession, lines: Sequence[Line]) -> list[dict[str, Any]]:
+        """Take the stored rows that the lines match, and return the values of each."""
         declared = self._declared
+        rows: list[dict[str, Any]] = []
         seen: set[tuple[Any, ...]] = set()
         asked: list[_KeyValue] = []
         for at, key in enumerate(declared.keys):
@@ -80,9 +92,11 @@ class Upsert:
                 id = tuple(values[name] for name in declared.identity)
                 if id not in seen:
                     seen.add(id)
-                    self._take(Row(dict(values), seen=False))
+                    rows.append(dict(values))
+                    self._take(Row(rows[-1], seen=False))
         if self._seen_keys is not None:
             await self._recall(self._seen_keys, asked)
+        return rows
 
     async def _recall(self, seen_keys: SeenKeys, asked: Iterable[_KeyValue]) -> None:
         """Apply the keys of earlier batches over the stored ones."""
@@ -97,10 +111,13 @@ class Upsert:
         declared = self._declared
         keys = [(at, held) for at, key in enumerate(declared.keys) if (held := self._held(key, line)) is not None]
         taken = [declared.keys[at] for at, held in keys if (at, held) in self._owners]
+        related, faults = self.related.compare(line)
+        missing = [*missing, *faults]
         if missing or taken:
             self._fail(line, [*missing, *(Fault(field=key.field, detail=key.taken) for key in taken)])
             return
         self.inserts.append(line.row)
+        self.related.add(line, related)
         self.outcome.created += 1
         owner = Row({}, seen=True)
         for each in keys:
@@ -135,18 +152,23 @@ class Upsert:
             name: fold(changed[source]) for name, at in declared.folds if (source := declared.names[at]) in changed
         }
         merged = {**row.values, **changed}
-        faults = [*missing, *self._taken(row, changed, merged)]
+        related, wrong = self.related.compare(line, row.values)
+        faults = [*missing, *self._taken(row, changed, merged), *wrong]
         if changed and declared.check is not None:
             faults += declared.check(merged)
         if faults:
             self._fail(line, faults)
             return
-        if changed:
+        counted = self.related.counts(related)
+        if changed or counted:
             self._free(row, changed)
             merged |= {"version": row.values["version"] + 1, "updated_at": self._moment}
-            self.updates.append(merged)
+            self.updates.append(self.related.without(merged))
             shown = self._declared.subject.shown
-            self.changes.append({name: (row.values[name], changed[name]) for name in changed if name in shown})
+            columns = {name: (row.values[name], changed[name]) for name in changed if name in shown}
+            self.changes.append(columns | counted)
+        if changed or related:
+            self.related.change(row.values.get("id"), related, {name: (None, changed[name]) for name in changed})
             self.outcome.updated += 1
         else:
             self.outcome.unchanged += 1

@@ -7,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict, Fault
+from service.http.auth.actors import Actor
 from service.http.transfer import events
 from service.http.transfer.parser import Line, faults_of
 from service.http.transfer.references import resolve
+from service.http.transfer.related import RelatedRows
 from service.http.transfer.reports import Allowance, Mode, Outcome
 from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spec import Import
@@ -22,8 +24,11 @@ ATTEMPTS = 3
 class Writer:
     """Stores lines of one file; with `blank`, its format writes NULL and the empty text alike."""
 
-    def __init__(self, declared: Import, database: Database, mode: Mode, *, blank: bool, audit: Audit) -> None:
+    def __init__(
+        self, declared: Import, database: Database, mode: Mode, *, blank: bool, audit: Audit, actor: Actor
+    ) -> None:
         self._declared = declared
+        self._actor = actor
         self._audit = audit
         self._database = database
         self._mode = mode
@@ -70,16 +75,21 @@ class Writer:
         """Insert lines without a look-up of existing rows; raise the driver's error if a key is taken."""
         outcome = Outcome()
         missing = await resolve(session, self._declared, lines, verify=False)
+        related = RelatedRows(self._declared, self._actor)
+        await related.prepare(session, lines)
         rows = []
         for line in lines:
             if allowance.is_spent(outcome.failed, line.number):
                 break
-            if faults := missing.get(line.number):
+            changes, wrong = related.compare(line)
+            if faults := [*missing.get(line.number, ()), *wrong]:
                 outcome.fail(line.number, faults_of(line, faults))
             else:
                 rows.append(line.row)
+                related.add(line, changes)
         if rows:
             await events.insert_many(session, self._declared, rows)
+        await related.store(session)
         outcome.created = len(rows)
         return outcome
 
@@ -89,11 +99,13 @@ class Writer:
         """Insert and update rows after a look-up; raises as `insert`."""
         upsert = self._upsert(self._needed(seen_keys), simulated=False)
         await upsert.make(session, lines, allowance)
+        await upsert.related.hold(session)
         # An insert may need a key that an update gives up, never the reverse.
         if upsert.updates:
             await events.update_many(session, self._declared, upsert.updates, upsert.changes)
         if upsert.inserts:
             await events.insert_many(session, self._declared, upsert.inserts)
+        await upsert.related.store(session)
         return upsert.outcome
 
     async def simulate(self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance) -> Outcome:
@@ -112,7 +124,15 @@ class Writer:
         return await self._database.units.run(work, audit=self._audit)
 
     def _upsert(self, seen_keys: SeenKeys | None, *, simulated: bool) -> Upsert:
-        return Upsert(self._declared, self._mode, blank=self._blank, seen_keys=seen_keys, simulated=simulated)
+        related = RelatedRows(self._declared, self._actor)
+        return Upsert(
+            self._declared,
+            self._mode,
+            blank=self._blank,
+            seen_keys=seen_keys,
+            simulated=simulated,
+            related=related,
+        )
 
     def _needed(self, seen_keys: SeenKeys) -> SeenKeys | None:
         # mode=create finds rows of earlier batches in the database; an upsert must know that this file stored them.
