@@ -159,12 +159,14 @@ END $counted$"""
         for attached in found:
             if attached.kind == "key":
                 before, after = keys[attached.name]
-                told = f"{after}{attached.text.removeprefix(before)}" if attached.text.startswith(before) else None
+                definition = (
+                    f"{after}{attached.text.removeprefix(before)}" if attached.text.startswith(before) else None
+                )
             else:
-                told = texts.get((attached.kind, attached.is_unique, attached.text))
-            if told is None:
+                definition = texts.get((attached.kind, attached.is_unique, attached.text))
+            if definition is None:
                 raise Refused(f"{attached.name} of {self.table} cannot be recreated on {self.shadow}: {attached.text}.")
-            changed.append(attached._replace(text=told))
+            changed.append(attached._replace(text=definition))
         return changed
 
     def _probed(self, connection: Connection) -> dict[tuple[str, bool, str], str]:
