@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
+from service.archives import handlers as archives
 from service.console import password
 from service.console import setup as setup_page
 from service.db.database import Database
@@ -49,6 +50,7 @@ ROUTERS = [
     observability.router,
     users.router,
     preferences.router,
+    archives.router,
     roles.router,
     records.router,
     departments.router,

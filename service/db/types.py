@@ -185,3 +185,22 @@ def _next_transaction(_element: next_transaction, _compiler: SQLCompiler, **_: A
 @compiles(next_transaction, "sqlite")
 def _next_transaction_on_sqlite(_element: next_transaction, _compiler: SQLCompiler, **_: Any) -> str:
     return "1"
+
+
+class holds_bytes(FunctionElement[bool]):  # noqa: N801 - as `now`
+    """Tell whether bytes hold other bytes: `holds_bytes(column, value)`."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(holds_bytes)
+def _holds_bytes(element: holds_bytes, compiler: SQLCompiler, **more: Any) -> str:
+    whole, part = (compiler.process(each, **more) for each in element.clauses)
+    return f"position(CAST({part} AS BYTEA) IN {whole}) > 0"
+
+
+@compiles(holds_bytes, "sqlite")
+def _holds_bytes_on_sqlite(element: holds_bytes, compiler: SQLCompiler, **more: Any) -> str:
+    whole, part = (compiler.process(each, **more) for each in element.clauses)
+    return f"instr({whole}, {part}) > 0"

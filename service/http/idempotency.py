@@ -1,25 +1,29 @@
 """Idempotency-Key: the response is stored in the same transaction as the change."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import LargeBinary, delete, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.clock import now
+from service.db.types import holds_bytes
 from service.db.upserts import insert_into
 from service.errors import Fault, Invalid, Malformed
 from service.http.answers import Answer, header
 from service.http.auth.actors import Actor
+from service.http.problems import problem
 from service.models import IdempotencyKey
 
 # The syntax of Idempotency-Key.
 KEY = r"^[\x21-\x7e]{1,200}$"
 
 _KEY = re.compile(KEY)
+_ADDRESSES_OF_A_STATEMENT = 50
 _KEPT = (
     IdempotencyKey.fingerprint,
     IdempotencyKey.status,
@@ -101,3 +105,18 @@ async def forget_old(session: AsyncSession, lifetime: timedelta, *, most: int = 
     )
     result = await session.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(old)))
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def scrub_answers(session: AsyncSession, addresses: Sequence[str]) -> None:
+    """Take what is personal out of the stored responses that created these resources: their keys get 409 from now on.
+
+    It reads every stored response, of `ROSTER_IDEMPOTENCY_HOURS` at most (docs/decisions/0070).
+    """
+    answer = problem(409, "conflict", "What the request with this Idempotency-Key created was erased since.")
+    values = {"status": answer.status, "headers": msgspec.json.encode(answer.headers), "body": answer.body}
+    for at in range(0, len(addresses), _ADDRESSES_OF_A_STATEMENT):
+        # `keep` stores the headers as JSON, in which bytes are base64.
+        written = [msgspec.json.encode(each.encode()) for each in addresses[at : at + _ADDRESSES_OF_A_STATEMENT]]
+        created = or_(*(holds_bytes(IdempotencyKey.headers, literal(each, LargeBinary())) for each in written))
+        scrubbed = update(IdempotencyKey).where(created).values(values)
+        await session.execute(scrubbed, execution_options={"synchronize_session": False})

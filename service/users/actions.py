@@ -1,21 +1,27 @@
 """What an operator does with users, and what else changes when a user goes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.audit import record_updated
+from service.db.audit import record_deleted, record_updated, subject
 from service.db.folding import fold
 from service.db.reader import Reader
 from service.db.rows import insert_one, read_for_update, update_one
 from service.errors import NotFound
 from service.http.auth.admins import keep_an_admin
+from service.http.idempotency import scrub_answers
 from service.http.wire import sent
-from service.models import Employee, Record, User
+from service.models import Base, Credential, Employee, Event, IdempotencyKey, Login, Preferences, Record, Token, User
 from service.users import queries, schemas
 
 _LARGEST_PAGE = 200
+_IDS_OF_A_STATEMENT = 1000
+_UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 async def list_all(reader: Reader, asked: schemas.UserParameters, most: int) -> list[schemas.User]:
@@ -55,13 +61,74 @@ async def deactivate(session: AsyncSession, email: str) -> schemas.User:
     return await update_one(session, User, user, {"active": False})
 
 
-async def let_go(session: AsyncSession, user_id: int) -> None:
-    """Take the user from their recordings and from the employee they are, each of which counts that as a change.
+async def erase(
+    session: AsyncSession, user_id: int, *, records: schemas.Choice = "keep", employee: schemas.Choice = "keep"
+) -> None:
+    """Delete the user, and what is held about them: preferences, roles, password, tokens, and the traces elsewhere.
+
+    The audit trail, the login history and the stored responses keep their rows, without what is personal in them.
+    The user's recordings, and the employee they are, stay without them, or go too.
+    """
+    email_key = await session.scalar(select(User.email_key).where(User.id == user_id))
+    gone: dict[type[Base], list[int]] = {
+        Token: [*await session.scalars(select(Token.id).where(Token.user_id == user_id))],
+        Preferences: [user_id],
+        Credential: [user_id],
+    }
+    created = [f"/v1/users/{user_id}"]
+    of_user: list[tuple[Any, Any, schemas.Choice]] = [
+        (Record, Record.owner_id, records),
+        (Employee, Employee.user_id, employee),
+    ]
+    for model, column, choice in of_user:
+        if choice == "keep":
+            await _let_go(session, model, column, user_id)
+            continue
+        created += await _addresses_of_new(session, model, column, user_id)
+        gone[model] = await _delete(session, model, column, user_id)
+    gone[User] = await _delete(session, User, User.id, user_id)
+    for model, ids in gone.items():
+        await _scrub_events(session, subject(model).noun, ids)
+    await _scrub_logins(session, user_id, email_key)
+    await scrub_answers(session, created)
+
+
+async def _addresses_of_new(session: AsyncSession, model: Any, column: Any, user_id: int) -> list[str]:
+    """Return the addresses of rows that are young enough for a stored response to have created them."""
+    oldest = select(func.min(IdempotencyKey.created_at)).scalar_subquery()
+    ids = await session.scalars(select(model.id).where(column == user_id, model.created_at >= oldest))
+    return [f"/v1/{subject(model).noun}/{id}" for id in ids]
+
+
+async def _delete(session: AsyncSession, model: Any, column: Any, user_id: int) -> list[int]:
+    """Delete rows and return their ids; no event shows what was in them."""
+    deleted = delete(model).where(column == user_id).returning(model.id)
+    ids = [*await session.scalars(deleted, execution_options=_UNSYNCHRONIZED)]
+    for id in ids:
+        record_deleted(session, model, {"id": id})
+    return ids
+
+
+async def _let_go(session: AsyncSession, model: Any, column: Any, user_id: int) -> None:
+    """Take the user from rows, each of which counts that as a change.
 
     The foreign keys alone would set NULL too, and leave the old version, and so the old ETag, on what changed.
     """
-    for model, column in ((Record, Record.owner_id), (Employee, Employee.user_id)):
-        changed = update(model).where(column == user_id).values({column: None, model.version: model.version + 1})
-        stored = await session.scalars(changed.returning(model.id), execution_options={"synchronize_session": False})
-        for id in stored:
-            record_updated(session, model, {"id": id}, {column.key: (user_id, None)})
+    changed = update(model).where(column == user_id).values({column: None, model.version: model.version + 1})
+    stored = await session.scalars(changed.returning(model.id), execution_options=_UNSYNCHRONIZED)
+    for id in stored:
+        record_updated(session, model, {"id": id}, {column.key: (user_id, None)})
+
+
+async def _scrub_events(session: AsyncSession, noun: str, ids: Sequence[int]) -> None:
+    for at in range(0, len(ids), _IDS_OF_A_STATEMENT):
+        some = ids[at : at + _IDS_OF_A_STATEMENT]
+        scrubbed = update(Event).where(Event.resource == noun, Event.resource_id.in_(some)).values(changes="{}")
+        await session.execute(scrubbed, execution_options=_UNSYNCHRONIZED)
+
+
+async def _scrub_logins(session: AsyncSession, user_id: int, email_key: str | None) -> None:
+    # The limits count by network and email: no client has the network that is left.
+    values = {"address": "unknown", "network": "", "agent": None, "email": None, "email_key": None}
+    for theirs in (Login.user_id == user_id, Login.email_key == email_key):
+        await session.execute(update(Login).where(theirs).values(values), execution_options=_UNSYNCHRONIZED)

@@ -52,12 +52,14 @@ async def update_user(
 
 
 @writes("DELETE", "/{user_id}", permission="users.erase", summary="Delete a user", status=204)
-async def delete_user(session: AsyncSession, user_id: int, conditions: Conditions) -> None:
+async def delete_user(
+    session: AsyncSession, user_id: int, conditions: Conditions, query: schemas.EraseParameters
+) -> None:
+    """Erase the user: what is personal also goes from the audit trail, the login history and stored responses."""
     user = await get_for_update(session, User, user_id, to_delete=True)
     conditions.match(user.version)
     await keep_an_admin(session, [user_id])
-    await actions.let_go(session, user_id)
-    await session.delete(user)
+    await actions.erase(session, user_id, records=query.records, employee=query.employee)
 
 
 @reads("/v1/me", permission=ANYONE, summary="Read who sends the request", result=schemas.Me)

@@ -3,14 +3,15 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from service.db import words
 from service.http.auth.permissions import MOST_ROLES, Permission
 from service.http.pages import ListParameters, Search
 
-Roles = Annotated[list[words.RoleName], msgspec.Meta(max_length=MOST_ROLES)]
-Preferences = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+Roles = Annotated[list[words.RoleName], Meta(max_length=MOST_ROLES)]
+Preferences = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+Choice = Literal["keep", "delete"]
 Sort = Literal["id", "-id", "name", "-name", "email", "-email"]
 
 
@@ -108,3 +109,12 @@ class UserParameters(ListParameters, frozen=True, kw_only=True):
     external_id: words.ExternalId | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     role: words.RoleName | UnsetType = UNSET
+
+
+class EraseParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes with a user who is deleted."""
+
+    records: Annotated[Choice, Meta(description="The user's recordings: `keep` leaves them without an owner.")] = "keep"
+    employee: Annotated[Choice, Meta(description="The employee who is the user, and the links to departments.")] = (
+        "keep"
+    )
