@@ -24,8 +24,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Pages(msgspec.Struct, frozen=True, kw_only=True):
+    limit: int
     sort: str = "id"
-    limit: int = _PAGE_ROWS
     cursor: str | UnsetType = UNSET
 
 
@@ -51,16 +51,16 @@ async def pieces(reader: Reader, user_id: int) -> AsyncIterator[bytes]:
     }
     yield b"{" + b",".join(b'"%s":%s' % (name.encode(), text) for name, text in parts.items())
     about = {"resource": "users", "resource_id": user_id}
-    lists: list[tuple[bytes, Listing[Any], _Pages, Mapping[str, Any]]] = [
-        (b"tokens", tokens.TOKENS, _Pages(), {"user_id": user_id}),
-        (b"records", records.RECORDS, _Pages(), {"owner_id": user_id}),
-        (b"logins", logins.LOGINS, _Pages(sort="time"), {"user_id": user_id}),
-        (b"events", events.EVENTS, _Pages(), about),
-        (b"acts", events.EVENTS, _Pages(), {"actor_id": user_id}),
+    lists: list[tuple[bytes, Listing[Any], str, Mapping[str, Any]]] = [
+        (b"tokens", tokens.TOKENS, "id", {"user_id": user_id}),
+        (b"records", records.RECORDS, "id", {"owner_id": user_id}),
+        (b"logins", logins.LOGINS, "time", {"user_id": user_id}),
+        (b"events", events.EVENTS, "id", about),
+        (b"acts", events.EVENTS, "id", {"actor_id": user_id}),
     ]
-    for name, listing, pages, fixed in lists:
+    for name, listing, sort, fixed in lists:
         yield b',"%s":[' % name
-        async for piece in _rows(reader, listing, pages, fixed):
+        async for piece in _rows(reader, listing, _Pages(limit=_PAGE_ROWS, sort=sort), fixed):
             yield piece
         yield b"]"
     yield b"}"
