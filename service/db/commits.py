@@ -1,4 +1,4 @@
-"""What became of a COMMIT whose answer never came: asked of PostgreSQL instead of guessed."""
+"""The outcome of a COMMIT whose connection was lost, by pg_xact_status."""
 
 import asyncio
 from contextlib import suppress
@@ -26,7 +26,7 @@ _UNCONFIRMED = "unconfirmed"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells a transaction from all others after its connection is gone."""
+    """Identifies a transaction after its connection was lost."""
 
     xid: str
     recovered_at: str
@@ -66,7 +66,7 @@ def check_confirmed(info: dict[Any, Any]) -> None:
 
 
 async def is_committed(engine: AsyncEngine, mark: Mark, failure: Exception) -> bool:
-    """Ask what became of a transaction; one that is still running is waited for.
+    """Return whether the transaction was committed; wait while the transaction is in progress.
 
     Raises:
         Unsettled: the server cannot say, or could not be asked for too long.
@@ -74,7 +74,7 @@ async def is_committed(engine: AsyncEngine, mark: Mark, failure: Exception) -> b
     with suppress(TimeoutError):
         async with asyncio.timeout(_SETTLE_SECONDS):
             while True:
-                # Whatever hinders the question, it is the COMMIT that the caller must hear of.
+                # An error of this query must not hide the error of the COMMIT.
                 with suppress(Exception):
                     status = await _status(engine, mark)
                     if status is None:
@@ -87,11 +87,11 @@ async def is_committed(engine: AsyncEngine, mark: Mark, failure: Exception) -> b
 
 
 async def _status(engine: AsyncEngine, mark: Mark) -> str | None:
-    """Return "committed", "aborted" or "in progress"; `None` when this server can never tell."""
+    """Return "committed", "aborted" or "in progress"; `None` when the server no longer knows."""
     async with engine.connect() as connection:
         recovered_at, standby = (await connection.execute(_SERVER)).one()
         if standby:
-            # It may not have heard yet of what the primary stored.
+            # A standby may lag behind the primary.
             await connection.invalidate()
             return "in progress"
         same = recovered_at == mark.recovered_at
@@ -103,5 +103,5 @@ async def _status(engine: AsyncEngine, mark: Mark) -> str | None:
             return "aborted"
     if same or status is None:
         return status
-    # No transaction outlives a crash, and whoever has this id now may be another: only its failure is certain.
+    # After a crash the id may belong to another transaction, so only "aborted" is certain.
     return None if status == "committed" else "aborted"

@@ -21,7 +21,7 @@ _CONNECT_SECONDS = 5.0
 
 
 class Purpose(StrEnum):
-    """What an engine is for; limits, pool and pragmas follow from it."""
+    """The purpose of an engine; limits, pool and pragmas depend on the purpose."""
 
     SERVE = "serve"
     READ = "read"
@@ -98,7 +98,7 @@ def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bo
         connect_args["command_timeout"] = limits.statement_seconds + _CONNECT_SECONDS
     session = _session_settings(purpose, limits)
     if pooler:
-        # A pooler refuses these at startup and hands prepared statements to strangers: none is kept, none has a name.
+        # PgBouncer refuses these settings at startup and shares prepared statements: none is kept or named.
         connect_args |= {
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
@@ -110,7 +110,7 @@ def _postgresql_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bo
     if purpose is not Purpose.READ:
         commits.listen(engine)
     if pooler:
-        # What a default is to a session, the setting itself is to a transaction.
+        # set_config(…, true) sets the value for one transaction: no default_ in the names.
         local = {name.removeprefix("default_"): value for name, value in session.items()}
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in local.items())
         _on_begin(engine, f"SELECT {calls}")
@@ -154,5 +154,5 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
 def _on_begin(engine: AsyncEngine, sql: str) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        # A connection may have another way to begin, for as long as it says so.
+        # The execution option `begin` replaces the statement for one connection.
         connection.exec_driver_sql(connection.get_execution_options().get("begin") or sql)

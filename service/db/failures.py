@@ -1,4 +1,4 @@
-"""What a failure of the database means for the work that met it, told by sqlstate and driver."""
+"""Classification of database errors, by sqlstate and by driver: retry, reconnect, or 503."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ _LONGEST_PAUSE_SECONDS = 0.5
 
 
 class Cure(Enum):
-    """What makes the same work succeed at a second try."""
+    """What makes a retry of the same work succeed."""
 
     AGAIN = auto()
     RECONNECT = auto()
@@ -70,7 +70,7 @@ _STALE_PLANS = ("cached statement plan is invalid", "cached plan must not change
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
-    """Yield the failure and what it came from, SQLAlchemy's wrapping first, the driver's own error last."""
+    """Yield the failure and its causes, SQLAlchemy's error first, the driver's error last."""
     seen: BaseException | None = failure
     while seen is not None:
         yield seen
@@ -83,7 +83,7 @@ def sqlstate(failure: BaseException) -> str | None:
 
 
 def cure(failure: BaseException) -> Cure | None:
-    """Return what would cure this failure; `None` when it would only happen again."""
+    """Return the cure of this failure; `None` when a retry would fail again."""
     if isinstance(failure, StaleDataError):
         return Cure.AGAIN
     if isinstance(failure, sa.TimeoutError):
@@ -164,7 +164,7 @@ _SENTENCES: dict[object, str] = {
 
 
 def unavailable(failure: BaseException) -> Unavailable:
-    """Return what a caller is told of a failure that this work cannot cure: the reason, and what would help."""
+    """Return the error for the caller when no retry helps: the reason, and the cure."""
     if isinstance(failure, sa.TimeoutError):
         return Unavailable("All connections to the database are busy.")
     for each in causes(failure):

@@ -1,4 +1,4 @@
-"""The program that uses the database: its name in sessions, and what messages tell a person to run or to set."""
+"""The program that uses the database: its name in sessions, and its commands and settings in messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What aiosqlite needs beside SQLAlchemy: a connection that knows its file, and a ROLLBACK where one is let go."""
+"""aiosqlite connections for SQLAlchemy: opened on a known file, rolled back when returned or invalidated."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ _CHUNK_ROWS = 64
 def opener(
     file: SqliteFile, pragmas: dict[str, str], *, writes: bool, creates: bool, busy_seconds: float
 ) -> Callable[[], Awaitable[Any]]:
-    """Return what makes the connections of an engine; only one that `creates` makes a file that is not there."""
+    """Return the function that opens the connections of an engine; with `creates`, it creates a missing file."""
 
     def connect() -> FileConnection:
         if creates:
@@ -35,7 +35,7 @@ def opener(
 
 
 def prepare(engine: Engine) -> None:
-    """Leave no transaction open on a connection that is given back or given up."""
+    """Roll back each connection that is returned to the pool or invalidated."""
 
     @event.listens_for(engine, "reset")
     def roll_back(connection: Any, _record: Any, state: Any) -> None:
@@ -45,7 +45,7 @@ def prepare(engine: Engine) -> None:
 
     dialect: Any = engine.dialect
     if not dialect.has_terminate:
-        # Older SQLAlchemy cannot end a connection that nobody can wait for; its thread would hang the exit.
+        # Older SQLAlchemy cannot terminate an aiosqlite connection; its thread would block the exit of the process.
         dialect.has_terminate, dialect.do_terminate = True, _stop
     event.listen(engine, "handle_error", _name_foreign_key)
     event.listen(engine, "invalidate", _roll_back_in_its_thread)
@@ -58,7 +58,7 @@ def _stop(connection: Any) -> None:
 
 
 def _roll_back_in_its_thread(connection: Any, *_: Any) -> None:
-    """Queue a ROLLBACK behind whatever a cancelled task left running there; nobody can be awaited any more."""
+    """Queue a ROLLBACK in the connection's thread, behind the statement of a cancelled task; nothing awaits it."""
     driver = connection.driver_connection
 
     def roll_back() -> None:

@@ -96,7 +96,7 @@ class FileConnection(sqlite3.Connection):
             self._queue.close()
 
     def wait_and_begin(self, cursor: "_Cursor") -> None:
-        """Begin to write when it is this process's turn; raises SQLITE_BUSY if it does not come in time."""
+        """BEGIN IMMEDIATE in this process's turn of the write queue; raises SQLITE_BUSY after the busy timeout."""
         if self._queue is None:
             cursor.begin_immediate()
             return
@@ -139,7 +139,7 @@ class FileConnection(sqlite3.Connection):
         return not self._is_wal_gone() or self._save_wal()
 
     def _save_wal(self) -> bool:
-        """Move what is in a WAL that was deleted into the database file, and tell whether all of it went."""
+        """Checkpoint a WAL that was deleted into the database file, and return whether all frames were copied."""
         if identity(self._file.wal) is not None:
             # Another process has begun a WAL of its own; its pages may be newer than those here.
             return False

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from service.db import program
 
-# Device and inode: what a file is, whatever its name.
+# Device and inode identify a file whatever its name.
 Identity = tuple[int, int]
 
 
 class FileUnusable(sqlite3.OperationalError):
-    """The path names no file that SQLite can open; `detail` says why, for callers of the service."""
+    """The path names no file that SQLite can open; `detail` is the reason as a sentence without the folder."""
 
     def __init__(self, path: Path, reason: str, *, is_missing: bool = False) -> None:
         super().__init__(f"unable to open database file: {path} {reason}")
@@ -22,12 +22,12 @@ class FileUnusable(sqlite3.OperationalError):
 
 
 class FileReplaced(sqlite3.OperationalError):
-    """The path names another file than the one that is open, or none; a new connection opens what is there."""
+    """The path names another file than the open one, or none; a new connection opens the file there now."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteFile:
-    """The path of a database file, its links resolved, as SQLite does for the names of the files beside it."""
+    """The path of a database file with links resolved, as SQLite names -wal, -shm and -journal."""
 
     path: Path
 

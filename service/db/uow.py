@@ -1,4 +1,4 @@
-"""The unit of work: one AsyncSession, one transaction, committed before anyone is told."""
+"""The unit of work: one AsyncSession in one transaction, committed before the response is sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -103,7 +103,7 @@ class Units:
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Do nothing: the default callback."""
 
 
 def _commit(session: Session, events: Sequence[Recorded], _marks: list[commits.Mark]) -> None:
@@ -134,7 +134,7 @@ def _mark_and_commit(session: Session, events: Sequence[Recorded], marks: list[c
 
 
 async def to_its_end(work: Awaitable[T]) -> T:
-    """Wait for what must not be left halfway, however often the one who waits is cancelled."""
+    """Wait until the work is complete, also when the waiting task is cancelled."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""What to write instead of a database URL that cannot be read; the password is in none of the sentences."""
+"""Errors for a database URL that cannot be parsed: each names the right spelling, none holds the password."""
 
 import re
 from pathlib import Path
@@ -54,7 +54,7 @@ def other_database(backend: str, rest: str) -> Misconfigured:
 
 
 def sqlite_path(written: str, path: str) -> Misconfigured:
-    """What to write for a path that stands bare, or behind another number of slashes than three."""
+    """The error for a bare path, or for a SQLite URL with another number of slashes than three."""
     if "@" in path:
         return Misconfigured(f"The database URL cannot be read. {_BOTH}")
     if not path.strip("./"):
@@ -69,7 +69,7 @@ def sqlite_url(path: str) -> str:
 
 
 def refuse_unescaped(rest: str) -> None:
-    """Refuse a character that a URL gives another meaning, in what stands behind postgresql://.
+    """Refuse reserved characters that are not percent-encoded in the part after postgresql://.
 
     Raises:
         Misconfigured: the sentence has the character and how it is written.

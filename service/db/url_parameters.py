@@ -16,7 +16,7 @@ from service.db import program
 from service.errors import Misconfigured
 
 _PLACES = frozenset({"dbname", "host", "password", "port", "user"})
-# What asyncpg reads from a connection string, by libpq's names.
+# Parameters of a connection string that asyncpg reads, by libpq's names.
 _DRIVER = frozenset({
     "gsslib",
     "krbsrvname",
@@ -87,7 +87,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a query says of user, password, database, host and port; what is passed on; and what is ignored, and why."""
+    """The parameters of a query: those of the address, those passed to asyncpg, and those ignored, with the reason."""
 
     places: dict[str, str] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
@@ -121,13 +121,13 @@ def read(query: str) -> Parameters:
 
 
 def _why_ignored(name: str) -> str:
-    """Why the parameter has no effect, or what is set instead; empty if neither is known."""
+    """Why the parameter is ignored, or the setting that replaces the parameter; empty if neither is known."""
     setting = program.current().settings.get(_SETTINGS.get(name, ""))
     return f"set {setting}" if setting else _REASONS.get(name, "")
 
 
 def _plain(given: str, value: str) -> tuple[str, str]:
-    """The name and the value in libpq's words; no name if there is nothing to say."""
+    """The name and the value in libpq's spelling; no name if the parameter has no effect."""
     lower = given.lower()
     name = _ALIASES.get(lower, lower)
     if name not in _KNOWN and (near := get_close_matches(name, _KNOWN, 1, 0.8)):
@@ -135,7 +135,7 @@ def _plain(given: str, value: str) -> tuple[str, str]:
     if name == "search_path" and lower != name and value == "public":
         return "", ""
     if name in _CACHES and value == "0":
-        # As it is written for a pooler, which cannot keep prepared statements.
+        # The spelling for poolers, which cannot keep prepared statements.
         return "pgbouncer", "true"
     if name == "sslmode":
         value = _SSL_WORDS.get(value.lower(), value.lower())
@@ -151,7 +151,7 @@ def _require_fit(name: str, value: str) -> None:
 
 
 def warn_of(ignored: dict[str, str]) -> None:
-    """Say in one line of the log, once for each process a person started, what has no effect."""
+    """Log the ignored parameters in one line, once for each process that a person started."""
     # A worker's parent has read the same URL.
     if ignored and multiprocessing.parent_process() is None:
         named = ", ".join(f"{name} ({why})" if why else name for name, why in sorted(ignored.items()))
@@ -164,12 +164,12 @@ def _warn_once(sentence: str) -> None:
 
 
 def leads_through_pooler(url: URL) -> bool:
-    """Whether the URL itself says so, as hosting services write it for Prisma: pgbouncer=true."""
+    """Whether the URL has pgbouncer=true, as hosting services write it for Prisma."""
     return url.query.get("pgbouncer") == "true"
 
 
 def connect_arguments(url: URL) -> tuple[URL, dict[str, Any]]:
-    """The URL that SQLAlchemy is given, with hosts and credentials only, and what asyncpg is given beside it.
+    """The URL for SQLAlchemy, with hosts and credentials only, and connect arguments for asyncpg.
 
     Raises:
         Misconfigured: a file that a parameter names cannot be read, or none says whose certificates are trusted.

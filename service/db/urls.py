@@ -118,7 +118,7 @@ def _hosts(authority: str, given: dict[str, str]) -> list[tuple[str, str]]:
             )
         hosts = [(host, port) for (host, _), port in zip(hosts, ports, strict=True)]
     if any(port and not (port.isdecimal() and 0 < int(port) <= _LARGEST_PORT) for _, port in hosts):
-        # What stands here may be a password with nothing behind it: it is not repeated.
+        # The text may be a password without a host, so the message does not repeat it.
         raise Misconfigured(
             "The port in the database URL is not a number from 1 to 65535. Write postgresql://user:password@host:5432/name."
         )
@@ -130,7 +130,7 @@ def _host(text: str) -> tuple[str, str]:
         return _socket(folder)
     found = _HOST.fullmatch(text)
     if found is None:
-        # What stands here may be the end of a password: it is not repeated.
+        # The text may be the end of a password, so the message does not repeat it.
         raise Misconfigured(
             "The host in the database URL cannot be read. Write postgresql://user:password@host:5432/name, with %40 "
             "for an @ in the password."

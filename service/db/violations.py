@@ -38,7 +38,7 @@ class Violations:
                     self._unique[columns] = constraint
 
     def conflict(self, failure: Exception) -> Conflict | None:
-        """Return what a constraint refused, as a sentence with the field's name; `None` if none did."""
+        """Return the constraint violation as a sentence with the field's name; `None` for another error."""
         for each in causes(failure):
             if told := _told_by_postgresql(each) or _told_by_sqlite(each):
                 break
@@ -106,7 +106,7 @@ def _fields(constraint: Constraint) -> list[str]:
 
 
 def _spoken(column: str) -> str:
-    # Nobody outside knows of the folded copy that a text has beside it.
+    # Callers do not see the folded copy of a text column, so the message names the text column.
     return column.removesuffix("_key")
 
 

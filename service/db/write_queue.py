@@ -12,7 +12,7 @@ _LONGEST_PAUSE_SECONDS = 0.002
 
 
 class WriteQueue:
-    """One place to wait for SQLite's write lock: whoever stands there is the only one who asks for that lock.
+    """A lock on a file beside the database: its holder is the only process that requests SQLite's write lock.
 
     A process that commits and wants to write again has to wait for this place, which its next in line holds until the
     write lock is taken. SQLite alone lets the one overtake the other, which sleeps up to 100 ms between tries.
@@ -24,7 +24,7 @@ class WriteQueue:
         self._descriptor: int | None = None
 
     def enter(self, deadline: float) -> bool:
-        """Wait for the place until the deadline, a time of `time.monotonic`, and tell whether it was got."""
+        """Wait for the lock until the deadline, a time of `time.monotonic`, and return whether it was taken."""
         backoff = write_backoff()
         while True:
             descriptor = self._opened()
