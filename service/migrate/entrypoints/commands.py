@@ -33,7 +33,7 @@ from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.retry import write_down
-from service.migrate.state import backfills, ledger
+from service.migrate.state import backfills, ledger, trash
 from service.migrate.state.backfills import BackfillState
 
 
@@ -236,7 +236,9 @@ def _run_phase(
         session = runner.session
         with session.reading():
             found = applied_scripts(session.connection, directory)
-        if not found:
+            # After `downgrade base` there is no revision, and the trash may be full.
+            is_possible = bool(found) or (work is pending.purge and bool(trash.items(session.connection)))
+        if not is_possible:
             raise Refused(f"The database has no revision yet: run {naming.command('upgrade')}.")
         adopt_applied(session, found)
         done.extend(work(runner, plans(found, session.dialect), session.report))

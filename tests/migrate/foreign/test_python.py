@@ -40,6 +40,8 @@ async def test_a_deployment_and_a_start_of_the_service(
     assert (await status(config=config)).is_sound
     assert (found.naming.prefix, set(found.metadata.tables)) == ("library_", {"shelves", "books", "loans"})
     assert await aio.downgrade(empty_url, "base") == [LOANS, MERGE, TITLES, ROOMS, FIRST]
+    assert {"books", "shelves"} <= set(await aio.purge(empty_url))
+    assert await aio.upgrade(empty_url) == [FIRST, ROOMS, TITLES, MERGE, LOANS]
 
 
 @pytest.mark.usefixtures("library")
