@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from service.app import Roster
 from service.db.partitions import create_ahead, drop_before
 from service.db.time_ids import id_at
+from service.housekeeping import keep_house
 from service.logins import actions
 from tests.conftest import serving_in_process
 from tests.postgres import fresh_database
@@ -113,8 +115,6 @@ async def test_a_session_that_reads_the_table_delays_a_drop_and_a_login_does_not
     await create_ahead(roster.database, "logins", NOVEMBER)
     async with roster.database.reading.connect() as reader:
         await reader.exec_driver_sql("SELECT count(*) FROM logins")
-        import asyncio
-
         dropping = asyncio.ensure_future(
             drop_before(roster.database, "logins", id_at(datetime(2027, 1, 1, tzinfo=UTC)))
         )
@@ -123,3 +123,23 @@ async def test_a_session_that_reads_the_table_delays_a_drop_and_a_login_does_not
             await store(roster, datetime(2027, 1, 2, tzinfo=UTC))
         assert not dropping.done()
     assert await dropping == ["logins_2026_11", "logins_2026_12"]
+
+
+async def test_the_service_creates_partitions_as_soon_as_it_starts(roster: Roster) -> None:
+    keeping = asyncio.create_task(keep_house(roster.database, roster.settings))
+    try:
+        async with asyncio.timeout(20):
+            while "logins_default" in (found := await places(roster)) and len(found) < 4:
+                await asyncio.sleep(0.05)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert len(await places(roster)) == 4
+
+
+async def test_processes_that_start_together_create_each_partition_once(roster: Roster) -> None:
+    made = await asyncio.gather(*(create_ahead(roster.database, "logins", NOVEMBER) for _ in range(4)))
+    names = [name for each in made for name in each]
+    assert len(names) == len(set(names))
+    await create_ahead(roster.database, "logins", NOVEMBER)
+    assert len(await places(roster)) == 4
