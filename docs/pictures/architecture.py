@@ -14,7 +14,7 @@ PICTURE = Path(__file__).with_suffix(".svg")
 ROWS: list[dict[str, str]] = [
     {"cli": "roster …", "alembic": "env.py, revisions"},
     {"app": "wiring"},
-    {"nouns": "users, records, …: a folder each", "observability": "logs, metrics, probes"},
+    {"nouns": "users, records, …: a folder each", "observability": "logs, metrics, probes", "console": "pages"},
     {"http": "binding, problems, pages, transfer", "migrate.entrypoints": "Alembic, Python, command line"},
     {"models": "the schema", "migrate.run": "sessions, phases, backfill, lock", "password_hashing": ""},
     {"migrate.ops": "what a revision file calls", "migrate.state": "ledger, drift, trash, compatibility"},
@@ -32,7 +32,7 @@ _HEAD = (
     '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>'
 )
 _MIDDLE = ("migrate", "observability")
-_RIGHT = ("alembic", "migrate.ops", "password_hashing", "terminal")
+_RIGHT = ("alembic", "console", "migrate.ops", "password_hashing", "terminal")
 
 
 def box_of(name: str, nouns: set[str]) -> str | None:
