@@ -223,6 +223,7 @@ async def exported(roster: Roster, gone: asyncio.Event | None = None) -> AsyncIt
 
     path = "/v1/users/export"
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [(b"host", b"localhost")]}
+    scope["client"] = ("127.0.0.1", 1)
     answering = asyncio.ensure_future(roster(scope, receive, send))
     while not answering.done():
         getting = asyncio.ensure_future(sent.get())

@@ -111,6 +111,7 @@ async def test_a_caller_who_leaves_keeps_the_batches_that_are_whole(roster: Rost
         "path": "/v1/users/import",
         "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"content-type", b"text/csv")],
+        "client": ("127.0.0.1", 1),
     }
     await roster(scope, receive, send)
     assert await count(roster) == 2 * BATCH_LINES
