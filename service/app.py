@@ -79,10 +79,12 @@ class Roster(Edge):
         self.metrics = Metrics()
         self.metrics.watch("read", self.database.reading)
         self.metrics.watch("write", self.database.writing)
+        self.addresses = Addresses(settings.trusted_proxies)
         self.authentication = Authentication(
             self.database,
             bootstrap_token=settings.bootstrap_token,
             setup=setup_code,
+            addresses=self.addresses,
             count=self.metrics.count_token_check,
         )
         self.waiting = Waiting(self._look_at_feed, most=settings.feed_clients)
@@ -130,7 +132,7 @@ def _litestar(roster: Roster) -> Litestar:
                 "settings": roster.settings,
                 "metrics": roster.metrics,
                 "authentication": roster.authentication,
-                "addresses": Addresses(roster.settings.trusted_proxies),
+                "addresses": roster.addresses,
                 "passwords": roster.passwords,
                 "waiting": roster.waiting,
             }

@@ -11,6 +11,7 @@ from service.db.database import Database
 from service.db.failures import causes, is_schema_missing
 from service.errors import Unauthenticated, Unavailable
 from service.http.auth.actors import BOOTSTRAP, NOBODY, OPEN, Actor
+from service.http.auth.addresses import Addresses
 from service.http.auth.credentials import Shown, check_origin, read_credentials
 from service.http.auth.lookup import Tokens
 from service.http.auth.permissions import ANYONE, PUBLIC, Access
@@ -39,11 +40,13 @@ class Authentication:
         *,
         bootstrap_token: str = "",
         setup: SetupCode | None = None,
+        addresses: Addresses | None = None,
         count: Callable[[str], None] | None = None,
     ) -> None:
         self._reader = database.reader
         self._count = count or _ignore
         self._setup = setup
+        self._addresses = addresses or Addresses()
         self._bootstrap = sha256(bootstrap_token.encode()).digest() if bootstrap_token else None
         self.tokens = Tokens(database, self._count)
         self._has_admin = False
@@ -124,7 +127,8 @@ class Authentication:
         raise Unauthenticated(MISSING)
 
     async def _is_open(self, scope: Any, access: Access) -> bool:
-        if self._bootstrap is not None or not _is_from_this_machine(scope):
+        # A trusted proxy on this machine is asked for whom it speaks.
+        if self._bootstrap is not None or not _is_loopback(self._addresses.of(scope)):
             return False
         try:
             return not await self.has_admin()
@@ -149,14 +153,11 @@ class Authentication:
         return BOOTSTRAP
 
 
-def _is_from_this_machine(scope: Any) -> bool:
-    client = scope.get("client")
-    if not client:
-        return False
-    if client[0] in _LOOPBACK:
+def _is_loopback(address: str) -> bool:
+    if address in _LOOPBACK:
         return True
     try:
-        return ip_address(client[0]).is_loopback
+        return ip_address(address).is_loopback
     except ValueError:
         return False
 

@@ -265,6 +265,15 @@ async def test_other_machines_always_need_a_token(shared_roster: Roster, roster:
             assert (await client.get("/v1/users")).status_code == status, address
 
 
+async def test_a_trusted_proxy_on_this_machine_speaks_for_others(fresh_url: str) -> None:
+    roster = create_app(Settings(database_url=fresh_url, trusted_proxies=("127.0.0.1/32",)))
+    async with client_of(roster) as client:
+        for forwarded, status in ((None, 200), ("192.0.2.7", 401), ("127.0.0.9", 200), ("192.0.2.7, 127.0.0.1", 401)):
+            headers = {"x-forwarded-for": forwarded} if forwarded else {}
+            assert (await client.get("/v1/users", headers=headers)).status_code == status, forwarded
+    await roster.database.close()
+
+
 async def test_an_answer_to_a_key_is_its_callers_own(client: httpx.AsyncClient, roster: Roster) -> None:
     one, other = await add_caller(roster, "admin"), await add_caller(roster, "editor")
     key = {"idempotency-key": "k"}
