@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from service.db.database import Database
 from service.db.failures import causes, is_schema_missing
+from service.db.sqlite_file import FileUnusable
 from service.errors import Unauthenticated, Unavailable
 from service.http.auth.actors import BOOTSTRAP, NOBODY, OPEN, Actor
 from service.http.auth.addresses import Addresses
@@ -133,9 +134,9 @@ class Authentication:
         try:
             return not await self.has_admin()
         except Unavailable as failure:
-            # Without the tables there is no administrator.
-            lacks_tables = any(is_schema_missing(each) for each in causes(failure))
-            if access in _WITHOUT_DATABASE and (self._was_open or lacks_tables):
+            # Without the tables, or without the file, there is no administrator.
+            is_empty = any(is_schema_missing(each) or _is_missing(each) for each in causes(failure))
+            if access in _WITHOUT_DATABASE and (self._was_open or is_empty):
                 return True
             raise
 
@@ -151,6 +152,10 @@ class Authentication:
             )
         self._count("bootstrap")
         return BOOTSTRAP
+
+
+def _is_missing(failure: BaseException) -> bool:
+    return isinstance(failure, FileUnusable) and failure.is_missing
 
 
 def _is_loopback(address: str) -> bool:
