@@ -4,16 +4,22 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tests.project.files import ROOT
+
+# Without a context httpx reads all certificates of the machine for each call, in 20 ms of processor time.
+get = partial(httpx.get, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), timeout=60)
 
 START_SECONDS = 90.0
 # Not all of the service: it would be compiled again at each start, for two seconds of processor time.
@@ -74,10 +80,20 @@ def _wait_until_alive(base: str, process: subprocess.Popen[bytes], log: Path) ->
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            httpx.get(f"{base}/livez").raise_for_status()
+            get(f"{base}/livez").raise_for_status()
         except httpx.TransportError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The server did not start:\n{log.read_text()}") from None
             time.sleep(0.05)
         else:
             return
+
+
+def until(true: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
+    """What `true` returns, as soon as that is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("It did not come about.")

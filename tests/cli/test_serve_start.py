@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service.cli.serving.sockets import listen, port_of
 from service.errors import CannotStart
 from service.migrate.entrypoints.aio import downgrade
-from tests.cli.servers import environment, serving
+from tests.cli.servers import environment, get, serving
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +104,7 @@ async def test_a_schema_that_is_behind_is_a_warning_with_its_command(fresh_url: 
     await downgrade(fresh_url, "0015")
     log = tmp_path / "log"
     with serving(fresh_url, log) as (base, _):
-        assert httpx.get(f"{base}/readyz").status_code == 503
+        assert get(f"{base}/readyz").status_code == 503
         (line,) = lines_before_announcement(log)
         assert line.startswith("Warning:   The schema is older than this code works with: run `roster db upgrade`. ")
         assert line.endswith("Until then requests are answered with 503.")
@@ -114,17 +113,17 @@ async def test_a_schema_that_is_behind_is_a_warning_with_its_command(fresh_url: 
 def test_a_database_with_no_schema_is_upgraded_when_asked(empty_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(empty_url, log) as (base, _):
-        assert httpx.get(f"{base}/readyz").status_code == 503
+        assert get(f"{base}/readyz").status_code == 503
         assert "run `roster db upgrade`" in "".join(lines_before_announcement(log))
     with serving(empty_url, log, "--upgrade") as (base, _):
-        assert httpx.get(f"{base}/readyz").status_code == 200
+        assert get(f"{base}/readyz").status_code == 200
         assert "Warning:" not in log.read_text()
 
 
 def test_a_server_that_is_away_is_a_warning_without_its_password(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving("postgresql://ann:secret@127.0.0.1:1/none", log) as (base, _):
-        assert httpx.get(f"{base}/livez").status_code == 200
+        assert get(f"{base}/livez").status_code == 200
         (line,) = lines_before_announcement(log)
         assert line.startswith("Warning:   The database none at 127.0.0.1:1 cannot be used:")
         assert "Start PostgreSQL, or correct the host and the port in ROSTER_DATABASE_URL" in line
@@ -137,7 +136,7 @@ def test_a_port_of_its_own_choice_is_printed_once_it_answers(tmp_path: Path) -> 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env) as server:
         assert server.stderr is not None
         base = next(line.split()[1] for line in server.stderr if line.startswith("API:"))
-        assert httpx.get(f"{base}/users").status_code == 200
+        assert get(f"{base}/users").status_code == 200
         server.terminate()
         server.stderr.read()
     assert server.returncode == 0

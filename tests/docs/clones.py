@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.cli.servers import get
 from tests.project.files import ROOT
 
 _SCRIPTS = ("alembic", "roster")
@@ -107,7 +108,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            httpx.get(f"{url}/readyz").raise_for_status()
+            get(f"{url}/readyz").raise_for_status()
         except httpx.HTTPError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(log.read_text()) from None
