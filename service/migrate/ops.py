@@ -66,7 +66,7 @@ def create_table(name: str, *items: SchemaItem, derived: bool = False, **options
 
 
 def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
-    """Move a table to the trash until `roster db purge`; the definition is for the downgrade. In `contract()`.
+    """Move a table to the trash until `purge`; the definition is for the downgrade. In `contract()`.
 
     Locks: ACCESS EXCLUSIVE for a rename, and on the tables that its foreign keys refer to.
     """
@@ -74,7 +74,7 @@ def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
 
 
 def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
-    """Rename a table; the old name works for the old version until `roster db contract`.
+    """Rename a table; the old name works for the old version until `contract`.
 
     `columns` are all columns of the table. The old name is an updatable view on PostgreSQL (without ON CONFLICT ON
     CONSTRAINT and new foreign keys to it) and a mirror table on SQLite. Locks: ACCESS EXCLUSIVE for a rename.
@@ -95,7 +95,7 @@ def add_column(table: str, column: Column[Any], *, derived: bool = False) -> Non
 
 
 def drop_column(table: str, column: Column[Any]) -> None:
-    """Move a column to the trash until `roster db purge`; the definition is for the downgrade. In `contract()`.
+    """Move a column to the trash until `purge`; the definition is for the downgrade. In `contract()`.
 
     Locks: ACCESS EXCLUSIVE for a rename. Drop indexes and constraints on the column before.
     """
@@ -107,7 +107,7 @@ def rename_column(
 ) -> None:
     """Rename a column: a new column beside the old one, kept equal by a trigger until the contract.
 
-    The backfill fills existing rows; `roster db contract` moves the old column to the trash. `up` and `down` are SQL
+    The backfill fills existing rows; `contract` moves the old column to the trash. `up` and `down` are SQL
     expressions with `{}` for the value, for a rename that also converts values. Locks: ACCESS EXCLUSIVE for changes of
     the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
     """

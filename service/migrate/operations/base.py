@@ -16,8 +16,8 @@ Columns: TypeAlias = tuple[str, tuple[str, ...]]
 class Phases:
     """What one operation, or a sequence of operations, does; fields in the order of execution, empty by default.
 
-    An operation in `upgrade()` has its `expand` steps run by `alembic upgrade`, its `backfill` by `roster db backfill`,
-    which ends with `settle`, its `contract` steps by `roster db contract`, and its `purge` steps by `roster db purge`.
+    An operation in `upgrade()` has its `expand` steps run by `alembic upgrade`, its `backfill` by `backfill`,
+    which ends with `settle`, its `contract` steps by `contract`, and its `purge` steps by `purge`.
     An operation in `contract()` has its `expand` steps run there. A step carries its own undo.
     """
 

@@ -67,7 +67,7 @@ class AddColumn(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropColumn(Operation):
-    """A column that no running version uses: it stays in the trash with its values until `roster db purge`."""
+    """A column that no running version uses: it stays in the trash with its values until `purge`."""
 
     table: str
     column: Column[Any]

@@ -70,7 +70,7 @@ class CreateTable(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropTable(Operation):
-    """A table that no running version uses: it stays in the trash with its rows until `roster db purge`."""
+    """A table that no running version uses: it stays in the trash with its rows until `purge`."""
 
     table: Table
 
