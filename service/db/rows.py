@@ -57,11 +57,16 @@ async def update_one(session: AsyncSession, model: type[DeclarativeBase], row: S
     Raises:
         StaleDataError: the row is not of this version any more; the unit runs again.
     """
+    known: Any = row
     changed = {name: value for name, value in fields.items() if getattr(row, name) != value}
     if not changed:
-        return row
+        # What is no column may be of the time before this transaction waited for its lock.
+        return (
+            row
+            if _holds_columns_alone(model, type(row))
+            else await read_for_update(session, model, known.id, type(row))
+        )
     values = {f"new_{name}": value for name, value in _values(model(**changed)).items()}
-    known: Any = row
     update = _updating(model, type(row), tuple(sorted(values)))
     stored = (await session.execute(update, {"of_id": known.id, "seen": known.version, **values})).one_or_none()
     if stored is None:
@@ -130,6 +135,10 @@ def _table(model: type[DeclarativeBase]) -> Table:
 
 def _shown(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> list[Any]:
     return [_column(model, name) for name in struct.__struct_fields__]
+
+
+def _holds_columns_alone(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> bool:
+    return all(name in _table(model).c for name in struct.__struct_fields__)
 
 
 def _column(model: type[DeclarativeBase], name: str) -> Any:

@@ -15,7 +15,7 @@ from service.db.rows import insert_one, update_one
 from service.db.upserts import insert_into
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from service.http.auth.actors import OPEN, Actor
-from service.http.auth.admins import keep_an_admin
+from service.http.auth.admins import keep_an_admin, lock_admin_role
 from service.http.auth.permissions import ADMIN, BUILT_IN, MOST_ROLES
 from service.http.etags import UNCONDITIONAL, Conditions
 from service.http.unit import Placed
@@ -38,7 +38,7 @@ async def place(
     permissions = _sorted(body.permissions)
     _require(actor, permissions)
     # One at a time: of two that create the role the second finds it, and the limit holds.
-    await session.execute(select(Role.id).where(Role.name == ADMIN).with_for_update(key_share=True))
+    await lock_admin_role(session)
     role = await _locked(session, name)
     if role is not None:
         _check(actor, role, conditions)
@@ -111,6 +111,9 @@ async def take(session: AsyncSession, actor: Actor, user_id: int, name: str, con
         Stale: the user has another version by now.
     """
     await _lock_user(session, user_id, conditions)
+    if name == ADMIN:
+        # Before the weaker lock below: of two that hold that one, neither could get this one.
+        await lock_admin_role(session)
     role = await _given(session, actor, name)
     if name == ADMIN:
         await keep_an_admin(session, [user_id])

@@ -51,7 +51,7 @@ async def update_user(
     return await update_one(session, User, user, sent(body))
 
 
-@writes("DELETE", "/{user_id}", permission="users.erase", summary="Delete a user", status=204)
+@writes("DELETE", "/{user_id}", permission="users.erase", summary="Delete a user", status=204, problems=(409,))
 async def delete_user(
     session: AsyncSession, user_id: int, conditions: Conditions, query: schemas.EraseParameters
 ) -> None:

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.slow
 
 FOLDED = (("users", "name"), ("users", "email"), ("records", "title"), ("departments", "name"), ("employees", "name"))
 # Each revision on one of the databases; test_history runs both.
-ON_SQLITE = REVISIONS[::2]
-ON_POSTGRESQL = REVISIONS[1::2]
+# From 0017 on they only create tables, of which the newest stands for all.
+ON_SQLITE = [*REVISIONS[:16:2], REVISIONS[-1]]
+ON_POSTGRESQL = [*REVISIONS[1:16:2], REVISIONS[-1]]
 WITHOUT_LINKS = "0005"
 
 
