@@ -58,6 +58,8 @@ class Subject(NamedTuple):
     noun: str
     one: str
     shown: tuple[str, ...]
+    # Of these, text columns that hold JSON.
+    documents: frozenset[str]
 
 
 def act_as(session: AsyncSession, audit: Audit) -> None:
@@ -122,7 +124,8 @@ def subject(model: Any) -> Subject:
     folded = {name for name in columns if name.endswith("_key") and name.removesuffix("_key") in columns}
     one = _WORDS.sub("-", model.__name__).lower()
     hidden = folded | _SECRET | _IMPLIED
-    return Subject(noun_of(model.__table__), one, tuple(name for name in columns if name not in hidden))
+    documents = frozenset(name for name in columns if model.__table__.c[name].info.get("json"))
+    return Subject(noun_of(model.__table__), one, tuple(name for name in columns if name not in hidden), documents)
 
 
 def noun_of(table: Table) -> str:
@@ -146,10 +149,17 @@ def _key_names(table: Table) -> Sequence[str]:
 def _record_row(
     session: AsyncSession | Session, model: Any, verb: str, values: Mapping[str, Any], changes: Changes
 ) -> None:
-    noun, one, shown = subject(model)
+    noun, one, shown, documents = subject(model)
     id, key = identity(model.__table__, values)
-    text = _encode({name: change for name, change in changes.items() if name in shown}).decode()
+    told = {name: change for name, change in changes.items() if name in shown}
+    for name in documents & told.keys():
+        told[name] = (_raw(told[name][0]), _raw(told[name][1]))
+    text = _encode(told).decode()
     recorded(session).append(Recorded(f"{one}.{verb}", noun, id, key, text))
+
+
+def _raw(text: str | None) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text.encode())
 
 
 class RecordingSession(Session):

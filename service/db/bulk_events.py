@@ -15,6 +15,9 @@ from service.db.types import UtcDateTime
 
 _COLUMNS = "created_at, actor_id, token_id, via, request_id, action, resource, resource_id, resource_key, changes"
 _SHARED = ":created_at, :actor_id, :token_id, :via, :request_id, :action, :resource"
+# Evaluated once, and not for each row as the column's default would be.
+_TRANSACTION = "(SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint))"
+_INSERT_ON_POSTGRESQL = f"INSERT INTO {audit.TABLE} (transaction_id, {_COLUMNS}) SELECT {_TRANSACTION}"
 _SHARED_ON_POSTGRESQL = (
     "CAST(:created_at AS timestamptz), CAST(:actor_id AS bigint), CAST(:token_id AS bigint), CAST(:via AS text), "
     "CAST(:request_id AS text), CAST(:action AS text), CAST(:resource AS text)"
@@ -65,11 +68,11 @@ def _of_last_rows(table: Table, subject: Subject) -> Any:
 
 @cache
 def _of_rows_after(table: Table, subject: Subject) -> Any:
-    made = f"SELECT {_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
     # Others insert rows meanwhile; this transaction's own are known by their xmin.
-    own = "stored.id > :last AND stored.xmin = CAST(pg_current_xact_id() AS xid)"
+    own = "stored.id > :last AND stored.xmin = (SELECT CAST(pg_current_xact_id() AS xid))"
     source = f"FROM {table.name} AS stored WHERE {own} ORDER BY stored.id"
-    return text(f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}")
+    return text(f"{_INSERT_ON_POSTGRESQL}, {made} {source}")
 
 
 @cache
@@ -77,10 +80,10 @@ def _of_rows(table: Table, subject: Subject) -> Any:
     names = [column.name for column in table.primary_key]
     keys = ", ".join(f":keys_{name}" for name in names)
     listed = f"unnest({keys}) WITH ORDINALITY AS sent ({', '.join(names)}, place)"
-    made = f"SELECT {_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
     source = f"FROM {listed} JOIN {table.name} AS stored USING ({', '.join(names)}) ORDER BY sent.place"
     arrays = [bindparam(f"keys_{name}", type_=ARRAY(BigInteger())) for name in names]
-    return text(f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}").bindparams(*arrays)
+    return text(f"{_INSERT_ON_POSTGRESQL}, {made} {source}").bindparams(*arrays)
 
 
 def _identity(table: Table) -> str:

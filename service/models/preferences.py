@@ -16,4 +16,4 @@ class Preferences(Tracked, Base):
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     # JSON text in one canonical form: jsonb would round and rewrite numbers, which SQLite does not.
-    document: Mapped[str] = mapped_column(Text)
+    document: Mapped[str] = mapped_column(Text, info={"json": True})

@@ -43,9 +43,13 @@ async def test_each_write_is_told_with_what_it_changed(roster: Roster, client: h
     assert await last(roster) == [("user.updated", "users", user["id"], None, changed)]
     await client.patch(path, json={"name": "Änne"})
     assert len(await trail(roster)) == 2
+    # Nothing personal is left of a user who is erased.
     await client.delete(path)
-    deleted = {"name": ["Änne", None], "email": ["ann@example.org", None], "active": [True, None]}
-    assert await last(roster) == [("user.deleted", "users", user["id"], None, deleted)]
+    assert await last(roster) == [("user.deleted", "users", user["id"], None, {})]
+    department = await make("departments", name="Research")
+    await client.delete(f"/v1/departments/{department['id']}")
+    deleted = {"name": ["Research", None]}
+    assert await last(roster) == [("department.deleted", "departments", department["id"], None, deleted)]
 
 
 async def test_values_are_told_as_the_wire_shows_them(roster: Roster, client: httpx.AsyncClient, make: Make) -> None:
@@ -91,6 +95,18 @@ async def test_links_are_told_of_also_when_one_end_goes(
     told = {each[0]: each[1:] for each in await last(roster, 2)}
     assert told.keys() == {"department-employee.deleted", f"{end.removesuffix('s')}.deleted"}
     assert told["department-employee.deleted"] == (*link, ended)
+
+
+async def test_preferences_are_told_as_documents(roster: Roster, client: httpx.AsyncClient, make: Make) -> None:
+    user = await make("users")
+    path = f"/v1/users/{user['id']}/preferences"
+    await client.put(path, json={"theme": "dark"})
+    whose = {"user_id": [None, user["id"]]}
+    created = ("preferences.created", "preferences", user["id"], None, whose | {"document": [None, {"theme": "dark"}]})
+    assert await last(roster) == [created]
+    await client.patch(path, json={"theme": None})
+    changed = {"document": [{"theme": "dark"}, {}]}
+    assert await last(roster) == [("preferences.updated", "preferences", user["id"], None, changed)]
 
 
 async def test_what_is_refused_or_repeated_leaves_no_event(

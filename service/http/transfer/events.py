@@ -23,7 +23,7 @@ async def update_many(
     session: AsyncSession, declared: Import, rows: Sequence[Mapping[str, Any]], changes: Sequence[audit.Changes]
 ) -> None:
     """Update rows; `changes` hold the old and the new values; raises as `bulk.update_many`."""
-    noun, one, _ = declared.subject
+    noun, one, *_ = declared.subject
     await bulk.update_many(session, declared.table, rows)
     audit.recorded(session).extend(
         [

@@ -1,0 +1,72 @@
+"""What the audit trail costs: no statement more on PostgreSQL, one on SQLite."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from service.app import Roster, create_app
+from service.settings import Settings
+from tests.conftest import client_of
+
+
+@pytest.fixture
+async def alone(shared_url: str, roster: Roster) -> AsyncIterator[Roster]:
+    """The service on the shared database with one connection; `roster` empties it afterwards."""
+    alone = create_app(Settings(database_url=shared_url, pool_size=1))
+    yield alone
+    await alone.database.close()
+
+
+@contextmanager
+def statements(roster: Roster) -> Iterator[list[str]]:
+    """The first words of all statements, BEGIN and COMMIT left out."""
+    found: list[str] = []
+
+    def note(sql: str) -> None:
+        if not sql.startswith(("BEGIN", "COMMIT", "SELECT 1")):
+            found.append(" ".join(sql.split()[:3]))
+
+    engine = roster.database.writing.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def hear(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        note(sql)
+
+    if engine.dialect.name == "postgresql":
+
+        @event.listens_for(engine, "checkout")
+        def listen(connection: Any, *_: Any) -> None:
+            # What is sent past SQLAlchemy.
+            driver = connection.driver_connection
+            if not driver._query_loggers:
+                driver.add_query_logger(lambda record: note(record.query))
+
+    yield found
+
+
+async def test_a_write_sends_at_most_one_statement_more(alone: Roster, backend: str) -> None:
+    events = {"postgresql": "WITH stored AS", "sqlite": "INSERT INTO events"}[backend]
+    async with client_of(alone) as client:
+        # asyncpg asks for types that it does not know yet.
+        assert (await client.post("/v1/users", json={"name": "Bob", "email": "b@example.org"})).status_code == 201
+        with statements(alone) as sent:
+            user = (await client.post("/v1/users", json={"name": "Ann", "email": "a@example.org"})).json()
+            assert sent == ["INSERT INTO users", events]
+            sent.clear()
+            path = f"/v1/users/{user['id']}"
+            assert (await client.patch(path, json={"age": 3})).status_code == 200
+            assert [each.split()[0] for each in sent] == ["SELECT", "UPDATE", events.split()[0]]
+            sent.clear()
+            assert (await client.patch(path, json={"age": 3})).status_code == 200
+            # Nothing was changed, so nothing is told; PostgreSQL is asked for the transaction's mark.
+            assert len(sent) == {"postgresql": 2, "sqlite": 1}[backend]
+            sent.clear()
+            lines = "".join(f"U{n},u{n}@example.org\n" for n in range(1500))
+            answer = await client.post(
+                "/v1/users/import", content="name,email\n" + lines, headers={"content-type": "text/csv"}
+            )
+            assert answer.json()["created"] == 1500
+            assert sum(each == "INSERT INTO events" for each in sent) == 2
