@@ -96,8 +96,6 @@ MATRIX = {
     "admin": """
         DELETE /v1/users/{user_id}
         GET /v1/users/{user_id}/archive
-        GET /v1/events
-        GET /v1/events/feed
         GET /v1/tokens
         POST /v1/users/{user_id}/tokens
         DELETE /v1/tokens/{token_id}
