@@ -37,6 +37,7 @@ async def execute(url: str, script: str) -> list[dict[str, Any]]:
         return last
 
 
+@pytest.mark.slow
 def test_a_schema_goes_through_every_phase_and_back_with_its_rows(run: Run, empty_url: str) -> None:
     run = partial(run, LIBRARY_DATABASE_URL=empty_url)
 

@@ -19,6 +19,7 @@ from tests.project.files import ROOT
 TAKEN = ("service.migrate", "service.db", "service.terminal", "service.errors")
 
 
+@pytest.mark.slow
 async def test_a_deployment_and_a_start_of_the_service(
     library: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_url_that_cannot_be_read_is_refused_by_every_function() -> None:
             call("mysql://host/library")
 
 
+@pytest.mark.slow
 def test_a_run_imports_the_migrator_and_nothing_else_of_roster(library: Path) -> None:
     """In a process of its own: here all of Roster is imported already."""
     code = (
