@@ -11,10 +11,11 @@ from service.migrate.plan.plan import Plan, plan
 from tests.migrate.operations.written import Case
 from tests.migrate.project import Project
 
+_ROOT = Path(__file__).parents[3]
 CASES: dict[str, Case] = {
     name: case
-    for file in sorted(Path(__file__).parent.glob("test_text_*.py"))
-    for name, case in importlib.import_module(f"tests.migrate.operations.{file.stem}").CASES.items()
+    for file in sorted(Path(__file__).parent.rglob("test_text_*.py"))
+    for name, case in importlib.import_module(".".join(file.relative_to(_ROOT).with_suffix("").parts)).CASES.items()
 }
 SCRIPTS = list(scripts().walk_revisions())
 

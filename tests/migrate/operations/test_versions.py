@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from tests.migrate.operations.change_type.test_narrowing import FILE, KINDS, TABLES
+from tests.migrate.operations.change_type.test_narrowing import ROWS as FEW
+from tests.migrate.operations.change_type.test_narrowing import UP as WIDER
 from tests.migrate.operations.crossing import BASE, CONTRACT, ROWS, UP
 from tests.migrate.operations.live import changes, live
-from tests.migrate.operations.test_narrowing import FILE, KINDS, TABLES
-from tests.migrate.operations.test_narrowing import ROWS as FEW
-from tests.migrate.operations.test_narrowing import UP as WIDER
 from tests.migrate.project import Project
 from tests.postgres import ephemeral_server, fresh_database, installed_versions
 
