@@ -61,6 +61,7 @@ endif
 .PHONY: bench
 bench: install ## measure the service beside a bare floor on this machine
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.logins
 
 .PHONY: bench-migrate
 bench-migrate: install ## measure every change of a schema, up and down, beside live traffic
