@@ -31,10 +31,11 @@ def prune_command(url: str | None, /, age: timedelta, *, output: Output) -> None
     The newest event stays: programs that follow the feed stand on it. A program that is further behind than AGE is told
     to begin again.
     """
+    from service.db.audit import Audit
     from service.db.clock import now
     from service.events.actions import prune
 
     before = now() - age
-    rows = run_on(url, lambda database: prune(database, before))
+    rows = run_on(url, lambda database: prune(database, before, Audit(via="cli")))
     document = {"before": before, "rows": rows}
     output.write(document, [f"events before {before:%Y-%m-%d}: {counted(rows, 'row')} deleted."])

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.audit import SYSTEM, Audit, record
 from service.db.database import Database
 from service.db.reader import Reader
 from service.db.types import next_transaction
@@ -66,6 +67,10 @@ class Feed:
             )
         return cls(reader, Position(found[0], id), cursor)
 
+    async def restart(self) -> "Feed":
+        """Return a feed that begins at the cursor; events may have been renumbered meanwhile. Raises as `after`."""
+        return self if self.cursor is None else await Feed.after(self._reader, self.cursor)
+
     async def read(self, limit: int) -> list[tuple[str, schemas.Event]]:
         """Return the events that come next, each with its cursor, and move behind them."""
         transaction_id, id = self._position
@@ -120,14 +125,19 @@ async def _renumber(session: AsyncSession) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-async def prune(database: Database, before: datetime) -> int:
+async def prune(database: Database, before: datetime, audit: Audit = SYSTEM) -> int:
     """Delete events that are older, in batches, and return how many; the newest stays: cursors may stand on it."""
-    total = 0
-    while True:
-        deleted = await database.units.run(lambda session: _prune_some(session, before))
-        total += deleted
-        if deleted < _BATCH_ROWS:
-            return total
+    rows = 0
+    while deleted := await database.units.run(lambda session: _prune_some(session, before)):
+        rows += deleted
+
+    async def tell(session: AsyncSession) -> None:
+        changes = {"before": (None, before), "rows": (None, rows)}
+        record(session, action="event.pruned", resource="events", changes=changes)
+
+    if rows:
+        await database.units.run(tell, audit=audit)
+    return rows
 
 
 async def _prune_some(session: AsyncSession, before: datetime) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import starmap
 from typing import Any
 
 import msgspec
@@ -122,15 +123,18 @@ class _Stream:
                 # A token that was revoked is not to be told of anything more.
                 await self._admit()
                 found = await self._feed.read(self._limit)
+                if found:
+                    await _send(send, b"".join(starmap(_in_stream, found)))
+                elif not await client.wait(self._waiting, generation, _HEARTBEAT_SECONDS):
+                    await _send(send, b": waiting\n\n")
+                    self._feed = await self._feed.restart()
             except RosterError:
                 # The client connects again, and is told then.
                 return
-            if found:
-                await _send(
-                    send, b"".join(b"id: %b\ndata: %b\n\n" % (id.encode(), _encode(each)) for id, each in found)
-                )
-            elif not await client.wait(self._waiting, generation, _HEARTBEAT_SECONDS):
-                await _send(send, b": waiting\n\n")
+
+
+def _in_stream(cursor: str, event: schemas.Event) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (cursor.encode(), _encode(event))
 
 
 async def _send(send: Send, piece: bytes) -> None:

@@ -16,6 +16,7 @@ from service.http.transfer.job import Importer, Job, Options
 from service.models import Event, User
 from service.records.transfer import IMPORT as RECORDS
 from service.users.transfer import IMPORT as USERS
+from tests.callers import add_caller
 from tests.conftest import Make
 
 Said = tuple[str, str, int | None, str | None, dict[str, Any]]
@@ -136,6 +137,25 @@ async def test_an_event_names_the_request_and_the_way(roster: Roster, client: ht
         ("import", None, None, "second"),
         ("cli", 7, 8, None),
     ]
+
+
+async def test_an_event_names_the_token_and_no_secret(roster: Roster, client: httpx.AsyncClient) -> None:
+    admin = await add_caller(roster, "admin")
+    made = await client.post("/v1/departments", json={"name": "One"}, headers=admin.headers)
+    assert made.status_code == 201
+    password = {"new_password": "correct horse battery"}
+    await client.put(f"/v1/users/{admin.user_id}/password", json=password, headers=admin.headers)
+    issued = await client.post("/v1/me/tokens", json={"name": "laptop"}, headers=admin.headers)
+    events = (await client.get("/v1/events", params={"limit": 200}, headers=admin.headers)).json()["items"]
+    (department,) = [each for each in events if each["resource"] == "departments"]
+    assert (department["actor_id"], department["token_id"]) == (admin.user_id, admin.token_id)
+    told = json.dumps(events)
+    for secret in (admin.token, issued.json()["token"], "argon2", "digest", "password_hash", password["new_password"]):
+        assert secret not in told
+    reader = await add_caller(roster, "viewer")
+    for path in ("/v1/events", "/v1/events/feed"):
+        assert (await client.get(path)).status_code == 401
+        assert (await client.get(path, headers=reader.headers)).status_code == 403
 
 
 async def chunks(data: bytes) -> AsyncIterator[bytes]:
