@@ -24,6 +24,7 @@ from service.http import docs, problems
 from service.http.auth.addresses import Addresses
 from service.http.auth.authentication import Authentication
 from service.http.auth.setup_code import SetupCode
+from service.http.cors import Cors
 from service.http.edge import Edge
 from service.http.hosts import Hosts
 from service.http.shortcut import Shortcut
@@ -93,7 +94,12 @@ class Roster(Edge):
         self.metrics.watch_passwords(lambda: self.passwords.taken)
         self.litestar = _litestar(self)
         super().__init__(
-            self.litestar, self.metrics.observe, logs.requests(), _allow(self.litestar), Hosts(settings.allowed_hosts)
+            self.litestar,
+            self.metrics.observe,
+            logs.requests(),
+            _allow(self.litestar),
+            Hosts(settings.allowed_hosts),
+            Cors(settings.cors_origins),
         )
 
     async def _look_at_feed(self) -> object:

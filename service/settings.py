@@ -28,6 +28,9 @@ _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 # A name, an IPv4 address, or a domain with its subdomains; `*` is every host.
 _HOST = re.compile(rf"\*|(\*?\.)?{_LABEL}(\.{_LABEL})*")
 
+# As browsers send it in Origin; `*` and `null` would let any page in.
+_ORIGIN = re.compile(rf"https?://({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?")
+
 
 def _setting(
     default: Any,
@@ -48,6 +51,17 @@ def _token(text: str) -> str:
         message = "it must be 32 to 200 letters, digits or any of . _ ~ + / -, as `openssl rand -hex 32` prints them"
         raise ValueError(message)
     return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, (each.strip().lower() for each in text.split(","))))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            message = (
+                f"{origin!r} is not an origin such as https://app.example.org: scheme, host and port, nothing after"
+            )
+            raise ValueError(message)
+    return origins
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -133,6 +147,9 @@ class Settings:
         (),
         "Addresses and networks of proxies whose X-Forwarded-For or Forwarded is trusted: `10.0.0.0/8,::1`.",
         read=_networks,
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), "Origins of pages that may call the API from a browser: `https://app.example.org`.", read=_origins
     )
     session_hours: float = _setting(
         12.0, "How long a session lasts after its login.", least=0.01, most=_TEN_YEARS_IN_HOURS

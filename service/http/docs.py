@@ -95,7 +95,6 @@ class Asset:
             (b"etag", tag.encode()),
             (b"cache-control", cache_control),
             (b"vary", b"Accept-Encoding"),
-            (b"x-content-type-options", b"nosniff"),
         ]
         if is_known(scope, tag):
             return Answer(status=304, headers=headers)

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from service.errors import NotFound, Unavailable, Unsettled
 from service.http.answers import Answer
+from service.http.cors import Cors
 from service.http.hosts import Hosts
 from service.http.problems import describe
 
@@ -26,6 +27,14 @@ _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
+# Of responses that do not set them: no cache keeps what is for one caller, and a browser neither takes a response for
+# a script nor shows it inside of another page.
+_DEFAULTS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
 # Called for every request: method, route template, status (0 if the client disconnected) and seconds.
 Observe = Callable[[str, str, int, float], None]
 # Called for every request that is logged: request id, method, path, status, seconds and the user's id.
@@ -36,13 +45,20 @@ class Edge:
     """Wraps the application; errors and unmatched routes pass through it too."""
 
     def __init__(
-        self, app: ASGIApp, observe: Observe, note: Note, allow: Mapping[str, bytes], hosts: Hosts | None = None
+        self,
+        app: ASGIApp,
+        observe: Observe,
+        note: Note,
+        allow: Mapping[str, bytes],
+        hosts: Hosts | None = None,
+        cors: Cors | None = None,
     ) -> None:
         self._app = app
         self._observe = observe
         self._note = note
         self._allow = allow
         self._hosts = hosts or Hosts()
+        self._cors = cors or Cors(())
 
     async def __call__(self, given: Any, receive: Receive, send: Send) -> None:
         if given["type"] != "http":
@@ -54,14 +70,15 @@ class Edge:
         hosts, request_id = _read_headers(scope)
         scope["request_id"] = request_id.decode()
         method = scope["method"]
-        sender = _Sender(scope, send, request_id, self._allow)
+        headers = [(b"x-request-id", request_id), *self._cors.headers(scope)]
+        sender = _Sender(scope, send, headers, self._allow)
         if method == "HEAD":
             scope["method"] = "GET"
             # HEAD of an export: the body is not produced.
             scope["bodiless"] = True
         try:
             self._check(scope, hosts)
-            await (self._answer_server_options if scope["path"] == "*" else self._app)(scope, receive, sender.send)
+            await (self._cors.preflight(scope) or self._answerer(scope))(scope, receive, sender.send)
         except Exception as failure:
             if sender.status:
                 raise
@@ -88,6 +105,9 @@ class Edge:
         self._hosts.check(hosts, scope)
         _check_spelling(scope["path"])
 
+    def _answerer(self, scope: Any) -> ASGIApp:
+        return self._answer_server_options if scope["path"] == "*" else self._app
+
     async def _answer_server_options(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer `OPTIONS *` with the methods of the whole service (RFC 9110, 9.3.7)."""
         if scope["method"] != "OPTIONS":
@@ -98,22 +118,24 @@ class Edge:
 
 
 class _Sender:
-    """Adds the request id and Allow to a response, and drops the body for HEAD."""
+    """Adds the headers of every response and Allow, and drops the body for HEAD."""
 
-    __slots__ = ("_allow", "_method", "_request_id", "_scope", "_send", "status")
+    __slots__ = ("_allow", "_headers", "_method", "_scope", "_send", "status")
 
-    def __init__(self, scope: Any, send: Send, request_id: bytes, allow: Mapping[str, bytes]) -> None:
+    def __init__(self, scope: Any, send: Send, headers: list[tuple[bytes, bytes]], allow: Mapping[str, bytes]) -> None:
         self._scope = scope
         self._method = scope["method"]
         self._send = send
-        self._request_id = request_id
+        self._headers = headers
         self._allow = allow
         self.status = 0
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message["headers"], (b"x-request-id", self._request_id)]
+            present = {name for name, _ in message["headers"]}
+            headers = [*message["headers"], *self._headers]
+            headers += [each for each in _DEFAULTS if each[0] not in present]
             if self._method == "OPTIONS" and (allow := self._allow.get(self._scope.get("path_template", ""))):
                 headers = [each for each in headers if each[0].lower() != b"allow"] + [(b"allow", allow)]
             message["headers"] = headers
