@@ -16,6 +16,7 @@ from service.errors import (
     NotFound,
     RosterError,
     Stale,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unsettled,
@@ -52,6 +53,7 @@ TITLES = {
     415: "Unsupported Media Type",
     421: "Misdirected Request",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
     503: "Service Unavailable",
@@ -62,7 +64,7 @@ FAILURES: list[RosterError] = [
     *(Malformed("So."), NotFound("So."), NotAcceptable("So."), Conflict("So."), Stale("So."), TooLarge("So.")),
     *(UnsupportedMedia("So."), Invalid("So."), Unavailable("So."), Unsettled("So."), Gone("So.")),
     *(TooSlow("So."), Misdirected("So."), HeadTooLarge("So."), NotImplementedHere("So."), UnsupportedVersion("So.")),
-    *(NoSpace("So."), Unauthenticated("So."), Forbidden("So.")),
+    *(NoSpace("So."), Unauthenticated("So."), Forbidden("So."), TooMany("So.", retry_after_seconds=1)),
 ]
 
 
