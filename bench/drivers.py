@@ -21,6 +21,9 @@ BATCH_SIZE = 1000
 class Driver(Protocol):
     """Runs a statement by itself, or several in one transaction."""
 
+    # A column that holds a list is returned as JSON text.
+    lists_are_json: bool
+
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
@@ -34,6 +37,8 @@ class Driver(Protocol):
 
 class Asyncpg:
     """A pool of connections, which prepare each statement once; a release costs no round trip."""
+
+    lists_are_json = False
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -83,6 +88,8 @@ sqlite3.register_converter("BOOLEAN", b"1".__eq__)
 
 class Sqlite:
     """One connection that blocks the event loop: without a thread there is no switch between threads."""
+
+    lists_are_json = True
 
     def __init__(self, url: str) -> None:
         self._file = parse_url(url).database or ""

@@ -1,6 +1,7 @@
 """The floor: a bare ASGI application with the service's SQL and JSON, and nothing else between driver and socket."""
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from service.employees import schemas as employees
 from service.users import schemas as users
 
 _WIDTH = len(employees.Employee.__struct_fields__)
+_ROLES = users.User.__struct_fields__.index("roles")
 
 NDJSON = b"application/x-ndjson"
 
@@ -30,6 +32,7 @@ class Floor:
     def __init__(self, driver: Driver, statements: Statements) -> None:
         self._driver = driver
         self._statements = statements
+        self._shown: Callable[[Sequence[Any]], users.User] = _from_json if driver.lists_are_json else _from_row
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -64,7 +67,7 @@ class Floor:
 
     async def _user(self, id: int) -> bytes:
         rows = await self._driver.fetch(self._statements.user, id=id)
-        return _encode(users.User(*rows[0]))
+        return _encode(self._shown(rows[0]))
 
     async def _page(self, query: bytes) -> bytes:
         asked = dict(pair.split(b"=", 1) for pair in query.split(b"&"))
@@ -73,13 +76,13 @@ class Floor:
             rows = await self._driver.fetch(self._statements.page(limit, after=True), after_id=cursors.read(cursor))
         else:
             rows = await self._driver.fetch(self._statements.page(limit, after=False))
-        items = [users.User(*row) for row in rows[:limit]]
+        items = list(map(self._shown, rows[:limit]))
         return _encode({"items": items, "next_cursor": cursors.write(items[-1].id) if len(rows) > limit else None})
 
     async def _export(self, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON)]})
         async for rows in self._driver.batches(self._statements.export):
-            lines = _encode_lines([users.User(*row) for row in rows])
+            lines = _encode_lines(list(map(self._shown, rows)))
             await send({"type": "http.response.body", "body": lines, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -94,14 +97,25 @@ class Floor:
         keys = {"name_key": fold(user.name), "email_key": fold(user.email)}
         async with self._driver.transaction() as run:
             rows = await run(self._statements.insert, **values, **keys)
-        return _encode(users.User(*rows[0]))
+        return _encode(self._shown(rows[0]))
 
     async def _update(self, id: int, patch: users.UserUpdate) -> bytes:
         async with self._driver.transaction() as run:
-            user = users.User(*(await run(self._statements.lock, id=id))[0])
+            user = self._shown((await run(self._statements.lock, id=id))[0])
             new = {"address": patch.address, "version": user.version + 1, "updated_at": now()}
             rows = await run(self._statements.update, of_id=id, of_version=user.version, **new)
-        return _encode(users.User(*rows[0]))
+        return _encode(self._shown(rows[0]))
+
+
+def _from_row(row: Sequence[Any]) -> users.User:
+    return users.User(*row)
+
+
+def _from_json(row: Sequence[Any]) -> users.User:
+    values = list(row)
+    # The response shows the text as it is.
+    values[_ROLES] = msgspec.Raw(row[_ROLES].encode())
+    return users.User(*values)
 
 
 async def _whole(receive: Any) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect, bindparam, insert, literal_column, select, update
 
-from service.db.rows import columns
+from service.db.rows import columns, shown
 from service.db.urls import parse_url
 from service.employees import schemas as employees
 from service.models import Department, DepartmentEmployee, Employee, User
@@ -45,14 +45,14 @@ class Statements:
         self.page = cache(partial(_page, dialect))
         self.export = Statement(_SELECT.order_by(User.id), dialect)
         self.employee = Statement(_EMPLOYEE_AND_DEPARTMENTS, dialect)
-        shown = [USERS.c[name] for name in users.User.__struct_fields__]
+        fields = shown(User, users.User)
         names = [each.name for each in USERS.columns if each.name != "id"]
-        self.insert = Statement(insert(USERS).returning(*shown), dialect, *names)
+        self.insert = Statement(insert(USERS).returning(*fields), dialect, *names)
         self.lock = Statement(
-            select(*shown).where(USERS.c.id == bindparam("id")).with_for_update(key_share=True), dialect
+            select(*fields).where(USERS.c.id == bindparam("id")).with_for_update(key_share=True), dialect
         )
         changed = update(USERS).where(USERS.c.id == bindparam("of_id"), USERS.c.version == bindparam("of_version"))
-        self.update = Statement(changed.returning(*shown), dialect, "address", "version", "updated_at")
+        self.update = Statement(changed.returning(*fields), dialect, "address", "version", "updated_at")
 
 
 _EMPLOYEE_AND_DEPARTMENTS = (

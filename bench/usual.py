@@ -12,7 +12,7 @@ from litestar.status_codes import HTTP_409_CONFLICT
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import selectinload, undefer
 
 from bench import cursors
 from bench.garbage import settle
@@ -43,23 +43,25 @@ async def provide_session(state: State) -> AsyncGenerator[AsyncSession, None]:
             raise ClientException(status_code=HTTP_409_CONFLICT, detail=str(error)) from error
 
 
-def shown(user: User) -> users.User:
-    return users.User(**{name: getattr(user, name) for name in users.User.__struct_fields__})
+def shown(user: User, roles: list[str]) -> users.User:
+    stored = [name for name in users.User.__struct_fields__ if name != "roles"]
+    return users.User(**{name: getattr(user, name) for name in stored}, roles=roles)
 
 
 @get("/v1/users")
 async def list_users(session: AsyncSession, limit: int = 50, cursor: str | None = None) -> users.UserPage:
-    query = select(User).order_by(User.id).limit(limit + 1)
+    query = select(User).options(undefer(User.roles)).order_by(User.id).limit(limit + 1)
     if cursor is not None:
         query = query.where(User.id > cursors.read(cursor.encode()))
     found = (await session.scalars(query)).all()
     following = cursors.write(found[limit - 1].id) if len(found) > limit else None
-    return users.UserPage(items=[shown(user) for user in found[:limit]], next_cursor=following)
+    return users.UserPage(items=[shown(user, user.roles) for user in found[:limit]], next_cursor=following)
 
 
 @get("/v1/users/{user_id:int}")
 async def get_user(session: AsyncSession, user_id: int) -> users.User:
-    return shown(await _load(session, user_id))
+    user = await _load(session, user_id)
+    return shown(user, user.roles)
 
 
 @post("/v1/users")
@@ -67,17 +69,19 @@ async def create_user(session: AsyncSession, data: users.UserCreate) -> users.Us
     user = User(**msgspec.structs.asdict(data))
     session.add(user)
     await session.flush()
-    return shown(user)
+    return shown(user, [])
 
 
 @patch("/v1/users/{user_id:int}")
 async def update_user(session: AsyncSession, user_id: int, data: users.UserUpdate) -> users.User:
     user = await _load(session, user_id, lock=True)
+    # A flush expires what a subquery computed.
+    roles = user.roles
     for name, value in msgspec.structs.asdict(data).items():
         if value is not msgspec.UNSET:
             setattr(user, name, value)
     await session.flush()
-    return shown(user)
+    return shown(user, roles)
 
 
 @get("/v1/employees/{employee_id:int}")
@@ -113,7 +117,7 @@ async def get_employee(session: AsyncSession, employee_id: int, include: str | N
 
 
 async def _load(session: AsyncSession, id: int, *, lock: bool = False) -> User:
-    user = await session.get(User, id, with_for_update=lock)
+    user = await session.get(User, id, options=[undefer(User.roles)], with_for_update=lock)
     if user is None:
         raise NotFoundException
     return user

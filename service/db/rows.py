@@ -88,6 +88,11 @@ def columns(model: type[Any], struct: type[msgspec.Struct], *more: str) -> AnySe
     return select(*(getattr(model, name) for name in (*struct.__struct_fields__, *more)))
 
 
+def shown(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> list[Any]:
+    """Return the expressions that fill the struct, in its order, for a statement on the model's table."""
+    return [_column(model, name) for name in struct.__struct_fields__]
+
+
 def view(struct: type[S], row: object) -> S:
     """Return what the wire shows of a row."""
     return struct(*(getattr(row, name) for name in struct.__struct_fields__))
@@ -110,13 +115,13 @@ def _loading(model: Any, to_delete: bool) -> AnySelect:  # noqa: FBT001 - the ca
 @cache
 def _inserting(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> Executable:
     table = _table(model)
-    return table.insert().returning(*_shown(model, struct))
+    return table.insert().returning(*shown(model, struct))
 
 
 @cache
 def _locking(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> AnySelect:
     table = _table(model)
-    return select(*_shown(model, struct)).where(table.c.id == bindparam("id")).with_for_update(key_share=True)
+    return select(*shown(model, struct)).where(table.c.id == bindparam("id")).with_for_update(key_share=True)
 
 
 @cache
@@ -124,17 +129,13 @@ def _updating(model: type[DeclarativeBase], struct: type[msgspec.Struct], names:
     table = _table(model)
     values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in names}
     update = table.update().where(table.c.id == bindparam("of_id"), table.c.version == bindparam("seen"))
-    return update.values(version=table.c.version + 1, **values).returning(*_shown(model, struct))
+    return update.values(version=table.c.version + 1, **values).returning(*shown(model, struct))
 
 
 def _table(model: type[DeclarativeBase]) -> Table:
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101 - every model here is mapped to one
     return table
-
-
-def _shown(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> list[Any]:
-    return [_column(model, name) for name in struct.__struct_fields__]
 
 
 def _holds_columns_alone(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> bool:
