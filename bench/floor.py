@@ -82,7 +82,7 @@ class Floor:
     async def _export(self, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON)]})
         async for rows in self._driver.batches(self._statements.export):
-            lines = _encode_lines(list(map(self._shown, rows)))
+            lines = _encode_lines(list(map(_exported, rows)))
             await send({"type": "http.response.body", "body": lines, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -116,6 +116,14 @@ def _from_json(row: Sequence[Any]) -> users.User:
     # The response shows the text as it is.
     values[_ROLES] = msgspec.Raw(row[_ROLES].encode())
     return users.User(*values)
+
+
+def _exported(row: Sequence[Any]) -> users.UserExport:
+    values = list(row)
+    if isinstance(row[_ROLES], str):
+        values[_ROLES] = msgspec.Raw(row[_ROLES].encode())
+    values[-1] = msgspec.Raw(row[-1].encode())
+    return users.UserExport(*values)
 
 
 async def _whole(receive: Any) -> bytes:

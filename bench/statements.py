@@ -3,16 +3,19 @@
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ClauseElement, Dialect, bindparam, insert, literal_column, select, update
+from sqlalchemy import ClauseElement, Dialect, bindparam, func, insert, literal_column, select, update
 
 from service.db.rows import columns, shown
 from service.db.urls import parse_url
 from service.employees import schemas as employees
-from service.models import Department, DepartmentEmployee, Employee, User
+from service.models import Department, DepartmentEmployee, Employee, Preferences, User
 from service.users import schemas as users
 
 USERS: Any = User.__table__
 _SELECT = columns(User, users.User)
+_EXPORT = _SELECT.add_columns(func.coalesce(Preferences.document, literal_column("'{}'"))).outerjoin(
+    Preferences, Preferences.user_id == User.id
+)
 
 
 class Statement:
@@ -43,7 +46,7 @@ class Statements:
         dialect = parse_url(url).get_dialect()()
         self.user = Statement(_SELECT.where(User.id == bindparam("id")), dialect)
         self.page = cache(partial(_page, dialect))
-        self.export = Statement(_SELECT.order_by(User.id), dialect)
+        self.export = Statement(_EXPORT.order_by(User.id), dialect)
         self.employee = Statement(_EMPLOYEE_AND_DEPARTMENTS, dialect)
         fields = shown(User, users.User)
         names = [each.name for each in USERS.columns if each.name != "id"]

@@ -1,6 +1,5 @@
 """Column types that behave alike on SQLite and PostgreSQL."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +20,9 @@ Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postg
 # asyncpg takes Python's first and last moment for PostgreSQL's infinities, so their days are left out.
 _FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 def folded(length: int) -> TypeEngine[str]:
@@ -76,7 +78,12 @@ class TextList(TypeDecorator[list[str]]):
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy passes it
-        return json.loads if dialect.name == "sqlite" else None
+        return _texts if dialect.name == "sqlite" else None
+
+
+def _texts(text: str) -> list[str]:
+    # Most lists are empty.
+    return [] if text == "[]" else _decode_texts(text)
 
 
 class RawText(TypeDecorator[msgspec.Raw]):

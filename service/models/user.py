@@ -28,4 +28,4 @@ class User(Searchable, External, Entity, Base):
     email_key: Mapped[words.Folded]
 
     # Not a column of the table: a subquery, read only where it is asked for.
-    roles: Mapped[list[str]] = column_property(RoleNames(), deferred=True)
+    roles: Mapped[list[str]] = column_property(RoleNames(), deferred=True, expire_on_flush=False)
