@@ -122,6 +122,13 @@ async def fresh_url(
         yield url
 
 
+@pytest.fixture
+async def fresh_postgres_url(postgresql_template_url: str, postgres_admin_url: str) -> AsyncIterator[str]:
+    """As `fresh_url`, on PostgreSQL alone."""
+    async with fresh_database(postgres_admin_url, template=make_url(postgresql_template_url).database) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 async def sqlite_roster(sqlite_shared_url: str) -> AsyncIterator[Roster]:
     async with serving_in_process(sqlite_shared_url) as roster:

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
+from tests.conftest import copy_of
 from tests.http.browser import CHROMIUM, look
 
 
 @pytest.mark.slow
-async def test_the_page_takes_the_token_out_of_the_address_and_shows_the_form(tmp_path: Path) -> None:
+async def test_the_page_takes_the_token_out_of_the_address_and_shows_the_form(
+    sqlite_template_url: str, tmp_path: Path
+) -> None:
     if not CHROMIUM:
         return
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
-    await upgrade(url)
+    url = copy_of(sqlite_template_url, tmp_path)
     with serving(url, tmp_path / "log") as (base, _):
         with_token = look(f"{base}/password#roster_x", tmp_path)
         without = look(f"{base}/password", tmp_path)

@@ -9,7 +9,6 @@ from service.db.engine import Purpose, create_engine
 from service.db.reader import Query, Reader
 from service.db.uow import Units
 from service.errors import Misconfigured, Unavailable
-from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import checked_out
@@ -98,9 +97,8 @@ async def test_the_reader_only_reads(pooled_reading: AsyncEngine, small_postgres
     assert await marks(pooled_reading) == []
 
 
-async def test_the_service_works_as_it_does_without(empty_postgres_url: str) -> None:
-    await upgrade(empty_postgres_url)
-    roster = create_app(Settings(database_url=empty_postgres_url, pooler=True))
+async def test_the_service_works_as_it_does_without(fresh_postgres_url: str) -> None:
+    roster = create_app(Settings(database_url=fresh_postgres_url, pooler=True))
     async with client_of(roster) as client:
         created = await client.post("/v1/users", json={"name": "Ann", "email": "ann@example.org"})
         read = await client.get(created.headers["location"])

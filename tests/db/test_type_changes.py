@@ -14,7 +14,6 @@ from service.app import create_app
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
 from service.db.uow import Units
-from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.db.conftest import checked_out, engine_on
 from tests.db.load import durations, load_on, stored
@@ -37,16 +36,15 @@ CHANGES = [
 MARKS = Query(lambda *row: row, select(Mark.id, Mark.text).where(Mark.id > bindparam("id")).order_by(Mark.id))
 
 
-async def test_types_that_change_all_the_time_fail_no_request(empty_postgres_url: str) -> None:
-    await upgrade(empty_postgres_url)
-    roster = create_app(Settings(database_url=empty_postgres_url))
+async def test_types_that_change_all_the_time_fail_no_request(fresh_postgres_url: str) -> None:
+    roster = create_app(Settings(database_url=fresh_postgres_url))
     met: list[str] = []
     event.listen(
         roster.database.writing.sync_engine, "handle_error", lambda context: met.append(str(context.original_exception))
     )
     changes = 0
     async with load_on(roster) as load:
-        migrator = await asyncpg.connect(empty_postgres_url)
+        migrator = await asyncpg.connect(fresh_postgres_url)
         until = perf_counter() + SECONDS
         for change in cycle(CHANGES):
             await migrator.execute(change)

@@ -48,24 +48,23 @@ def add(project: Project, code: str) -> None:
 
 
 @pytest.mark.parametrize("title", RECIPES)
-async def test_a_recipe_goes_up_and_down_with_every_value(empty_url: str, project: Project, title: str) -> None:
-    await upgrade(empty_url)
-    async with opened(empty_url) as store:
+async def test_a_recipe_goes_up_and_down_with_every_value(fresh_url: str, project: Project, title: str) -> None:
+    async with opened(fresh_url) as store:
         await eras.write(store, 0)
         await eras.write(store, 1)
         schema, rows = await catalog(store), await eras.read(store)
         add(project, RECIPES[title])
-        await upgrade(empty_url)
-        await backfill(empty_url)
-        await contract(empty_url)
-        found = (await status(empty_url)).phases
+        await upgrade(fresh_url)
+        await backfill(fresh_url)
+        await contract(fresh_url)
+        found = (await status(fresh_url)).phases
         assert (found.incomplete, found.backfill, found.contract, found.drift) == ((), (), (), ())
         assert await catalog(store) != schema
-        await contract(empty_url, "9001_recipe", undo=True)
-        await downgrade(empty_url, "-1")
+        await contract(fresh_url, "9001_recipe", undo=True)
+        await downgrade(fresh_url, "-1")
         assert await catalog(store) == schema
         assert_every_value_is_there(rows, await eras.read(store))
-        await purge(empty_url)
+        await purge(fresh_url)
         assert await catalog(store, with_trash=True) == schema
 
 
@@ -78,13 +77,13 @@ def assert_every_value_is_there(before: eras.Rows, after: eras.Rows) -> None:
             }
 
 
-async def test_the_first_example_is_a_whole_revision(empty_url: str, project: Project) -> None:
+async def test_the_first_example_is_a_whole_revision(fresh_url: str, project: Project) -> None:
     code = GUIDE.partition("```python\n")[2].partition("```")[0]
     file = project.versions / "9001_example.py"
     file.write_text(f"{code}\n\nrevision = '9001_example'\ndown_revision = {head()!r}\n")
     config.forget()
-    await upgrade(empty_url)
-    assert (await status(empty_url)).current == ("9001_example",)
+    await upgrade(fresh_url)
+    assert (await status(fresh_url)).current == ("9001_example",)
 
 
 def test_every_command_of_the_guide_works_one_after_the_other(tmp_path: Path) -> None:

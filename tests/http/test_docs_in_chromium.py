@@ -3,16 +3,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
+from tests.conftest import copy_of
 from tests.http.browser import look
 
 pytestmark = pytest.mark.slow
 
 
-async def test_the_page_shows_every_operation_with_no_outside_request_and_no_error(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
-    await upgrade(url)
+async def test_the_page_shows_every_operation_with_no_outside_request_and_no_error(
+    sqlite_template_url: str, tmp_path: Path
+) -> None:
+    url = copy_of(sqlite_template_url, tmp_path)
     with serving(url, tmp_path / "log") as (base, _):
         described = httpx.get(f"{base}/openapi.json").json()
         seen = look(f"{base}/docs", tmp_path)

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
+from tests.conftest import copy_of
 from tests.http.sockets import Line, ask, request
 
 pytestmark = pytest.mark.slow
@@ -66,11 +66,12 @@ CASES = {name: (400, data) for name, data in MALFORMED.items()} | OTHERS
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[int, Path, int]]:
+async def server(
+    sqlite_template_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[int, Path, int]]:
     """Port, log and process id."""
     folder = tmp_path_factory.mktemp("refused")
-    url = f"sqlite:///{folder / 'roster.db'}"
-    await upgrade(url)
+    url = copy_of(sqlite_template_url, folder)
     with serving(url, folder / "log") as (base, process):
         yield int(base.rpartition(":")[2]), folder / "log", process.pid
 

@@ -9,12 +9,11 @@ from schemathesis.python.asgi import shutdown_lifespans
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import create_app
-from service.migrate.entrypoints.aio import upgrade
 from service.models import Token, User
 from service.settings import Settings
 from tests.callers import add_caller, elsewhere
 from tests.cli.servers import serving
-from tests.conftest import serving_in_process
+from tests.conftest import copy_of, serving_in_process
 from tests.http.examiner import Findings, config, examine
 
 # Drawn for each operation, from another seed on the other database.
@@ -36,9 +35,10 @@ def in_process() -> Iterator[None]:
 
 
 @pytest.mark.slow
-async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
-    await upgrade(url)
+async def test_every_check_holds_in_process_on_sqlite(
+    sqlite_template_url: str, in_process: None, tmp_path: Path
+) -> None:
+    url = copy_of(sqlite_template_url, tmp_path)
     token = await token_of_an_administrator(url)
     app = create_app(Settings(database_url=url, allowed_hosts=("testserver",)))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config(examples=EXAMPLES, seed=1, token=token))
@@ -46,10 +46,9 @@ async def test_every_check_holds_in_process_on_sqlite(in_process: None, tmp_path
 
 
 @pytest.mark.slow
-async def test_every_check_holds_over_http_on_postgresql(empty_postgres_url: str, tmp_path: Path) -> None:
-    await upgrade(empty_postgres_url)
-    token = await token_of_an_administrator(empty_postgres_url)
-    with serving(empty_postgres_url, tmp_path / "log", executable=sys.executable) as (base, _):
+async def test_every_check_holds_over_http_on_postgresql(fresh_postgres_url: str, tmp_path: Path) -> None:
+    token = await token_of_an_administrator(fresh_postgres_url)
+    with serving(fresh_postgres_url, tmp_path / "log", executable=sys.executable) as (base, _):
         schema = schemathesis.openapi.from_url(
             f"{base}/openapi.json", config=config(examples=EXAMPLES, seed=2, token=token)
         )

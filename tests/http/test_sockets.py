@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
+from tests.conftest import copy_of
 from tests.http.sockets import Heard, Line, ask, request
 
 PATHS = ["/v1/users/1", "/v1/users", "/v1/users/export", "/livez", "/readyz", "/docs", "/openapi.json", "/metrics"]
@@ -21,11 +21,10 @@ JSON = "Content-Type: application/json"
 
 
 @pytest.fixture(scope="module")
-async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[int, Path]]:
+async def served(sqlite_template_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[int, Path]]:
     """The port and the log of a server with one user."""
     folder = tmp_path_factory.mktemp("sockets")
-    url = f"sqlite:///{folder / 'roster.db'}"
-    await upgrade(url)
+    url = copy_of(sqlite_template_url, folder)
     with serving(url, folder / "log") as (base, _):
         httpx.post(f"{base}/v1/users", json=json.loads(ANN)).raise_for_status()
         yield int(base.rpartition(":")[2]), folder / "log"

@@ -16,8 +16,8 @@ import pytest
 
 from service.errors import Unavailable, Unsettled
 from service.http.edge import _cut_off
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import environment, serving
+from tests.conftest import copy_of
 from tests.http.sockets import Line, ask, request
 
 pytestmark = pytest.mark.slow
@@ -44,10 +44,8 @@ SLOW = {
 
 
 @pytest.fixture(scope="module")
-async def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('limits') / 'roster.db'}"
-    await upgrade(url)
-    return url
+def url(sqlite_template_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return copy_of(sqlite_template_url, tmp_path_factory.mktemp("limits"))
 
 
 @pytest.fixture(scope="module")

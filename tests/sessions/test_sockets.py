@@ -6,17 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.migrate.entrypoints.aio import upgrade
 from tests.cli.servers import serving
+from tests.conftest import copy_of
 
 PASSWORD = "correct horse battery"
 WRONG = "wrong horse battery"
 
 
 @pytest.mark.slow
-async def test_limits_hold_across_processes_and_no_secret_is_logged(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
-    await upgrade(url)
+async def test_limits_hold_across_processes_and_no_secret_is_logged(sqlite_template_url: str, tmp_path: Path) -> None:
+    url = copy_of(sqlite_template_url, tmp_path)
     settings = {
         "ROSTER_TRUSTED_PROXIES": "127.0.0.0/8",
         "ROSTER_ARGON2_MEMORY_KIB": "7168",

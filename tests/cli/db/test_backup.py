@@ -21,7 +21,7 @@ from service.settings import Settings
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.cli.servers import environment
-from tests.conftest import client_of
+from tests.conftest import client_of, copy_of
 from tests.postgres import client_programs, execute, fresh_database
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,20 @@ async def other_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path
         yield f"sqlite:///{tmp_path / 'other.db'}"
         return
     async with fresh_database(request.getfixturevalue("postgres_admin_url"), "other") as url:
+        yield url
+
+
+@pytest.fixture
+async def other_fresh_url(
+    backend: str, template_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """A second database, at head."""
+    if backend == "sqlite":
+        (tmp_path / "other").mkdir()
+        yield copy_of(template_url, tmp_path / "other")
+        return
+    admin_url = request.getfixturevalue("postgres_admin_url")
+    async with fresh_database(admin_url, "other", template=make_url(template_url).database) as url:
         yield url
 
 
@@ -127,63 +141,60 @@ async def test_what_was_backed_up_is_what_is_restored(filled_url: str, other_url
 
 
 async def test_force_replaces_all_that_is_in_the_way(
-    backend: str, filled_url: str, other_url: str, tmp_path: Path
+    backend: str, filled_url: str, other_fresh_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "roster.backup"
     await roster(filled_url, "backup", file)
     assert (again := await roster(filled_url, "backup", file)).exit_code == 1
     assert again.output == f"Error: {file} is there already; --force replaces it.\n"
     assert (await roster(filled_url, "backup", file, "--force")).exit_code == 0
-    assert (await roster(other_url, "upgrade")).exit_code == 0
-    await fill(other_url, "other")
-    async with opened(other_url) as store:
+    await fill(other_fresh_url, "other")
+    async with opened(other_fresh_url) as store:
         await store.execute("CREATE TABLE later (user_id integer REFERENCES users (id))")
         if backend == "postgresql":
             await store.execute("CREATE TYPE mood AS ENUM ('good')")
             await store.execute("CREATE FUNCTION feel(users, mood) RETURNS mood LANGUAGE sql AS 'SELECT $2'")
             await store.execute("CREATE SCHEMA elsewhere CREATE TABLE t (id serial, m mood)")
             await store.execute("CREATE MATERIALIZED VIEW seen AS SELECT id FROM later JOIN users ON id = user_id")
-    before = await everything(other_url)
-    refused = await roster(other_url, "restore", file)
+    before = await everything(other_fresh_url)
+    refused = await roster(other_fresh_url, "restore", file)
     assert refused.exit_code == 1
     assert refused.output.endswith("is not empty; --force replaces all that is in it.\n")
-    assert await everything(other_url) == before
-    restored = await roster(other_url, "restore", file, "--force")
+    assert await everything(other_fresh_url) == before
+    restored = await roster(other_fresh_url, "restore", file, "--force")
     assert restored.exit_code == 0, restored.output
-    assert await everything(other_url) == await everything(filled_url)
+    assert await everything(other_fresh_url) == await everything(filled_url)
 
 
 async def test_a_restore_that_is_killed_leaves_what_was_there(
-    backend: str, filled_url: str, other_url: str, tmp_path: Path
+    backend: str, filled_url: str, other_fresh_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "roster.backup"
     await roster(filled_url, "backup", file)
-    assert (await roster(other_url, "upgrade")).exit_code == 0
-    await fill(other_url, "old")
-    before = await everything(other_url)
+    await fill(other_fresh_url, "old")
+    before = await everything(other_fresh_url)
     script = f"import os, time\ndef die(*_): os.kill(os.getpid(), 9)\n{KILLED[backend]}\n"
     run = f"{script}from service.cli import main; main()"
     command = [sys.executable, "-c", run, "db", "restore", str(file), "--force"]
-    killed = subprocess.run(command, env=environment(other_url), check=False, capture_output=True)
+    killed = subprocess.run(command, env=environment(other_fresh_url), check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert await everything(other_url) == before
-    assert (await roster(other_url, "restore", file, "--force")).exit_code == 0
-    assert await everything(other_url) == await everything(filled_url)
+    assert await everything(other_fresh_url) == before
+    assert (await roster(other_fresh_url, "restore", file, "--force")).exit_code == 0
+    assert await everything(other_fresh_url) == await everything(filled_url)
     assert not [each for each in tmp_path.iterdir() if "restoring" in each.name]
 
 
-async def test_a_damaged_backup_is_refused(backend: str, filled_url: str, other_url: str, tmp_path: Path) -> None:
+async def test_a_damaged_backup_is_refused(backend: str, filled_url: str, other_fresh_url: str, tmp_path: Path) -> None:
     file = tmp_path / "roster.backup"
     await roster(filled_url, "backup", file)
     content = file.read_bytes()
     file.write_bytes(content[: len(content) * 2 // 3])
-    assert (await roster(other_url, "upgrade")).exit_code == 0
-    before = await everything(other_url)
-    refused = await roster(other_url, "restore", file, "--force")
+    before = await everything(other_fresh_url)
+    refused = await roster(other_fresh_url, "restore", file, "--force")
     assert refused.exit_code == 1, refused.output
     assert refused.output.startswith("Error: ")
     assert refused.output.count("\n") == 1
-    assert await everything(other_url) == before
+    assert await everything(other_fresh_url) == before
 
 
 async def test_a_backup_of_another_kind_is_refused(backend: str, fresh_url: str, tmp_path: Path) -> None:
@@ -241,32 +252,30 @@ async def test_an_older_backup_names_the_upgrade(empty_url: str, other_url: str,
 
 
 async def test_no_program_gets_the_password_in_its_arguments(
-    empty_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await roster(empty_postgres_url, "upgrade")).exit_code == 0
     folder, log = tmp_path / "bin", tmp_path / "log"
     folder.mkdir()
     for name in ("pg_dump", "pg_restore", "psql"):
         (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {log}\nexec {client_programs() / name} "$@"\n')
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    assert (await roster(empty_postgres_url, "backup", tmp_path / "copy")).exit_code == 0
-    assert (await roster(empty_postgres_url, "restore", tmp_path / "copy", "--force")).exit_code == 0
+    assert (await roster(fresh_postgres_url, "backup", tmp_path / "copy")).exit_code == 0
+    assert (await roster(fresh_postgres_url, "restore", tmp_path / "copy", "--force")).exit_code == 0
     said = log.read_text()
     assert {"pg_dump", "pg_restore", "psql"} <= {line.split()[0] for line in said.splitlines()}
-    assert make_url(empty_postgres_url).password not in (None, "")
-    assert str(make_url(empty_postgres_url).password) not in said
+    assert make_url(fresh_postgres_url).password not in (None, "")
+    assert str(make_url(fresh_postgres_url).password) not in said
 
 
 async def test_a_role_that_is_not_there_is_named_and_can_be_left_out(
-    postgres_admin_url: str, empty_postgres_url: str, tmp_path: Path
+    postgres_admin_url: str, fresh_postgres_url: str, tmp_path: Path
 ) -> None:
-    assert (await roster(empty_postgres_url, "upgrade")).exit_code == 0
-    await execute(empty_postgres_url, "CREATE ROLE leaving; GRANT SELECT ON users TO leaving")
+    await execute(fresh_postgres_url, "CREATE ROLE leaving; GRANT SELECT ON users TO leaving")
     try:
-        assert (await roster(empty_postgres_url, "backup", tmp_path / "copy")).exit_code == 0
+        assert (await roster(fresh_postgres_url, "backup", tmp_path / "copy")).exit_code == 0
     finally:
-        await execute(empty_postgres_url, "DROP OWNED BY leaving; DROP ROLE leaving")
+        await execute(fresh_postgres_url, "DROP OWNED BY leaving; DROP ROLE leaving")
     async with fresh_database(postgres_admin_url, "other") as url:
         refused = await roster(url, "restore", tmp_path / "copy")
         assert (refused.exit_code, refused.output) == (

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from service.app import create_app
 from service.cli import main
-from service.migrate.entrypoints.aio import head_revision, upgrade
+from service.migrate.entrypoints.aio import head_revision
 from service.migrate.entrypoints.commands import head
 from service.migrate.plan import config
 from service.settings import Settings
@@ -165,19 +165,17 @@ UNDONE = "\n\ndef downgrade() -> None:\n    pass\n"
     [("op.ad_column('users', 1)", "Did you mean add_column?"), ("op.add_column('users')", "missing 1 required")],
 )
 async def test_a_plain_revision_that_is_wrong_is_told_with_its_line(
-    project: Project, empty_url: str, body: str, words: str
+    project: Project, fresh_url: str, body: str, words: str
 ) -> None:
-    await upgrade(empty_url)
     file = written(project, f"{PLAIN}\n\ndef upgrade() -> None:\n    {body}\n{UNDONE}")
-    status, output = await asyncio.to_thread(roster, empty_url, "upgrade")
+    status, output = await asyncio.to_thread(roster, fresh_url, "upgrade")
     assert (status, output.startswith(f"Error: {file}:10: "), words in output) == (1, True, True), output
 
 
 @pytest.mark.slow
-async def test_the_service_tells_it_and_stays_ready(project: Project, empty_url: str) -> None:
-    await upgrade(empty_url)
+async def test_the_service_tells_it_and_stays_ready(project: Project, fresh_url: str) -> None:
     file = written(project, HEAD + UP)
-    service = create_app(Settings(database_url=empty_url))
+    service = create_app(Settings(database_url=fresh_url))
     async with client_of(service) as client:
         for path in ("/v1/schema", "/v1/schema/history"):
             answer = await client.get(path)

@@ -61,11 +61,10 @@ async def compatibility_of(url: str) -> Compatibility:
 
 
 @pytest.mark.slow
-async def test_a_database_is_asked_where_it_stands(empty_url: str) -> None:
-    await upgrade(empty_url)
-    assert await compatibility_of(empty_url) is Compatibility.COMPATIBLE
-    await downgrade(empty_url, "0001")
-    assert await compatibility_of(empty_url) is Compatibility.BEHIND
+async def test_a_database_is_asked_where_it_stands(fresh_url: str) -> None:
+    assert await compatibility_of(fresh_url) is Compatibility.COMPATIBLE
+    await downgrade(fresh_url, "0001")
+    assert await compatibility_of(fresh_url) is Compatibility.BEHIND
 
 
 async def test_a_database_with_no_tables_is_empty(empty_postgres_url: str) -> None:
@@ -107,69 +106,64 @@ async def test_a_database_of_another_program_is_told_and_left_alone(store: Store
     assert [row["version_num"] for row in await store.execute("SELECT * FROM alembic_version")] == rows
 
 
-async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(empty_url: str) -> None:
-    await upgrade(empty_url)
+async def test_a_version_table_that_contradicts_itself_is_told_with_the_cure(fresh_url: str) -> None:
     from tests.alembic.store import opened
 
-    async with opened(empty_url) as store:
+    async with opened(fresh_url) as store:
         await store.execute("INSERT INTO alembic_version VALUES ('0003_add_address_to_users')")
-    assert await compatibility_of(empty_url) is Compatibility.DIVERGED
-    assert "alembic stamp --purge" in (await readiness(empty_url))[1]
+    assert await compatibility_of(fresh_url) is Compatibility.DIVERGED
+    assert "alembic stamp --purge" in (await readiness(fresh_url))[1]
     with pytest.raises(Refused, match="one of them is an ancestor of another"):
-        await upgrade(empty_url)
+        await upgrade(fresh_url)
 
 
 @pytest.mark.slow
 async def test_old_code_stays_ready_while_branches_and_their_merge_are_applied(
-    empty_url: str, project: Project
+    fresh_url: str, project: Project
 ) -> None:
     """Of a merge the database has two rows for a while; `alembic merge` gives ids that say nothing."""
-    await upgrade(empty_url)
     project.add_safe("99990000aaaa", after=NEWEST, up='ops.add_column("users", sa.Column("l", sa.Integer()))')
     project.add_safe("0a1b2c3d4e5f", after=NEWEST, up='ops.add_column("users", sa.Column("r", sa.Integer()))')
-    await upgrade(empty_url, "99990000aaaa")
-    await upgrade(empty_url, "heads")
+    await upgrade(fresh_url, "99990000aaaa")
+    await upgrade(fresh_url, "heads")
     both = {"99990000aaaa", "0a1b2c3d4e5f"}
-    assert set((await status(empty_url)).current) == both
-    assert await compatibility_of(empty_url) is Compatibility.AHEAD
+    assert set((await status(fresh_url)).current) == both
+    assert await compatibility_of(fresh_url) is Compatibility.AHEAD
     for id in both:
         project.remove(id)
-    assert await compatibility_of(empty_url) is Compatibility.AHEAD
-    assert (await readiness(empty_url)) == (200, "ahead")
-    assert (await status(empty_url)).pending == ()
+    assert await compatibility_of(fresh_url) is Compatibility.AHEAD
+    assert (await readiness(fresh_url)) == (200, "ahead")
+    assert (await status(fresh_url)).pending == ()
 
 
-async def test_what_newer_code_stamped_is_newer_and_no_stranger(empty_url: str, project: Project) -> None:
-    await upgrade(empty_url)
+async def test_what_newer_code_stamped_is_newer_and_no_stranger(fresh_url: str, project: Project) -> None:
     project.add(NEWER, after=NEWEST)
     from alembic import command
 
     from service.migrate.plan.config import configuration
 
-    await asyncio.to_thread(command.stamp, configuration(url=empty_url), NEWER)
+    await asyncio.to_thread(command.stamp, configuration(url=fresh_url), NEWER)
     project.remove(NEWER)
-    assert await compatibility_of(empty_url) is Compatibility.AHEAD
+    assert await compatibility_of(fresh_url) is Compatibility.AHEAD
 
 
 async def test_a_database_at_the_newest_revision_needs_no_script(
-    empty_url: str, project: Project, monkeypatch: pytest.MonkeyPatch
+    fresh_url: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await upgrade(empty_url)
 
     def broken() -> None:
         raise AssertionError
 
     monkeypatch.setattr(compatibility, "scripts", broken)
-    assert (await readiness(empty_url)) == (200, "compatible")
+    assert (await readiness(fresh_url)) == (200, "compatible")
 
 
 @pytest.mark.slow
-async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(empty_url: str, project: Project) -> None:
-    await upgrade(empty_url)
+async def test_the_history_of_a_branch_is_told_apart_from_that_of_another(fresh_url: str, project: Project) -> None:
     project.add(THEIRS, after=NEWEST)
-    await upgrade(empty_url)
+    await upgrade(fresh_url)
     project.remove(THEIRS)
     project.add(OURS, after=NEWEST)
-    assert (await status(empty_url)).pending == (OURS,)
+    assert (await status(fresh_url)).pending == (OURS,)
     with pytest.raises(Refused, match=f"{THEIRS}, which this version does not have: a newer version upgraded"):
-        commands.upgrade(empty_url)
+        commands.upgrade(fresh_url)
