@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.audit import SYSTEM, Audit, record
@@ -23,6 +23,8 @@ NOW = "now"
 
 _BATCH_ROWS = 5000
 _RENUMBER_SECONDS = 30
+# The key of an advisory lock: "feed" in ASCII.
+_RENUMBERING = 0x66656564
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BEGINNING = Position(-LARGEST_KEY, 0)
 
@@ -112,17 +114,24 @@ async def renumber_restored(database: Database) -> int:
 
 
 async def _renumber(session: AsyncSession) -> int:
+    # A second process that waited for rows of the first would move them twice.
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(_RENUMBERING))):
+        return 0
     is_restored = Event.transaction_id >= next_transaction()
     highest, last = (
         await session.execute(select(func.max(Event.transaction_id), func.max(Event.id)).where(is_restored))
     ).one()
     if highest is None:
         return 0
-    await session.execute(text("SET LOCAL statement_timeout = 0"))
-    # Events of this server have larger ids than all that were restored.
-    moved = update(Event).where(Event.id <= last).values(transaction_id=Event.transaction_id - (highest + 1))
-    result = await session.execute(moved, execution_options={"synchronize_session": False})
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    first = await session.scalar(select(func.min(Event.id)))
+    moved = 0
+    # Events of this server have larger ids than all that were restored. No statement takes longer than one may.
+    for at in range(first or 0, last + 1, _BATCH_ROWS):
+        some = Event.id.between(at, min(at + _BATCH_ROWS - 1, last))
+        move = update(Event).where(some).values(transaction_id=Event.transaction_id - (highest + 1))
+        result = await session.execute(move, execution_options={"synchronize_session": False})
+        moved += result.rowcount  # type: ignore[attr-defined]
+    return moved
 
 
 async def prune(database: Database, before: datetime, audit: Audit = SYSTEM) -> int:
