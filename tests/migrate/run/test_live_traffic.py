@@ -117,7 +117,7 @@ async def assert_all_is_there(store: Store, traffic: Traffic) -> None:
     assert {id: records.get(id) for id in traffic.durations} == traffic.durations
 
 
-async def test_its_own_revisions_go_down_and_up_under_it(store: Store) -> None:
+async def test_its_own_contract_is_undone_and_run_again_under_it(store: Store) -> None:
     await aio.upgrade(store.url, "0005")
     await extracts.write(store)
     if store.backend == "postgresql":
@@ -128,9 +128,9 @@ async def test_its_own_revisions_go_down_and_up_under_it(store: Store) -> None:
     await aio.contract(store.url)
     schema = await catalog(store)
     async with traffic_on(store.url) as traffic:
+        # This code needs the newest revision: every change stores an event. Downgrades under traffic are tested
+        # below, with revisions that the running code does not need.
         await aio.contract(store.url, "0006", undo=True)
-        await aio.downgrade(store.url, "-1")
-        await aio.upgrade(store.url)
         await aio.backfill(store.url)
         await aio.contract(store.url)
     await assert_all_is_there(store, traffic)
