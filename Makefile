@@ -62,6 +62,7 @@ endif
 bench: install ## measure the service beside a bare floor on this machine
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.logins
+	$(BIN)/python -m bench.feed
 
 .PHONY: bench-migrate
 bench-migrate: install ## measure every change of a schema, up and down, beside live traffic

@@ -54,6 +54,15 @@ _AIMS = (
         least=_AS_FAST,
         other="page",
     ),
+    _Aim(
+        (*_POSTGRESQL, *_SQLITE),
+        "get-token",
+        Measured.rate_to,
+        SERVICE,
+        "rate to that without a token",
+        least=0.85,
+        other="get",
+    ),
     _Aim(_POSTGRESQL, "import", Measured.rate_to, FLOOR, "rate to a bare COPY's", least=0.3),
     _Aim(
         (*_POSTGRESQL, *_SQLITE),

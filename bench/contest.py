@@ -101,7 +101,9 @@ def check(turns: Sequence[Turn]) -> None:
         low, high = operation.numbers
         for n in {low + (high - low) * step // _EXAMPLES for step in range(_EXAMPLES + 1)}:
             numbers = {"n": n, "k": next(_numbers) * _BLOCK}
-            status, body = server.ask(operation.method, operation.path % numbers, operation.body % numbers)
+            status, body = server.ask(
+                operation.method, operation.path % numbers, operation.body % numbers, operation.headers
+            )
             about = f"{server.rival.name} at {operation.name} of {n}"
             assert status == operation.status, f"{about}: {status} {body[:500]!r}"
             document = msgspec.json.decode(body)

@@ -1,4 +1,4 @@
-"""The rows of the benchmark, equal in every run."""
+"""The rows of the benchmark, equal in every run but for the token."""
 
 import csv
 import io
@@ -7,7 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from service.db.folding import fold
+from service.http.auth.token_text import digest, new_token
 
+# The token of one user with the role viewer: without an administrator a request with no token is answered too.
+TOKEN = new_token()
+_VIEWER = 3
 DEPARTMENTS = 9
 # Every id has seven digits, so that pages have the same length at any depth.
 FIRST_USER = 1_000_001
@@ -34,6 +38,14 @@ def users(count: int) -> Iterator[Row]:
             "name_key": fold(name),
             "email_key": fold(email),
         } | _tracked(id)
+
+
+def user_roles() -> Iterator[Row]:
+    yield {"user_id": FIRST_USER, "role_id": _VIEWER, "created_at": _EPOCH}
+
+
+def tokens() -> Iterator[Row]:
+    yield {"id": 1, "user_id": FIRST_USER, "kind": "token", "name": "bench", "digest": digest(TOKEN)} | _tracked(1)
 
 
 def departments() -> Iterator[Row]:

@@ -14,7 +14,7 @@ import asyncpg
 from bench import data
 from service.db.urls import parse_url
 from service.migrate.entrypoints.aio import upgrade
-from service.models import Department, DepartmentEmployee, Employee, User
+from service.models import Department, DepartmentEmployee, Employee, Token, User, UserRole
 from tests.postgres import SETTINGS, create_database, drop_database, ephemeral_server
 
 T = TypeVar("T")
@@ -44,6 +44,8 @@ class Database(Protocol):
 
 def fill(database: Database, *, users: int, employees: int) -> None:
     database.copy(User.__tablename__, data.users(users))
+    database.copy(UserRole.__tablename__, data.user_roles())
+    database.copy(Token.__tablename__, data.tokens())
     database.copy(Department.__tablename__, data.departments())
     database.copy(Employee.__tablename__, data.employees(employees))
     database.copy(DepartmentEmployee.__tablename__, data.links(employees))

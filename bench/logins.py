@@ -199,9 +199,11 @@ def _print(measured: list[Figures]) -> None:
     table.add_row("rows of the history", *(f"{each.rows:,}" for each in measured))
     table.add_row("argon2 hashes a second, 2 threads", *(f"{each.hashes:,.1f}" for each in measured))
     table.add_row("sessions a second, 1 process", *(f"{each.sessions:,.1f}" for each in measured))
-    table.add_row("ratio", *(f"{each.ratio:.2f}" for each in measured))
+    table.add_row("sessions ÷ hashes", *(f"{each.ratio:.2f}" for each in measured))
     for name in measured[0].pages:
         table.add_row(f"page {name}, ms", *(f"{each.pages[name]:.2f}" for each in measured))
+    deep = (each.pages["deep"] / each.pages["first"] for each in measured)
+    table.add_row("page deep ÷ page first", *(f"{ratio:.2f}" for ratio in deep))
     Console().print(table)
 
 

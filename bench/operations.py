@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.data import FIRST_USER
+from bench.data import FIRST_USER, TOKEN
 
 PAGE = 50
 
@@ -19,6 +19,7 @@ class Operation:
     numbers: tuple[int, int]
     method: str = "GET"
     body: str = ""
+    token: str = ""
     status: int = 200
     # Fields whose values differ between the rivals' answers.
     varies: frozenset[str] = frozenset()
@@ -26,11 +27,16 @@ class Operation:
     group: str = ""
 
     @property
+    def headers(self) -> dict[str, str]:
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return headers | ({"content-type": "application/json"} if self.body else {})
+
+    @property
     def request(self) -> bytes:
         lines = [f"{self.method} {self.path} HTTP/1.1", "host: 127.0.0.1"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
-            length = len(self.body % {"n": 0, "k": 0})
-            lines += ["content-type: application/json", f"content-length: {length}"]
+            lines.append(f"content-length: {len(self.body % {'n': 0, 'k': 0})}")
         return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
 
 
@@ -41,9 +47,16 @@ CURSOR = "CURSOR"
 def operations(*, users: int, employees: int) -> list[Operation]:
     """Return every operation, for these numbers of rows."""
     page = f"/v1/users?limit={PAGE}"
+    one = (FIRST_USER, FIRST_USER + users - 1)
     return [
+        Operation(name="get", title="GET one user", path="/v1/users/%(n)d", numbers=one, group="get"),
         Operation(
-            name="get", title="GET one user", path="/v1/users/%(n)d", numbers=(FIRST_USER, FIRST_USER + users - 1)
+            name="get-token",
+            title="GET one user, with a token",
+            path="/v1/users/%(n)d",
+            token=TOKEN,
+            numbers=one,
+            group="get",
         ),
         Operation(name="page", title=f"GET page of {PAGE}", path=page, numbers=(1, 1), varies=_CURSORS, group="page"),
         Operation(
@@ -76,7 +89,7 @@ def operations(*, users: int, employees: int) -> list[Operation]:
             method="PATCH",
             path="/v1/users/%(n)d",
             body='{"address":"%(k)012d Dorset Street"}',
-            numbers=(FIRST_USER, FIRST_USER + users - 1),
+            numbers=one,
             varies=frozenset({"address", "version", "updated_at"}),
         ),
     ]

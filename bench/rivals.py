@@ -5,11 +5,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -65,11 +66,12 @@ class Server:
             items -= page
         return replace(self, cursor=cursor)
 
-    def ask(self, method: str, path: str, body: str = "") -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: str = "", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, bytes]:
         """Send one request and return the status and the body."""
         connection = self.connect()
         try:
-            headers = {"content-type": "application/json"} if body else {}
             connection.request(method, path, body or None, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
