@@ -1,5 +1,6 @@
 """Setting passwords, and what ends with the old one: the other sessions, and the links that are still unused."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -15,7 +16,9 @@ from service.db.folding import fold
 from service.db.upserts import insert_into
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from service.http.audits import audit_of
+from service.http.auth import rank
 from service.http.auth.actors import Actor
+from service.http.auth.permissions import Permission
 from service.http.auth.queries import permissions_of
 from service.http.auth.token_text import digest, is_token
 from service.http.wire import WRONG
@@ -30,7 +33,10 @@ from service.tokens import actions as tokens
 
 LINK_LIFETIME: Final = timedelta(hours=24)
 
+_CAN_ACT = "Who sets a password can act as the user, so this needs all of them."
 _USED = "This link is not valid: it was used, it has expired, or a newer one took its place. Ask for a new link."
+
+_GROWN = "The user of this link has been given more permissions than its maker has. Ask for a new link."
 
 
 def check_strength(password: str, *, pointer: str = "/new_password") -> None:
@@ -109,11 +115,7 @@ async def check_rank(session: AsyncSession, actor: Actor, user_id: int) -> None:
     found = await session.scalar(select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True))
     if found is None:
         raise NotFound(f"There is no user {user_id}.")
-    if lacking := sorted(await permissions_of(session, user_id) - actor.permissions):
-        raise Forbidden(
-            f"The user has permissions that the token of this request does not have: {', '.join(lacking)}. Who sets "
-            "a password can act as the user, so this needs all of them."
-        )
+    await rank.check_rank(session, actor, user_id, _CAN_ACT)
 
 
 async def check_other(session: AsyncSession, actor: Actor, user_id: int) -> None:
@@ -126,11 +128,16 @@ async def check_other(session: AsyncSession, actor: Actor, user_id: int) -> None
     await check_rank(session, actor, user_id)
 
 
-async def make_link(session: AsyncSession, user_id: int) -> tokens.Issued:
-    """Return a new link of the user; an earlier one is void from now on."""
+async def make_link(
+    session: AsyncSession, user_id: int, permissions: Collection[Permission] | None = None
+) -> tokens.Issued:
+    """Return a new link of the user; an earlier one is void from now on.
+
+    The link becomes void when the user is given more than these permissions, if any are named.
+    """
     await tokens.revoke_all(session, user_id, kinds=["link"])
     return await tokens.issue(
-        session, user_id=user_id, kind="link", name="password link", permissions=None, lifetime=LINK_LIFETIME
+        session, user_id=user_id, kind="link", name="password link", permissions=permissions, lifetime=LINK_LIFETIME
     )
 
 
@@ -170,6 +177,14 @@ def check_link(text: str, link: Link | None) -> Link:
     return link
 
 
+async def _check_growth(session: AsyncSession, link: Link) -> None:
+    """Return unless the user has more permissions by now than who made the link, and could have passed it on."""
+    # The lock keeps roles from being given to the user before the unit ends.
+    await session.execute(select(User.id).where(User.id == link.user_id).with_for_update(key_share=True))
+    if link.permissions is not None and await permissions_of(session, link.user_id) - frozenset(link.permissions):
+        raise Invalid(WRONG, Fault(detail=_GROWN, pointer="/token"))
+
+
 async def use_link(request: Request[Any, Any, Any], used: schemas.PasswordLinkUse) -> None:
     """Set the password of the link's user; the link is void from now on.
 
@@ -189,6 +204,7 @@ async def use_link(request: Request[Any, Any, Any], used: schemas.PasswordLinkUs
     async def work(session: AsyncSession) -> None:
         found = (await session.execute(queries.LINK_TO_USE, {"digest": digest(used.token)})).one_or_none()
         usable = check_link(used.token, Link(*found) if found else None)
+        await _check_growth(session, usable)
         act_as(session, replace(audit_of(request.scope, "api"), actor_id=usable.user_id))
         await set_password(session, usable.user_id, password_hash)
         await logins.insert_login(session, sessions.attempt_of(request, usable.email), "ok", usable.user_id)

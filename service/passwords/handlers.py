@@ -66,7 +66,7 @@ async def create_password_link(request: Request[Any, Any, Any], actor: Actor, us
 
     async def work(session: AsyncSession) -> Answer:
         await actions.check_other(session, actor, user_id)
-        issued = await actions.make_link(session, user_id)
+        issued = await actions.make_link(session, user_id, actor.permissions)
         headers = [(b"cache-control", b"no-store"), (b"location", f"/v1/tokens/{issued.id}".encode())]
         return Answer(_encode(actions.shown(issued, _base(request.scope))), status=201, headers=headers)
 

@@ -18,11 +18,13 @@ class Link(msgspec.Struct, frozen=True):
     active: bool
     expires_at: datetime | None
     revoked_at: datetime | None
+    # What its maker may do; None for an operator's link.
+    permissions: list[str] | None
 
 
 LINK = Query(
     Link,
-    select(Token.id, Token.user_id, User.email, User.active, Token.expires_at, Token.revoked_at)
+    select(Token.id, Token.user_id, User.email, User.active, Token.expires_at, Token.revoked_at, Token.permissions)
     .join(User, User.id == Token.user_id)
     .where(Token.digest == bindparam("digest", type_=Token.digest.type), Token.kind == "link"),
 )

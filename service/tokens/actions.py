@@ -137,16 +137,19 @@ def _end(actor: Actor, asked: datetime | None) -> datetime | None:
     return asked
 
 
-async def revoke(session: AsyncSession, token_id: int, conditions: Conditions, *, user_id: int | None = None) -> None:
-    """Revoke a token, of this user alone if one is named.
+async def revoke(session: AsyncSession, token_id: int, conditions: Conditions, *, owner: Actor | None = None) -> None:
+    """Revoke a token; if an owner is named, only one of theirs that allows no more than the token of their request.
 
     Raises:
         NotFound: there is no such token, or it is revoked already.
+        Forbidden: it allows the owner more than the token of the request.
         Stale: it was changed since.
     """
     token = await read_for_update(session, Token, token_id, schemas.Token)
-    if token.revoked_at is not None or user_id not in (None, token.user_id):
+    if token.revoked_at is not None or (owner and owner.user_id != token.user_id):
         raise NotFound(f"There is no token {token_id}.")
+    if owner and owner.limited and not _is_within(token, owner):
+        raise Forbidden("The token of this request allows less than that token, and so cannot revoke it.")
     conditions.match(token.version)
     await update_one(session, Token, token, {"revoked_at": now()})
 
@@ -178,6 +181,12 @@ async def forget_ended(session: AsyncSession, kept: timedelta, *, most: int = 50
         delete(Token).where(Token.id.in_(old)), execution_options={"synchronize_session": False}
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _is_within(token: schemas.Token, owner: Actor) -> bool:
+    if token.id == owner.token_id:
+        return True
+    return token.permissions is not None and owner.permissions.issuperset(token.permissions)
 
 
 async def _count_valid(session: AsyncSession, user_id: int) -> int:

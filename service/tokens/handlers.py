@@ -45,8 +45,12 @@ async def create_own_token(session: AsyncSession, actor: Actor, body: schemas.To
     problems=(403,),
 )
 async def revoke_own_token(session: AsyncSession, actor: Actor, token_id: int, conditions: Conditions) -> None:
-    """Revokes a token of the caller; it is refused from now on, by other processes of the service within a second."""
-    await actions.revoke(session, token_id, conditions, user_id=actor.require_user())
+    """Revokes a token of the caller; it is refused from now on, by other processes of the service within a second.
+
+    A token with permissions of its own revokes itself and those that allow no more than it does.
+    """
+    actor.require_user()
+    await actions.revoke(session, token_id, conditions, owner=actor)
 
 
 @reads("/v1/tokens", permission="tokens.write", summary="List tokens", result=schemas.TokenPage)

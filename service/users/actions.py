@@ -46,6 +46,11 @@ async def read(session: AsyncSession, user_id: int) -> schemas.User:
     return await read_for_update(session, User, user_id, schemas.User)
 
 
+def changes_account(user: schemas.User, body: schemas.UserUpdate) -> bool:
+    """Return whether the update changes by which email the user logs in, or whether at all."""
+    return any(value != getattr(user, name) for name, value in sent(body).items() if name in schemas.ACCOUNT)
+
+
 async def deactivate(session: AsyncSession, email: str) -> schemas.User:
     """Make the user with this email inactive and return them: their tokens are not valid any more.
 

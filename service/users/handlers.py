@@ -14,6 +14,7 @@ from service.http.answers import Answer
 from service.http.auth.actors import Actor
 from service.http.auth.admins import keep_an_admin
 from service.http.auth.permissions import ANYONE
+from service.http.auth.rank import check_rank
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
@@ -42,10 +43,13 @@ async def get_user(reader: Reader, user_id: int) -> schemas.User:
 
 @writes("PATCH", "/{user_id}", permission="users.write", summary="Change a user")
 async def update_user(
-    session: AsyncSession, user_id: int, conditions: Conditions, body: schemas.UserUpdate
+    session: AsyncSession, actor: Actor, user_id: int, conditions: Conditions, body: schemas.UserUpdate
 ) -> schemas.User:
+    """To change `email` or `active` the caller must hold every permission that the user has."""
     user = await read_for_update(session, User, user_id, schemas.User)
     conditions.match(user.version)
+    if actions.changes_account(user, body):
+        await check_rank(session, actor, user_id, "Whoever changes email or active needs all of them.")
     if body.active is False:
         await keep_an_admin(session, [user_id])
     return await update_one(session, User, user, sent(body))

@@ -1,6 +1,6 @@
 """Users on the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,6 +12,8 @@ from service.http.pages import ListParameters, Search
 Roles = Annotated[list[words.RoleName], Meta(max_length=MOST_ROLES)]
 Preferences = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 Choice = Literal["keep", "delete"]
+# Fields that decide whether a user can log in: only who has all permissions of the user changes them.
+ACCOUNT: Final = frozenset({"email", "active"})
 Sort = Literal["id", "-id", "name", "-name", "email", "-email"]
 
 

@@ -1,7 +1,7 @@
 """Import and export of users, with their roles and preferences."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +17,9 @@ from service.errors import Conflict, Fault, Invalid, Malformed
 from service.http import json_objects
 from service.http.auth.actors import Actor
 from service.http.auth.admins import LAST, has_admin, lock_admin_role
-from service.http.auth.permissions import ADMIN, Permission
+from service.http.auth.permissions import ADMIN, PERMISSIONS, Permission
 from service.http.auth.queries import of_role
+from service.http.auth.rank import beyond
 from service.http.transfer.exports import Export
 from service.http.transfer.related import Changes, Move
 from service.http.transfer.spec import Import
@@ -55,10 +56,13 @@ class RolesAndPreferences:
         keys = [(id,) for id in ids]
         given: Any = UserRole.__table__.c
         stored: Any = Preferences.__table__.c
+        rows = await bulk.find(session, [given.user_id, given.role_id], [given.user_id], keys)
+        # Roles are made and deleted meanwhile: one that is gone by now is nobody's.
         names = {id: name for name, (id, _) in (await self.known(session)).items()}
         held: defaultdict[int, list[str]] = defaultdict(list)
-        for row in await bulk.find(session, [given.user_id, given.role_id], [given.user_id], keys):
-            held[row["user_id"]].append(names[row["role_id"]])
+        for row in rows:
+            if row["role_id"] in names:
+                held[row["user_id"]].append(names[row["role_id"]])
         values: dict[int, dict[str, Any]] = {id: {"roles": tuple(sorted(held[id]))} for id in ids}
         for row in await bulk.find(session, [stored.user_id, stored.document], [stored.user_id], keys):
             values[row["user_id"]]["preferences"] = row["document"]
@@ -74,6 +78,16 @@ class RolesAndPreferences:
                 detail = f"To give or take {name} the token needs the permissions {', '.join(lacking)} too."
                 faults.append(Fault(field="roles", detail=detail))
         return faults
+
+    def guards(self, actor: Actor) -> bool:
+        return actor.permissions != frozenset(PERMISSIONS)
+
+    def refusals(self, known: Any, actor: Actor, before: Mapping[str, Any], names: Collection[str]) -> list[Fault]:
+        held = frozenset[Permission]().union(*(known[name][1] for name in before["roles"]))
+        if not (lacking := beyond(held, actor)):
+            return []
+        detail = f"To change this of a user who has the permissions {', '.join(lacking)}, the token needs them too."
+        return [Fault(field=name, detail=detail) for name in sorted(schemas.ACCOUNT & {*names})]
 
     async def hold(self, session: AsyncSession, updates: Mapping[int, Changes]) -> bool:
         """Return whether the updates may take the last administrator away."""

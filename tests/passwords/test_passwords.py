@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from service.app import Roster
 from service.models import Token
+from tests.callers import add_caller
 from tests.conftest import Make
 from tests.nouns import MOMENT, invalid, not_found, problem
 from tests.sessions.test_sessions import bearer, log_in
@@ -138,6 +139,24 @@ async def test_what_is_no_link_costs_no_hash(roster: Roster, client: httpx.Async
         assert answer.status_code == 422
     finally:
         roster.passwords._places = places
+
+
+async def test_a_link_is_void_when_its_user_may_do_more_than_its_maker(
+    client: httpx.AsyncClient, roster: Roster, make: Make
+) -> None:
+    admin, editor = await add_caller(roster, "admin"), await add_caller(roster, "editor")
+    used = []
+    for maker, role in ((editor, "admin"), (editor, "editor"), (admin, "admin")):
+        made = await client.post(
+            "/v1/users", json={"name": "Ann", "email": f"{role}@{maker.user_id}.org"}, headers=maker.headers
+        )
+        path = f"/v1/users/{made.json()['id']}"
+        link = (await client.post(f"{path}/password-links", headers=maker.headers)).json()["token"]
+        await client.put(f"{path}/roles/{role}", headers=admin.headers)
+        used.append(await client.post("/v1/password-links", json={"token": link, "new_password": NEW}))
+    assert [each.status_code for each in used] == [422, 204, 204]
+    detail = "The user of this link has been given more permissions than its maker has. Ask for a new link."
+    assert problem(used[0]) == invalid({"detail": detail, "pointer": "/token"})
 
 
 async def test_a_link_of_an_inactive_user_is_void(client: httpx.AsyncClient, make: Make) -> None:

@@ -59,6 +59,18 @@ async def test_everyone_sees_and_revokes_their_own_tokens_alone(client: httpx.As
     assert (await client.get("/v1/me/tokens", headers=one.headers)).status_code == 401
 
 
+async def test_a_limited_token_revokes_none_that_allows_more(client: httpx.AsyncClient, roster: Roster) -> None:
+    owner = await add_caller(roster, "admin")
+    limited = await add_caller(roster, permissions=["users.read", "users.write"], user_id=owner.user_id)
+    less = await add_caller(roster, permissions=["users.read"], user_id=owner.user_id)
+    more = await add_caller(roster, permissions=["users.read", "events.read"], user_id=owner.user_id)
+
+    async def revoke(token: Caller) -> int:
+        return (await client.delete(f"/v1/me/tokens/{token.token_id}", headers=limited.headers)).status_code
+
+    assert [await revoke(each) for each in (owner, more, less, limited)] == [403, 403, 204, 204]
+
+
 async def test_tokens_of_others_need_a_permission(client: httpx.AsyncClient, roster: Roster) -> None:
     editor, admin = await add_caller(roster, "editor"), await add_caller(roster, "admin")
     path = f"/v1/users/{admin.user_id}/tokens"

@@ -140,6 +140,26 @@ async def test_nobody_imports_a_role_that_they_do_not_hold(client: httpx.AsyncCl
     assert counts(await by(editor, "upsert", roles=["editor"])) == (0, 0, 0, 1)
 
 
+async def test_an_import_changes_no_account_that_may_do_more(client: httpx.AsyncClient, roster: Roster) -> None:
+    admin, editor = await add_caller(roster, "admin"), await add_caller(roster, "editor")
+    line = {"name": "Ann", "email": "a@b.c", "external_id": "a"}
+
+    async def by(caller: Caller, **fields: Any) -> dict[str, Any]:
+        return await send(client, json.dumps(line | fields), NDJSON | caller.headers)
+
+    await by(admin, roles=["admin"])
+    for fields in ({"active": False}, {"email": "b@b.c"}, {"active": False, "email": "b@b.c", "roles": ["admin"]}):
+        report = await by(editor, **fields)
+        assert counts(report) == (0, 0, 0, 1)
+        assert [field for _, field, _ in faults(report)] == sorted(fields.keys() & {"active", "email"})
+        assert "the permissions events.read, logins.read, " in faults(report)[0][2]
+    assert counts(await by(editor, name="Anne", active=True)) == (0, 1, 0, 0)
+    assert counts(await by(admin, active=False)) == (0, 1, 0, 0)
+    assert counts(await by(editor, active=True)) == (0, 0, 0, 1)
+    assert counts(await by(admin, active=True, roles=["editor"])) == (0, 1, 0, 0)
+    assert counts(await by(editor, active=False, email="b@b.c")) == (0, 1, 0, 0)
+
+
 @pytest.mark.parametrize("atomic", ["false", "true"])
 async def test_an_import_leaves_an_administrator(client: httpx.AsyncClient, roster: Roster, atomic: str) -> None:
     admin = await add_caller(roster, "admin")

@@ -1,6 +1,8 @@
 import httpx
 import pytest
 
+from service.app import Roster
+from tests.callers import Caller, add_caller
 from tests.conftest import Make
 from tests.nouns import MOMENT, conflict, problem
 
@@ -19,6 +21,25 @@ async def test_a_user_may_write_their_own_email_anew(client: httpx.AsyncClient, 
     user = await make("users", email="ann@example.org")
     answer = await client.patch(f"/v1/users/{user['id']}", json={"email": "Ann@example.org"})
     assert answer.json() == user | {"email": "Ann@example.org", "version": 2, "updated_at": MOMENT}
+
+
+async def test_an_account_is_changed_by_who_may_do_as_much(client: httpx.AsyncClient, roster: Roster) -> None:
+    admin, other, editor = [await add_caller(roster, role) for role in ("admin", "admin", "editor")]
+
+    async def change(by: Caller, of: Caller, **fields: object) -> int:
+        return (await client.patch(f"/v1/users/{of.user_id}", json=fields, headers=by.headers)).status_code
+
+    email = (await client.get(f"/v1/users/{other.user_id}", headers=admin.headers)).json()["email"]
+    assert await change(editor, other, active=False) == 403
+    refused = await client.patch(f"/v1/users/{other.user_id}", json={"email": "a@b.c"}, headers=editor.headers)
+    assert refused.json()["detail"].endswith("Whoever changes email or active needs all of them.")
+    # Other fields, and what stays as it is, need users.write alone.
+    assert await change(editor, other, age=39, active=True, email=email) == 200
+    assert await change(admin, other, active=False) == 200
+    assert await change(editor, other, active=True) == 403
+    assert await change(editor, editor, email="editor@example.org") == 200
+    limited = await add_caller(roster, permissions=["users.write"], user_id=admin.user_id)
+    assert await change(limited, admin, email="a@b.c") == 403
 
 
 async def test_emails_of_other_letters_differ_and_sharp_s_is_ss(client: httpx.AsyncClient, make: Make) -> None:

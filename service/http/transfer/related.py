@@ -1,6 +1,6 @@
 """Fields of a line that are rows of other tables, such as the roles of a user: compared, checked and stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -46,6 +46,12 @@ class Related(Protocol):
     def faults(self, known: Any, actor: Actor, changes: Changes) -> list[Fault]:
         """Return why the changes are not possible, or not permitted to the actor."""
 
+    def guards(self, actor: Actor) -> bool:
+        """Return whether `refusals` may refuse the actor something, and needs the values of stored rows."""
+
+    def refusals(self, known: Any, actor: Actor, before: Mapping[str, Any], names: Collection[str]) -> list[Fault]:
+        """Return why the actor may not change these columns of a stored row."""
+
     async def hold(self, session: AsyncSession, updates: Mapping[int, Changes]) -> Any:
         """Look at what the updates of rows, related fields included, may take away; called before they are stored."""
 
@@ -68,7 +74,7 @@ class RelatedRows:
 
     async def prepare(self, session: AsyncSession, lines: Sequence[Line], rows: Sequence[dict[str, Any]] = ()) -> None:
         """Look up what the lines need, and add the related values to the stored rows that they match."""
-        if self._related is None or not any(line.related for line in lines):
+        if self._related is None or not (any(line.related for line in lines) or self._related.guards(self._actor)):
             return
         self._known = await self._related.known(session)
         if rows:
@@ -84,6 +90,12 @@ class RelatedRows:
         was = self._related.unset if before is None else before
         changes = {name: (was[name], value) for name, value in line.related.items() if was[name] != value}
         return changes, self._related.faults(self._known, self._actor, changes)
+
+    def refusals(self, before: Mapping[str, Any], names: Collection[str]) -> list[Fault]:
+        """Return why the actor may not change these columns of a stored row."""
+        if self._related is None or not self._related.guards(self._actor):
+            return []
+        return self._related.refusals(self._known, self._actor, before, names)
 
     def counts(self, changes: Changes) -> dict[str, tuple[Any, Any]]:
         """Return the changes that raise the version of the row."""

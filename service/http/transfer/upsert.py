@@ -153,7 +153,7 @@ class Upsert:
         }
         merged = {**row.values, **changed}
         related, wrong = self.related.compare(line, row.values)
-        faults = [*missing, *self._taken(row, changed, merged), *wrong]
+        faults = [*missing, *self._taken(row, changed, merged), *wrong, *self.related.refusals(row.values, changed)]
         if changed and declared.check is not None:
             faults += declared.check(merged)
         if faults:
