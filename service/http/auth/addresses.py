@@ -20,6 +20,8 @@ class Addresses:
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         self._trusted = [ip_network(each) for each in trusted]
+        # Without proxies the client is the peer, and no header is read.
+        self.direct = not self._trusted
 
     def of(self, scope: Any) -> str:
         """Return the address in its shortest form, or `unknown`.

@@ -128,8 +128,7 @@ class Authentication:
         raise Unauthenticated(MISSING)
 
     async def _is_open(self, scope: Any, access: Access) -> bool:
-        # A trusted proxy on this machine is asked for whom it speaks.
-        if self._bootstrap is not None or not _is_loopback(self._addresses.of(scope)):
+        if self._bootstrap is not None or not self._is_from_this_machine(scope):
             return False
         try:
             return not await self.has_admin()
@@ -139,6 +138,13 @@ class Authentication:
             if access in _WITHOUT_DATABASE and (self._was_open or is_empty):
                 return True
             raise
+
+    def _is_from_this_machine(self, scope: Any) -> bool:
+        client = scope.get("client")
+        if self._addresses.direct and client and client[0] in _LOOPBACK:
+            return True
+        # A trusted proxy on this machine tells for whom it asks.
+        return _is_loopback(self._addresses.of(scope))
 
     def _is_bootstrap(self, text: str) -> bool:
         return self._bootstrap is not None and compare_digest(sha256(text.encode()).digest(), self._bootstrap)
@@ -159,8 +165,6 @@ def _is_missing(failure: BaseException) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    if address in _LOOPBACK:
-        return True
     try:
         return ip_address(address).is_loopback
     except ValueError:
