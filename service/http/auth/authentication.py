@@ -66,6 +66,11 @@ class Authentication:
         """
         if access == PUBLIC:
             return NOBODY
+        # The usual request first: one Authorization header that was read before.
+        if (values := scope.get("authorization")) and len(values) == 1 and (known := self.tokens.cached(values[0])):
+            if access != ANYONE:
+                known.require(access)
+            return known
         shown = read_credentials(scope)
         actor = await (self._anonymous(scope, access) if shown is None else self._identified(scope, access, shown))
         if access != ANYONE:
@@ -107,7 +112,8 @@ class Authentication:
         elif self._is_bootstrap(shown.token):
             return await self._bootstrapped()
         try:
-            return await self.tokens.actor(shown.token)
+            header = None if shown.by_cookie else scope["authorization"][0]
+            return await self.tokens.actor(shown.token, header)
         except Unavailable:
             # A scrape during an outage of the database is worth more than a token that may be revoked by now.
             known = self.tokens.last_known(shown.token) if access in _WITHOUT_DATABASE else None

@@ -1,8 +1,7 @@
 """The credentials of a request: a token in Authorization or in the cookie, and the origin of its page."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.errors import Forbidden, Malformed, Unauthenticated
 from service.http.answers import header
@@ -22,8 +21,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MALFORMED = "The Authorization header is malformed; it is written as `Authorization: Bearer roster_…`."
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """The text of a token, and whether it came in the cookie."""
 
     token: str
