@@ -56,6 +56,7 @@ async def test_a_private_server_can_be_killed_and_started_again(private_postgres
     assert await fetch(private_postgres.url, "SHOW max_connections") == "200"
 
 
+@pytest.mark.slow
 async def test_the_server_is_gone_when_the_tests_are_killed() -> None:
     program = """
         import time

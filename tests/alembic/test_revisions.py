@@ -22,6 +22,7 @@ ALL = list(scripts().walk_revisions())
 TEXTS = ["", "Ann", "ÅSE Straße", "ﬁﬂ", "İı", "ΣΑΣ", "K", "①", "a" * 600, "\u0345", "Ǆ"]
 
 
+@pytest.mark.slow
 async def test_the_newest_revision_is_the_models(fresh_url: str, request: pytest.FixtureRequest) -> None:
     async with opened(fresh_url) as store:
         migrated = await catalog(store)

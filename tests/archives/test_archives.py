@@ -52,6 +52,7 @@ async def a_person(client: httpx.AsyncClient, make: Make) -> dict[str, Any]:
     return shown | {"path": path}
 
 
+@pytest.mark.slow
 async def test_an_archive_holds_all_that_is_known(client: httpx.AsyncClient, make: Make) -> None:
     user = await a_person(client, make)
     records = [await make("records", owner_id=user["id"]) for _ in range(2)]

@@ -30,6 +30,7 @@ def listed(url: str, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_first_token_is_made_used_listed_and_revoked(sqlite_template_url: str, tmp_path: Path) -> None:
     url = copy_of(sqlite_template_url, tmp_path)
     with serving(url, tmp_path / "log", executable=sys.executable) as (base, _):

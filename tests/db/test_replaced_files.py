@@ -76,6 +76,7 @@ async def assert_unavailable(client: httpx.AsyncClient, told: str = "roster.db")
     assert told in answer.json()["detail"]
 
 
+@pytest.mark.slow
 async def test_a_deleted_file_is_noticed_and_its_successor_served(
     client: httpx.AsyncClient, file: Path, template: Path
 ) -> None:

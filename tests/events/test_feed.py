@@ -79,6 +79,7 @@ async def test_pages_of_the_list_follow_each_other(roster: Roster, client: httpx
     assert names(rest) == ["c", "b", "a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 async def test_skips_and_repeats_nothing_however_transactions_end(
     roster: Roster, client: httpx.AsyncClient, seed: int

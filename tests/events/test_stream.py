@@ -38,6 +38,7 @@ def made(fresh_url: str, tmp_path: Path) -> Iterator[Any]:
         yield client, process, make
 
 
+@pytest.mark.slow
 def test_streams_events_from_the_last_one_and_ends_with_the_server(made: Any) -> None:
     client, process, make = made
     head = client.head(FEED, headers=STREAM)

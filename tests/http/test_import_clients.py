@@ -92,6 +92,7 @@ async def test_a_client_that_leaves_in_mid_body_is_logged_with_what_is_stored(se
     assert 0 < told["received_bytes"] <= len(file) // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["atomic=true", "atomic=true&mode=upsert", "dry_run=true"])
 async def test_a_client_that_leaves_when_all_is_sent_stops_the_work(server: Server, roster: Roster, query: str) -> None:
     before, file = len(server.abandoned()), people(30_000)

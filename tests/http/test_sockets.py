@@ -58,6 +58,7 @@ def test_head_is_get_without_its_body_on_one_connection(port: int, path: str) ->
             assert line.hear().body == b'{"status":"alive"}'
 
 
+@pytest.mark.slow
 def test_httpx_and_http_client_go_on_after_head(port: int) -> None:
     base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, limits=httpx.Limits(max_connections=1)) as client:

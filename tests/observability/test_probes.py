@@ -27,6 +27,7 @@ async def test_is_not_ready_before_there_is_a_schema(empty_url: str) -> None:
     await _assert_not_ready(empty_url, "roster db upgrade")
 
 
+@pytest.mark.slow
 async def test_is_not_ready_on_a_schema_too_old(fresh_url: str) -> None:
     await downgrade(fresh_url, "0001_create_users")
     await _assert_not_ready(fresh_url, "older than this code works with")

@@ -177,6 +177,7 @@ async def test_a_database_with_nothing_in_it_is_unavailable_and_names_the_comman
     assert "`roster db upgrade`" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, project: Project) -> None:
     newer = f"{int(head_revision()[:4]) + 1:04}_newer"
     project.add(newer, after=head_revision())
@@ -221,6 +222,7 @@ async def test_a_database_that_is_away_is_told(path: str) -> None:
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:roster:problem:unavailable")
 
 
+@pytest.mark.slow
 async def test_is_ready_within_its_range_when_the_rows_it_reads_are_filled(store: Store) -> None:
     await aio.upgrade(store.url, "0005")
     await eras.write(store, 0)

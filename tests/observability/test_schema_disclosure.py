@@ -45,6 +45,7 @@ async def test_the_error_of_a_backfill_stays_on_the_machine(empty_url: str, proj
     assert SECRET not in text
 
 
+@pytest.mark.slow
 async def test_a_definition_made_by_hand_stays_on_the_machine(store: Store) -> None:
     await aio.upgrade(store.url)
     await store.execute(f"CREATE VIEW by_hand AS SELECT '{SECRET}' AS a")

@@ -54,6 +54,7 @@ async def test_what_old_code_inserts_new_code_sees(it: Live) -> None:
     assert old[6:] == ["007", 3]
 
 
+@pytest.mark.slow
 async def test_what_new_code_inserts_old_code_sees(it: Live) -> None:
     columns = '"group", "Nr", "Owner", c, "on", "when", data, text, number, ms'
     values = """7, 2, 'a2', 5, false, '2020-02-29 12:30:00', '{"a": 1}', '[1]', 7, 3500"""

@@ -110,6 +110,7 @@ def of(life: dict[str, list[str]], *verbs: str) -> list[str]:
     return sorted(line for verb in verbs for line in life[verb] if not line.startswith("backfill"))
 
 
+@pytest.mark.slow
 async def test_the_whole_life_of_a_revision_is_written_down(empty_url: str, project: Project) -> None:
     async with live(empty_url, project, up=UP, contract=CONTRACT) as it:
         life = LIFE[it.store.backend]
