@@ -1,6 +1,7 @@
 """A temporary folder of revisions for a test."""
 
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,6 +115,8 @@ def copied(folder: Path) -> Iterator[Project]:
     for name in ("alembic.ini", "pyproject.toml"):
         shutil.copy(root / name, folder)
     with pytest.MonkeyPatch.context() as patch:
+        # Python takes a file for the one that it compiled, if both have one size and were written in one second.
+        patch.setattr(sys, "dont_write_bytecode", True)
         patch.setattr(naming, "folders", lambda: [folder])
         naming.use_roster()
         config.forget()
