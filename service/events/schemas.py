@@ -12,12 +12,23 @@ Via = Annotated[
     Literal["api", "cli", "import", "system"],
     Meta(description="`import`: a file, over HTTP or on the command line. `system`: the service itself."),
 ]
-Action = Annotated[str, Meta(max_length=50, description="What happened to what.", examples=["user.updated"])]
-Resource = Annotated[str, Meta(max_length=50, description="The noun in the path of the API.", examples=["users"])]
+Action = Annotated[
+    str,
+    Meta(max_length=50, pattern=words.BLANKABLE_LINE, description="What happened to what.", examples=["user.updated"]),
+]
+Resource = Annotated[
+    str,
+    Meta(
+        max_length=50, pattern=words.BLANKABLE_LINE, description="The noun in the path of the API.", examples=["users"]
+    ),
+]
 ResourceKey = Annotated[
     str,
     Meta(
-        max_length=200, description="Of a resource without an id: the ids of its ends, or its name.", examples=["3/7"]
+        max_length=200,
+        pattern=words.BLANKABLE_LINE,
+        description="Of a resource without an id: the ids of its ends, or its name.",
+        examples=["3/7"],
     ),
 ]
 Changes = Annotated[

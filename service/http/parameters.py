@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -9,6 +10,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import inspect
 
+from service.db.types import in_utc
+from service.db.words import Moment
 from service.errors import Fault, Invalid, Malformed
 from service.http.wire import WRONG, described, plain, without_unset
 
@@ -102,4 +105,16 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
-_PREPARE: dict[type[inspect.Type], Callable[[str], Any]] = {inspect.IntType: _whole, inspect.BoolType: _boolean}
+def _moment(text: str) -> str | datetime:
+    try:
+        return in_utc(msgspec.convert(text, Moment))
+    except msgspec.ValidationError:
+        # The conversion of all parameters says what is wrong.
+        return text
+
+
+_PREPARE: dict[type[inspect.Type], Callable[[str], Any]] = {
+    inspect.IntType: _whole,
+    inspect.BoolType: _boolean,
+    inspect.DateTimeType: _moment,
+}

@@ -258,3 +258,20 @@ def refused(parameters: Parameters[Any], query: bytes) -> list[Fault]:
     with pytest.raises(Invalid) as refused:
         parameters.read(query)
     return list(refused.value.faults)
+
+
+async def test_odd_texts_and_times_in_a_query_break_no_list(client: httpx.AsyncClient, make: Make) -> None:
+    await make("users")
+    described = (await client.get("/openapi.json")).json()
+    shared = described["components"].get("parameters", {})
+    answers = []
+    for path, operations in described["paths"].items():
+        known = [*operations.get("parameters", []), *operations.get("get", {}).get("parameters", [])]
+        named = [shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in known]
+        place = path.replace("{user_id}", "1")
+        for name in (each["name"] for each in named if "get" in operations and each["in"] == "query"):
+            for text in ("\0", "a\0b", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+                answer = await client.get(place, params={name: text})
+                answers.append((place, name, text, answer.status_code))
+    assert [each for each in answers if each[-1] >= 500] == []
+    assert len(answers) > 200
