@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.audit import record_deleted, record_updated, subject
@@ -21,6 +21,7 @@ from service.users import queries, schemas
 
 _LARGEST_PAGE = 200
 _IDS_OF_A_STATEMENT = 1000
+_MOST_EARLIER_EMAILS = 100
 _UNSYNCHRONIZED = {"synchronize_session": False}
 
 
@@ -75,6 +76,7 @@ async def erase(
     The user's recordings, and the employee they are, stay without them, or go too.
     """
     email_key = await session.scalar(select(User.email_key).where(User.id == user_id))
+    earlier = await _earlier_email_keys(session, user_id)
     gone: dict[type[Base], list[int]] = {
         Token: [*await session.scalars(select(Token.id).where(Token.user_id == user_id))],
         Preferences: [user_id],
@@ -94,7 +96,13 @@ async def erase(
     gone[User] = await _delete(session, User, User.id, user_id)
     for model, ids in gone.items():
         await _scrub_events(session, subject(model).noun, ids)
-    await _scrub_logins(session, user_id, email_key)
+    await _scrub_logins(
+        session,
+        Login.user_id == user_id,
+        Login.email_key == email_key,
+        # Another user may have taken an earlier email since; their own logins stay.
+        Login.email_key.in_(earlier) & Login.user_id.is_(None),
+    )
     await scrub_answers(session, created)
 
 
@@ -132,8 +140,18 @@ async def _scrub_events(session: AsyncSession, noun: str, ids: Sequence[int]) ->
         await session.execute(scrubbed, execution_options=_UNSYNCHRONIZED)
 
 
-async def _scrub_logins(session: AsyncSession, user_id: int, email_key: str | None) -> None:
+async def _earlier_email_keys(session: AsyncSession, user_id: int) -> list[str]:
+    """Return the emails that the audit trail knows of the user, as they are compared, the newest 100."""
+    changed = select(Event.changes).where(
+        Event.resource == subject(User).noun, Event.resource_id == user_id, Event.changes.contains('"email":')
+    )
+    texts = await session.scalars(changed.order_by(Event.id.desc()).limit(_MOST_EARLIER_EMAILS))
+    pairs = (msgspec.json.decode(text).get("email") or () for text in texts)
+    return sorted({fold(email) for pair in pairs for email in pair if email})
+
+
+async def _scrub_logins(session: AsyncSession, *theirs: ColumnElement[bool]) -> None:
     # The limits count by network and email: no client has the network that is left.
     values = {"address": "unknown", "network": "", "agent": None, "email": None, "email_key": None}
-    for theirs in (Login.user_id == user_id, Login.email_key == email_key):
-        await session.execute(update(Login).where(theirs).values(values), execution_options=_UNSYNCHRONIZED)
+    for each in theirs:
+        await session.execute(update(Login).where(each).values(values), execution_options=_UNSYNCHRONIZED)

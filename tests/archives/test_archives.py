@@ -96,6 +96,9 @@ async def test_no_table_holds_a_trace_of_who_was_erased(
     roster: Roster, client: httpx.AsyncClient, make: Make, choice: str
 ) -> None:
     user = await a_person(client, make)
+    # Nobody has this email by now, so the login is of no user.
+    earlier = {"email": "Before@example.org", "password": PASSWORD}
+    assert (await client.post("/v1/sessions", json=earlier, headers=HEADERS)).status_code == 401
     body = {"title": "Aria", "owner_id": user["id"]}
     record = (await client.post("/v1/records", json=body, headers={"idempotency-key": "aria"})).json()
     employee = await make("employees", name="Zelda Employee", user_id=user["id"])
