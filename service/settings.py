@@ -209,10 +209,10 @@ def _read(text: str, kind: type, *, least: float, most: float, among: tuple[str,
     if kind not in (int, float):
         return value
     if value < least:
-        message = f"it must be at least {least:g}"
+        message = f"it must be at least {least:.10g}"
         raise ValueError(message)
     if value > most:
-        message = f"it must be at most {most:g}"
+        message = f"it must be at most {most:.10g}"
         raise ValueError(message)
     return value
 

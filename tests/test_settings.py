@@ -84,6 +84,7 @@ def test_tells_all_mistakes_at_once() -> None:
         ("ROSTER_IDEMPOTENCY_HOURS", "1e9", "it must be at most 87600"),
         ("ROSTER_LOG_FORMAT", "JSON", "it must be one of auto, json, text"),
         ("ROSTER_ARGON2_MEMORY_KIB", "1024", "it must be at least 7168"),
+        ("ROSTER_ARGON2_MEMORY_KIB", "9999999", "it must be at most 4194304"),
         (
             "ROSTER_TRUSTED_PROXIES",
             "10.0.0.0/8, proxy.example.org",

@@ -14,9 +14,21 @@ if TYPE_CHECKING:
 
     from service.roles.schemas import Role
 
+
+def _known(_context: click.Context, _option: click.Parameter, named: tuple[str, ...]) -> tuple[str, ...]:
+    from service.http.auth.permissions import PERMISSIONS
+
+    for each in named:
+        if each not in PERMISSIONS:
+            message = f"{each!r} is none of {', '.join(PERMISSIONS)}."
+            raise click.BadParameter(message)
+    return named
+
+
 _permissions = click.option(
     "--permission",
     "permissions",
+    callback=_known,
     multiple=True,
     metavar="PERMISSION",
     help="A permission that the role holds, such as users.read; may be repeated.",
