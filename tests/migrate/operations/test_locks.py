@@ -24,7 +24,9 @@ CATALOG = {
     r"ALTER TABLE \S+ REPLICA IDENTITY (FULL|DEFAULT)": Lock.ACCESS_EXCLUSIVE,
     r"CREATE TRIGGER .+": Lock.SHARE_ROW_EXCLUSIVE,
     r"DROP (TRIGGER|TABLE|VIEW) .+": Lock.ACCESS_EXCLUSIVE,
-    r"CREATE (TABLE|VIEW) .+": Lock.NONE,
+    r"CREATE (TABLE|VIEW) ((?!PARTITION OF).)+": Lock.NONE,
+    # Of the partitioned table. Another partition than the default one also reads the rows of the default one.
+    r"CREATE TABLE( IF NOT EXISTS)? \S+ PARTITION OF \S+ DEFAULT": Lock.ACCESS_EXCLUSIVE,
     r"(CREATE|CREATE OR REPLACE|DROP) FUNCTION .+": Lock.NONE,
     r"DO \$name\$.+": Lock.ACCESS_EXCLUSIVE,
     r"DO \$(touch|grant|counted)\$.+": Lock.NONE,
@@ -51,7 +53,8 @@ def statements(step: Step) -> list[str]:
     """Those about tables that were there before the step."""
     made = [match[1] for each in step.statements if (match := re.match(r"CREATE TABLE (\S+)", each))]
     about = [rf"(CREATE (UNIQUE )?INDEX \S+ ON|INSERT INTO) {re.escape(name)}\b.*" for name in made]
-    return [each for each in step.statements if not any(re.fullmatch(one, each, re.DOTALL) for one in about)]
+    written = [each.strip() for each in step.statements]
+    return [each for each in written if not any(re.fullmatch(one, each, re.DOTALL) for one in about)]
 
 
 def known(statement: str) -> dict[str, Lock]:
