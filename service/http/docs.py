@@ -96,10 +96,11 @@ class Asset:
             (b"cache-control", cache_control),
             (b"vary", b"Accept-Encoding"),
         ]
+        if self._media_type == _MEDIA_TYPES[".html"]:
+            # Also with 304: a browser takes the headers of the newest response for the page that it kept.
+            headers += [(b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer")]
         if is_known(scope, tag):
             return Answer(status=304, headers=headers)
-        if self._media_type == _MEDIA_TYPES[".html"]:
-            headers += [(b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer")]
         if packed:
             headers.append((b"content-encoding", b"gzip"))
         return Answer(self._packed if packed else self._plain, media_type=self._media_type, headers=headers)

@@ -100,3 +100,13 @@ async def test_every_response_is_for_its_caller_alone() -> None:
             assert "frame-ancestors 'none'" in headers["content-security-policy"]
             assert len(headers.get_list("content-security-policy")) == 1
         assert (await client.get("/nowhere")).headers["cache-control"] == "no-store"
+
+
+async def test_a_page_that_the_browser_kept_keeps_its_headers() -> None:
+    async with client_for() as client:
+        for path in ("/docs", "/password", "/setup", "/openapi.json"):
+            first = await client.get(path)
+            again = await client.get(path, headers={"if-none-match": first.headers["etag"]})
+            assert again.status_code == 304
+            for name in ("content-security-policy", "cache-control", "referrer-policy", "x-content-type-options"):
+                assert again.headers.get(name) == first.headers.get(name), f"{path}: {name}"
