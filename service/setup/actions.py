@@ -64,9 +64,13 @@ async def _store_first(session: AsyncSession, asked: schemas.Setup, password_has
     return schemas.AdministratorCreated(user.id, user.name, user.email, user.version + 1, issued.text)
 
 
-async def give(session: AsyncSession, user_id: int, role: str) -> None:
-    """Give the user a role, for an operator; one that they have stays. Raises NotFound: there is no such role."""
-    await roles.give(session, BOOTSTRAP, user_id, role, Conditions({"headers": ()}))
+async def give(session: AsyncSession, user_id: int, role: str) -> bool:
+    """Give the user a role, for an operator, and return whether it is new to them.
+
+    Raises:
+        NotFound: there is no such role.
+    """
+    return (await roles.give(session, BOOTSTRAP, user_id, role, Conditions({"headers": ()}))).created
 
 
 async def issue_to(
@@ -83,7 +87,7 @@ async def issue_to(
 
     Raises:
         NotFound: nobody has the email, or there is no such role.
-        Conflict: the user is not active, or may not do what the token would allow.
+        Conflict: the user is not active, may not do what the token would allow, or was there without the role.
     """
     user = await session.scalar(select(User).where(User.email_key == fold(email)).with_for_update(key_share=True))
     if user is None and (new_user_name is None or role is None):
@@ -96,8 +100,9 @@ async def issue_to(
         user_id = (await insert_one(session, new, schemas.Administrator)).id
     else:
         user_id = user.id
-    if role is not None:
-        await give(session, user_id, role)
+    if role is not None and await give(session, user_id, role) and user is not None and new_user_name is not None:
+        # A caller with users.write could have made a user with this email, and know the password.
+        raise Conflict(f"The user {email} exists and does not have the role {role}; say --user {email} to give it.")
     if lacking := sorted(frozenset(permissions or ()) - await permissions_of(session, user_id)):
         raise Conflict(f"The user {email} does not have {', '.join(lacking)}, so no token of theirs can.")
     return await issue(session, user_id=user_id, kind="token", name=name, permissions=permissions, lifetime=lifetime)

@@ -79,6 +79,19 @@ def test_a_mistake_is_one_line_and_stores_nothing(sqlite_template_url: str, tmp_
     assert listed(url, "--all") == []
 
 
+def test_a_user_with_the_operators_email_gets_no_role_unasked(sqlite_template_url: str, tmp_path: Path) -> None:
+    url = copy_of(sqlite_template_url, tmp_path)
+    # Such as an editor could make, with a password of their own.
+    assert run(url, "create", "--role=viewer", "--name=mine").exit_code == 0
+    refused = run(url, "create", "--role=admin", "--name=laptop")
+    assert refused.stderr == (
+        "Error: The user ann@localhost exists and does not have the role admin; say --user ann@localhost to give it.\n"
+    )
+    assert [each["name"] for each in listed(url)] == ["mine"]
+    assert run(url, "create", "--role=admin", "--name=laptop", "--user=ann@localhost").exit_code == 0
+    assert run(url, "create", "--role=admin", "--name=again").exit_code == 0
+
+
 def test_a_token_on_postgresql_may_be_limited_and_end(postgresql_shared_url: str, postgresql_roster: object) -> None:
     made = run(
         postgresql_shared_url, "create", "--role=viewer", "--name=ci", "--permission=users.read", "--expires-in=90d"
