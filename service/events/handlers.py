@@ -42,6 +42,7 @@ async def list_events(reader: Reader, query: schemas.EventParameters) -> Page[sc
     query=schemas.FeedParameters,
     result=schemas.EventFeed,
     problems=(400, 410, 422, 503),
+    streams=True,
 )
 async def follow_events(request: Request[Any, Any, Any]) -> ASGIApp:
     """Returns events in an order that skips none, however transactions overlap.

@@ -200,7 +200,8 @@ def _answer_content(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         return {"content": {media: schemas.file(media, operation.lines) for media in operation.gives}}
     if operation.result in (None, NoneType):
         return {}
-    return {"content": {"application/json": {"schema": schemas.of(operation.result)}}}
+    stream = {"text/event-stream": {"schema": {"type": "string"}}} if operation.streams else {}
+    return {"content": {"application/json": {"schema": schemas.of(operation.result)}} | stream}
 
 
 def _link(paths: dict[str, Any]) -> None:

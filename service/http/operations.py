@@ -36,6 +36,8 @@ class Operation:
     takes: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
     lines: type[msgspec.Struct] | None = None
+    # Whether `Accept: text/event-stream` gets Server-Sent Events, each with a JSON document as its data.
+    streams: bool = False
 
 
 def refusals(permission: Access) -> set[int]:

@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
     permission=ANYONE,
     summary="Change one's own password",
     status=204,
-    problems=(403, 404, 429, 503),
+    problems=(403, 404, 409, 429, 503),
 )
 async def put_own_password(request: Request[Any, Any, Any], actor: Actor, body: schemas.OwnPasswordUpdate) -> None:
     """Change the caller's password; their other sessions end. A wrong current password counts as a failed login."""

@@ -143,6 +143,7 @@ def test_patch_takes_both_media_types(document: Document) -> None:
         ("list_department_employees", "200 400 401 403 404 421 422 500 503"),
         ("import_users", "200 400 401 403 409 413 415 421 422 500 503 507"),
         ("export_users", "200 400 401 403 406 421 422 500 503"),
+        ("put_own_password", "204 400 401 403 404 409 413 415 421 422 429 500 503"),
         ("get_liveness", "200 400 500"),
         ("get_readiness", "200 400 500 503"),
         ("get_openapi", "200 304 400 412 421 500"),
@@ -207,6 +208,14 @@ def test_files_are_text_whose_lines_have_a_schema(document: Document) -> None:
     given = operation(document, "export_users")["responses"]["200"]["content"]
     assert set(given) == {"text/csv", "application/x-ndjson"}
     assert {media["x-item-schema"]["title"] for media in given.values()} == {"UserExport"}
+
+
+def test_the_feed_is_a_document_or_a_stream(document: Document) -> None:
+    content = operation(document, "follow_events")["responses"]["200"]["content"]
+    assert content == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/EventFeed"}},
+        "text/event-stream": {"schema": {"type": "string"}},
+    }
 
 
 def test_query_parameters_have_their_bounds_and_defaults(document: Document) -> None:
