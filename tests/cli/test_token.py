@@ -92,10 +92,10 @@ def test_a_user_with_the_operators_email_gets_no_role_unasked(sqlite_template_ur
     assert run(url, "create", "--role=admin", "--name=again").exit_code == 0
 
 
-def test_a_token_on_postgresql_may_be_limited_and_end(postgresql_shared_url: str, postgresql_roster: object) -> None:
+def test_a_token_on_postgresql_may_be_limited_and_end(fresh_postgres_url: str) -> None:
     made = run(
-        postgresql_shared_url, "create", "--role=viewer", "--name=ci", "--permission=users.read", "--expires-in=90d"
+        fresh_postgres_url, "create", "--role=viewer", "--name=ci", "--permission=users.read", "--expires-in=90d"
     )
     assert (made.exit_code, is_token(made.stdout.strip())) == (0, True)
-    [token] = [each for each in listed(postgresql_shared_url) if each["name"] == "ci"]
+    [token] = [each for each in listed(fresh_postgres_url) if each["name"] == "ci"]
     assert (token["permissions"], token["expires_at"] is None) == (["users.read"], False)
