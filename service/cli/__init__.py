@@ -66,7 +66,7 @@ def main() -> None:
       roster db upgrade              make or update the schema
       roster import users FILE.csv   fill it
       roster serve                   answer on http://127.0.0.1:8000
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     use_roster()
 
 

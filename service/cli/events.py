@@ -18,7 +18,7 @@ def events(_url: str | None) -> None:
 
     \b
       roster events prune --older-than 400d
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @events.command("prune")

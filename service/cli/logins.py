@@ -42,7 +42,7 @@ def logins(_url: str | None) -> None:
     \b
       roster logins list --outcome wrong --since 2026-11-28
       roster logins prune --older-than 400d
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @logins.command("list")

@@ -21,7 +21,7 @@ def password(_url: str | None) -> None:
 
     \b
       roster password reset ann@example.org     print a link that sets one
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @password.command("reset")

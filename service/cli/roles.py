@@ -47,7 +47,7 @@ def roles(_url: str | None) -> None:
       roster roles create listener --permission records.read
       roster roles give listener ann@example.org
       roster roles list
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @roles.command("list")

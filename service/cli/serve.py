@@ -57,7 +57,8 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     for line in warnings(settings):
         click.echo(f"Warning:   {escaped(line)}", err=True)
     code, setup = SetupCode.new() if admin is False else ("", None)
-    started = partial(_announce, host, sockets, workers, settings, partial(access_lines, settings, admin, code))
+    access = partial(access_lines, settings=settings, admin=admin, code=code)
+    started = partial(_announce, host, sockets, workers, settings, access)
     if workers == 1:
         serve_alone(settings, setup, sockets, started)
     else:

@@ -41,7 +41,7 @@ def token(_url: str | None) -> None:
       roster token create --role admin --name laptop    the first token
       roster token list
       roster token revoke 7
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @token.command("create")

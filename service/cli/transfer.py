@@ -80,7 +80,7 @@ def import_command(url: str | None, /, noun: str, file: str, format: str | None,
     A thousand lines are one transaction, and importing a file again does no harm. With --mode upsert a line updates the
     NOUN that has its external_id or, for users, its email. An error is printed to standard error as
     file:line: field: what is wrong; the exit status is then 1.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     from service.http.transfer.job import Options
 
     name = "standard input" if file == "-" else file
@@ -116,7 +116,7 @@ def export_command(url: str | None, noun: str, file: str, format: str | None) ->
 
     The name of the file decides the format; standard output gets NDJSON. An export can be imported again. FILE is
     replaced when the export is complete: a failure leaves the previous one.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     if file == "-":
         target = sys.stdout.buffer
         run_on(url, lambda database: _export(database, noun, target, format or "ndjson"))

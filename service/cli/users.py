@@ -24,7 +24,7 @@ def users(_url: str | None) -> None:
       roster users create ann@example.org --name "Ann Lee" --role editor
       roster users list --role admin
       roster users deactivate ann@example.org
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 @users.command("list")

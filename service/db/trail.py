@@ -26,7 +26,7 @@ WITH stored AS (
 )
 SELECT pg_current_xact_id()::text, {RECOVERED_AT}
 """  # noqa: S608 - names of our own schema
-_STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - as above
 
 _moment = UtcDateTime()
 

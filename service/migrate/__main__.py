@@ -35,7 +35,7 @@ def main(context: click.Context, _url: str | None, config: Path | None, name: st
     A revision is named by its id, the first characters of it, or steps from the current one (+1, -2). Alembic's own
     commands work too: `alembic upgrade head`, `alembic history`, `alembic check`. The database is that of --database,
     else of env.py, else of sqlalchemy.url in alembic.ini.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     if x or name != "alembic":
         from service.migrate.plan.config import configuration  # noqa: PLC0415 - `--help` must not wait for Alembic
 

@@ -36,7 +36,7 @@ def db(_url: str | None) -> None:
     Alembic's own commands work too: `alembic upgrade head`, `alembic history`, `alembic check`.
 
     ROSTER_MIGRATE_URL, where it is set, goes before ROSTER_DATABASE_URL for these commands.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
 
 
 for command in (backup.backup, restore.restore, alembic.alembic_command):

@@ -26,7 +26,7 @@ def backup(url: str | None, file: Path, *, force: bool, output: Output) -> None:
     The service goes on reading and writing. FILE holds the database as it was at
     one moment. SQLite's online backup makes a SQLite file, whose pages are then
     checked; pg_dump makes a dump in its custom format. FILE appears when it is whole, readable by its owner alone.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     from service.db.backup import postgresql, sqlite
     from service.db.urls import parse_url, shown, sqlite_file
 

@@ -37,7 +37,7 @@ def restore(url: str | None, file: Path, *, force: bool, no_owner: bool, output:
 
     A restore is done whole or not at all: a SQLite file is replaced in one step, while no program has it open;
     PostgreSQL restores in one transaction. A backup at a revision that this code does not know is refused.
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """
     from service.db.urls import parse_url, shown
 
     url = resolved(url)

@@ -58,7 +58,7 @@ def check_host(host: str, settings: Settings, *, admin: bool | None) -> None:
     )
 
 
-def access_lines(settings: Settings, admin: bool | None, code: str, base: str) -> dict[str, str]:  # noqa: FBT001 - see has_admin
+def access_lines(base: str, *, settings: Settings, admin: bool | None, code: str) -> dict[str, str]:
     """Return, by title, who may use the service and what to do first; `base` is its address."""
     users = f"curl -s {base}/v1/users"
     create = f"{_program()} token create --role admin --name laptop"
