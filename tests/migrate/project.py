@@ -91,7 +91,7 @@ class Project:
         self,
         id: str,
         *,
-        after: str | None,
+        after: str | tuple[str, ...] | None,
         up: str = "pass",
         contract: str | None = None,
         backfill: str | None = None,

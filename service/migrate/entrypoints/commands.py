@@ -107,7 +107,8 @@ def contract(
 ) -> list[str]:
     """Run the contracts up to a revision, and return the revisions whose contract did something.
 
-    With `undo`, the contracts of that revision and of all revisions after it are undone.
+    With `undo`, the contracts of that revision and of all revisions after it are undone; without a revision, those that
+    the last run contracted.
 
     Raises:
         Refused: a backfill is unfinished; and as `upgrade`.
@@ -117,8 +118,9 @@ def contract(
     def work(runner: PhaseRunner, plans: list[Plan], report: Report) -> list[str]:
         wanted = None if revision in ("head", "heads") else _named(directory, plans, revision)
         if undo:
-            later = set(graph.with_descendants(directory, wanted)) if wanted else {plans[-1].revision} if plans else ()
-            return pending.undo_contract(runner, [each for each in plans if each.revision in later], report)
+            later = graph.with_descendants(directory, wanted) if wanted else {each.revision for each in plans}
+            found = [each for each in plans if each.revision in later]
+            return pending.undo_contract(runner, found, report, of_last_run=wanted is None)
         earlier = graph.with_ancestors(directory, [wanted]) if wanted else {each.revision for each in plans}
         return pending.contract(runner, [each for each in plans if each.revision in earlier], report)
 

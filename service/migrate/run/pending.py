@@ -8,7 +8,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations.step import Target
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.phases import PhaseRunner, dropping
-from service.migrate.state import ledger, trash
+from service.migrate.state import contracts, ledger, trash
 
 Report = Callable[[str], None]
 
@@ -42,21 +42,37 @@ def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
     return done
 
 
-def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
+def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report, *, of_last_run: bool) -> list[str]:
     """Undo contracts, newest revision first, and return the revisions.
+
+    With `of_last_run`, those that the last run of `contract` contracted; the contracts of earlier runs are reported.
 
     Raises:
         Refused: the trash of one of them was purged; the database is unchanged then.
     """
     done = []
-    begun = [plan for plan in reversed(plans) if _is_begun(runner, plan)]
-    for plan in begun:
+    contracted = [plan for plan in reversed(plans) if _is_begun(runner, plan)]
+    undone = _of_last_run(runner, contracted) if of_last_run else contracted
+    for plan in undone:
         runner.refuse_purged(plan)
-    for plan in begun:
+    for plan in undone:
         runner.undo_contract(plan)
         report(f"Contract of {plan.revision} undone.")
         done.append(plan.revision)
+    if earlier := [plan.revision for plan in reversed(contracted) if plan not in undone]:
+        report(
+            f"Contracted by earlier runs: {', '.join(earlier)}. To undo these too, run "
+            f"{naming.command(f'contract --undo --to {earlier[0]}')}."
+        )
     return done
+
+
+def _of_last_run(runner: PhaseRunner, contracted: Sequence[Plan]) -> list[Plan]:
+    """The revisions that the last run contracted; the newest one where an earlier version recorded no run."""
+    with runner.session.reading():
+        runs = contracts.runs(runner.session.connection)
+    last = next((run for revision, run in reversed(runs.items()) if revision in {p.revision for p in contracted}), None)
+    return [plan for plan in contracted if runs.get(plan.revision) == last] if last else list(contracted[:1])
 
 
 def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:

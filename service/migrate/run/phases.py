@@ -24,7 +24,7 @@ from service.migrate.run.locking import blockers
 from service.migrate.run.retry import give_way, write_down
 from service.migrate.run.rollback import undo
 from service.migrate.run.session import Session
-from service.migrate.state import drift, ledger, trash
+from service.migrate.state import contracts, drift, ledger, trash
 from service.migrate.state.titles import current, is_same
 
 
@@ -129,6 +129,9 @@ class PhaseRunner:
                 self._refuse_left(plan.revision, backfill)
             self._refuse_missing(plan.revision, plan.contract_needs)
             self._refuse_rows(plan.contract_checks)
+            if plan.contract:
+                begin = partial(contracts.begin, self._connection, plan.revision, self.session.lease.token)
+                write_down(self.session, plan.revision, "the start of the contract", begin)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
 
     def purge(self, item: trash.Item, revision: str) -> None:
@@ -183,6 +186,8 @@ class PhaseRunner:
         self.refuse_purged(plan)
         self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
         self._undo(plan, Phase.CONTRACT)
+        end = partial(contracts.end, self._connection, plan.revision)
+        write_down(self.session, plan.revision, "the end of the undo", end)
 
     def _undo(self, plan: Plan, phase: Phase) -> None:
         undo(self.executor, self.backfills, plan, phase, self._positions(plan, phase))

@@ -105,6 +105,14 @@ PURGED = Table(
     Column("lost", Key, nullable=False),
     Column("purged_at", UtcDateTime, nullable=False),
 )
+CONTRACTS = Table(
+    "migration_contracts",
+    _METADATA,
+    Column("revision", String(32), primary_key=True),
+    # The token of the session's lease: contracts with the same token are of one run.
+    Column("run", String(40), nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+)
 CATALOG = Table(
     "migration_catalog",
     _METADATA,
@@ -233,7 +241,7 @@ def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
 
 def forget(connection: Connection, revision: str) -> None:
     """Delete the records of a downgraded revision; its audit rows stay."""
-    for table in (STEPS, BACKFILLS, REVISIONS):
+    for table in (STEPS, BACKFILLS, REVISIONS, CONTRACTS):
         connection.execute(delete(table).where(table.c.revision == revision))
 
 
