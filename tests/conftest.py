@@ -1,6 +1,9 @@
 """Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -23,7 +26,17 @@ __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 # As the command line and the service do before they use a database.
 use_roster()
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest and tempfile make folders of their own in it
+MEMORY_BYTES = 2**31
+
 NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres", "battered_postgres"}
+
+
+def pytest_configure() -> None:
+    """Put databases and other temporary files into memory where there is room: no test waits for a disk."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

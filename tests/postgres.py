@@ -25,6 +25,8 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "127.0.0.1",
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
     "max_connections": "200",
     "shared_buffers": "64MB",
     # A password of random bytes is no stronger for being stirred 4,096 times at every connection.
@@ -203,11 +205,10 @@ async def execute(url: str, statement: str) -> None:
 
 def psql(url: str, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script statement by statement, as `psql -v ON_ERROR_STOP=1` does, and stop at the first error."""
-    with tempfile.TemporaryDirectory(prefix="roster-psql-") as folder:
-        command = [str(installed_programs(Path(folder)) / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1"]
-        # That an index is not there to be dropped is no news.
-        quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
-        return subprocess.run(command, input=script, capture_output=True, text=True, check=False, env=quiet)
+    command = [str(client_programs() / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1"]
+    # That an index is not there to be dropped is no news.
+    quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
+    return subprocess.run(command, input=script, capture_output=True, text=True, check=False, env=quiet)
 
 
 @pytest.fixture(scope="session")
