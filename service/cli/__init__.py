@@ -17,7 +17,7 @@ from service.cli.transfer import export_command, import_command
 from service.cli.users import users
 from service.cli.version import version
 from service.errors import Invalid, Misconfigured, RosterError
-from service.migrate.entrypoints.cli.group import exit_status
+from service.migrate.cli.group import exit_status
 from service.naming import use_roster
 from service.terminal.escapes import escaped
 

@@ -72,8 +72,8 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _upgrade() -> None:
     from service.cli.db.options import resolved
+    from service.migrate.cli.running import reported
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import reported
 
     url = resolved(None)
     with reported(Output()) as how:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from service.migrate.entrypoints.cli.group import Migrator, set_config
+from service.migrate.cli.group import Migrator, set_config
 from service.terminal.options import database
 
 

@@ -19,7 +19,7 @@ from service import __version__
 from service.cli import main
 from service.cli.transfer import watcher_of
 from service.http.transfer.reports import Report
-from service.migrate.entrypoints.cli.running import reported
+from service.migrate.cli.running import reported
 from service.migrate.run.backfill.runner import Progress
 from service.terminal.output import Output
 from service.terminal.progress import progress

@@ -4,8 +4,8 @@ import click
 
 from service.cli.db import alembic, backup, restore
 from service.cli.db.options import resolved
-from service.migrate.entrypoints.cli.group import Migrator
-from service.migrate.entrypoints.cli.options import Target
+from service.migrate.cli.group import Migrator
+from service.migrate.cli.options import Target
 from service.terminal.options import database
 
 

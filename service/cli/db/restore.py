@@ -9,8 +9,8 @@ import click
 from service.cli.db.copying import force, server_of, watched, write_copied
 from service.cli.db.options import resolved
 from service.errors import Misconfigured, RosterError
-from service.migrate.entrypoints.cli.options import target_of
-from service.migrate.entrypoints.cli.status import read_status
+from service.migrate.cli.options import target_of
+from service.migrate.cli.status import read_status
 from service.terminal.options import database, output
 from service.terminal.output import Output
 

@@ -3,7 +3,7 @@
 import click
 
 from library.schema import ALEMBIC_INI
-from service.migrate.entrypoints.cli.group import Migrator
+from service.migrate.cli.group import Migrator
 
 
 @click.group()

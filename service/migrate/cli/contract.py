@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from service.migrate.entrypoints.cli.options import as_sql, require_revision, target_of, wait_limits
+from service.migrate.cli.options import as_sql, require_revision, target_of, wait_limits
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -36,8 +36,8 @@ def contract(
     --undo undoes what the last run of `contract` contracted, or with a revision its contract and all later ones.
     """
     from service.migrate import naming
+    from service.migrate.cli.running import run_phase
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import run_phase
     from service.migrate.errors import Refused, Unusable
 
     target = target_of(url)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from service.migrate.entrypoints.cli import (
+from service.migrate.cli import (
     backfill,
     contract,
     current,
@@ -16,7 +16,7 @@ from service.migrate.entrypoints.cli import (
     status,
     upgrade,
 )
-from service.migrate.entrypoints.cli.options import Target
+from service.migrate.cli.options import Target
 from service.terminal.escapes import escaped
 
 _CONFIG = "service.migrate.config"

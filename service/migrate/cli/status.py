@@ -8,7 +8,7 @@ import click
 
 from service.db.counting import counted
 from service.migrate import naming
-from service.migrate.entrypoints.cli.options import Target, target_of
+from service.migrate.cli.options import Target, target_of
 from service.terminal.options import database, output
 from service.terminal.output import Output
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from service.migrate.entrypoints.cli.options import as_sql, target_of, wait_limits
+from service.migrate.cli.options import as_sql, target_of, wait_limits
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -24,8 +24,8 @@ def upgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output, 
 
     With --sql, REVISION may be a span FROM:TO; otherwise the span begins at nothing.
     """
+    from service.migrate.cli.running import run_revisions
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import run_revisions
 
     target = target_of(url)
     if as_sql:

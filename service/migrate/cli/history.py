@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.migrate.entrypoints.cli.options import target_of
+from service.migrate.cli.options import target_of
 from service.terminal.options import database, output
 from service.terminal.output import Output
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from service.migrate.entrypoints.cli.options import no_sql, target_of, wait_limits
+from service.migrate.cli.options import no_sql, target_of, wait_limits
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -24,8 +24,8 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output
     not have go to the trash with their values and come back with the next upgrade; `purge` empties it. What
     was purged cannot come back: the downgrade is refused before anything changes.
     """
+    from service.migrate.cli.running import run_revisions
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import run_revisions
     from service.migrate.plan import offline
 
     target = target_of(url)

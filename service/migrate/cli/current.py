@@ -2,8 +2,8 @@
 
 import click
 
-from service.migrate.entrypoints.cli.options import target_of
-from service.migrate.entrypoints.cli.status import read_status
+from service.migrate.cli.options import target_of
+from service.migrate.cli.status import read_status
 from service.terminal.options import database, output
 from service.terminal.output import Output
 

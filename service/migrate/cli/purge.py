@@ -4,8 +4,8 @@ from functools import partial
 
 import click
 
-from service.migrate.entrypoints.cli.options import as_sql, require_revision, target_of, wait_limits
-from service.migrate.entrypoints.cli.status import read_status
+from service.migrate.cli.options import as_sql, require_revision, target_of, wait_limits
+from service.migrate.cli.status import read_status
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -22,8 +22,8 @@ def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, 
 
     Columns and tables that contracts and downgrades removed are dropped with all their values.
     """
+    from service.migrate.cli.running import run_phase
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import run_phase
     from service.migrate.errors import Unusable
 
     target = target_of(url)

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from service.migrate.entrypoints.cli.options import require_revision, target_of, wait_limits
+from service.migrate.cli.options import require_revision, target_of, wait_limits
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -35,8 +35,8 @@ def backfill(
     every row is filled, what depends on it is done: SET NOT NULL, the switch to a new type. Run it again to continue
     where it stopped; `status` shows the progress.
     """
+    from service.migrate.cli.running import run_phase
     from service.migrate.entrypoints import commands
-    from service.migrate.entrypoints.cli.running import run_phase
     from service.migrate.state.backfills import BackfillState
 
     target = target_of(url)

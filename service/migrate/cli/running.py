@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.db.counting import counted
-from service.migrate.entrypoints.cli.options import Target
-from service.migrate.entrypoints.cli.status import read_status, what_is_left
+from service.migrate.cli.options import Target
+from service.migrate.cli.status import read_status, what_is_left
 from service.terminal.output import Output
 
 if TYPE_CHECKING:
