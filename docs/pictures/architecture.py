@@ -13,9 +13,9 @@ PICTURE = Path(__file__).with_suffix(".svg")
 # Rows from the top: an arrow leads from what imports to what is imported, never to a row above.
 ROWS: list[dict[str, str]] = [
     {"cli": "roster …", "alembic": "env.py, revisions"},
-    {"app": "wiring"},
+    {"app": "wiring", "migrate.cli": "the commands of any project"},
     {"nouns": "users, records, …: a folder each", "observability": "logs, metrics, probes", "console": "pages"},
-    {"http": "binding, problems, pages, transfer", "migrate.entrypoints": "Alembic, Python, command line"},
+    {"http": "binding, problems, pages, transfer", "migrate.entrypoints": "Alembic and Python"},
     {"models": "the schema", "migrate.run": "sessions, phases, backfill, lock", "password_hashing": ""},
     {"migrate.ops": "what a revision file calls", "migrate.state": "ledger, drift, trash, compatibility"},
     {"migrate.plan": "what a revision comes to"},
@@ -45,7 +45,7 @@ def box_of(name: str, nouns: set[str]) -> str | None:
     if first == "migrate":
         layer = "".join(rest[:1])
         layer = "errors, naming" if layer in ("errors", "naming") else layer
-        return f"migrate.{layer}" if layer not in ("", "__main__") else "migrate.entrypoints"
+        return f"migrate.{layer}" if layer not in ("", "__main__") else "migrate.cli"
     return first if any(first in row for row in ROWS) else None
 
 
