@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from service.db import commits, program, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
+from service.db.sqlite_adapter import Dbapi
 from service.db.sqlite_connection import BEGIN_IMMEDIATE
 from service.db.sqlite_file import SqliteFile
 from service.db.url_parameters import connect_arguments, leads_through_pooler
@@ -144,11 +145,21 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
         busy_seconds=limits.busy_seconds,
     )
     pool_size = min(limits.pool_size, 4) if reads else 1
-    engine = _engine(url, limits, pool_size=pool_size, async_creator=opened, pool_reset_on_return=None)
+    engine = _engine(url, limits, pool_size=pool_size, module=Dbapi(), async_creator=opened, pool_reset_on_return=None)
     sqlite.prepare(engine.sync_engine)
     # A writer waits for the lock here, at the start, instead of failing halfway through.
-    _on_begin(engine, "BEGIN DEFERRED" if reads else BEGIN_IMMEDIATE)
+    if purpose in (Purpose.SERVE, Purpose.READ):
+        _begin_with_first_statement(engine, "BEGIN DEFERRED" if reads else BEGIN_IMMEDIATE)
+    else:
+        _on_begin(engine, BEGIN_IMMEDIATE)
     return engine
+
+
+def _begin_with_first_statement(engine: AsyncEngine, sql: str) -> None:
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        adapted: Any = connection.connection.dbapi_connection
+        adapted.begin_with_next(sql)
 
 
 def _on_begin(engine: AsyncEngine, sql: str) -> None:

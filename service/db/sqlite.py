@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiosqlite
 from sqlalchemy import Connection, Engine, ExceptionContext, ForeignKeyConstraint, event, select, true
 
+from service.db.sqlite_adapter import Driver
 from service.db.sqlite_connection import FileConnection
 from service.db.sqlite_file import SqliteFile
 
@@ -25,7 +25,7 @@ def opener(
         return FileConnection.open(file, pragmas, writes=writes, busy_seconds=busy_seconds)
 
     async def open_connection() -> Any:
-        connection = aiosqlite.Connection(connect, _CHUNK_ROWS)
+        connection = Driver(connect, _CHUNK_ROWS)
         # aiosqlite before 0.22 is a thread; since then it has one.
         thread: Any = getattr(connection, "_thread", connection)
         thread.daemon = True

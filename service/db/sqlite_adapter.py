@@ -1,0 +1,142 @@
+"""SQLAlchemy's adapter of aiosqlite with one hop to the driver's thread for a statement, where its own takes four."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import aiosqlite
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.util import await_only
+
+T = TypeVar("T")
+
+
+class Driver(aiosqlite.Connection):
+    """An aiosqlite connection; its thread runs any function of the sqlite3 connection in one hop."""
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what the function returns for the sqlite3 connection and the arguments, in the driver's thread."""
+        answer: T = await self._execute(function, self._conn, *arguments)  # type: ignore[no-untyped-call]
+        return answer
+
+
+class Answer(NamedTuple):
+    """What a statement left in its cursor."""
+
+    description: Any
+    rowcount: int
+    lastrowid: int
+    rows: Sequence[Any]
+
+
+class Cursor:
+    """A cursor whose statement is opened, run, fetched and closed in one hop to the driver's thread."""
+
+    server_side = False
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._rows: deque[Any] = deque()
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid = 0
+        self.arraysize = 1
+
+    def execute(self, operation: str, parameters: Any = ()) -> None:
+        self._keep(self._connection.run(_execute, operation, parameters))
+
+    def executemany(self, operation: str, seq_of_parameters: Any) -> None:
+        self._keep(self._connection.run(_execute_many, operation, seq_of_parameters))
+
+    def _keep(self, answer: Answer) -> None:
+        self.description, self.rowcount, self.lastrowid, rows = answer
+        self._rows = deque(rows)
+
+    def setinputsizes(self, *_sizes: Any) -> None:
+        """Do nothing, as PEP 249 allows."""
+
+    def fetchone(self) -> Any:
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        rows = self._rows
+        return [rows.popleft() for _ in range(min(size or self.arraysize, len(rows)))]
+
+    def fetchall(self) -> list[Any]:
+        rows = [*self._rows]
+        self._rows.clear()
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._rows:
+            yield self._rows.popleft()
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    async def _async_soft_close(self) -> None:
+        """Keep the rows: nothing is open any more (SQLAlchemy 2.0.44 and later ask)."""
+
+
+def _execute(connection: sqlite3.Connection, begin: str | None, sql: str, parameters: Any) -> Answer:
+    cursor = connection.cursor()
+    if begin is not None:
+        cursor.execute(begin)
+    cursor.execute(sql, parameters)
+    rows = cursor.fetchall() if cursor.description else ()
+    return Answer(cursor.description, cursor.rowcount, cursor.lastrowid or 0, rows)
+
+
+def _execute_many(connection: sqlite3.Connection, begin: str | None, sql: str, rows: Any) -> Answer:
+    cursor = connection.cursor()
+    if begin is not None:
+        cursor.execute(begin)
+    cursor.executemany(sql, rows)
+    return Answer(cursor.description, cursor.rowcount, cursor.lastrowid or 0, ())
+
+
+class Connection(AsyncAdapt_aiosqlite_connection):
+    """An adapted connection that begins a transaction together with its first statement."""
+
+    _begin: str | None = None
+
+    def cursor(self, server_side: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's signature
+        return Cursor(self)
+
+    def begin_with_next(self, sql: str) -> None:
+        """Run this BEGIN in the hop of the next statement."""
+        self._begin = sql
+
+    def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what the function returns in the driver's thread for its connection, a BEGIN or `None`, and more."""
+        begin, self._begin = self._begin, None
+        driver: Any = self._connection
+        try:
+            answer: T = await_only(driver.run(function, begin, *arguments))
+        except Exception as error:  # noqa: BLE001 - the adapter decides what SQLAlchemy sees
+            self._handle_exception(error)
+        return answer
+
+    def commit(self) -> None:
+        if self._has_begun():
+            super().commit()
+
+    def rollback(self) -> None:
+        if self._has_begun():
+            super().rollback()
+
+    def _has_begun(self) -> bool:
+        """Whether there is a transaction to end; one that no statement followed has not begun."""
+        began, self._begin = self._begin is None, None
+        return began
+
+
+class Dbapi(AsyncAdapt_aiosqlite_dbapi):
+    """The module of aiosqlite as SQLAlchemy sees it, with the connection above."""
+
+    def __init__(self) -> None:
+        super().__init__(aiosqlite, sqlite3)
+
+    def connect(self, *_arguments: Any, **more: Any) -> Connection:
+        return Connection(self, await_only(more["async_creator_fn"]()))
