@@ -17,16 +17,15 @@ docs/schema-changes.md has a recipe for each kind of change, with its locks.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from sqlalchemy import Column, Constraint
-from sqlalchemy import MetaData as _MetaData
-from sqlalchemy import Table as _Table
 from sqlalchemy.sql.schema import SchemaItem
 
 from service.migrate.dialects.ddl import Expression
 from service.migrate.dialects.now import now
 from service.migrate.operations import indexes
+from service.migrate.operations.attributes import table_of as _table
 from service.migrate.operations.change_type.change_type import ChangeType
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.columns.default import SetDefault
@@ -36,6 +35,7 @@ from service.migrate.operations.constraints.check_unique import AddCheck, AddUni
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table, replacement
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Refill, Undo
+from service.migrate.operations.options import CheckOptions, ForeignKeyOptions, IndexOptions, UniqueOptions, known
 from service.migrate.operations.preconditions import Refuse, duplicates
 from service.migrate.operations.raw_sql import Execute
 from service.migrate.operations.step import Backfill, Lock, Precondition, Rows
@@ -48,21 +48,13 @@ from service.migrate.plan.recorder import either, note
 __all__ = ["Backfill", "Lock", "duplicates", "either", "now"]
 
 
-class IndexOptions(TypedDict, total=False):
-    """Options of an index."""
-
-    unique: bool
-    where: str
-    using: str
-
-
 def create_table(name: str, *items: SchemaItem, derived: bool = False, **options: Any) -> None:
     """Create a table; columns and constraints are written as for Alembic, with explicit names.
 
     Locks: none on the new table; for each foreign key SHARE ROW EXCLUSIVE on the referenced table for a moment (ACCESS
     EXCLUSIVE to drop it). A downgrade moves the table and its rows to the trash; a `derived` table is dropped.
     """
-    note(CreateTable(table=_Table(name, _MetaData(), *items, **options), derived=derived))
+    note(CreateTable(table=_table(name, *items, **options), derived=derived))
 
 
 def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
@@ -70,7 +62,7 @@ def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
 
     Locks: ACCESS EXCLUSIVE for a rename, and on the tables that its foreign keys refer to.
     """
-    note(DropTable(table=_Table(name, _MetaData(), *items, **options)))
+    note(DropTable(table=_table(name, *items, **options)))
 
 
 def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
@@ -156,20 +148,22 @@ def set_default(table: str, column: str, default: Expression | None, *, was: Exp
     note(SetDefault(table=table, column=column, default=default, was=was))
 
 
-def add_check(table: str, name: str, condition: str) -> None:
+def add_check(table: str, name: str, condition: Expression, **options: Unpack[CheckOptions]) -> None:
     """Add a CHECK constraint NOT VALID, then validate it.
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE for the scan.
     """
-    note(AddCheck(table=table, name=name, condition=condition))
+    given = known(name, "CheckConstraint", options, CheckOptions)
+    note(AddCheck(table=table, name=name, condition=condition, options=given))
 
 
-def add_unique(table: str, name: str, columns: Sequence[str]) -> None:
+def add_unique(table: str, name: str, columns: Sequence[str], **options: Unpack[UniqueOptions]) -> None:
     """Add a UNIQUE constraint with an index that is built concurrently.
 
     Locks: SHARE UPDATE EXCLUSIVE while the index is built, then ACCESS EXCLUSIVE for a change of the catalog.
     """
-    note(AddUnique(table=table, name=name, columns=tuple(columns)))
+    given = known(name, "UniqueConstraint", options, UniqueOptions)
+    note(AddUnique(table=table, name=name, columns=tuple(columns), options=given))
 
 
 def add_foreign_key(
@@ -178,25 +172,16 @@ def add_foreign_key(
     columns: Sequence[str],
     referred: str,
     referred_columns: Sequence[str] = ("id",),
-    *,
-    ondelete: str | None = None,
-    onupdate: str | None = None,
+    **options: Unpack[ForeignKeyOptions],
 ) -> None:
     """Add a FOREIGN KEY constraint NOT VALID, then validate it.
 
     Locks: SHARE ROW EXCLUSIVE on both tables for a moment (ACCESS EXCLUSIVE to drop it), then SHARE UPDATE EXCLUSIVE.
     """
-    note(
-        AddForeignKey(
-            table=table,
-            name=name,
-            columns=tuple(columns),
-            referred=referred,
-            referred_columns=tuple(referred_columns),
-            ondelete=ondelete,
-            onupdate=onupdate,
-        )
-    )
+    given = known(name, "ForeignKeyConstraint", options, ForeignKeyOptions)
+    rules = {rule: given.pop(rule, None) for rule in ("ondelete", "onupdate")}
+    key: dict[str, Any] = {"columns": tuple(columns), "referred": referred, "referred_columns": tuple(referred_columns)}
+    note(AddForeignKey(table=table, name=name, options=given, **key, **rules))
 
 
 def drop_constraint(table: str, constraint: Constraint) -> None:
@@ -215,18 +200,18 @@ def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
     note(replacement(table, was, now))
 
 
-def create_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
+def create_index(name: str, table: str, columns: Sequence[Expression], **options: Unpack[IndexOptions]) -> None:
     """CREATE INDEX CONCURRENTLY, then ANALYZE; a column may be an expression.
 
-    Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's). Locks: SHARE UPDATE EXCLUSIVE (on
-    SQLite writers wait during the build).
+    Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's), and those of sa.Index for one
+    database. Locks: SHARE UPDATE EXCLUSIVE (on SQLite writers wait during the build).
     """
-    note(indexes.CreateIndex(name=name, table=table, columns=tuple(columns), **options))
+    note(indexes.CreateIndex(**indexes.arguments(name, table, columns, known(name, "Index", options, IndexOptions))))
 
 
-def drop_index(name: str, table: str, columns: Sequence[str], **options: Unpack[IndexOptions]) -> None:
+def drop_index(name: str, table: str, columns: Sequence[Expression], **options: Unpack[IndexOptions]) -> None:
     """DROP INDEX CONCURRENTLY; the definition is for the downgrade. Locks: SHARE UPDATE EXCLUSIVE."""
-    note(indexes.DropIndex(name=name, table=table, columns=tuple(columns), **options))
+    note(indexes.DropIndex(**indexes.arguments(name, table, columns, known(name, "Index", options, IndexOptions))))
 
 
 def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str, key: Sequence[str] = ("id",)) -> None:

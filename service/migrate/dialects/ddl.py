@@ -6,11 +6,33 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from sqlalchemy import ClauseElement, Column, Constraint, Dialect, Index, MetaData, Table, TextClause, text
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    Column,
+    ColumnClause,
+    Constraint,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    TextClause,
+    text,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateIndex,
+    CreateTable,
+    ExecutableDDLElement,
+    SetColumnComment,
+    SetConstraintComment,
+    SetTableComment,
+)
 from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.sql.visitors import iterate
 
 from service.migrate.errors import Refused
 
@@ -110,10 +132,46 @@ def default_text(column: Column[Any], database: str) -> str | None:
 
 
 def expression_text(expression: Expression, database: str) -> str:
-    """The expression as SQL: a string unchanged, a SQLAlchemy expression compiled with literal values."""
+    """The expression as SQL: a string unchanged, a SQLAlchemy expression with literal values and bare column names."""
     if isinstance(expression, str):
         return expression
-    return str(expression.compile(dialect=dialect(database), compile_kwargs={"literal_binds": True}))
+    if isinstance(expression, TextClause) and not any(_is_bound(each) for each in iterate(expression)):
+        # A colon in the text of a constraint is no parameter.
+        return str(expression)
+    written = {"literal_binds": True, "include_table": False}
+    return str(expression.compile(dialect=dialect(database), compile_kwargs=written))
+
+
+def _is_bound(element: object) -> bool:
+    return isinstance(element, BindParameter) and not element.required
+
+
+def columns_in(expression: Expression) -> set[str]:
+    """The columns that a SQLAlchemy expression names; none for text."""
+    if isinstance(expression, str):
+        return set()
+    return {str(each.name) for each in iterate(expression) if isinstance(each, ColumnClause) and not each.is_literal}
+
+
+def comments(item: Table | Column[Any] | Constraint, database: str, table: str = "") -> tuple[str, ...]:
+    """COMMENT ON for a table with its columns and constraints, for a column of `table`, or for a constraint.
+
+    SQLite stores no comments.
+    """
+    if database == "sqlite":
+        return ()
+    found: list[ExecutableDDLElement] = []
+    if isinstance(item, Table):
+        found += [SetTableComment(item)] if item.comment else []
+        found += [SetColumnComment(each) for each in item.columns if each.comment]
+        named = sorted(item.constraints, key=lambda each: str(each.name))
+        kept = [each for each in named if not isinstance(each, ForeignKeyConstraint)]
+        found += [SetConstraintComment(each) for each in kept if each.comment]
+    elif isinstance(item, Constraint):
+        found += [SetConstraintComment(item)] if item.comment else []
+    elif item.comment:
+        found.append(SetColumnComment(_owned(item, table)))
+    return tuple(str(each.compile(dialect=dialect(database))).strip() for each in found)
 
 
 def table_text(table: Table, database: str) -> str:
@@ -134,9 +192,9 @@ def index_text(index: Index, database: str) -> str:
     return str(CreateIndex(index).compile(dialect=dialect(database))).strip()
 
 
-def _owned(column: Column[Any]) -> Column[Any]:
+def _owned(column: Column[Any], table: str = "_") -> Column[Any]:
     copy = column._copy()  # noqa: SLF001 - as Alembic does: a column belongs to one table only
-    Table("_", MetaData(), copy)
+    Table(table, MetaData(), copy)
     return copy
 
 

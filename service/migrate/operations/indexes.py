@@ -1,53 +1,77 @@
 """`create_index` and `drop_index`, CONCURRENTLY on PostgreSQL."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.ddl import Expression
+from service.migrate.errors import Refused
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_index
 from service.migrate.operations.base import Columns, Operation, Phases
 from service.migrate.operations.step import Lock, Precondition, Step, Target, words_in
+
+# What may follow the expression of an indexed column.
+_OPENING = re.compile(r'("(?:[^"]|"")+"|\w+(?!\w*\s*\()|\w+(?:\.\w+)?\s*\(.*\)|\(.*\))', re.DOTALL)
+_ORDER = re.compile(
+    r"""(\s+COLLATE\s+("[^"]+"|\w+))?(\s+\w+_ops(\s*\(.*\))?)?(\s+(ASC|DESC))?(\s+NULLS\s+(FIRST|LAST))?\s*""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateIndex(Operation):
-    """CREATE INDEX CONCURRENTLY, after dropping the invalid index that a failed build may have left."""
+    """CREATE INDEX CONCURRENTLY, after dropping the invalid index that a failed build may have left.
+
+    `options` are arguments of sa.Index, such as postgresql_include.
+    """
 
     name: str
     table: str
-    columns: tuple[str, ...]
+    columns: tuple[Expression, ...]
     unique: bool = False
-    where: str | None = None
+    where: Expression | None = None
     using: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_index(self.table, self._index)
         return Phases(
             requires=self._required,
-            preconditions=self._none_twice(),
+            preconditions=self._none_twice(target),
             expand=self._built(target),
         )
 
     @property
     def _required(self) -> tuple[Columns, ...]:
-        return ((self.table, tuple(filter(str.isidentifier, self.columns))),)
+        named = [each if isinstance(each, str) and _is_column(each) else ddl.columns_in(each) for each in self.columns]
+        names = {name for each in named for name in ([each] if isinstance(each, str) else each)}
+        included = map(str, self.options.get("postgresql_include") or ())
+        return ((self.table, (*sorted(names), *included)),)
 
-    def _none_twice(self) -> tuple[Precondition, ...]:
+    def _none_twice(self, target: Target) -> tuple[Precondition, ...]:
         if not self.unique:
             return ()
-        values = [_value(each) for each in self.columns]
-        conditions = [f"{value} IS NOT NULL" for value in values]
-        if self.where:
-            conditions.append(f"({self.where})")
-        names, only = ", ".join(values), " AND ".join(conditions)
+        values = [_value(each, target) for each in self.columns]
+        is_distinct = target.is_sqlite or not self.options.get("postgresql_nulls_not_distinct")
+        conditions = [f"{value} IS NOT NULL" for value in values] if is_distinct else []
+        if (where := self._where(target)) is not None:
+            conditions.append(f"({ddl.expression_text(where, target.dialect)})")
+        names = ", ".join(values)
+        only = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         rows = (
-            f"SELECT {names} FROM {ddl.quoted(self.table)} WHERE {only} "
-            f"GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
+            f"SELECT {names} FROM {ddl.quoted(self.table)} {only}GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
         )
         why = f"Rows of {self.table} violate UNIQUE ({', '.join(values)})"
         return (Precondition(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
+
+    def _where(self, target: Target) -> Expression | None:
+        found: Expression | None = self.options.get(f"{target.dialect}_where", self.where)
+        return found
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         create = ddl.index_text(self._index, target.dialect)
@@ -76,18 +100,26 @@ class CreateIndex(Operation):
 
     @property
     def _index(self) -> Index:
-        plain = [name for name in self.columns if name.isidentifier()]
-        columns: list[Any] = [each if each in plain else ddl.verbatim(each) for each in self.columns]
-        where = None if self.where is None else ddl.verbatim(self.where)
+        plain = [each for each in self.columns if isinstance(each, str) and _is_column(each)]
+        columns: list[Any] = [
+            each if not isinstance(each, str) or each in plain else ddl.verbatim(each) for each in self.columns
+        ]
+        where = ddl.verbatim(self.where) if isinstance(self.where, str) else self.where
+        options: dict[str, Any] = {
+            "postgresql_using": self.using or False,
+            "postgresql_where": where,
+            "sqlite_where": where,
+        }
+        for name, value in self.options.items():
+            is_condition = name.endswith("_where") and isinstance(value, str)
+            options[name] = ddl.verbatim(value) if is_condition else value
+        names = dict.fromkeys((*plain, *map(str, self.options.get("postgresql_include") or ())))
         return Index(
             self.name,
             *columns,
             unique=self.unique,
-            postgresql_concurrently=True,
-            postgresql_using=self.using or False,
-            postgresql_where=where,
-            sqlite_where=where,
-            _table=Table(self.table, MetaData(), *(Column(name) for name in plain)),
+            _table=Table(self.table, MetaData(), *(Column(name) for name in names)),
+            **options | {"postgresql_concurrently": True},
         )
 
 
@@ -96,21 +128,48 @@ class DropIndex(CreateIndex):
     """DROP INDEX CONCURRENTLY; the definition is for the downgrade."""
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_index(self.table, self._index)
         drop = dropped_concurrently(target, self.name, self.table)
         return Phases(
             requires=self._required,
             expand=(replace(drop, undo=self._built(target)),),
-            undo_preconditions=self._none_twice(),
+            undo_preconditions=self._none_twice(target),
             frees=frozenset({dependents.index(self.name)}),
         )
 
 
-def _value(column: str) -> str:
+def arguments(name: str, table: str, columns: Iterable[Expression], options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of CreateIndex for those of `ops.create_index`."""
+    own: dict[str, Any] = {each: options.pop(each) for each in ("unique", "where", "using") if each in options}
+    return {"name": name, "table": table, "columns": tuple(columns), "options": options, **own}
+
+
+def _is_column(text: str) -> bool:
+    """Whether the text is a column's name: an identifier, or words that are no expression, such as `full name`.
+
+    Raises:
+        Refused: the text is neither a name nor an expression that CREATE INDEX accepts.
+    """
+    if text.isidentifier():
+        return True
+    opening = _OPENING.match(text.strip())
+    if opening is not None and _ORDER.fullmatch(text.strip()[opening.end() :]):
+        return False
+    if re.fullmatch(r"[\w .$-]+", text):
+        return True
+    raise Refused(
+        f"The index expression {text!r} is neither a column nor a function call. Write it in parentheses; a column's "
+        "name in double quotes."
+    )
+
+
+def _value(column: Expression, target: Target) -> str:
     """The indexed expression without sort order and operator class: `"name"` of `name DESC`."""
-    if column.isidentifier():
+    if isinstance(column, str) and _is_column(column):
         return ddl.quoted(column)
-    parts = re.match(r"""("(?:[^"]|"")+"|\w+(?!\w*\s*\()|\w*\s*\(.*\))""", column.strip(), re.DOTALL)
-    return parts[1] if parts else column
+    text = ddl.expression_text(column, target.dialect).strip()
+    opening = _OPENING.match(text)
+    return opening[1] if opening and _ORDER.fullmatch(text[opening.end() :]) else text
 
 
 def dropped_concurrently(target: Target, name: str, table: str) -> Step:

@@ -53,5 +53,8 @@ def _described(hint: Any) -> str:
     if kind in (Union, UnionType):
         return " or ".join(_described(each) for each in get_args(hint))
     if kind is Sequence:
-        return "a list of strings" if get_args(hint) == (str,) else "a list"
+        items = get_args(hint)
+        if items == (str,):
+            return "a list of strings"
+        return "a list of strings or expressions" if items and str in get_args(items[0]) else "a list"
     return f"a {getattr(kind, '__name__', kind)}"

@@ -28,8 +28,10 @@ def explained(file: str | Path, line: int = 1) -> Iterator[None]:
     """
     try:
         yield
-    except (Refused, DBAPIError):
+    except DBAPIError:
         raise
+    except Refused as failure:
+        raise located(failure, Path(file)) from failure
     except (Exception, SystemExit) as failure:
         raise of_code(failure, Path(file), line) from failure
 
@@ -41,6 +43,12 @@ def of_code(failure: BaseException, file: Path, line: int = 1) -> Refused:
     called = next((frame for frame, _ in reversed(frames) if frame.f_globals.get("__name__") == _OPS), None)
     number = own[-1][1] if own else line
     return at(file, number, *_fault_and_cure(failure, own[-1][0] if own else None, called))
+
+
+def located(refused: Refused, file: Path) -> Refused:
+    """The refusal, with the file and the line of the call that it refuses, where the traceback has one."""
+    lines = [number for frame, number in walk_tb(refused.__traceback__) if _is(frame, file)]
+    return type(refused)(f"{shown(file)}:{lines[-1]}: {refused}") if lines else refused
 
 
 def at(file: str | Path, line: int, what: str, cure: str = _AGAIN) -> Refused:

@@ -10,6 +10,7 @@ from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.types import has_type, is_catalog_only, longest
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.change_type import conversion
 from service.migrate.operations.change_type.conversion import Conversion
@@ -43,6 +44,8 @@ class ChangeType(Operation):
     key: tuple[str, ...] = ("id",)
 
     def phases(self, target: Target, /) -> Phases:
+        for column in (self.was, self.column):
+            refuse_column(self.table, column, target)
         self._refuse_other_changes()
         common = Phases(
             requires=((self.table, (self._name, *self.key)),),

@@ -20,7 +20,10 @@ def addition(
     text = ddl.column_text(column, target.dialect)
     there = predicates.has_column(target.dialect, table, column.name)
     edit = None
-    statements: tuple[str, ...] = (f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {text}",)
+    statements: tuple[str, ...] = (
+        f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {text}",
+        *ddl.comments(column, target.dialect, table),
+    )
     if target.is_sqlite:
         edit, statements = add_column.edit_or_statement(table, text)
     return Step(
@@ -43,8 +46,9 @@ def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
         return addition(target, table, nullable)
     nullable.server_default = None
     add = addition(target, table, nullable)
-    (statement,) = add.statements
-    return replace(add, statements=(f"{statement}, ALTER COLUMN {ddl.quoted(column.name)} SET DEFAULT {default}",))
+    statement, *comments = add.statements
+    with_default = f"{statement}, ALTER COLUMN {ddl.quoted(column.name)} SET DEFAULT {default}"
+    return replace(add, statements=(with_default, *comments))
 
 
 def removal(target: Target, table: str, name: str) -> Step:

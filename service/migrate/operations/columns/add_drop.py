@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection
 from service.migrate.dialects import ddl, predicates
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import (
     addition,
@@ -39,6 +40,7 @@ class AddColumn(Operation):
     derived: bool = False
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_column(self.table, self.column, target)
         _refuse_slow(self.table, self.column)
         return Phases(
             requires=((self.table, ()),),
@@ -73,6 +75,7 @@ class DropColumn(Operation):
     column: Column[Any]
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_column(self.table, self.column, target)
         table, name = self.table, self.column.name
         why = f"{table}.{name} cannot be dropped before its dependents"
         # In the trash the column must accept NULL: inserts no longer name it.

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import moved_to_trash, optional, removal, required, unfilled
 from service.migrate.operations.columns.requirements import (
@@ -34,6 +35,8 @@ class RenameColumn(Operation):
     down: str = "{}"
 
     def phases(self, target: Target, /) -> Phases:
+        for column in (self.old, self.new):
+            refuse_column(self.table, column, target)
         refuse_own_constraints(self.table, self.new)
         refuse_own_values(self.table, self.new)
         old = f"{self.table}.{self.old.name}"

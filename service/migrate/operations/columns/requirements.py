@@ -3,11 +3,12 @@
 import re
 from typing import Any
 
-from sqlalchemy import Column, Computed, Connection, Enum, Identity, MetaData, Table, inspect
+from sqlalchemy import Column, Computed, Connection, Identity, MetaData, Table, inspect
 
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_types
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Precondition
 
@@ -74,14 +75,4 @@ def refuse_own_constraints(table: str, column: Column[Any]) -> None:
             f"{what} is declared with a constraint or an index, which would scan the table under a lock. Add the "
             "column alone, then call ops.add_check, add_unique, add_foreign_key or create_index."
         )
-    refuse_enum(table, column)
-
-
-def refuse_enum(table: str, column: Column[Any]) -> None:
-    """Raises Refused for an enum that needs CREATE TYPE on PostgreSQL."""
-    kind = column.type
-    if isinstance(kind, Enum) and kind.native_enum and getattr(kind, "create_type", True):
-        raise Refused(
-            f"{table}.{column.name} has a native enum type: the old version fails to read a value that is added to the "
-            "type later. Use a text type, and restrict its values with ops.add_check."
-        )
+    refuse_types(table, column)

@@ -1,6 +1,7 @@
 """Steps that several operations on constraints share."""
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Constraint, MetaData, Table
 
@@ -17,23 +18,39 @@ def in_two_parts(
         return (at_once(target, table, constraint),)
     name = str(constraint.name)
     _attach(constraint, table)
-    return (
-        Step(
-            title=f"ADD CONSTRAINT {name} ON {table} NOT VALID",
-            lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
-            tables=_both(table, referred),
-            done=predicates.has_constraint(target.dialect, table, name),
-            statements=(f"{ddl.add_constraint(constraint, target.dialect)} NOT VALID",),
-            undo=(dropped(target, table, name, referred=referred),),
+    text = ddl.add_constraint(constraint, target.dialect)
+    add = Step(
+        title=f"ADD CONSTRAINT {name} ON {table} NOT VALID",
+        lock=Lock.SHARE_ROW_EXCLUSIVE if referred else Lock.ACCESS_EXCLUSIVE,
+        tables=_both(table, referred),
+        done=predicates.has_constraint(target.dialect, table, name),
+        statements=(
+            text if is_not_valid(constraint) else f"{text} NOT VALID",
+            *ddl.comments(constraint, target.dialect),
         ),
-        Step(
-            title=f"VALIDATE CONSTRAINT {name} ON {table}",
-            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
-            tables=(table,),
-            done=predicates.has_constraint(target.dialect, table, name, valid=True),
-            statements=(f"ALTER TABLE {ddl.quoted(table)} VALIDATE CONSTRAINT {ddl.quoted(name)}",),
-        ),
+        undo=(dropped(target, table, name, referred=referred),),
     )
+    if is_not_valid(constraint):
+        return (add,)
+    validate = Step(
+        title=f"VALIDATE CONSTRAINT {name} ON {table}",
+        lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+        tables=(table,),
+        done=predicates.has_constraint(target.dialect, table, name, valid=True),
+        statements=(f"ALTER TABLE {ddl.quoted(table)} VALIDATE CONSTRAINT {ddl.quoted(name)}",),
+    )
+    return (add, validate)
+
+
+def is_not_valid(constraint: Constraint) -> bool:
+    """Whether PostgreSQL never checks the existing rows: `postgresql_not_valid=True`."""
+    return bool(constraint.dialect_options["postgresql"].get("not_valid"))
+
+
+def options_of(constraint: Constraint) -> dict[str, Any]:
+    """The options of a constraint that are set, as arguments of its class."""
+    found = {name: getattr(constraint, name, None) for name in ("deferrable", "initially", "match", "comment")}
+    return {name: value for name, value in found.items() if value is not None} | dict(constraint.dialect_kwargs)
 
 
 def at_once(target: Target, table: str, constraint: Constraint) -> Step:

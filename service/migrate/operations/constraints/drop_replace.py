@@ -8,7 +8,7 @@ from service.migrate.dialects.sqlite.edit import Edit
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.constraints.actions import dropped
+from service.migrate.operations.constraints.actions import dropped, options_of
 from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.step import Lock, Step, Target
@@ -72,11 +72,12 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
     """
     if not isinstance(constraint.name, str):
         raise Refused(f"A constraint of {table} has no name. Pass name=… to the constraint.")
+    options = options_of(constraint)
     if isinstance(constraint, CheckConstraint):
-        return AddCheck(table=table, name=constraint.name, condition=str(constraint.sqltext))
+        return AddCheck(table=table, name=constraint.name, condition=constraint.sqltext, options=options)
     if isinstance(constraint, UniqueConstraint):
         columns = tuple(str(each) for each in constraint._pending_colargs)  # noqa: SLF001 - before it has a table
-        return AddUnique(table=table, name=constraint.name, columns=columns)
+        return AddUnique(table=table, name=constraint.name, columns=columns, options=options)
     if isinstance(constraint, ForeignKeyConstraint):
         targets = [each.target_fullname.rsplit(".", 1) for each in constraint.elements]
         return AddForeignKey(
@@ -87,6 +88,7 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
             referred_columns=tuple(column for _, column in targets),
             ondelete=constraint.ondelete,
             onupdate=constraint.onupdate,
+            options=options,
         )
     raise Refused(
         f"{constraint.name} of {table} is a {type(constraint).__name__}; only CHECK, UNIQUE and FOREIGN KEY "

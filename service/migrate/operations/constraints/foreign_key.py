@@ -1,23 +1,28 @@
 """`add_foreign_key`, and orphans: rows whose parent was deleted while they were in the trash."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.constraints.actions import in_two_parts
+from service.migrate.operations.constraints.actions import in_two_parts, is_not_valid
 from service.migrate.operations.step import Precondition, Step, Target
 
-# ON DELETE actions that allow a parent to be deleted.
-RELEASING_ACTIONS = ("CASCADE", "SET NULL")
+# ON DELETE actions that allow a parent to be deleted; SET NULL may list some of the columns.
+_RELEASING = re.compile(r"(?P<cascade>CASCADE)|SET\s+NULL(?:\s*\((?P<columns>.+)\))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddForeignKey(Operation):
-    """A FOREIGN KEY: NOT VALID first, which locks both tables for a moment, then validated."""
+    """A FOREIGN KEY: NOT VALID first, which locks both tables for a moment, then validated.
+
+    `options` are arguments of sa.ForeignKeyConstraint.
+    """
 
     table: str
     name: str
@@ -26,17 +31,28 @@ class AddForeignKey(Operation):
     referred_columns: tuple[str, ...]
     ondelete: str | None = None
     onupdate: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     # Whether the same revision adds the columns, which may then be restored from the trash with their values.
     returning: bool = False
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_constraint(self.table, self.constraint, target)
         steps = in_two_parts(target, self.table, self.constraint, referred=self.referred)
-        releases = self.ondelete in RELEASING_ACTIONS
         return Phases(
             requires=((self.table, self.columns), (self.referred, self.referred_columns)),
-            preconditions=(trashed_orphans(self, target) if self.returning and not releases else self._no_orphans(),),
-            expand=with_orphans_resolved(steps, self) if self.returning and releases else steps,
+            preconditions=self._checked(target),
+            expand=with_orphans_resolved(steps, self) if self.returning and self.releases else steps,
         )
+
+    @property
+    def releases(self) -> bool:
+        """Whether a parent may be deleted: ON DELETE CASCADE, or SET NULL."""
+        return _RELEASING.fullmatch(self.ondelete or "") is not None
+
+    def _checked(self, target: Target) -> tuple[Precondition, ...]:
+        if is_not_valid(self.constraint) and not target.is_sqlite:
+            return ()
+        return (trashed_orphans(self, target) if self.returning and not self.releases else self._no_orphans(),)
 
     def _no_orphans(self) -> Precondition:
         columns = {name: name for name in self.columns}
@@ -54,7 +70,12 @@ class AddForeignKey(Operation):
     def is_orphan(self, columns: Mapping[str, str]) -> str:
         pairs = zip(self.columns, self.referred_columns, strict=True)
         same = " AND ".join(f"parent.{ddl.quoted(there)} = child.{ddl.quoted(columns[here])}" for here, there in pairs)
-        known = " AND ".join(f"child.{ddl.quoted(columns[here])} IS NOT NULL" for here in self.columns)
+        # MATCH FULL refuses a row with a value for some of the columns, too.
+        is_full = str(self.options.get("match")).upper() == "FULL" and len(self.columns) > 1
+        known = (" OR " if is_full else " AND ").join(
+            f"child.{ddl.quoted(columns[here])} IS NOT NULL" for here in self.columns
+        )
+        known = f"({known})" if is_full else known
         return f"{known} AND NOT EXISTS (SELECT 1 FROM {ddl.quoted(self.referred)} AS parent WHERE {same})"
 
     @property
@@ -64,7 +85,9 @@ class AddForeignKey(Operation):
         if self.referred != self.table:
             Table(self.referred, metadata, *(Column(name) for name in self.referred_columns))
         there = [f"{self.referred}.{name}" for name in self.referred_columns]
-        key = ForeignKeyConstraint(self.columns, there, name=self.name, ondelete=self.ondelete, onupdate=self.onupdate)
+        key = ForeignKeyConstraint(
+            self.columns, there, name=self.name, ondelete=self.ondelete, onupdate=self.onupdate, **self.options
+        )
         names = {*self.columns, *(self.referred_columns if self.referred == self.table else ())}
         Table(self.table, metadata, *(Column(name) for name in sorted(names)), key)
         return key
@@ -95,8 +118,10 @@ def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: 
     """
     columns = {name: name for name in key.columns}
     table = ddl.quoted(key.table)
-    change = f"UPDATE {table} AS child SET {', '.join(f'{ddl.quoted(each)} = NULL' for each in columns)}"
-    if rows and key.ondelete == "CASCADE":
+    rule = _RELEASING.fullmatch(key.ondelete or "")
+    listed = rule["columns"] if rule and rule["columns"] else ddl.listed(columns)
+    change = f"UPDATE {table} AS child SET {', '.join(f'{each.strip()} = NULL' for each in listed.split(','))}"
+    if rows and rule and rule["cascade"]:
         change = f"DELETE FROM {table} AS child"
     follow = Step(
         title=f"APPLY ON DELETE OF {key.referred} TO {key.table}",
@@ -104,4 +129,5 @@ def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: 
         scripted=False,
     )
     # After ADD CONSTRAINT NOT VALID, which prevents new orphans.
-    return (*steps[:-1], follow, steps[-1])
+    added = len(steps) if is_not_valid(key.constraint) else len(steps) - 1
+    return (*steps[:added], follow, *steps[added:])

@@ -7,11 +7,10 @@ from sqlalchemy import Connection, Table
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations import dependents
+from service.migrate.operations.attributes import refuse_table
 from service.migrate.operations.base import Operation, Phases, merged
-from service.migrate.operations.columns.requirements import refuse_enum
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table
 from service.migrate.operations.constraints.foreign_key import (
-    RELEASING_ACTIONS,
     AddForeignKey,
     trashed_orphans,
     with_orphans_resolved,
@@ -33,10 +32,9 @@ class CreateTable(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         name = self.table.name
-        for column in self.table.columns:
-            refuse_enum(name, column)
+        refuse_table(self.table, target)
         keys = _keys(self.table)
-        asked = [] if self.derived else [key for key in keys if key.ondelete not in RELEASING_ACTIONS]
+        asked = [] if self.derived else [key for key in keys if not key.releases]
         steps = (step for key in keys for step in self._key(target, key))
         return Phases(
             requires=tuple((key.referred, key.referred_columns) for key in keys if key.referred != name),
@@ -63,7 +61,7 @@ class CreateTable(Operation):
 
     def _key(self, target: Target, key: AddForeignKey) -> tuple[Step, ...]:
         steps = key.phases(target).expand
-        if self.derived or key.ondelete not in RELEASING_ACTIONS:
+        if self.derived or not key.releases:
             return steps
         return with_orphans_resolved(steps, key, rows=True)
 
@@ -75,6 +73,7 @@ class DropTable(Operation):
     table: Table
 
     def phases(self, target: Target, /) -> Phases:
+        refuse_table(self.table, target)
         name, keys = self.table.name, _keys(self.table)
         # A foreign key of a table in the trash would still block or cascade deletes of its parents.
         dropped_keys = merged(DropConstraint(added=key).phases(target) for key in reversed(keys))
@@ -117,9 +116,14 @@ def _keys(table: Table) -> list[AddForeignKey]:
 
 
 def _made(table: Table, target: Target) -> tuple[str, ...]:
-    """CREATE TABLE and CREATE INDEX; an empty table needs no CONCURRENTLY."""
+    """CREATE TABLE, CREATE INDEX and COMMENT ON; an empty table needs no CONCURRENTLY."""
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
-    return (ddl.table_text(table, target.dialect), *(ddl.index_text(index, target.dialect) for index in indexes))
+    texts = (ddl.index_text(index, target.dialect) for index in indexes)
+    return (
+        ddl.table_text(table, target.dialect),
+        *(text.replace("INDEX CONCURRENTLY ", "INDEX ", 1) for text in texts),
+        *ddl.comments(table, target.dialect),
+    )
 
 
 def _trashed_if_it_has_rows(target: Target, name: str, trash: str) -> Step:
