@@ -101,13 +101,17 @@ def record(
 
 def record_created(session: AsyncSession | Session, model: Any, values: Mapping[str, Any]) -> None:
     """Record that a row with these values, its primary key among them, was inserted."""
-    changes = {name: (None, value) for name, value in values.items() if value is not None}
-    _record_row(session, model, "created", values, changes)
+    _record_row(session, model, "created", values, created_changes(values))
 
 
 def record_updated(session: AsyncSession | Session, model: Any, key: Mapping[str, Any], changes: Changes) -> None:
     """Record that the row with this primary key was changed."""
     _record_row(session, model, "updated", key, changes)
+
+
+def created_changes(values: Mapping[str, Any]) -> Changes:
+    """Return the changes that made a new row: its values that are not NULL."""
+    return {name: (None, value) for name, value in values.items() if value is not None}
 
 
 def record_deleted(session: AsyncSession | Session, model: Any, values: Mapping[str, Any]) -> None:
@@ -149,13 +153,18 @@ def _key_names(table: Table) -> Sequence[str]:
 def _record_row(
     session: AsyncSession | Session, model: Any, verb: str, values: Mapping[str, Any], changes: Changes
 ) -> None:
-    noun, one, shown, documents = subject(model)
+    noun, one, _, _ = subject(model)
     id, key = identity(model.__table__, values)
+    recorded(session).append(Recorded(f"{one}.{verb}", noun, id, key, changes_text(model, changes)))
+
+
+def changes_text(model: Any, changes: Changes) -> str:
+    """Return the JSON text of the changes that events show of a model."""
+    _, _, shown, documents = subject(model)
     told = {name: change for name, change in changes.items() if name in shown}
     for name in documents & told.keys():
         told[name] = (_raw(told[name][0]), _raw(told[name][1]))
-    text = _encode(told).decode()
-    recorded(session).append(Recorded(f"{one}.{verb}", noun, id, key, text))
+    return _encode(told).decode()
 
 
 def _raw(text: str | None) -> msgspec.Raw | None:

@@ -1,10 +1,11 @@
 """SQLAlchemy's pool of connections, first come, first served, and without the checkout's cost for one statement."""
 
+import weakref
 from typing import Any
 
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool.base import ConnectionPoolEntry, _ConnectionRecord
+from sqlalchemy.pool.base import ConnectionPoolEntry, PoolProxiedConnection, _ConnectionFairy, _ConnectionRecord
 from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
@@ -49,6 +50,25 @@ class Pool(AsyncAdaptedQueuePool):
         """End a loan, also that of a connection that was invalidated meanwhile."""
         self._do_return_conn(entry)
 
+    def give_up(self, entry: ConnectionPoolEntry, failure: BaseException) -> None:
+        """Close the connection of a loan; after a timeout close all that are open, which may lead nowhere too."""
+        if isinstance(failure, TimeoutError):
+            self._invalidate(entry, failure, _checkin=False)  # type: ignore[arg-type]
+        entry.invalidate(failure)
+
+    def proxy(self, entry: ConnectionPoolEntry, transaction: object) -> PoolProxiedConnection:
+        """Return the connection of a loan, in a transaction, as a checkout returns it; closing it ends the loan."""
+        record: Any = entry
+        adapted = record.dbapi_connection
+        adapted._transaction = transaction
+        if hasattr(adapted, "_started"):
+            # SQLAlchemy 2.0
+            adapted._started = True
+        proxy = _ConnectionFairy(self, adapted, record, self._should_log_debug())
+        proxy._counter = 1
+        record.fairy_ref = weakref.ref(proxy, _ignore)
+        return proxy
+
     def _create_connection(self) -> ConnectionPoolEntry:
         # Opened when it is handed out: if that fails the record is put back into the queue, which serves a waiter.
         return _ConnectionRecord(self, connect=False)
@@ -58,6 +78,10 @@ class Pool(AsyncAdaptedQueuePool):
         if not _is_open(record):
             record.invalidate()
         return record
+
+
+def _ignore(_reference: object) -> None:
+    """Do nothing: SQLAlchemy's finalizer of the proxy expects a weak reference with a callback."""
 
 
 def _open(entry: _ConnectionRecord) -> None:

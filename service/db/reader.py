@@ -1,12 +1,13 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from service.db.compiled import Compiled
 from service.db.failures import Cure, Retries, cure
 from service.db.pool import Pool
 
@@ -102,34 +103,15 @@ async def _fetch_from_sqlite(driver: Any, sql: str, arguments: Sequence[Any]) ->
     return rows
 
 
-class _Compiled:
-    """A query in the words of one database, with the conversions that its values and columns need there."""
+class _Compiled(Compiled):
+    """A query compiled for one dialect."""
+
+    __slots__ = ("_row",)
 
     def __init__(self, query: Query[Any], engine: AsyncEngine) -> None:
-        dialect = engine.dialect
-        compiled = query.statement.compile(dialect=dialect)
-        self.sql = str(compiled)
+        super().__init__(query.statement, query.statement.selected_columns, engine.dialect)
         self._row = query.row
-        names = compiled.positiontup or []
-        binds = [compiled.binds[name] for name in names]
-        self._parameters = [
-            (bind.key, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
-        ]
-        columns = query.statement.selected_columns
-        converters = [each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns]
-        self._converters = [(at, convert) for at, convert in enumerate(converters) if convert is not None]
-
-    def arguments(self, values: dict[str, Any]) -> list[Any]:
-        arguments = []
-        for key, default, convert in self._parameters:
-            value = values.get(key, default)
-            arguments.append(convert(value) if convert is not None else value)
-        return arguments
 
     def rows(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        if not rows or not self._converters:
-            return list(starmap(self._row, rows))
-        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-        for at, convert in self._converters:
-            columns[at] = map(convert, columns[at])
-        return list(map(self._row, *columns))
+        columns = self.columns(rows)
+        return list(starmap(self._row, rows) if columns is None else map(self._row, *columns))

@@ -1,17 +1,20 @@
 """Rows for change, by id, and the columns that fill a struct."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Executable, Table, bindparam, inspect, select
+from sqlalchemy import ColumnElement, Dialect, Insert, Table, Update, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 
-from service.db.audit import record_created, record_deleted, record_updated
+from service.db.audit import created_changes, record_created, record_deleted, record_updated
+from service.db.direct import Read, Write, key_column
 from service.db.reader import AnySelect
+from service.db.session import UnitSession
+from service.db.values import changed_values, new_values
 from service.errors import NotFound
 
 M = TypeVar("M", bound=DeclarativeBase)
@@ -33,19 +36,32 @@ async def get_for_update(session: AsyncSession, model: type[M], id: int, *, to_d
     return row
 
 
-async def insert_one(session: AsyncSession, row: DeclarativeBase, struct: type[S]) -> S:
-    """Insert a new row and return what the wire shows of it, by one INSERT … RETURNING.
+async def insert_one(
+    session: AsyncSession, model: type[DeclarativeBase], given: Mapping[str, Any], struct: type[S]
+) -> S:
+    """Insert a row of these values and return what the wire shows of it, by one INSERT … RETURNING.
 
-    This is half the cost of a flush (docs/decisions/0006); the row itself stays out of the session.
+    This is half the cost of a flush (docs/decisions/0006); no row enters the session.
     """
-    stored = struct(*(await session.execute(_inserting(type(row), struct), _values(row))).one())
-    record_created(session, type(row), msgspec.structs.asdict(stored))
+    values = new_values(model, given)
+    if isinstance(session, UnitSession) and session.is_direct:
+        write = _inserting_directly(model, struct, tuple(sorted(values)), session.dialect)
+        shown = {name: values[name] for name in struct.__struct_fields__ if name in values}
+        row = await write.run(session, values, created_changes(shown))
+        assert row is not None  # noqa: S101 - an INSERT returns its row
+        return struct(*row[:-1])
+    stored = struct(*(await session.execute(_inserting(model, struct), values)).one())
+    record_created(session, model, msgspec.structs.asdict(stored))
     return stored
 
 
 async def read_for_update(session: AsyncSession, model: type[DeclarativeBase], id: int, struct: type[S]) -> S:
     """Return what the wire shows of a row, locked as by `load`; raises as `load`."""
-    found = (await session.execute(_locking(model, struct), {"id": id})).one_or_none()
+    found: Sequence[Any] | None
+    if isinstance(session, UnitSession) and session.is_direct:
+        found = await _locking_directly(model, struct, session.dialect).run(session, {"id": id})
+    else:
+        found = (await session.execute(_locking(model, struct), {"id": id})).one_or_none()
     if found is None:
         raise _missing(model, id)
     return struct(*found)
@@ -66,12 +82,18 @@ async def update_one(session: AsyncSession, model: type[DeclarativeBase], row: S
             if _holds_columns_alone(model, type(row))
             else await read_for_update(session, model, known.id, type(row))
         )
-    values = {f"new_{name}": value for name, value in _values(model(**changed)).items()}
-    update = _updating(model, type(row), tuple(sorted(values)))
-    stored = (await session.execute(update, {"of_id": known.id, "seen": known.version, **values})).one_or_none()
+    changes = {name: (getattr(row, name), value) for name, value in changed.items()}
+    values = {f"new_{name}": value for name, value in changed_values(model, changed).items()}
+    names = tuple(sorted(values))
+    values |= {"of_id": known.id, "seen": known.version}
+    stored: Sequence[Any] | None
+    if isinstance(session, UnitSession) and session.is_direct:
+        stored = await _updating_directly(model, type(row), names, session.dialect).run(session, values, changes)
+        stored = stored and stored[:-1]
+    elif stored := (await session.execute(_updating(model, type(row), names), values)).one_or_none():
+        record_updated(session, model, {"id": known.id}, changes)
     if stored is None:
         raise StaleDataError(f"{model.__name__} {known.id} is not of version {known.version} any more.")
-    record_updated(session, model, {"id": known.id}, {name: (getattr(row, name), changed[name]) for name in changed})
     return type(row)(*stored)
 
 
@@ -102,20 +124,14 @@ def _missing(model: type[DeclarativeBase], id: int) -> NotFound:
     return NotFound(f"There is no {model.__name__.lower()} {id}.")
 
 
-def _values(row: DeclarativeBase) -> dict[str, Any]:
-    """The columns that were set, with what the model itself derives from them."""
-    return {name: value for name, value in inspect(row).dict.items() if name != "_sa_instance_state"}
-
-
 @cache
 def _loading(model: Any, to_delete: bool) -> AnySelect:  # noqa: FBT001 - the cache's key
     return select(model).where(model.id == bindparam("id")).with_for_update(key_share=not to_delete)
 
 
 @cache
-def _inserting(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> Executable:
-    table = _table(model)
-    return table.insert().returning(*shown(model, struct))
+def _inserting(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> Insert:
+    return _table(model).insert().returning(*shown(model, struct))
 
 
 @cache
@@ -125,11 +141,32 @@ def _locking(model: type[DeclarativeBase], struct: type[msgspec.Struct]) -> AnyS
 
 
 @cache
-def _updating(model: type[DeclarativeBase], struct: type[msgspec.Struct], names: tuple[str, ...]) -> Executable:
+def _updating(model: type[DeclarativeBase], struct: type[msgspec.Struct], names: tuple[str, ...]) -> Update:
     table = _table(model)
     values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in names}
     update = table.update().where(table.c.id == bindparam("of_id"), table.c.version == bindparam("seen"))
     return update.values(version=table.c.version + 1, **values).returning(*shown(model, struct))
+
+
+@cache
+def _inserting_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> Write:
+    insert = _inserting(model, struct).values({name: bindparam(name) for name in names})
+    return _write(model, struct, "created", insert, dialect)
+
+
+@cache
+def _updating_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> Write:
+    return _write(model, struct, "updated", _updating(model, struct, names), dialect)
+
+
+def _write(model: Any, struct: type[msgspec.Struct], verb: str, statement: Insert | Update, dialect: Dialect) -> Write:
+    key = key_column(_table(model).c.id)
+    return Write(model, verb, statement.returning(key), [*shown(model, struct), key], dialect)
+
+
+@cache
+def _locking_directly(model: Any, struct: type[msgspec.Struct], dialect: Dialect) -> Read:
+    return Read(_locking(model, struct), shown(model, struct), dialect)
 
 
 def _table(model: type[DeclarativeBase]) -> Table:

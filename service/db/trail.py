@@ -12,20 +12,21 @@ from service.db import audit, bulk
 from service.db.audit import Audit, Recorded
 from service.db.clock import now
 from service.db.commits import RECOVERED_AT, Mark
+from service.db.session import UnitSession
+from service.db.transaction import Transaction
 from service.db.types import UtcDateTime
 
-_SHARED = ("created_at", "actor_id", "token_id", "via", "request_id")
-_COLUMNS = (*_SHARED, *Recorded._fields)
+SHARED = ("created_at", "actor_id", "token_id", "via", "request_id")
+_COLUMNS = (*SHARED, *Recorded._fields)
 
-# It returns the transaction's mark, which would be a statement of its own otherwise (docs/decisions/0065).
-_STORE_AND_MARK = f"""
-WITH stored AS (
+_INSERT_ALL = f"""
     INSERT INTO {audit.TABLE} ({", ".join(_COLUMNS)})
     SELECT $1::timestamptz, $2::bigint, $3::bigint, $4::text, $5::text, each.*
     FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[]) AS each
-)
-SELECT pg_current_xact_id()::text, {RECOVERED_AT}
 """  # noqa: S608 - names of our own schema
+# It returns the transaction's mark, which would be a statement of its own otherwise (docs/decisions/0065).
+_STORE_AND_MARK = f"WITH stored AS ({_INSERT_ALL}) SELECT pg_current_xact_id()::text, {RECOVERED_AT}"
+_STORE_AND_ID = f"WITH stored AS ({_INSERT_ALL}) SELECT pg_current_xact_id()::text"
 _STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - as above
 
 _moment = UtcDateTime()
@@ -47,6 +48,18 @@ def store_and_mark(session: Session, events: Sequence[Recorded]) -> Mark:
         session.connection().exec_driver_sql("SELECT 1")
     shared = _shared(audit.audit_of(session), session.get_bind().dialect)
     return Mark(*await_only(driver.fetchrow(_STORE_AND_MARK, *shared, *zip(*events, strict=True))))
+
+
+async def store_directly(session: UnitSession, transaction: Transaction, events: Sequence[Recorded]) -> Mark | None:
+    """Store events on PostgreSQL and return the mark of the transaction."""
+    [[transaction.xid]] = await transaction.fetch(_STORE_AND_ID, [*shared_values(session), *zip(*events, strict=True)])
+    return await transaction.mark()
+
+
+def shared_values(session: UnitSession) -> tuple[Any, ...]:
+    """Return what all events of a unit share, on PostgreSQL, in the order of `SHARED`."""
+    by = audit.audit_of(session)
+    return (now(), by.actor_id, by.token_id, by.via, by.request_id)
 
 
 def store(session: Session, events: Sequence[Recorded]) -> None:

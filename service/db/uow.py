@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import MetaData
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
 from service.db import commits, trail
 from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, act_as, recorded
 from service.db.failures import Cure, Retries, cure
+from service.db.session import UnitSession
 from service.db.violations import Violations
 from service.errors import RosterError
 
@@ -29,8 +30,7 @@ class Units:
     def __init__(self, engine: AsyncEngine, metadata: MetaData, *, deadline_seconds: float = 10.0) -> None:
         self._engine = engine
         self._audited = TABLE in metadata.tables
-        kind = RecordingSession if self._audited else Session
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False, sync_session_class=kind)
+        self._kind = RecordingSession if self._audited else Session
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
         self._store: Callable[[Session, Sequence[Recorded], list[commits.Mark]], None] = _commit
@@ -74,18 +74,18 @@ class Units:
     async def _once(
         self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool], audit: Audit
     ) -> T:
-        session = self._sessions()
+        session = UnitSession(self._engine, self._kind, is_audited=self._audited)
         act_as(session, audit)
         marks: list[commits.Mark] = []
         try:
             answer = await work(session)
             if commit_if(answer):
                 # Cancelling during the flush rolls back; the COMMIT below is shielded and always completes.
-                if session.new or session.dirty or session.deleted:
+                if session.uses_orm and (session.new or session.dirty or session.deleted):
                     await session.flush()
                 events = [*recorded(session)] if self._audited else []
-                await to_its_end(session.run_sync(self._store, events, marks))
-                if events:
+                await to_its_end(self._commit(session, events, marks))
+                if events or session.events_stored:
                     self.when_recorded()
             return answer
         except Exception as failure:
@@ -94,16 +94,32 @@ class Units:
             lost = failure
         finally:
             # After a COMMIT there is nothing left to give back.
-            if session.in_transaction():
-                await asyncio.shield(asyncio.ensure_future(session.close()))
+            if session.is_open:
+                await asyncio.shield(asyncio.ensure_future(session.end()))
         # Only now: the question needs a connection, and this unit has given its own back.
         if await commits.is_committed(self._engine, marks[0], lost):
             return answer
         raise lost
 
+    async def _commit(self, session: UnitSession, events: Sequence[Recorded], marks: list[commits.Mark]) -> None:
+        if session.is_direct:
+            await _commit_directly(session, events, marks)
+        else:
+            await session.run_sync(self._store, events, marks)
+
 
 def _nothing() -> None:
     """Do nothing: the default callback."""
+
+
+async def _commit_directly(session: UnitSession, events: Sequence[Recorded], marks: list[commits.Mark]) -> None:
+    if not (session.transaction or events):
+        return
+    transaction = await session.direct()
+    mark = await (trail.store_directly(session, transaction, events) if events else transaction.mark())
+    if mark is not None:
+        marks.append(mark)
+    await transaction.commit()
 
 
 def _commit(session: Session, events: Sequence[Recorded], _marks: list[commits.Mark]) -> None:

@@ -23,7 +23,7 @@ async def list_departments(reader: Reader, query: schemas.DepartmentParameters) 
 
 @writes("POST", "/", permission="directory.write", summary="Create a department", status=201, idempotent=True)
 async def create_department(session: AsyncSession, body: schemas.DepartmentCreate) -> schemas.Department:
-    return await insert_one(session, Department(**sent(body)), schemas.Department)
+    return await insert_one(session, Department, sent(body), schemas.Department)
 
 
 @reads("/{department_id}", permission="directory.read", summary="Read a department")

@@ -24,7 +24,7 @@ async def list_employees(reader: Reader, query: schemas.EmployeeParameters) -> P
 
 @writes("POST", "/", permission="directory.write", summary="Create an employee", status=201, idempotent=True)
 async def create_employee(session: AsyncSession, body: schemas.EmployeeCreate) -> schemas.Employee:
-    return await insert_one(session, Employee(**sent(body)), schemas.Employee)
+    return await insert_one(session, Employee, sent(body), schemas.Employee)
 
 
 @reads("/{employee_id}", permission="directory.read", summary="Read an employee", result=schemas.EmployeeShown)

@@ -25,7 +25,7 @@ async def list_records(reader: Reader, query: schemas.RecordParameters) -> Page[
 
 @writes("POST", "/", permission="records.write", summary="Create a recording", status=201, idempotent=True)
 async def create_record(session: AsyncSession, body: schemas.RecordCreate) -> schemas.Record:
-    return await insert_one(session, Record(**sent(body)), schemas.Record)
+    return await insert_one(session, Record, sent(body), schemas.Record)
 
 
 @reads("/{record_id}", permission="records.read", summary="Read a recording")

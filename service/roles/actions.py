@@ -47,8 +47,8 @@ async def place(
     conditions.match_absent()
     if (await session.scalar(select(func.count()).select_from(Role)) or 0) >= MOST_ROLES:
         raise Conflict(f"There are {MOST_ROLES} roles, which is the most; delete one first.")
-    row = Role(name=name, permissions=permissions, description=body.description)
-    return Placed(await insert_one(session, row, schemas.Role), created=True)
+    values = {"name": name, "permissions": permissions, "description": body.description}
+    return Placed(await insert_one(session, Role, values, schemas.Role), created=True)
 
 
 async def change(

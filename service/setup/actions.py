@@ -57,7 +57,7 @@ async def _store_first(session: AsyncSession, asked: schemas.Setup, password_has
     await session.execute(select(Role.id).where(Role.name == ADMIN).with_for_update())
     if await has_admin(session):
         raise Conflict(EXISTS)
-    user = await insert_one(session, User(name=asked.name, email=asked.email), schemas.Administrator)
+    user = await insert_one(session, User, {"name": asked.name, "email": asked.email}, schemas.Administrator)
     await give(session, user.id, ADMIN)
     await set_password(session, user.id, password_hash)
     issued = await issue(session, user_id=user.id, kind="token", name="setup")
@@ -96,8 +96,8 @@ async def issue_to(
     if user is not None and not user.active:
         raise Conflict(f"The user {email} is not active, so their tokens are not valid.")
     if user is None:
-        new = User(name=new_user_name, email=email)
-        user_id = (await insert_one(session, new, schemas.Administrator)).id
+        new = {"name": new_user_name, "email": email}
+        user_id = (await insert_one(session, User, new, schemas.Administrator)).id
     else:
         user_id = user.id
     if role is not None and await give(session, user_id, role) and user is not None and new_user_name is not None:

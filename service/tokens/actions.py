@@ -61,15 +61,15 @@ async def issue(
     It ends after its lifetime or at a time, if one of the two is given.
     """
     text = new_token()
-    row = Token(
-        user_id=user_id,
-        kind=kind,
-        name=name,
-        digest=digest(text),
-        permissions=None if permissions is None else sorted(set(permissions)),
-        expires_at=expires_at if lifetime is None else now() + lifetime,
-    )
-    return Issued(text=text, token=await insert_one(session, row, schemas.Token))
+    values = {
+        "user_id": user_id,
+        "kind": kind,
+        "name": name,
+        "digest": digest(text),
+        "permissions": None if permissions is None else sorted(set(permissions)),
+        "expires_at": expires_at if lifetime is None else now() + lifetime,
+    }
+    return Issued(text=text, token=await insert_one(session, Token, values, schemas.Token))
 
 
 async def create(session: AsyncSession, actor: Actor, user_id: int, asked: schemas.TokenCreate) -> Issued:

@@ -39,7 +39,7 @@ async def list_all(reader: Reader, asked: schemas.UserParameters, most: int) -> 
 
 async def create(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
     """Return the new user."""
-    return await insert_one(session, User(**sent(body)), schemas.User)
+    return await insert_one(session, User, sent(body), schemas.User)
 
 
 async def read(session: AsyncSession, user_id: int) -> schemas.User:

@@ -31,7 +31,7 @@ async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[sche
 
 @writes("POST", "/", permission="users.write", summary="Create a user", status=201, idempotent=True)
 async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
-    return await insert_one(session, User(**sent(body)), schemas.User)
+    return await insert_one(session, User, sent(body), schemas.User)
 
 
 @reads("/{user_id}", permission="users.read", summary="Read a user")

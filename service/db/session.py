@@ -1,0 +1,94 @@
+"""The session of a unit of work: statements for the driver itself, and the ORM from its first use on."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.util import greenlet_spawn
+
+from service.db.pool import Pool
+from service.db.transaction import Transaction
+
+
+class UnitSession(AsyncSession):
+    """An AsyncSession that makes its ORM session when it is first used, on the connection that `direct` began.
+
+    `info` is kept through both; `events_stored` tells whether a statement of `service.db.rows` stored an event.
+    """
+
+    def __init__(self, engine: AsyncEngine, kind: type[Session], *, is_audited: bool) -> None:
+        # `_enter_orm` calls AsyncSession's own.
+        self.is_audited = is_audited
+        self._engine = engine
+        self._kind = kind
+        self._info: dict[Any, Any] = {}
+        self._connection: Connection | None = None
+        self.transaction: Transaction | None = None
+        self.events_stored = False
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What the session's users keep with it."""
+        return self._info
+
+    @property
+    def uses_orm(self) -> bool:
+        """Whether the ORM session exists."""
+        return "_proxied" in self.__dict__
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether statements may go to the driver: on PostgreSQL, before the ORM session exists."""
+        return not self.uses_orm and _is_direct(self._engine)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction is to be ended."""
+        return self.transaction is not None or (self.uses_orm and self.in_transaction())
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
+
+    async def direct(self) -> Transaction:
+        """Return the transaction for statements in the driver's own words; `is_direct` must hold."""
+        if self.transaction is None:
+            pool = self._engine.pool
+            assert isinstance(pool, Pool)  # noqa: S101 - `is_direct`
+            self.transaction = await Transaction.begin(pool)
+        return self.transaction
+
+    async def end(self) -> None:
+        """Roll back what is not committed, and give the connection back."""
+        if self.uses_orm:
+            await self.close()
+            if self._connection is not None:
+                await greenlet_spawn(self._connection.close)
+        elif self.transaction is not None:
+            await self.transaction.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if self.uses_orm:
+            raise AttributeError(name)
+        self._enter_orm()
+        return getattr(self, name)
+
+    def _enter_orm(self) -> None:
+        bind: AsyncEngine | AsyncConnection = self._engine
+        if self.transaction is not None:
+            self._connection = Connection(self._engine.sync_engine, self.transaction.hand_over())
+            bind = AsyncConnection(self._engine, self._connection)
+        super().__init__(
+            bind, sync_session_class=self._kind, expire_on_commit=False, join_transaction_mode="control_fully"
+        )
+        self.sync_session.info = self._info
+        if self._connection is not None:
+            # The ORM session knows of the transaction that it is in, which costs no statement.
+            self.sync_session.connection()
+
+
+def _is_direct(engine: AsyncEngine) -> bool:
+    """Whether BEGIN needs nothing of SQLAlchemy: on PostgreSQL without a pooler or another isolation level."""
+    sync = engine.sync_engine
+    return engine.dialect.name == "postgresql" and not sync.dispatch.begin and not sync.get_execution_options()
