@@ -34,7 +34,7 @@ class Transaction:
         """Borrow a connection, as `Pool.borrow`, and begin."""
         transaction = cls(pool, await pool.borrow())
         try:
-            await transaction._execute("BEGIN")
+            await transaction._execute("BEGIN;")
         except BaseException as failure:
             transaction._end(failure)
             raise
@@ -69,7 +69,7 @@ class Transaction:
         """
         self._require_open()
         try:
-            status = await self._execute("COMMIT")
+            status = await self._execute("COMMIT;")
         except BaseException as failure:
             self._doubt(failure)
             raise
@@ -88,7 +88,7 @@ class Transaction:
         failure: Exception | None = None
         try:
             if not self._driver.is_closed():
-                await self._execute("ROLLBACK")
+                await self._execute("ROLLBACK;")
         except Exception as caught:  # noqa: BLE001 - the connection is closed, which rolls back too
             failure = caught
         self._end(failure)
@@ -130,7 +130,7 @@ class _Begun:
         self._driver = driver
 
     async def commit(self) -> None:
-        await self._driver.execute("COMMIT")
+        await self._driver.execute("COMMIT;")
 
     async def rollback(self) -> None:
-        await self._driver.execute("ROLLBACK")
+        await self._driver.execute("ROLLBACK;")

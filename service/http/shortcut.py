@@ -41,6 +41,6 @@ class Shortcut:
         finally:
             # A refusal stored no token, and anyone could empty the cache with wrong logins. After other errors
             # whether a COMMIT took place is not always known.
-            if not is_refused:
+            if not (is_refused or "keeps_access" in scope):
                 self._authentication.forget_after(scope["method"], endpoint.permission)
         await answer(scope, receive, send)

@@ -4,6 +4,7 @@ from typing import Literal, cast
 
 import msgspec
 from litestar import Router
+from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.listing import Page
@@ -18,7 +19,7 @@ from service.http.auth.rank import check_rank
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.unit import reads, writes
+from service.http.unit import keeps_access, reads, writes
 from service.http.wire import sent
 from service.models import User
 from service.users import actions, queries, schemas, transfer
@@ -30,6 +31,8 @@ async def list_users(reader: Reader, query: schemas.UserParameters) -> Page[sche
 
 
 @writes("POST", "/", permission="users.write", summary="Create a user", status=201, idempotent=True)
+# A new user has no token and no role.
+@keeps_access(lambda **_: True)
 async def create_user(session: AsyncSession, body: schemas.UserCreate) -> schemas.User:
     return await insert_one(session, User, sent(body), schemas.User)
 
@@ -42,6 +45,7 @@ async def get_user(reader: Reader, user_id: int) -> schemas.User:
 
 
 @writes("PATCH", "/{user_id}", permission="users.write", summary="Change a user")
+@keeps_access(lambda body, **_: body.active is UNSET)
 async def update_user(
     session: AsyncSession, actor: Actor, user_id: int, conditions: Conditions, body: schemas.UserUpdate
 ) -> schemas.User:
@@ -80,6 +84,7 @@ async def get_me(reader: Reader, actor: Actor) -> Answer:
 
 
 @writes("PATCH", "/v1/me", permission=ANYONE, summary="Change one's own profile", problems=(403,))
+@keeps_access(lambda **_: True)
 async def update_me(
     session: AsyncSession, actor: Actor, conditions: Conditions, body: schemas.OwnProfileUpdate
 ) -> schemas.User:

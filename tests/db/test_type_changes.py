@@ -39,9 +39,7 @@ MARKS = Query(lambda *row: row, select(Mark.id, Mark.text).where(Mark.id > bindp
 async def test_types_that_change_all_the_time_fail_no_request(fresh_postgres_url: str) -> None:
     roster = create_app(Settings(database_url=fresh_postgres_url))
     met: list[str] = []
-    event.listen(
-        roster.database.writing.sync_engine, "handle_error", lambda context: met.append(str(context.original_exception))
-    )
+    event.listen(roster.database.writing.pool, "invalidate", lambda _driver, _record, failure: met.append(str(failure)))
     changes = 0
     async with load_on(roster) as load:
         migrator = await asyncpg.connect(fresh_postgres_url)
