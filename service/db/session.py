@@ -17,11 +17,13 @@ class UnitSession(AsyncSession):
     `info` is kept through both; `events_stored` tells whether a statement of `service.db.rows` stored an event.
     """
 
-    def __init__(self, engine: AsyncEngine, kind: type[Session], *, is_audited: bool) -> None:
+    def __init__(self, engine: AsyncEngine, kind: type[Session], pool: Pool | None, *, is_audited: bool) -> None:
         # `_enter_orm` calls AsyncSession's own.
         self.is_audited = is_audited
         self._engine = engine
         self._kind = kind
+        # Where statements may go to the driver.
+        self._pool = pool
         self._info: dict[Any, Any] = {}
         self._connection: Connection | None = None
         self.transaction: Transaction | None = None
@@ -40,7 +42,7 @@ class UnitSession(AsyncSession):
     @property
     def is_direct(self) -> bool:
         """Whether statements may go to the driver: on PostgreSQL, before the ORM session exists."""
-        return not self.uses_orm and _is_direct(self._engine)
+        return self._pool is not None and not self.uses_orm
 
     @property
     def is_open(self) -> bool:
@@ -54,9 +56,8 @@ class UnitSession(AsyncSession):
     async def direct(self) -> Transaction:
         """Return the transaction for statements in the driver's own words; `is_direct` must hold."""
         if self.transaction is None:
-            pool = self._engine.pool
-            assert isinstance(pool, Pool)  # noqa: S101 - `is_direct`
-            self.transaction = await Transaction.begin(pool)
+            assert self._pool is not None  # noqa: S101 - `is_direct`
+            self.transaction = await Transaction.start(self._pool)
         return self.transaction
 
     async def end(self) -> None:
@@ -86,9 +87,3 @@ class UnitSession(AsyncSession):
         if self._connection is not None:
             # The ORM session knows of the transaction that it is in, which costs no statement.
             self.sync_session.connection()
-
-
-def _is_direct(engine: AsyncEngine) -> bool:
-    """Whether BEGIN needs nothing of SQLAlchemy: on PostgreSQL without a pooler or another isolation level."""
-    sync = engine.sync_engine
-    return engine.dialect.name == "postgresql" and not sync.dispatch.begin and not sync.get_execution_options()

@@ -30,7 +30,7 @@ class Transaction:
         self.xid: str | None = None
 
     @classmethod
-    async def begin(cls, pool: Pool) -> Self:
+    async def start(cls, pool: Pool) -> Self:
         """Borrow a connection, as `Pool.borrow`, and begin."""
         transaction = cls(pool, await pool.borrow())
         try:

@@ -13,6 +13,7 @@ from sqlalchemy.util import await_only
 from service.db import commits, trail
 from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, act_as, recorded
 from service.db.failures import Cure, Retries, cure
+from service.db.pool import Pool
 from service.db.session import UnitSession
 from service.db.violations import Violations
 from service.errors import RosterError
@@ -31,6 +32,7 @@ class Units:
         self._engine = engine
         self._audited = TABLE in metadata.tables
         self._kind = RecordingSession if self._audited else Session
+        self._pool = _pool_for_driver(engine)
         self._violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
         self._store: Callable[[Session, Sequence[Recorded], list[commits.Mark]], None] = _commit
@@ -74,7 +76,7 @@ class Units:
     async def _once(
         self, work: Callable[[AsyncSession], Awaitable[T]], commit_if: Callable[[T], bool], audit: Audit
     ) -> T:
-        session = UnitSession(self._engine, self._kind, is_audited=self._audited)
+        session = UnitSession(self._engine, self._kind, self._pool, is_audited=self._audited)
         act_as(session, audit)
         marks: list[commits.Mark] = []
         try:
@@ -106,6 +108,14 @@ class Units:
             await _commit_directly(session, events, marks)
         else:
             await session.run_sync(self._store, events, marks)
+
+
+def _pool_for_driver(engine: AsyncEngine) -> Pool | None:
+    """Return the pool if BEGIN needs nothing of SQLAlchemy: on PostgreSQL without a pooler or an isolation level."""
+    sync = engine.sync_engine
+    if engine.dialect.name != "postgresql" or sync.dispatch.begin or sync.get_execution_options():
+        return None
+    return engine.pool if isinstance(engine.pool, Pool) else None
 
 
 def _nothing() -> None:
