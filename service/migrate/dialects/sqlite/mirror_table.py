@@ -19,8 +19,9 @@ def mirror(
     """Yield the statements that create the mirror table, copy the rows, and create the triggers on both tables.
 
     Raises:
-        Refused: the table does not exist, or `columns` are not exactly its columns.
+        Refused: the table does not exist, `columns` are not exactly its columns, or a table is named NEW or OLD.
     """
+    refuse_row_names(table, name)
     before = catalog.stored(connection, table)
     stored = {column.name: column for column in before.definition.columns}
     trash = [name for name in stored if is_trash(name)]
@@ -53,7 +54,11 @@ def _triggers(one: str, other: str, columns: Sequence[str], key: Sequence[str]) 
     new = ", ".join(f"NEW.{quoted(each)}" for each in columns)
     same_new = " AND ".join(f"{quoted(each)} IS NEW.{quoted(each)}" for each in key)
     same_old = " AND ".join(f"{quoted(each)} IS OLD.{quoted(each)}" for each in key)
-    differs = f"EXISTS (SELECT {new} EXCEPT SELECT {listed} FROM {quoted(other)} WHERE {same_new})"
+    # EXCEPT would compare by the collations of the columns, and take 1 and 1.0 for one value.
+    same = " AND ".join(
+        f"{each} COLLATE BINARY IS NEW.{each} AND typeof({each}) = typeof(NEW.{each})" for each in map(quoted, columns)
+    )
+    differs = f"NOT EXISTS (SELECT 1 FROM {quoted(other)} WHERE {same_new} AND {same})"
     yield (
         f"CREATE TRIGGER {quoted(trigger_name(one, 'insert'))} AFTER INSERT ON {quoted(one)} WHEN {differs} "
         f"BEGIN INSERT INTO {quoted(other)} ({listed}) VALUES ({new}); END"
@@ -66,6 +71,15 @@ def _triggers(one: str, other: str, columns: Sequence[str], key: Sequence[str]) 
         f"CREATE TRIGGER {quoted(trigger_name(one, 'delete'))} AFTER DELETE ON {quoted(one)} "
         f"BEGIN DELETE FROM {quoted(other)} WHERE {same_old}; END"
     )
+
+
+def refuse_row_names(*tables: str) -> None:
+    """Raises Refused for a table named as the row in a trigger: SQLite would read NEW.a as the table's column."""
+    if found := [table for table in tables if lowered(table) in ("new", "old")]:
+        raise Refused(
+            f"SQLite reads {found[0]}.a in a trigger as a column of the table {found[0]}, not of the row. "
+            "Use another name."
+        )
 
 
 def trigger_name(table: str, event: str) -> str:

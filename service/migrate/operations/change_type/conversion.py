@@ -8,12 +8,13 @@ from sqlalchemy import Column, Connection
 
 from service.migrate import naming
 from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.comparison import differ
 from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
 from service.migrate.operations.step import Backfill, Lock, Step, Target
-from service.migrate.operations.triggers.sync import converted, differ
+from service.migrate.operations.triggers.sync import converted
 from service.migrate.operations.triggers.trigger import row_trigger
 
 
@@ -86,7 +87,7 @@ class Conversion:
 
     def _trigger(self, target: Target, name: str, body: str) -> Step:
         return row_trigger(
-            target, self.table, naming.owned(f"type_{self.table}_{name}"), key=self.key, postgresql=body, sqlite={}
+            target, self.table, naming.owned(f"type_{self.table}_{name}"), key=self.key, postgresql=lambda: body
         )
 
 
@@ -130,7 +131,9 @@ def on_sqlite(target: Target, conversion: Conversion) -> Step:
 
     def change_back(connection: Connection) -> tuple[str, ...]:
         # A value that has not changed since is restored from the trash: `back` may not return it exactly.
-        changed = f" WHERE {column} IS NOT {using} OR ({old} IS NULL AND {column} IS NOT NULL)"
+        changed = (
+            f" WHERE {differ('sqlite', conversion.column, column, using)} OR ({old} IS NULL AND {column} IS NOT NULL)"
+        )
         if not connection.exec_driver_sql(there).scalar():
             connection.exec_driver_sql(add)
             changed = ""

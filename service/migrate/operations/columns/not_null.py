@@ -11,7 +11,7 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
 from service.migrate.operations.columns.requirements import no_nulls
 from service.migrate.operations.step import Backfill, Precondition, Step, Target, inverted
-from service.migrate.operations.triggers.trigger import row_trigger
+from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,18 @@ class SetNotNull(Operation):
 
     def _trigger(self, target: Target, fill: str) -> Step:
         column = ddl.quoted(self.column)
+        filled = SQLiteTrigger(
+            when=f"NEW.{column} IS NULL", settings=f"SET {column} = {fill}", where=f"{column} IS NULL"
+        )
         return row_trigger(
             target,
             self.table,
             naming.owned(f"fill_{self.table}_{self.column}"),
             key=self.key,
-            postgresql=f"IF NEW.{column} IS NULL THEN "
-            f"NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written); END IF;",
-            sqlite={
-                f"AFTER {event}": (f"NEW.{column} IS NULL", f"SET {column} = {fill}")
-                for event in ("INSERT", f"UPDATE OF {column}")
-            },
+            postgresql=lambda: (
+                f"IF NEW.{column} IS NULL THEN NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written); END IF;"
+            ),
+            sqlite=lambda: dict.fromkeys(("AFTER INSERT", f"AFTER UPDATE OF {column}"), filled),
         )
 
 

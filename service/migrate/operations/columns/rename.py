@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl
+from service.migrate.dialects.comparison import differ
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
@@ -89,11 +90,12 @@ class RenameColumn(Operation):
     def _filled_at_once(self) -> Step:
         new = ddl.quoted(self.new.name)
         value = converted(self.up, ddl.quoted(self.old.name))
+        disagree = differ("sqlite", self.new, new, value)
         return Step(
             title=f"BACKFILL {self.table}.{self.new.name}",
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
-            statements=(f"UPDATE {ddl.quoted(self.table)} SET {new} = {value} WHERE {new} IS NOT {value}",),
+            statements=(f"UPDATE {ddl.quoted(self.table)} SET {new} = {value} WHERE {disagree}",),
         )
 
     def _none_missing(self) -> Precondition:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
+from service.migrate.dialects.comparison import changed
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Step, Target, inverted
-from service.migrate.operations.triggers.trigger import row_trigger
+from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +34,23 @@ class Follow(Operation):
 
     def _trigger(self, target: Target) -> Step:
         column, source = ddl.quoted(self.column), ddl.quoted(self.source)
+        settings = f"SET {column} = {self.sqlite}"
         return row_trigger(
             target,
             self.table,
             naming.owned(f"follow_{self.table}_{self.column}"),
             key=self.key,
-            # Compared as text: json has no equality operator.
-            postgresql=(
-                f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' "
-                f"AND NEW.{source}::text IS DISTINCT FROM OLD.{source}::text "
-                f"AND NEW.{column}::text IS NOT DISTINCT FROM OLD.{column}::text) "
+            postgresql=lambda: (
+                f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' AND {changed('postgresql', source)} "
+                f"AND NOT {changed('postgresql', column)}) "
                 f"THEN NEW.{column} := (SELECT {self.postgresql} FROM (SELECT NEW.*) AS written); END IF;"
             ),
-            sqlite={
-                "AFTER INSERT": (f"NEW.{column} IS NULL", f"SET {column} = {self.sqlite}"),
-                f"AFTER UPDATE OF {source}": (
-                    f"NEW.{source} IS NOT OLD.{source} AND NEW.{column} IS OLD.{column}",
-                    f"SET {column} = {self.sqlite}",
+            sqlite=lambda: {
+                "AFTER INSERT": SQLiteTrigger(
+                    when=f"NEW.{column} IS NULL", settings=settings, where=f"{column} IS NULL"
+                ),
+                f"AFTER UPDATE OF {source}": SQLiteTrigger(
+                    when=f"{changed('sqlite', source)} AND NOT {changed('sqlite', column)}", settings=settings
                 ),
             },
         )

@@ -1,6 +1,5 @@
 """Two columns of a row that a trigger keeps equal, whichever of the two is written."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +7,9 @@ from sqlalchemy import Column
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
-from service.migrate.dialects.types import affinity
+from service.migrate.dialects.comparison import differ
 from service.migrate.operations.step import Backfill, Step, Target
-from service.migrate.operations.triggers.trigger import row_trigger
+from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +35,8 @@ class Sync:
             self.table,
             naming.owned(f"sync_{self.table}_{self.new.name}"),
             key=self.key,
-            postgresql=self._body(),
-            sqlite={
-                "AFTER INSERT": self._after_insert(),
-                f"AFTER UPDATE OF {ddl.quoted(self.old.name)}": self._after_update(self.old, self.new),
-                f"AFTER UPDATE OF {ddl.quoted(self.new.name)}": self._after_update(self.new, self.old),
-            },
+            postgresql=self._body,
+            sqlite=self._on_sqlite,
         )
 
     def fill(self, target: Target) -> Backfill:
@@ -87,24 +82,35 @@ class Sync:
             f"ELSIF ({wrote_old} OR NEW.{new} IS NULL) AND {disagree} THEN NEW.{new} := {from_old}; END IF;"
         )
 
-    def _after_insert(self) -> tuple[str, str]:
-        old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
-        from_old, from_new = converted(self.up, f"NEW.{old}"), converted(self.down, f"NEW.{new}")
-        given_old = differ("sqlite", self.old, f"NEW.{old}", default("sqlite", self.old))
-        given_new = differ("sqlite", self.new, f"NEW.{new}", default("sqlite", self.new))
-        follows_old = f"NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL)"
-        settings = (
-            f"SET {new} = CASE WHEN {follows_old} THEN {from_old} ELSE NEW.{new} END, "
-            f"{old} = CASE WHEN {follows_old} OR {given_old} THEN NEW.{old} ELSE {from_new} END"
-        )
-        return differ("sqlite", self.new, f"NEW.{new}", from_old), settings
+    def _on_sqlite(self) -> dict[str, SQLiteTrigger]:
+        return {
+            "AFTER INSERT": self._after_insert(),
+            f"AFTER UPDATE OF {ddl.quoted(self.old.name)}": self._after_update(self.old, self.new),
+            f"AFTER UPDATE OF {ddl.quoted(self.new.name)}": self._after_update(self.new, self.old),
+        }
 
-    def _after_update(self, changed: Column[Any], other: Column[Any]) -> tuple[str, str]:
+    def _after_insert(self) -> SQLiteTrigger:
+        """Conditions on the columns of the row: its affinities apply, and other triggers may have changed it."""
+        old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
+        from_old, from_new = converted(self.up, old), converted(self.down, new)
+        given_old = differ("sqlite", self.old, old, default("sqlite", self.old))
+        given_new = differ("sqlite", self.new, new, default("sqlite", self.new))
+        follows_old = f"NOT ({given_new}) AND ({given_old} OR {new} IS NULL)"
+        settings = (
+            f"SET {new} = CASE WHEN {follows_old} THEN {from_old} ELSE {new} END, "
+            f"{old} = CASE WHEN {follows_old} OR {given_old} THEN {old} ELSE {from_new} END"
+        )
+        return SQLiteTrigger(settings=settings, where=differ("sqlite", self.new, new, from_old))
+
+    def _after_update(self, changed: Column[Any], other: Column[Any]) -> SQLiteTrigger:
         one, two = ddl.quoted(changed.name), ddl.quoted(other.name)
-        old, new = f"NEW.{ddl.quoted(self.old.name)}", f"NEW.{ddl.quoted(self.new.name)}"
-        followed = converted(self.up if changed is self.old else self.down, f"NEW.{one}")
-        disagree = self._disagree("sqlite", old, new, or_new_is_null=True)
-        return f"NEW.{one} IS NOT OLD.{one} AND NEW.{two} IS OLD.{two} AND {disagree}", f"SET {two} = {followed}"
+        followed = converted(self.up if changed is self.old else self.down, one)
+        wrote_one = differ("sqlite", changed, f"NEW.{one}", f"OLD.{one}")
+        wrote_two = differ("sqlite", other, f"NEW.{two}", f"OLD.{two}")
+        disagree = self._disagree("sqlite", ddl.quoted(self.old.name), ddl.quoted(self.new.name), or_new_is_null=True)
+        return SQLiteTrigger(
+            when=f"{wrote_one} AND NOT ({wrote_two})", settings=f"SET {two} = {followed}", where=disagree
+        )
 
 
 def converted(expression: str, value: str) -> str:
@@ -112,25 +118,9 @@ def converted(expression: str, value: str) -> str:
     return value if expression == "{}" else f"({ddl.applied(expression, value)})"
 
 
-def differ(database: str, column: Column[Any], one: str, other: str) -> str:
-    """SQL: IS DISTINCT FROM, as the database writes it."""
-    if database == "sqlite":
-        return f"{one} IS NOT {other}"
-    # These types have no equality operator.
-    if ddl.type_text(column, database) in ("JSON", "XML"):
-        one, other = f"{one}::text", f"{other}::text"
-    return f"{one} IS DISTINCT FROM {other}"
-
-
 def default(database: str, column: Column[Any]) -> str:
     """The value of a column in a row that is inserted without it, as SQL."""
     text = ddl.default_text(column, database)
     if text is None:
         return "NULL"
-    if database == "sqlite":
-        # Column affinity converts a stored default, and not a compared one.
-        is_text = affinity(column.type) in ("text", "blob")
-        number = re.fullmatch(r"'?(-?\d+(?:\.\d+)?)'?", text)
-        return f"({text})" if number is None else f"'{number[1]}'" if is_text else number[1]
-    kind = re.sub(r" COLLATE .*", "", ddl.type_text(column, database))
-    return f"CAST({text} AS {kind})"
+    return f"({text})" if database == "sqlite" else text

@@ -1,9 +1,11 @@
 """`trigger`, `function` and their drops, and the row triggers of other operations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.sqlite.mirror_table import refuse_row_names
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Lock, Step, Target, inverted
@@ -86,28 +88,39 @@ class DropFunction(Function):
         return Phases(expand=() if target.is_sqlite else (inverted(self._created()),))
 
 
+class SQLiteTrigger(NamedTuple):
+    """A trigger that updates the row: its SET clause, a condition on NEW and OLD, and a condition on the row."""
+
+    settings: str
+    when: str = ""
+    where: str = ""
+
+
 def row_trigger(
     target: Target,
     table: str,
     name: str,
     *,
     key: tuple[str, ...],
-    postgresql: str,
-    sqlite: Mapping[str, tuple[str, str]],
+    postgresql: Callable[[], str],
+    sqlite: Callable[[], Mapping[str, SQLiteTrigger]] = dict,
 ) -> Step:
     """A trigger FOR EACH ROW on INSERT and UPDATE.
 
-    `postgresql` is the body of a BEFORE trigger function, which may change NEW. `sqlite` maps each event
-    (`AFTER UPDATE OF x`) to the trigger's WHEN condition and the SET clause for the row.
+    `postgresql` returns the body of a BEFORE trigger function, which may change NEW; `sqlite` the triggers by event
+    (`AFTER UPDATE OF x`).
     """
     name = ddl.inner_name(name)
+    function: tuple[str, ...] = ()
     if target.is_sqlite:
-        texts = {
-            f"{name}_{number}": (event, condition, settings)
-            for number, (event, (condition, settings)) in enumerate(sqlite.items(), start=1)
+        refuse_row_names(table)
+        triggers = {
+            f"{name}_{number}": _on_sqlite(table, f"{name}_{number}", key, event, trigger)
+            for number, (event, trigger) in enumerate(sqlite().items(), start=1)
         }
-        triggers = {each: _on_sqlite(table, each, key, *text) for each, text in texts.items()}
     else:
+        head = f"CREATE OR REPLACE FUNCTION {ddl.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
+        function = (f"{head}$$ BEGIN {postgresql()} RETURN NEW; END $$",)
         triggers = {
             name: f"CREATE TRIGGER {ddl.quoted(name)} BEFORE INSERT OR UPDATE ON {ddl.quoted(table)} "
             f"FOR EACH ROW EXECUTE FUNCTION {ddl.quoted(name)}()"
@@ -115,10 +128,7 @@ def row_trigger(
     there = predicates.both(*(predicates.has_trigger(target.dialect, table, each) for each in triggers))
     on = "" if target.is_sqlite else f" ON {ddl.quoted(table)}"
     drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}{on}" for each in triggers)
-    function: tuple[str, ...] = ()
     if not target.is_sqlite:
-        head = f"CREATE OR REPLACE FUNCTION {ddl.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
-        function = (f"{head}$$ BEGIN {postgresql} RETURN NEW; END $$",)
         drops = (*drops, f"DROP FUNCTION IF EXISTS {ddl.quoted(name)}()")
     return Step(
         title=f"CREATE TRIGGER {name} ON {table}",
@@ -138,9 +148,11 @@ def row_trigger(
     )
 
 
-def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, condition: str, settings: str) -> str:
+def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, trigger: SQLiteTrigger) -> str:
+    when = f" WHEN {trigger.when}" if trigger.when else ""
     same = " AND ".join(f"{ddl.quoted(each)} = NEW.{ddl.quoted(each)}" for each in key)
+    where = f" AND ({trigger.where})" if trigger.where else ""
     return (
-        f"CREATE TRIGGER {ddl.quoted(name)} {event} ON {ddl.quoted(table)} WHEN {condition} "
-        f"BEGIN UPDATE {ddl.quoted(table)} {settings} WHERE {same}; END"
+        f"CREATE TRIGGER {ddl.quoted(name)} {event} ON {ddl.quoted(table)}{when} "
+        f"BEGIN UPDATE {ddl.quoted(table)} {trigger.settings} WHERE {same}{where}; END"
     )

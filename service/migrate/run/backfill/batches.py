@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, TextClause, text
 
 from service.migrate.dialects import ddl
+from service.migrate.dialects.comparison import image_differs
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill
 
@@ -118,10 +119,7 @@ class Batches:
         same = " AND ".join(
             (
                 *(f"{self._table}.{ddl.quoted(name)} = made.{mark}" for mark, name in self._keys.items()),
-                *(
-                    f"{self._table}.{ddl.quoted(name)} IS NOT DISTINCT FROM made.{mark}"
-                    for mark, name in self._read.items()
-                ),
+                *(self._unchanged(name, f"made.{mark}") for mark, name in self._read.items()),
             )
         )
         made = f"unnest({arrays}) AS made ({', '.join(marks)})"
@@ -129,13 +127,21 @@ class Batches:
         statement = text(f"UPDATE {self._table} SET {settings} FROM {made} WHERE {same}")
         return max(self.connection.execute(statement, values).rowcount, 0)
 
+    def _unchanged(self, name: str, read: str) -> str:
+        """Whether a column still has the value that was read."""
+        column = f"{self._table}.{ddl.quoted(name)}"
+        if self._types[name].startswith("interval"):
+            # Python has no months: `=` takes the 30 days that were read for the month that is stored.
+            return f"{column} IS NOT DISTINCT FROM {read}"
+        return f"NOT {image_differs(column, read)}"
+
     def _update_each(self, rows: Sequence[tuple[Any, ...]]) -> int:
         marks = {**self._keys, **self._read, **self._written}
         settings = ", ".join(f"{ddl.quoted(name)} = :{mark}" for mark, name in self._written.items())
         same = " AND ".join(
             (
                 *(f"{ddl.quoted(name)} = :{mark}" for mark, name in self._keys.items()),
-                *(f"{ddl.quoted(name)} IS :{mark}" for mark, name in self._read.items()),
+                *(f"{ddl.quoted(name)} COLLATE BINARY IS :{mark}" for mark, name in self._read.items()),
             )
         )
         statement = text(f"UPDATE {self._table} SET {settings} WHERE {same}")

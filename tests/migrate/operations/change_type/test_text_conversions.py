@@ -34,7 +34,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
         - BACKFILL t._next_c along id
-            where _next_c IS DISTINCT FROM (CAST(c AS integer))
+            where _next_c IS DISTINCT FROM CAST((CAST(c AS integer)) AS INTEGER)
             set _next_c = (CAST(c AS integer))
         settle:
         - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
@@ -44,8 +44,8 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _next_c TO c
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
-              DISTINCT FROM (CAST(NEW._trash_0002_c AS integer)) THEN NEW._trash_0002_c := (CAST(NEW.c AS text)); END
-              IF; RETURN NEW; END $$
+              DISTINCT FROM CAST((CAST(NEW._trash_0002_c AS integer)) AS INTEGER) THEN NEW._trash_0002_c :=
+              (CAST(NEW.c AS text)); END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             DO $touch$ …
@@ -61,8 +61,8 @@ CASES = {
         contract:
         - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
           < BACKFILL t._trash_0002_c along id
-            where c IS DISTINCT FROM (CAST(_trash_0002_c AS integer)) AND _trash_0002_c IS DISTINCT FROM (CAST(c AS
-              text))
+            where c IS DISTINCT FROM CAST((CAST(_trash_0002_c AS integer)) AS INTEGER) AND
+              record_image_ne(ROW(CAST(_trash_0002_c AS TEXT)), ROW(CAST((CAST(c AS text)) AS TEXT)))
             set _trash_0002_c = (CAST(c AS text))
         - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
@@ -87,8 +87,8 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c INTEGER, _trash_0002_c
               TEXT, CONSTRAINT ck CHECK (b > 0))
           < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
-            UPDATE t SET _trash_0002_c = (CAST(c AS text)) WHERE c IS NOT (CAST(_trash_0002_c AS integer)) OR
-              (_trash_0002_c IS NULL AND c IS NOT NULL)
+            UPDATE t SET _trash_0002_c = (CAST(c AS text)) WHERE c COLLATE BINARY IS NOT +(CAST(_trash_0002_c AS
+              integer)) OR (_trash_0002_c IS NULL AND c IS NOT NULL)
             UPDATE t SET c = _trash_0002_c
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
@@ -121,7 +121,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
         - BACKFILL t._next_c along id
-            where _next_c IS DISTINCT FROM c
+            where record_image_ne(ROW(CAST(_next_c AS VARCHAR)), ROW(CAST(c AS VARCHAR)))
             set _next_c = c
         settle:
         - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
@@ -130,8 +130,9 @@ CASES = {
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
             ALTER TABLE t RENAME COLUMN _next_c TO c
             DO $name$ …
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
-              DISTINCT FROM NEW._trash_0002_c THEN NEW._trash_0002_c := NEW.c; END IF; RETURN NEW; END $$
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF
+              record_image_ne(ROW(CAST(NEW.c AS VARCHAR)), ROW(CAST(NEW._trash_0002_c AS VARCHAR))) THEN
+              NEW._trash_0002_c := NEW.c; END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             DO $touch$ …
@@ -147,13 +148,14 @@ CASES = {
         contract:
         - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
           < BACKFILL t._trash_0002_c along id
-            where c IS DISTINCT FROM _trash_0002_c AND _trash_0002_c IS DISTINCT FROM c
+            where record_image_ne(ROW(CAST(c AS VARCHAR)), ROW(CAST(_trash_0002_c AS VARCHAR))) AND
+              record_image_ne(ROW(CAST(_trash_0002_c AS VARCHAR)), ROW(CAST(c AS VARCHAR)))
             set _trash_0002_c = c
         - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
           < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF …
             CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
         - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
           < ADD COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)

@@ -30,7 +30,7 @@ CASES = {
             CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
           < BACKFILL t._next_c along id
-            where _next_c IS DISTINCT FROM c
+            where record_image_ne(ROW(CAST(_next_c AS VARCHAR)), ROW(CAST(c AS VARCHAR)))
             set _next_c = c
           < CREATE INDEXES CONCURRENTLY ON t._next_c (SHARE UPDATE EXCLUSIVE on t, alone, if need be)
           < ANALYZE t FOR _next_c (SHARE UPDATE EXCLUSIVE on t)

@@ -48,9 +48,9 @@ CASES = {
         ? t.c needs no change
         - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown'
-              WHERE id = NEW.id; END
+              WHERE id = NEW.id AND (c IS NULL); END
             CREATE TRIGGER roster_fill_t_c_2 AFTER UPDATE OF c ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c =
-              'unknown' WHERE id = NEW.id; END
+              'unknown' WHERE id = NEW.id AND (c IS NULL); END
           < DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_fill_t_c_1
             DROP TRIGGER IF EXISTS roster_fill_t_c_2

@@ -38,20 +38,24 @@ CASES = {
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
             CREATE INDEX "ix_t_c_twin" ON "u" (c)
-            CREATE TRIGGER "roster_twin_t_insert" AFTER INSERT ON "t" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT
-              SELECT "id", "c" FROM "u" WHERE "id" IS NEW."id") BEGIN INSERT INTO "u" ("id", "c") VALUES (NEW."id",
+            CREATE TRIGGER "roster_twin_t_insert" AFTER INSERT ON "t" WHEN NOT EXISTS (SELECT 1 FROM "u" WHERE "id"
+              IS NEW."id" AND "id" COLLATE BINARY IS NEW."id" AND typeof("id") = typeof(NEW."id") AND "c" COLLATE
+              BINARY IS NEW."c" AND typeof("c") = typeof(NEW."c")) BEGIN INSERT INTO "u" ("id", "c") VALUES (NEW."id",
               NEW."c"); END
-            CREATE TRIGGER "roster_twin_t_update" AFTER UPDATE ON "t" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT
-              SELECT "id", "c" FROM "u" WHERE "id" IS NEW."id") BEGIN UPDATE "u" SET ("id", "c") = (NEW."id", NEW."c")
-              WHERE "id" IS OLD."id"; END
+            CREATE TRIGGER "roster_twin_t_update" AFTER UPDATE ON "t" WHEN NOT EXISTS (SELECT 1 FROM "u" WHERE "id"
+              IS NEW."id" AND "id" COLLATE BINARY IS NEW."id" AND typeof("id") = typeof(NEW."id") AND "c" COLLATE
+              BINARY IS NEW."c" AND typeof("c") = typeof(NEW."c")) BEGIN UPDATE "u" SET ("id", "c") = (NEW."id",
+              NEW."c") WHERE "id" IS OLD."id"; END
             CREATE TRIGGER "roster_twin_t_delete" AFTER DELETE ON "t" BEGIN DELETE FROM "u" WHERE "id" IS OLD."id";
               END
-            CREATE TRIGGER "roster_twin_u_insert" AFTER INSERT ON "u" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT
-              SELECT "id", "c" FROM "t" WHERE "id" IS NEW."id") BEGIN INSERT INTO "t" ("id", "c") VALUES (NEW."id",
+            CREATE TRIGGER "roster_twin_u_insert" AFTER INSERT ON "u" WHEN NOT EXISTS (SELECT 1 FROM "t" WHERE "id"
+              IS NEW."id" AND "id" COLLATE BINARY IS NEW."id" AND typeof("id") = typeof(NEW."id") AND "c" COLLATE
+              BINARY IS NEW."c" AND typeof("c") = typeof(NEW."c")) BEGIN INSERT INTO "t" ("id", "c") VALUES (NEW."id",
               NEW."c"); END
-            CREATE TRIGGER "roster_twin_u_update" AFTER UPDATE ON "u" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT
-              SELECT "id", "c" FROM "t" WHERE "id" IS NEW."id") BEGIN UPDATE "t" SET ("id", "c") = (NEW."id", NEW."c")
-              WHERE "id" IS OLD."id"; END
+            CREATE TRIGGER "roster_twin_u_update" AFTER UPDATE ON "u" WHEN NOT EXISTS (SELECT 1 FROM "t" WHERE "id"
+              IS NEW."id" AND "id" COLLATE BINARY IS NEW."id" AND typeof("id") = typeof(NEW."id") AND "c" COLLATE
+              BINARY IS NEW."c" AND typeof("c") = typeof(NEW."c")) BEGIN UPDATE "t" SET ("id", "c") = (NEW."id",
+              NEW."c") WHERE "id" IS OLD."id"; END
             CREATE TRIGGER "roster_twin_u_delete" AFTER DELETE ON "u" BEGIN DELETE FROM "t" WHERE "id" IS OLD."id";
               END
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)
@@ -79,11 +83,11 @@ CASES = {
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
             CREATE INDEX "ix_t_c_twin" ON "u" (c)
-            CREATE TRIGGER "roster_twin_t_insert" AFTER INSERT ON "t" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT …
-            CREATE TRIGGER "roster_twin_t_update" AFTER UPDATE ON "t" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT …
+            CREATE TRIGGER "roster_twin_t_insert" AFTER INSERT ON "t" WHEN NOT EXISTS (SELECT 1 FROM "u" WHERE …
+            CREATE TRIGGER "roster_twin_t_update" AFTER UPDATE ON "t" WHEN NOT EXISTS (SELECT 1 FROM "u" WHERE …
             CREATE TRIGGER "roster_twin_t_delete" AFTER DELETE ON "t" BEGIN DELETE FROM "u" WHERE "id" IS …
-            CREATE TRIGGER "roster_twin_u_insert" AFTER INSERT ON "u" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT …
-            CREATE TRIGGER "roster_twin_u_update" AFTER UPDATE ON "u" WHEN EXISTS (SELECT NEW."id", NEW."c" EXCEPT …
+            CREATE TRIGGER "roster_twin_u_insert" AFTER INSERT ON "u" WHEN NOT EXISTS (SELECT 1 FROM "t" WHERE …
+            CREATE TRIGGER "roster_twin_u_update" AFTER UPDATE ON "u" WHEN NOT EXISTS (SELECT 1 FROM "t" WHERE …
             CREATE TRIGGER "roster_twin_u_delete" AFTER DELETE ON "u" BEGIN DELETE FROM "t" WHERE "id" IS …
             = CREATE TABLE "t" (id INTEGER PRIMARY KEY, c TEXT)
         """,
@@ -101,11 +105,13 @@ CASES = {
             ALTER TABLE t DROP COLUMN d
         - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP =
-              'INSERT' THEN IF NOT (NEW.d IS DISTINCT FROM NULL) AND (NEW.a IS DISTINCT FROM NULL OR NEW.d IS NULL)
-              THEN NEW.d := NEW.a; ELSIF NOT (NEW.a IS DISTINCT FROM NULL) THEN NEW.a := NEW.d; END IF; ELSIF NEW.d IS
-              DISTINCT FROM OLD.d THEN IF NOT (NEW.a IS DISTINCT FROM OLD.a) AND NEW.d IS DISTINCT FROM NEW.a THEN
-              NEW.a := NEW.d; END IF; ELSIF (NEW.a IS DISTINCT FROM OLD.a OR NEW.d IS NULL) AND NEW.d IS DISTINCT FROM
-              NEW.a THEN NEW.d := NEW.a; END IF; RETURN NEW; END $$
+              'INSERT' THEN IF NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) THEN NEW.d := NEW.a;
+              ELSIF NOT (NEW.a IS NOT NULL) THEN NEW.a := NEW.d; END IF; ELSIF record_image_ne(ROW(CAST(NEW.d AS
+              TEXT)), ROW(CAST(OLD.d AS TEXT))) THEN IF NOT (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a
+              AS TEXT)))) AND record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.a := NEW.d;
+              END IF; ELSIF (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a AS TEXT))) OR NEW.d IS NULL) AND
+              record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.d := NEW.a; END IF; RETURN
+              NEW; END $$
             CREATE TRIGGER roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_d()
           < DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
@@ -113,7 +119,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_sync_t_d()
         backfill:
         - BACKFILL t.d along id
-            where d IS DISTINCT FROM a
+            where record_image_ne(ROW(CAST(d AS TEXT)), ROW(CAST(a AS TEXT)))
             set d = a
         settle:
         - ADD CHECK (t.d IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -140,7 +146,7 @@ CASES = {
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_a_not_null
         - BACKFILL t.a ON DOWNGRADE (none)
           < BACKFILL t.a along id
-            where d IS DISTINCT FROM a
+            where record_image_ne(ROW(CAST(d AS TEXT)), ROW(CAST(a AS TEXT)))
             set a = d
         - DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d ON t
@@ -175,20 +181,21 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
         - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t WHEN NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = CASE
-              WHEN NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) THEN NEW.a ELSE NEW.d END, a =
-              CASE WHEN NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) OR NEW.a IS NOT NULL THEN
-              NEW.a ELSE NEW.d END WHERE id = NEW.id; END
-            CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.d IS OLD.d AND
-              NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = NEW.a WHERE id = NEW.id; END
-            CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d IS NOT OLD.d AND NEW.a IS OLD.a AND
-              NEW.d IS NOT NEW.a BEGIN UPDATE t SET a = NEW.d WHERE id = NEW.id; END
+            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN NOT (d IS NOT NULL)
+              AND (a IS NOT NULL OR d IS NULL) THEN a ELSE d END, a = CASE WHEN NOT (d IS NOT NULL) AND (a IS NOT NULL
+              OR d IS NULL) OR a IS NOT NULL THEN a ELSE d END WHERE id = NEW.id AND (d COLLATE BINARY IS NOT +a); END
+            CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a COLLATE BINARY IS NOT +OLD.a AND NOT
+              (NEW.d COLLATE BINARY IS NOT +OLD.d) BEGIN UPDATE t SET d = a WHERE id = NEW.id AND (d COLLATE BINARY IS
+              NOT +a); END
+            CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d COLLATE BINARY IS NOT +OLD.d AND NOT
+              (NEW.a COLLATE BINARY IS NOT +OLD.a) BEGIN UPDATE t SET a = d WHERE id = NEW.id AND (d COLLATE BINARY IS
+              NOT +a); END
           < DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d_1
             DROP TRIGGER IF EXISTS roster_sync_t_d_2
             DROP TRIGGER IF EXISTS roster_sync_t_d_3
         - BACKFILL t.d (ACCESS EXCLUSIVE on t)
-            UPDATE t SET d = a WHERE d IS NOT a
+            UPDATE t SET d = a WHERE d COLLATE BINARY IS NOT +a
         contract:
         ? t.a cannot be replaced by d before its dependents are dropped in contract()
         - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
@@ -200,16 +207,16 @@ CASES = {
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t): there is nothing to do
         - BACKFILL t.a ON DOWNGRADE (none)
           < BACKFILL t.a along id
-            where d IS NOT a
+            where d COLLATE BINARY IS NOT +a
             set a = d
         - DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_d_1
             DROP TRIGGER IF EXISTS roster_sync_t_d_2
             DROP TRIGGER IF EXISTS roster_sync_t_d_3
           < CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t WHEN NEW.d IS NOT NEW.a BEGIN UPDATE t SET d = CASE …
-            CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.d IS OLD.d AND …
-            CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d IS NOT OLD.d AND NEW.a IS OLD.a AND …
+            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN NOT (d IS NOT …
+            CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a COLLATE BINARY IS NOT +OLD.a AND …
+            CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d COLLATE BINARY IS NOT +OLD.d AND …
         - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
           < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be): there is nothing to do

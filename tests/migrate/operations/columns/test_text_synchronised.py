@@ -30,10 +30,11 @@ CASES = {
               FROM CAST('1' AS INTEGER) OR NEW.seconds IS NULL) THEN NEW.seconds := (NEW.minutes * 60); ELSIF NOT
               (NEW.minutes IS DISTINCT FROM CAST('1' AS INTEGER)) THEN NEW.minutes := (NEW.seconds / 60); END IF;
               ELSIF NEW.seconds IS DISTINCT FROM OLD.seconds THEN IF NOT (NEW.minutes IS DISTINCT FROM OLD.minutes)
-              AND NEW.seconds IS DISTINCT FROM (NEW.minutes * 60) THEN NEW.minutes := (NEW.seconds / 60); END IF;
-              ELSIF (NEW.minutes IS DISTINCT FROM OLD.minutes OR NEW.seconds IS NULL) AND NEW.seconds IS DISTINCT FROM
-              (NEW.minutes * 60) AND (NEW.seconds IS NULL OR NEW.minutes IS DISTINCT FROM (NEW.seconds / 60)) THEN
-              NEW.seconds := (NEW.minutes * 60); END IF; RETURN NEW; END $$
+              AND NEW.seconds IS DISTINCT FROM CAST((NEW.minutes * 60) AS INTEGER) THEN NEW.minutes := (NEW.seconds /
+              60); END IF; ELSIF (NEW.minutes IS DISTINCT FROM OLD.minutes OR NEW.seconds IS NULL) AND NEW.seconds IS
+              DISTINCT FROM CAST((NEW.minutes * 60) AS INTEGER) AND (NEW.seconds IS NULL OR NEW.minutes IS DISTINCT
+              FROM CAST((NEW.seconds / 60) AS INTEGER)) THEN NEW.seconds := (NEW.minutes * 60); END IF; RETURN NEW;
+              END $$
             CREATE TRIGGER roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_seconds()
           < DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
@@ -41,14 +42,15 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_sync_t_seconds()
         backfill:
         - BACKFILL t.seconds along id
-            where seconds IS DISTINCT FROM (minutes * 60) AND (seconds IS NULL OR minutes IS DISTINCT FROM (seconds
-              / 60))
+            where seconds IS DISTINCT FROM CAST((minutes * 60) AS INTEGER) AND (seconds IS NULL OR minutes IS
+              DISTINCT FROM CAST((seconds / 60) AS INTEGER))
             set seconds = minutes * 60
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
-            where seconds IS DISTINCT FROM (minutes * 60) AND minutes IS DISTINCT FROM (seconds / 60)
+            where seconds IS DISTINCT FROM CAST((minutes * 60) AS INTEGER) AND minutes IS DISTINCT FROM
+              CAST((seconds / 60) AS INTEGER)
             set minutes = seconds / 60
         - DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds ON t
@@ -74,39 +76,40 @@ CASES = {
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, minutes INTEGER DEFAULT 1)
         - CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t WHEN NEW.seconds IS NOT (NEW.minutes * 60)
-              BEGIN UPDATE t SET seconds = CASE WHEN NOT (NEW.seconds IS NOT 60) AND (NEW.minutes IS NOT 1 OR
-              NEW.seconds IS NULL) THEN (NEW.minutes * 60) ELSE NEW.seconds END, minutes = CASE WHEN NOT (NEW.seconds
-              IS NOT 60) AND (NEW.minutes IS NOT 1 OR NEW.seconds IS NULL) OR NEW.minutes IS NOT 1 THEN NEW.minutes
-              ELSE (NEW.seconds / 60) END WHERE id = NEW.id; END
-            CREATE TRIGGER roster_sync_t_seconds_2 AFTER UPDATE OF minutes ON t WHEN NEW.minutes IS NOT OLD.minutes
-              AND NEW.seconds IS OLD.seconds AND NEW.seconds IS NOT (NEW.minutes * 60) AND (NEW.seconds IS NULL OR
-              NEW.minutes IS NOT (NEW.seconds / 60)) BEGIN UPDATE t SET seconds = (NEW.minutes * 60) WHERE id =
-              NEW.id; END
-            CREATE TRIGGER roster_sync_t_seconds_3 AFTER UPDATE OF seconds ON t WHEN NEW.seconds IS NOT OLD.seconds
-              AND NEW.minutes IS OLD.minutes AND NEW.seconds IS NOT (NEW.minutes * 60) AND (NEW.seconds IS NULL OR
-              NEW.minutes IS NOT (NEW.seconds / 60)) BEGIN UPDATE t SET minutes = (NEW.seconds / 60) WHERE id =
-              NEW.id; END
+            CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t BEGIN UPDATE t SET seconds = CASE WHEN NOT
+              (seconds COLLATE BINARY IS NOT +('60')) AND (minutes COLLATE BINARY IS NOT +('1') OR seconds IS NULL)
+              THEN (minutes * 60) ELSE seconds END, minutes = CASE WHEN NOT (seconds COLLATE BINARY IS NOT +('60'))
+              AND (minutes COLLATE BINARY IS NOT +('1') OR seconds IS NULL) OR minutes COLLATE BINARY IS NOT +('1')
+              THEN minutes ELSE (seconds / 60) END WHERE id = NEW.id AND (seconds COLLATE BINARY IS NOT +(minutes *
+              60)); END
+            CREATE TRIGGER roster_sync_t_seconds_2 AFTER UPDATE OF minutes ON t WHEN NEW.minutes COLLATE BINARY IS
+              NOT +OLD.minutes AND NOT (NEW.seconds COLLATE BINARY IS NOT +OLD.seconds) BEGIN UPDATE t SET seconds =
+              (minutes * 60) WHERE id = NEW.id AND (seconds COLLATE BINARY IS NOT +(minutes * 60) AND (seconds IS NULL
+              OR minutes COLLATE BINARY IS NOT +(seconds / 60))); END
+            CREATE TRIGGER roster_sync_t_seconds_3 AFTER UPDATE OF seconds ON t WHEN NEW.seconds COLLATE BINARY IS
+              NOT +OLD.seconds AND NOT (NEW.minutes COLLATE BINARY IS NOT +OLD.minutes) BEGIN UPDATE t SET minutes =
+              (seconds / 60) WHERE id = NEW.id AND (seconds COLLATE BINARY IS NOT +(minutes * 60) AND (seconds IS NULL
+              OR minutes COLLATE BINARY IS NOT +(seconds / 60))); END
           < DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_1
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_2
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_3
         - BACKFILL t.seconds (ACCESS EXCLUSIVE on t)
-            UPDATE t SET seconds = (minutes * 60) WHERE seconds IS NOT (minutes * 60)
+            UPDATE t SET seconds = (minutes * 60) WHERE seconds COLLATE BINARY IS NOT +(minutes * 60)
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
-            where seconds IS NOT (minutes * 60) AND minutes IS NOT (seconds / 60)
+            where seconds COLLATE BINARY IS NOT +(minutes * 60) AND minutes COLLATE BINARY IS NOT +(seconds / 60)
             set minutes = seconds / 60
         - DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_1
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_2
             DROP TRIGGER IF EXISTS roster_sync_t_seconds_3
           < CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t WHEN NEW.seconds IS NOT (NEW.minutes * 60) …
-            CREATE TRIGGER roster_sync_t_seconds_2 AFTER UPDATE OF minutes ON t WHEN NEW.minutes IS NOT …
-            CREATE TRIGGER roster_sync_t_seconds_3 AFTER UPDATE OF seconds ON t WHEN NEW.seconds IS NOT …
+            CREATE TRIGGER roster_sync_t_seconds_1 AFTER INSERT ON t BEGIN UPDATE t SET seconds = CASE WHEN NOT …
+            CREATE TRIGGER roster_sync_t_seconds_2 AFTER UPDATE OF minutes ON t WHEN NEW.minutes COLLATE BINARY IS …
+            CREATE TRIGGER roster_sync_t_seconds_3 AFTER UPDATE OF seconds ON t WHEN NEW.seconds COLLATE BINARY IS …
         - MOVE COLUMN t.minutes TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN minutes TO _trash_0002_minutes
           < ADD COLUMN t.minutes (ACCESS EXCLUSIVE on t, if need be): there is nothing to do

@@ -119,9 +119,9 @@ CASES = {
         expand:
         - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
-              NULL OR (TG_OP = 'UPDATE' AND NEW.a::text IS DISTINCT FROM OLD.a::text AND NEW.c::text IS NOT DISTINCT
-              FROM OLD.c::text) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*) AS written); END IF;
-              RETURN NEW; END $$
+              NULL OR (TG_OP = 'UPDATE' AND record_image_ne(ROW(NEW.a), ROW(OLD.a)) AND NOT
+              record_image_ne(ROW(NEW.c), ROW(OLD.c))) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*)
+              AS written); END IF; RETURN NEW; END $$
             CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_follow_t_c()
           < DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
@@ -139,9 +139,10 @@ CASES = {
         expand:
         - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = substr(a,
-              1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
-            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c
-              BEGIN UPDATE t SET c = substr(a, 1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
+              1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id AND (c IS NULL); END
+            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN (NEW.a COLLATE BINARY IS NOT OLD.a OR
+              typeof(NEW.a) <> typeof(OLD.a)) AND NOT (NEW.c COLLATE BINARY IS NOT OLD.c OR typeof(NEW.c) <>
+              typeof(OLD.c)) BEGIN UPDATE t SET c = substr(a, 1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id; END
           < DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c_1
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
@@ -151,7 +152,7 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
           < CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = …
-            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN NEW.a IS NOT OLD.a AND NEW.c IS OLD.c …
+            CREATE TRIGGER roster_follow_t_c_2 AFTER UPDATE OF a ON t WHEN (NEW.a COLLATE BINARY IS NOT OLD.a OR …
         """,
     ),
     "execute": Case(
