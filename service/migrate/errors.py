@@ -51,6 +51,12 @@ _CURES = {
     "42501": "Use the role that owns the tables, or grant this role the privileges",
     "53300": "Close other connections, or raise max_connections",
 }
+# PostgreSQL's words where `row_security` is off and a policy would hide rows.
+_HIDDEN_ROWS = "would be affected by row-level security policy"
+_SEES_ALL = (
+    "the migrating role does not see every row. Use a role with BYPASSRLS, or the owner of a table without FORCE ROW "
+    "LEVEL SECURITY"
+)
 _SQLITE_CURES = {
     "readonly": "Let this account write to the file and to its folder, where SQLite keeps its journal",
     "not a database": "Name another file in {setting}",
@@ -64,6 +70,8 @@ def _cure(url: URL, error: BaseException) -> str:
         found = _cure_of_file(Path(url.database or ""), reason(error))
     elif isinstance(error, OSError):
         found = "Start PostgreSQL, or correct the host and the port in {setting}"
+    elif _HIDDEN_ROWS in reason(error):
+        found = ""
     else:
         found = _CURES.get(sqlstate(error) or "", "")
     return f" {found.format(setting=naming.current().database_setting)}." if found else ""
@@ -109,4 +117,5 @@ def through_a_pooler() -> Refused:
 def reason(error: BaseException) -> str:
     """The driver's message, in one line without a full stop."""
     last = list(causes(error))[-1]
-    return (str(last) or type(last).__name__).splitlines()[0].rstrip(".")
+    message = (str(last) or type(last).__name__).splitlines()[0].rstrip(".")
+    return f"{message}: {_SEES_ALL}" if _HIDDEN_ROWS in message else message

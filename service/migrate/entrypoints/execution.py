@@ -22,6 +22,7 @@ from service.migrate.run.locking.limits import WaitLimits
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.revisions import Command, RevisionRunner, run_until_done
 from service.migrate.run.session import Session
+from service.migrate.run.visibility import no_hidden_rows
 from service.migrate.state import ledger
 
 # The work of a phase in the session, for commands that Alembic does not have.
@@ -52,6 +53,7 @@ def run(context: Context, connection: Connection, metadata: MetaData) -> None:
     with (
         lock.held(connection, report, own=own, wait_seconds=wait_seconds),
         _foreign_keys_loosened(connection),
+        no_hidden_rows(connection),
     ):
         runner = _runner(connection, report, attributes)
         if work is not None:

@@ -18,6 +18,7 @@ from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Undo
 from service.migrate.operations.preconditions import Refuse
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
+from service.migrate.operations.survey.survey import Survey, surveys, surveys_again, surveys_of_backfills
 from service.migrate.plan.faults import explained
 from service.migrate.plan.recorder import recorded, written_for
 
@@ -35,6 +36,7 @@ class Phase(StrEnum):
 class Plan:
     """Steps, backfills and preconditions of a revision on one database.
 
+    `surveys` and `contract_surveys` ask what else is on the tables, before the expand and before the contract.
     `creates` are the tables that the revision creates. `settle` follows the last of `backfills`. `downgrade` is `None`
     if the revision's downgrade() calls `ops.undo()`.
     """
@@ -43,11 +45,13 @@ class Plan:
     title: str
     creates: tuple[str, ...]
     needs: tuple[Columns, ...]
+    surveys: tuple[Survey, ...]
     checks: tuple[Precondition, ...]
     expand: tuple[Step, ...]
     backfills: tuple[Backfill, ...]
     settle: tuple[Step, ...]
     contract_needs: tuple[Columns, ...]
+    contract_surveys: tuple[Survey, ...]
     contract_checks: tuple[Precondition, ...]
     contract: tuple[Step, ...]
     purge: tuple[Step, ...]
@@ -123,11 +127,13 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         title=script.doc,
         creates=tuple(sorted(upgrade.creates)),
         needs=tuple(dict.fromkeys(upgrade.requires)),
+        surveys=(*surveys(functions.upgrade, target), *surveys_of_backfills(declared)),
         checks=upgrade.preconditions,
         expand=upgrade.expand,
         backfills=(*declared, *upgrade.backfill),
         settle=upgrade.settle,
         contract_needs=tuple(dict.fromkeys(contract.requires)),
+        contract_surveys=(*surveys_again(functions.upgrade, target), *surveys(functions.contract, target)),
         contract_checks=(*contract.preconditions, *contract.excused(upgrade.contract_preconditions)),
         contract=(*before.expand, *upgrade.contract, *after.expand),
         purge=(*contract.purge, *upgrade.purge),

@@ -16,6 +16,7 @@ from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
 from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
+from service.migrate.operations.survey.survey import Survey, refuse_attributes
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import BackfillRunner
@@ -107,6 +108,7 @@ class PhaseRunner:
             )
         if not self._positions(plan, Phase.EXPAND):
             self._refuse_missing(plan.revision, plan.needs)
+            self._refuse_attributes(plan.revision, plan.surveys)
             self._refuse_rows(plan.checks)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
 
@@ -128,6 +130,7 @@ class PhaseRunner:
             for backfill in plan.backfills:
                 self._refuse_left(plan.revision, backfill)
             self._refuse_missing(plan.revision, plan.contract_needs)
+            self._refuse_attributes(plan.revision, plan.contract_surveys)
             self._refuse_rows(plan.contract_checks)
             if plan.contract:
                 begin = partial(contracts.begin, self._connection, plan.revision, self.session.lease.token)
@@ -249,6 +252,10 @@ class PhaseRunner:
                         f"{revision} cannot be applied: {table} has no column {' and no '.join(missing)}; "
                         f"it has {', '.join(there)}."
                     )
+
+    def _refuse_attributes(self, revision: str, asked: Sequence[Survey]) -> None:
+        with self.session.reading():
+            refuse_attributes(self._connection, revision, asked)
 
     def _refuse_rows_of_downgrade(self, plan: Plan, phase: Phase, checks: Sequence[Precondition]) -> None:
         """Check the preconditions whose columns exist; the step that restores a column from the trash checks others."""

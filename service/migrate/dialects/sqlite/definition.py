@@ -77,6 +77,10 @@ class Definition:
         names = {item.constraint_name for item in self.items if item.is_constraint} | {each.name for each in clauses}
         return lowered(name) in names
 
+    def column(self, name: str) -> Column:
+        """The column of this name; raises Refused if there is none."""
+        return self._item(name).column
+
     def change_column(self, name: str, change: Callable[[Column], Column]) -> "Definition":
         item = self._item(name)
         return self._replaced(item, replace(item, tokens=change(item.column).tokens))

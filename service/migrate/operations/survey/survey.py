@@ -1,0 +1,139 @@
+"""The survey before a phase: what is on the tables of its operations, and the refusal of what is not safe."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection
+
+from service.migrate.dialects.attributes import Found
+from service.migrate.dialects.inventory import inventory
+from service.migrate.dialects.sqlite.tokens import lowered
+from service.migrate.errors import Refused
+from service.migrate.operations.base import Columns, Operation, Phases
+from service.migrate.operations.downgrade import Refill
+from service.migrate.operations.step import Backfill, Target
+from service.migrate.operations.survey import policy
+from service.migrate.operations.tables.rename import RenameTable
+
+Fold: TypeAlias = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """An operation on one table, and the columns that it changes or reads, without those of its key."""
+
+    name: str
+    operation: Operation | Backfill
+    table: str
+    columns: tuple[str, ...]
+    # Objects that earlier operations of the revision drop, as `Phases.frees` spells them.
+    ignoring: frozenset[str] = frozenset()
+
+    def refusals(self, found: Iterable[Found], fold: Fold) -> Iterator[str]:
+        """A sentence for each attribute of the table and of the columns with which the operation is not safe."""
+        columns = set(map(fold, self.columns))
+        for each in found:
+            if each.column is not None and fold(each.column) not in columns:
+                continue
+            if f"{each.attribute} {each.name}".lower() in self.ignoring:
+                continue
+            rule = policy.rule(self.name, each.attribute)
+            if rule is not None and not rule.unless(self.operation, each):
+                yield self._sentence(rule, each)
+
+    def _sentence(self, rule: policy.Rule, found: Found) -> str:
+        what = self.table if found.column is None else f"{self.table}.{found.column}"
+        fields = {"name": found.name, "definition": " ".join(found.definition.split())}
+        reason, cure = rule.reason.format(**fields), rule.cure.format(**fields)
+        return f"{what} cannot be changed by {_called(self.name)}: it {reason}. {cure}."
+
+
+def surveys(operations: Iterable[Operation], target: Target) -> tuple[Survey, ...]:
+    """The surveys before the first step of these operations; a table that they rename still has its old name then."""
+    found: list[Survey] = []
+    former: dict[str, str] = {}
+    dropped: frozenset[str] = frozenset()
+    for operation in operations:
+        phases = operation.phases(target)
+        found += [replace(each, ignoring=dropped) for each in _of_operation(operation, phases, former)]
+        dropped |= {each.lower() for each in phases.frees}
+        former.update({to: former.get(table, table) for table, to in _renamed([operation]).items()})
+    return tuple(found)
+
+
+def surveys_again(operations: Iterable[Operation], target: Target) -> tuple[Survey, ...]:
+    """The surveys of those operations that have steps in the contract; a renamed table has its new name by then."""
+    listed = list(operations)
+    renamed = _renamed(listed)
+    return tuple(
+        survey
+        for operation in listed
+        if (phases := operation.phases(target)).contract
+        for survey in _of_operation(operation, phases, renamed)
+    )
+
+
+def surveys_of_backfills(backfills: Iterable[Backfill]) -> tuple[Survey, ...]:
+    return tuple(
+        Survey(name="backfill", operation=each, table=each.table, columns=(*(each.assign or ()), *each.write))
+        for each in backfills
+    )
+
+
+def refuse_attributes(connection: Connection, revision: str, asked: Iterable[Survey]) -> None:
+    """Raises Refused with a sentence for each attribute of the tables with which an operation is not safe."""
+    # SQLite compares names without case.
+    fold: Fold = lowered if connection.dialect.name == "sqlite" else str
+    known: dict[str, list[Found]] = {}
+    sentences: dict[str, None] = {}
+    for survey in asked:
+        if survey.table not in known:
+            known[survey.table] = inventory(connection, survey.table)
+        sentences.update(dict.fromkeys(survey.refusals(known[survey.table], fold)))
+    if sentences:
+        raise Refused(f"{revision}: {' '.join(sentences)}")
+
+
+def _renamed(operations: Iterable[Operation]) -> dict[str, str]:
+    return {each.table: each.to for each in operations if isinstance(each, RenameTable)}
+
+
+def name_of(operation: Operation) -> str:
+    """The function of `ops` that declares the operation, or `set_not_null(fill)`."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(operation).__name__).lower()
+    return policy.FILL if name == "set_not_null" and getattr(operation, "fill", None) is not None else name
+
+
+def _called(name: str) -> str:
+    if name == policy.REFERENCED:
+        return "a foreign key to it"
+    return "a backfill" if name == "backfill" else f"ops.{name.removesuffix('(fill)')}"
+
+
+def _of_operation(operation: Operation, phases: Phases, names: Mapping[str, str]) -> Iterator[Survey]:
+    if isinstance(operation, Refill):
+        yield from surveys_of_backfills((operation.backfill,))
+        return
+    table = getattr(operation, "table", None)
+    own = getattr(table, "name", table) or _only_table(phases.requires)
+    for required, columns in phases.requires:
+        is_own = required == own
+        yield Survey(
+            name=name_of(operation) if is_own else policy.REFERENCED,
+            operation=operation,
+            table=names.get(required, required),
+            columns=_without_key(operation, columns) if is_own else columns,
+        )
+
+
+def _only_table(requires: tuple[Columns, ...]) -> str | None:
+    return requires[0][0] if requires else None
+
+
+def _without_key(operation: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns without those of the key, which the backfill only reads, unless the key is what changes."""
+    key = getattr(operation, "key", ())
+    changed = {getattr(each, "name", each) for each in (getattr(operation, name, None) for name in ("old", "column"))}
+    return tuple(name for name in columns if name not in key or name in changed)
