@@ -57,21 +57,25 @@ def create_table(name: str, *items: SchemaItem, derived: bool = False, **options
     note(CreateTable(table=_table(name, *items, **options), derived=derived))
 
 
-def drop_table(name: str, *items: SchemaItem, **options: Any) -> None:
+def drop_table(name: str, *items: SchemaItem, uses_checked: Sequence[str] = (), **options: Any) -> None:
     """Move a table to the trash until `purge`; the definition is for the downgrade. In `contract()`.
 
-    Locks: ACCESS EXCLUSIVE for a rename, and on the tables that its foreign keys refer to.
+    `uses_checked`: as for `drop_column`. Locks: ACCESS EXCLUSIVE for a rename, and on the tables that its foreign keys
+    refer to.
     """
-    note(DropTable(table=_table(name, *items, **options)))
+    note(DropTable(table=_table(name, *items, **options), uses_checked=tuple(uses_checked)))
 
 
-def rename_table(table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",)) -> None:
+def rename_table(
+    table: str, to: str, columns: Sequence[str], *, key: Sequence[str] = ("id",), uses_checked: Sequence[str] = ()
+) -> None:
     """Rename a table; the old name works for the old version until `contract`.
 
     `columns` are all columns of the table. The old name is an updatable view on PostgreSQL (without ON CONFLICT ON
-    CONSTRAINT and new foreign keys to it) and a mirror table on SQLite. Locks: ACCESS EXCLUSIVE for a rename.
+    CONSTRAINT and new foreign keys to it) and a mirror table on SQLite. `uses_checked`: as for `drop_column`. Locks:
+    ACCESS EXCLUSIVE for a rename.
     """
-    note(RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key)))
+    note(RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key), uses_checked=tuple(uses_checked)))
 
 
 def add_column(table: str, column: Column[Any], *, derived: bool = False) -> None:
@@ -86,24 +90,34 @@ def add_column(table: str, column: Column[Any], *, derived: bool = False) -> Non
     note(AddColumn(table=table, column=column, derived=derived))
 
 
-def drop_column(table: str, column: Column[Any]) -> None:
+def drop_column(table: str, column: Column[Any], *, uses_checked: Sequence[str] = ()) -> None:
     """Move a column to the trash until `purge`; the definition is for the downgrade. In `contract()`.
 
-    Locks: ACCESS EXCLUSIVE for a rename. Drop indexes and constraints on the column before.
+    Functions whose text may name the column refuse the change; `uses_checked` lists those that keep working, as the
+    refusal names them ("function lower_mail"). Locks: ACCESS EXCLUSIVE for a rename. Drop indexes and constraints on
+    the column before.
     """
-    note(DropColumn(table=table, column=column))
+    note(DropColumn(table=table, column=column, uses_checked=tuple(uses_checked)))
 
 
 def rename_column(
-    table: str, old: Column[Any], new: Column[Any], *, up: str = "{}", down: str = "{}", key: Sequence[str] = ("id",)
+    table: str,
+    old: Column[Any],
+    new: Column[Any],
+    *,
+    up: str = "{}",
+    down: str = "{}",
+    key: Sequence[str] = ("id",),
+    uses_checked: Sequence[str] = (),
 ) -> None:
     """Rename a column: a new column beside the old one, kept equal by a trigger until the contract.
 
     The backfill fills existing rows; `contract` moves the old column to the trash. `up` and `down` are SQL
-    expressions with `{}` for the value, for a rename that also converts values. Locks: ACCESS EXCLUSIVE for changes of
-    the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
+    expressions with `{}` for the value, for a rename that also converts values. `uses_checked`: as for `drop_column`.
+    Locks: ACCESS EXCLUSIVE for changes of the catalog; the rows of a batch; SHARE UPDATE EXCLUSIVE to scan for NULL.
     """
-    note(RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key)))
+    checked = tuple(uses_checked)
+    note(RenameColumn(table=table, old=old, new=new, up=up, down=down, key=tuple(key), uses_checked=checked))
 
 
 def change_type(
@@ -114,15 +128,18 @@ def change_type(
     using: str = "{}",
     back: str = "{}",
     key: Sequence[str] = ("id",),
+    uses_checked: Sequence[str] = (),
 ) -> None:
     """Change the type of a column to one that the old version can read and write.
 
     A longer varchar, varchar to text and a wider numeric change PostgreSQL's catalog alone. Another type uses a shadow
     column: a trigger keeps it equal, the backfill fills it, and a swap gives it the name. `using` and `back` are SQL
-    expressions with `{}` for the value. Locks: as `rename_column`. The downgrade of a longer type recreates indexes and
-    constraints on a shadow column, or rewrites the table in place where docs/schema-changes.md says so.
+    expressions with `{}` for the value. `uses_checked`: as for `drop_column`. Locks: as `rename_column`. The downgrade
+    of a longer type recreates indexes and constraints on a shadow column, or rewrites the table in place where
+    docs/schema-changes.md says so.
     """
-    note(ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key)))
+    checked = tuple(uses_checked)
+    note(ChangeType(table=table, was=was, column=column, using=using, back=back, key=tuple(key), uses_checked=checked))
 
 
 def set_not_null(table: str, column: str, *, fill: str | None = None, key: Sequence[str] = ("id",)) -> None:
@@ -241,9 +258,9 @@ def function(name: str, postgresql: str) -> None:
     note(Function(name=name, postgresql=postgresql))
 
 
-def drop_function(name: str, postgresql: str) -> None:
-    """Drop a function; the text is for the downgrade. Locks: none."""
-    note(DropFunction(name=name, postgresql=postgresql))
+def drop_function(name: str, postgresql: str, *, uses_checked: Sequence[str] = ()) -> None:
+    """Drop a function; the text is for the downgrade. `uses_checked`: as for `drop_column`. Locks: none."""
+    note(DropFunction(name=name, postgresql=postgresql, uses_checked=tuple(uses_checked)))
 
 
 def execute(

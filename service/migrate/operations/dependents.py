@@ -1,18 +1,16 @@
 """Dependents of a column or a table, which must be dropped first; `Phases.frees` spells them in the same way."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite import schema_copy
 from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
 from service.migrate.dialects.sqlite.tokens import join, lowered
-from service.migrate.errors import Refused
 from service.migrate.operations.step import Precondition
 
 Uses = Callable[[Connection], list[tuple[Any, ...]]]
@@ -27,8 +25,13 @@ SELECT DISTINCT CASE
   WHEN classid = 'pg_class'::regclass AND objsubid = 0 THEN (
     SELECT 'the index ' || relname FROM pg_class WHERE oid = objid AND relkind IN ('i', 'I'))
   WHEN classid = 'pg_rewrite'::regclass THEN (
-    SELECT 'the view ' || relname FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
-    WHERE pg_rewrite.oid = objid AND ev_class <> refobjid)
+    SELECT CASE WHEN rulename <> '_RETURN' THEN 'the rule ' || rulename
+                WHEN relkind = 'm' THEN 'the materialized view ' || relname ELSE 'the view ' || relname END
+    FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+    WHERE pg_rewrite.oid = objid AND (ev_class <> refobjid OR {own_rules} AND rulename <> '_RETURN'))
+  WHEN classid = 'pg_proc'::regclass THEN (
+    SELECT CASE prokind WHEN 'p' THEN 'the procedure ' ELSE 'the function ' END || proname
+    FROM pg_proc WHERE oid = objid)
   WHEN classid = 'pg_trigger'::regclass THEN (
     SELECT 'the trigger ' || tgname FROM pg_trigger
     WHERE oid = objid AND NOT tgisinternal AND NOT starts_with(tgname, {prefix}))
@@ -53,6 +56,13 @@ _OF_TABLE = """
   AND NOT (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM pg_constraint WHERE conrelid = refobjid))
   AND NOT (classid = 'pg_class'::regclass AND objid = refobjid)
 """
+_OF_FUNCTION = """
+SELECT DISTINCT CASE WHEN classid = 'pg_trigger'::regclass
+  THEN (SELECT 'the trigger ' || tgname FROM pg_trigger WHERE oid = objid)
+  ELSE pg_describe_object(classid, objid, objsubid) END AS used
+FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND deptype IN ('n', 'a') AND refobjid IN (
+  SELECT oid FROM pg_proc WHERE proname = {name} AND pronamespace = current_schema()::regnamespace)
+"""
 
 
 def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Precondition:
@@ -66,7 +76,7 @@ def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ())
             found = sorted(set(_of_column_on_sqlite(connection, table, column)))
         else:
             names = {"table": ddl.literal(ddl.quoted(table)), "column": ddl.literal(column)}
-            found = _asked(connection, _described(condition=_OF_COLUMN.format(**names), **names))
+            found = _asked(connection, _described(condition=_OF_COLUMN.format(**names), own_rules="true", **names))
         return [(each,) for each in found if not each.startswith(keeps)]
 
     return Precondition(why=why, rows=find, table=table, needs=(column,))
@@ -79,10 +89,22 @@ def of_table(table: str, why: str) -> Precondition:
         if connection.dialect.name == "sqlite":
             found = sorted(set(_of_table_on_sqlite(connection, table)))
         else:
-            found = _asked(connection, _described(table=ddl.literal(ddl.quoted(table)), condition=_OF_TABLE))
+            # The table's own rules move with it.
+            names = {"table": ddl.literal(ddl.quoted(table)), "own_rules": "false"}
+            found = _asked(connection, _described(condition=_OF_TABLE, **names))
         return [(each,) for each in found]
 
     return Precondition(why=why, rows=find, table=table)
+
+
+def of_function(name: str, why: str) -> Precondition:
+    """No trigger, default, view, policy or other object of the catalog calls the function, on PostgreSQL."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        names = {"name": ddl.literal(name), "prefix": ddl.literal(naming.current().prefix)}
+        return [(each,) for each in _asked(connection, _OF_FUNCTION.format(**names))]
+
+    return Precondition(why=why, rows=find)
 
 
 def _described(**parts: str) -> str:
@@ -102,6 +124,10 @@ def trigger(name: str) -> str:
     return f"the trigger {name}"
 
 
+def function(name: str) -> str:
+    return f"the function {name}"
+
+
 def may_be_null(column: str, *, is_so: bool) -> str:
     return f"{column} may {'' if is_so else 'not '}be NULL"
 
@@ -117,7 +143,7 @@ def _asked(connection: Connection, question: str) -> list[str]:
 def _of_column_on_sqlite(connection: Connection, table: str, column: str) -> Iterator[str]:
     """The objects that SQLite rewrites when the column is renamed."""
     renamed = f"ALTER TABLE {ddl.quoted(table)} RENAME COLUMN {ddl.quoted(column)} TO {_PROBE}"
-    for row in _rewritten(connection, renamed):
+    for row in schema_copy.rewritten(connection, renamed):
         if row.type != "table":
             yield f"the {row.type} {row.name}"
         elif lowered(row.name) == lowered(table):
@@ -127,28 +153,11 @@ def _of_column_on_sqlite(connection: Connection, table: str, column: str) -> Ite
 
 
 def _of_table_on_sqlite(connection: Connection, table: str) -> Iterator[str]:
-    for row in _rewritten(connection, f"ALTER TABLE {ddl.quoted(table)} RENAME TO {_PROBE}"):
+    for row in schema_copy.rewritten(connection, f"ALTER TABLE {ddl.quoted(table)} RENAME TO {_PROBE}"):
         if row.type != "table":
             yield f"the {row.type} {row.name}"
         elif lowered(row.name) != lowered(table):
             yield from (constraint(row.name, name) for name in _keys_to(row, table))
-
-
-def _rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
-    """The objects whose stored text a statement changes, found by running it on an empty copy of the schema."""
-    asked = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY rowid"
-    before = connection.exec_driver_sql(asked).all()
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-        try:
-            for row in sorted(before, key=lambda row: row.type != "table"):
-                copy.execute(row.sql)
-            copy.execute(statement)
-        except sqlite3.Error as error:
-            raise Refused(
-                f"SQLite cannot run the stored schema with `{statement}`: {error}. Drop or mend the object it names."
-            ) from error
-        after = {text for (text,) in copy.execute(asked.replace("type, name, sql", "sql"))}
-    return [row for row in before if row.sql not in after and not row.name.startswith(naming.current().prefix)]
 
 
 def _of_definition(definition: Definition, column: str) -> Iterator[str]:

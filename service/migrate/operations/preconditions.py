@@ -37,7 +37,8 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
         return
     shown = "; ".join(", ".join(str(value) for value in row) for row in sample)
     more = "; …" if count > len(sample) else ""
-    raise Refused(f"{check.why} ({count}): {shown}{more}.{f' {check.cure}.' if check.cure else ''}")
+    cure = check.cure.replace("{first}", str(sample[0][0]).removeprefix("the "))
+    raise Refused(f"{check.why} ({count}): {shown}{more}.{f' {cure}.' if cure else ''}")
 
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:
@@ -102,7 +103,7 @@ def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator
 def _found(connection: Connection, check: Precondition) -> tuple[int, list[tuple[Any, ...]]]:
     rows = check.rows(connection) if callable(check.rows) else check.rows
     if isinstance(rows, list):
-        rows = [row for row in rows if str(row[0]).lower() not in check.ignoring]
+        rows = [row for row in rows if check.ignoring.isdisjoint(str(value).lower() for value in row)]
         return len(rows), rows[:_SAMPLE_ROWS]
     if isinstance(rows, str):
         verified = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, insert, select
 
 from service.db.clock import now
-from service.migrate.dialects.sqlite.definition import Item, parse
+from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
 from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger
 
@@ -101,7 +101,7 @@ def _as_restored(line: str) -> str:
 
 
 def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
-    if kind != "table":
+    if kind != "table" or is_virtual(sql):
         return [f"{kind} {name} of {table}: {normal_form(sql)}"]
     definition = parse(sql, name)
     items = [f"in {name}: {_item(each)}" for each in definition.items]

@@ -144,12 +144,17 @@ class Definition:
         return replace(self, items=tuple(items))
 
 
+def is_virtual(sql: str) -> bool:
+    """Whether the statement creates a virtual table."""
+    tokens = tokenize(sql)
+    return "VIRTUAL" in [tokens[index].keyword for index in meaningful(tokens)[:2]]
+
+
 def parse(sql: str, table: str) -> Definition:
     """Return the definition of an ordinary table; raises Refused for a virtual one."""
     tokens = tokenize(sql)
     opening = next((index for index, token in enumerate(tokens) if token.text == "("), None)
-    solid = [tokens[index].keyword for index in meaningful(tokens)[:3]]
-    if opening is None or "VIRTUAL" in solid:
+    if opening is None or is_virtual(sql):
         raise Refused(f"{table} is a virtual table, which cannot be altered.")
     items: list[Item] = []
     start, separator, depth = opening + 1, "", 0

@@ -9,7 +9,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.types import has_type, is_catalog_only, longest
 from service.migrate.errors import Refused
-from service.migrate.operations import dependents
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.change_type import conversion
@@ -42,6 +42,7 @@ class ChangeType(Operation):
     using: str = "{}"
     back: str = "{}"
     key: tuple[str, ...] = ("id",)
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         for column in (self.was, self.column):
@@ -92,7 +93,9 @@ class ChangeType(Operation):
 
     def _replaced(self, target: Target) -> Phases:
         """PostgreSQL otherwise: shadow column, trigger, backfill, then a swap of the two names."""
-        why = f"{self.table}.{self._name} cannot change its type before its dependents are dropped"
+        what = f"{self.table}.{self._name} cannot change its type"
+        why = f"{what} before its dependents are dropped"
+        named = f"{what}, since the text of these may name it"
         # The swap renames the shadow column: without a column of that name there is nothing to backfill.
         taken_over = predicates.negated(predicates.has_column(target.dialect, self.table, self._shadow.name))
         need = () if self.column.nullable else required(target, self.table, self._shadow.name)
@@ -100,7 +103,10 @@ class ChangeType(Operation):
         resync = self._conversion.fill_back(trash)
         there = replace(addition(target, self.table, trash), undo=(), scripted=False)
         return Phases(
-            preconditions=(dependents.of_column(self.table, self._name, why),),
+            preconditions=(
+                dependents.of_column(self.table, self._name, why),
+                *text_uses.of_column(self.table, self._name, named, self.uses_checked),
+            ),
             expand=(unfilled(target, self.table, self._shadow), self._before(target)),
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),
             settle=(*need, self._swapped(target)),

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.errors import Refused
-from service.migrate.operations import dependents
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import (
@@ -73,17 +73,23 @@ class DropColumn(Operation):
 
     table: str
     column: Column[Any]
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         refuse_column(self.table, self.column, target)
         table, name = self.table, self.column.name
         why = f"{table}.{name} cannot be dropped before its dependents"
+        named = f"{table}.{name} cannot be dropped, since the text of these may name it"
         # In the trash the column must accept NULL: inserts no longer name it.
         relax = (optional(target, table, name),) if self._is_needed else ()
         return Phases(
             removes=True,
             requires=((table, (name,)),),
-            preconditions=(matches_definition(table, self.column), dependents.of_column(table, name, why)),
+            preconditions=(
+                matches_definition(table, self.column),
+                dependents.of_column(table, name, why),
+                *text_uses.of_column(table, name, named, self.uses_checked),
+            ),
             expand=(*relax, moved_to_trash(target, table, self.column)),
             purge=(removal(target, table, ddl.trash_name(target.revision, name)),),
             undo_preconditions=(self._none_missing(target),) if self._is_needed else (),

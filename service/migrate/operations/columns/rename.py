@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
-from service.migrate.operations import dependents
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import moved_to_trash, optional, removal, required, unfilled
@@ -34,6 +34,7 @@ class RenameColumn(Operation):
     key: tuple[str, ...] = ("id",)
     up: str = "{}"
     down: str = "{}"
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         for column in (self.old, self.new):
@@ -42,11 +43,15 @@ class RenameColumn(Operation):
         refuse_own_values(self.table, self.new)
         old = f"{self.table}.{self.old.name}"
         why = f"{old} cannot be replaced by {self.new.name} before its dependents are dropped in contract()"
+        named = f"{old} cannot be moved to the trash, since the text of these may name it"
         common = Phases(
             requires=((self.table, (self.old.name, *self.key)),),
             provides=((self.table, (self.new.name,)),),
             preconditions=(matches_definition(self.table, self.old),),
-            contract_preconditions=(dependents.of_column(self.table, self.old.name, why),),
+            contract_preconditions=(
+                dependents.of_column(self.table, self.old.name, why),
+                *text_uses.of_column(self.table, self.old.name, named, self.uses_checked),
+            ),
             purge=(removal(target, self.table, ddl.trash_name(target.revision, self.old.name)),),
             undo_contract_preconditions=() if self.old.nullable else (self._none_missing(),),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Table
 
 from service.migrate.dialects import ddl, predicates
-from service.migrate.operations import dependents
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_table
 from service.migrate.operations.base import Operation, Phases, merged
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table
@@ -71,6 +71,7 @@ class DropTable(Operation):
     """A table that no running version uses: it stays in the trash with its rows until `purge`."""
 
     table: Table
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         refuse_table(self.table, target)
@@ -78,11 +79,15 @@ class DropTable(Operation):
         # A foreign key of a table in the trash would still block or cascade deletes of its parents.
         dropped_keys = merged(DropConstraint(added=key).phases(target) for key in reversed(keys))
         why = f"{name} cannot be dropped before its dependents"
+        named = f"{name} cannot be dropped, since the text of these may name it"
         declared = frozenset(dependents.index(str(index.name)).lower() for index in self.table.indexes)
         return Phases(
             removes=True,
             requires=((name, ()),),
-            preconditions=(replace(dependents.of_table(name, why), ignoring=declared),),
+            preconditions=(
+                replace(dependents.of_table(name, why), ignoring=declared),
+                *text_uses.of_table(name, named, self.uses_checked),
+            ),
             expand=(*dropped_keys.expand, self._moved_to_trash(target)),
             purge=(dropped(target, ddl.trash_name(target.revision, name)),),
             frees=dropped_keys.frees,

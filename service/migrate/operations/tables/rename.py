@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.tables.actions import rename_table
@@ -27,15 +28,24 @@ class RenameTable(Operation):
     to: str
     columns: tuple[str, ...]
     key: tuple[str, ...] = ("id",)
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         on_sqlite = target.is_sqlite
+        why = f"The name {self.table} cannot be removed before its dependents are dropped in contract()"
+        named = f"The name {self.table} cannot be removed, since the text of these may have it"
         return Phases(
             requires=((self.table, (*self.columns, *self.key)),),
             creates=frozenset({self.to}),
             provides=((self.to, self.columns),),
-            preconditions=(self._all_listed(),),
+            preconditions=(self._all_listed(), *(() if on_sqlite else self._no_rows_taken())),
             expand=(self._mirror() if on_sqlite else self._renamed(),),
+            contract_preconditions=()
+            if on_sqlite
+            else (
+                dependents.of_table(self.table, why),
+                *text_uses.of_table(self.table, named, self.uses_checked),
+            ),
             contract=(self._mirror_replaced() if on_sqlite else inverted(self._view()),),
         )
 
@@ -46,6 +56,11 @@ class RenameTable(Operation):
 
         why = f"{self.table} has columns that ops.rename_table does not list, so that the old version would lose them"
         return Precondition(why=why, rows=find, table=self.table)
+
+    def _no_rows_taken(self) -> tuple[Precondition, ...]:
+        """A view has a row type of its own: calls with a row of it would find no function."""
+        what = f"{self.table} cannot become a view, since these take its rows, truncate it, or name its constraints"
+        return text_uses.of_row_type(self.table, what, self.uses_checked)
 
     def _renamed(self) -> Step:
         back = Step(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite.mirror_table import refuse_row_names
-from service.migrate.operations import dependents
+from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Lock, Step, Target, inverted
 
@@ -84,8 +84,21 @@ class Function(Operation):
 class DropFunction(Function):
     """DROP FUNCTION; the text is for the downgrade."""
 
+    uses_checked: tuple[str, ...] = ()
+
     def phases(self, target: Target, /) -> Phases:
-        return Phases(expand=() if target.is_sqlite else (inverted(self._created()),))
+        if target.is_sqlite:
+            return Phases()
+        why = f"The function {self.name} cannot be dropped before its dependents"
+        named = f"The function {self.name} cannot be dropped, since the text of these may call it"
+        return Phases(
+            preconditions=(
+                dependents.of_function(self.name, why),
+                *text_uses.of_function(self.name, named, self.uses_checked),
+            ),
+            expand=(inverted(self._created()),),
+            frees=frozenset({dependents.function(self.name)}),
+        )
 
 
 class SQLiteTrigger(NamedTuple):

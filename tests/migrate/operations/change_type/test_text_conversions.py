@@ -20,6 +20,7 @@ CASES = {
         expand:
         ? The revision's definition of t.c differs from the database
         ? t.c cannot change its type before its dependents are dropped
+        ? t.c cannot change its type, since the text of these may name it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -107,6 +108,7 @@ CASES = {
         expand:
         ? The revision's definition of t.c differs from the database
         ? t.c cannot change its type before its dependents are dropped
+        ? t.c cannot change its type, since the text of these may name it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)

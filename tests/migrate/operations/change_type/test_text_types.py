@@ -72,6 +72,7 @@ CASES = {
         expand:
         ? The revision's definition of t.n differs from the database
         ? t.n cannot change its type before its dependents are dropped
+        ? t.n cannot change its type, since the text of these may name it
         - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
           < DROP COLUMN t._next_n (ACCESS EXCLUSIVE on t)

@@ -93,6 +93,7 @@ CASES = {
         contract:
         ? The revision's definition of t.c differs from the database
         ? t.c cannot be dropped before its dependents
+        ? t.c cannot be dropped, since the text of these may name it
         - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
           < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be)
@@ -107,6 +108,7 @@ CASES = {
         contract:
         ? The revision's definition of t.c differs from the database
         ? t.c cannot be dropped before its dependents
+        ? t.c cannot be dropped, since the text of these may name it
         - MOVE COLUMN t.c TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
           < ADD COLUMN t.c (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
@@ -124,6 +126,7 @@ CASES = {
         contract:
         ? The revision's definition of t.a differs from the database
         ? t.a cannot be dropped before its dependents
+        ? t.a cannot be dropped, since the text of these may name it
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
           < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -149,6 +152,7 @@ CASES = {
         contract:
         ? The revision's definition of t.a differs from the database
         ? t.a cannot be dropped before its dependents
+        ? t.a cannot be dropped, since the text of these may name it
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))

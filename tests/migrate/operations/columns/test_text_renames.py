@@ -15,6 +15,7 @@ CASES = {
         postgresql="""
         expand:
         ? t has columns that ops.rename_table does not list, so that the old version would lose them
+        ? t cannot become a view, since these take its rows, truncate it, or name its constraints
         - RENAME TABLE t TO u, CREATE VIEW t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME TO u
             DO $name$ …
@@ -25,6 +26,8 @@ CASES = {
             ALTER TABLE u RENAME TO t
             DO $name$ …
         contract:
+        ? The name t cannot be removed before its dependents are dropped in contract()
+        ? The name t cannot be removed, since the text of these may have it
         - DROP VIEW t (ACCESS EXCLUSIVE on t)
             DROP VIEW t
           < CREATE VIEW t AS TABLE u (none)
@@ -135,6 +138,7 @@ CASES = {
             ALTER TABLE t ALTER COLUMN d DROP NOT NULL
         contract:
         ? t.a cannot be replaced by d before its dependents are dropped in contract()
+        ? t.a cannot be moved to the trash, since the text of these may name it
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
           < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -198,6 +202,7 @@ CASES = {
             UPDATE t SET d = a WHERE d COLLATE BINARY IS NOT +a
         contract:
         ? t.a cannot be replaced by d before its dependents are dropped in contract()
+        ? t.a cannot be moved to the trash, since the text of these may name it
         - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))

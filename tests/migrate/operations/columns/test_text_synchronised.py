@@ -47,6 +47,7 @@ CASES = {
             set seconds = minutes * 60
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
+        ? t.minutes cannot be moved to the trash, since the text of these may name it
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds IS DISTINCT FROM CAST((minutes * 60) AS INTEGER) AND minutes IS DISTINCT FROM
@@ -98,6 +99,7 @@ CASES = {
             UPDATE t SET seconds = (minutes * 60) WHERE seconds COLLATE BINARY IS NOT +(minutes * 60)
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
+        ? t.minutes cannot be moved to the trash, since the text of these may name it
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds COLLATE BINARY IS NOT +(minutes * 60) AND minutes COLLATE BINARY IS NOT +(seconds / 60)

@@ -167,6 +167,7 @@ CASES = {
         postgresql="""
         contract:
         ? u cannot be dropped before its dependents
+        ? u cannot be dropped, since the text of these may name it
         - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             ALTER TABLE u DROP CONSTRAINT fk_u_t_id_t
           < ADD CONSTRAINT fk_u_t_id_t ON u NOT VALID (SHARE ROW EXCLUSIVE on u, t)
@@ -187,6 +188,7 @@ CASES = {
         sqlite="""
         contract:
         ? u cannot be dropped before its dependents
+        ? u cannot be dropped, since the text of these may name it
         - DROP CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u, t)
             = CREATE TABLE u (t_id INTEGER)
           < ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)

@@ -31,6 +31,8 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? The function t_told cannot be dropped before its dependents
+        ? The function t_told cannot be dropped, since the text of these may call it
         - DROP FUNCTION t_told (none)
             DROP FUNCTION t_told()
           < CREATE FUNCTION t_told (none)
