@@ -15,6 +15,7 @@ ROWS: list[dict[str, str]] = [
     {"cli": "roster …", "alembic": "env.py, revisions"},
     {"app": "wiring", "migrate.cli": "the commands of any project"},
     {"nouns": "users, records, …: a folder each", "observability": "logs, metrics, probes", "console": "pages"},
+    {"migrate.proof": "what a revision does, before it is merged"},
     {"http": "binding, problems, pages, transfer", "migrate.entrypoints": "Alembic and Python"},
     {"models": "the schema", "migrate.run": "sessions, phases, backfill, lock", "password_hashing": ""},
     {"migrate.ops": "what a revision file calls", "migrate.state": "ledger, drift, trash, compatibility"},

@@ -9,6 +9,7 @@ from service.migrate.cli import (
     backfill,
     contract,
     current,
+    diagram,
     downgrade,
     history,
     purge,
@@ -30,6 +31,7 @@ _COMMANDS = (
     backfill.backfill,
     contract.contract,
     purge.purge,
+    diagram.diagram,
 )
 
 

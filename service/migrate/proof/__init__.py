@@ -1,0 +1,1 @@
+"""Tools that show what a revision does before it is merged."""
