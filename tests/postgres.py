@@ -203,12 +203,17 @@ async def execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def psql(url: str, script: str) -> subprocess.CompletedProcess[str]:
+def psql(url: str, script: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a script statement by statement, as `psql -v ON_ERROR_STOP=1` does, and stop at the first error."""
-    command = [str(client_programs() / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1"]
+    command, environment = psql_command(url, *options)
+    return subprocess.run(command, input=script, capture_output=True, text=True, check=False, env=environment)
+
+
+def psql_command(url: str, *options: str) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of psql, which reads a script from its standard input."""
+    command = [str(client_programs() / "psql"), url, "-X", "--quiet", "--set=ON_ERROR_STOP=1", *options]
     # That an index is not there to be dropped is no news.
-    quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
-    return subprocess.run(command, input=script, capture_output=True, text=True, check=False, env=quiet)
+    return command, os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
 
 
 @pytest.fixture(scope="session")

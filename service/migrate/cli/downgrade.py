@@ -26,11 +26,11 @@ def downgrade(url: str | None, /, revision: str, *, as_sql: bool, output: Output
     """
     from service.migrate.cli.running import run_revisions
     from service.migrate.entrypoints import commands
-    from service.migrate.plan import offline
+    from service.migrate.run.scripts.upgrades import no_downgrade
 
     target = target_of(url)
     if as_sql:
-        raise offline.no_downgrade()
+        raise no_downgrade()
     run_revisions(
         partial(commands.downgrade, target.url, revision, config=target.config), output, target, "reverted", **waits
     )

@@ -20,8 +20,8 @@ from service.db.engine import Purpose, create_engine
 from service.migrate import naming
 from service.migrate.entrypoints.project import alone, locate
 from service.migrate.errors import Refused, Unknown, refusing, two_heads
-from service.migrate.operations.step import Action
-from service.migrate.plan import graph, offline
+from service.migrate.plan import graph
+from service.migrate.plan.checksum import checksum
 from service.migrate.plan.config import Source, configuration, forget, scripts
 from service.migrate.plan.plan import Plan, plan
 from service.migrate.plan.revisions import plans
@@ -33,6 +33,8 @@ from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.retry import write_down
+from service.migrate.run.scripts import phases
+from service.migrate.run.scripts.upgrades import not_on_sqlite
 from service.migrate.state import backfills, ledger, trash
 from service.migrate.state.backfills import BackfillState
 
@@ -153,17 +155,19 @@ def phase_script(url: str | None, phase: str, revision: str, *, config: Source |
     """
     where = locate(url, config)
     dialect = where().get_backend_name()
+    directory = scripts(config)
     with refusing(where), alone:
-        found = plan(_script(scripts(config), revision), dialect)
+        if dialect != "postgresql":
+            raise not_on_sqlite()
+        wanted = _script(directory, revision)
+        found = plan(wanted, dialect)
         if found is None:
             raise Refused(f"{revision} is written in Alembic's plain style, which has no {phase}.")
-        actions: dict[str, tuple[Action, ...]] = {
-            "backfill": (*found.backfills, *found.settle),
-            "contract": found.contract,
-            "purge": found.purge,
-        }
-        text = offline.script(actions[phase], dialect)
-    return f"{text}\n" if text else f"-- {found.revision} has nothing to {phase}\n"
+        before = graph.with_ancestors(directory, [found.revision]) - {found.revision}
+        earlier = plans(graph.oldest_first(directory, before), dialect)
+        later = graph.with_descendants(directory, found.revision)
+        text = phases.phase_script(phase, found, checksum(wanted), directory, earlier=earlier, later=later)
+    return text or f"-- {found.revision} has nothing to {phase}\n"
 
 
 def command_backfills(url: str | None, wanted: BackfillState, *, config: Source | None = None) -> list[str]:

@@ -1,9 +1,11 @@
 """One command of Alembic, or of the runner, on one connection: checks, lock, session, foreign keys."""
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from io import StringIO
 from typing import Any
 
 from sqlalchemy import URL, Connection, MetaData
@@ -14,13 +16,13 @@ from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate
 from service.migrate.errors import Refused
 from service.migrate.plan.context import Context
-from service.migrate.plan.offline import written_steps
 from service.migrate.run.backfill.runner import BackfillRunner, Progress
 from service.migrate.run.executor import Executor
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.limits import WaitLimits
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.revisions import Command, RevisionRunner, run_until_done
+from service.migrate.run.scripts.upgrades import UpgradeWriter
 from service.migrate.run.session import Session
 from service.migrate.run.visibility import no_hidden_rows
 from service.migrate.state import ledger
@@ -125,17 +127,25 @@ def _watch_nothing(_progress: Progress) -> None:
 
 
 def write_script(context: Context, metadata: MetaData, url: URL) -> None:
-    """Write the SQL of the revisions instead of running it."""
+    """Write the SQL of the revisions instead of running it.
+
+    Raises:
+        Refused: the command, the database or a step has no script.
+    """
+    collected = StringIO()
     options: dict[str, Any] = {
         "url": url,
         "literal_binds": True,
         "dialect_opts": {"paramstyle": "named"},
+        "output_buffer": collected,
         **_options(url.get_backend_name(), metadata),
     }
     context.configure(**options)
-    context.configure(fn=written_steps(context.get_context().opts["fn"]), **options)
+    writer = UpgradeWriter(context.get_context().opts["fn"], collected, context.script)
+    context.configure(fn=writer, on_version_apply=writer.stamped, **options)
     with context.begin_transaction():
         context.run_migrations()
+    (context.config.output_buffer or sys.stdout).write(writer.text())
 
 
 def draft(context: Context, metadata: MetaData) -> None:

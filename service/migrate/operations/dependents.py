@@ -11,7 +11,7 @@ from service.migrate.dialects.sqlite import schema_copy
 from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
 from service.migrate.dialects.sqlite.tokens import join, lowered
-from service.migrate.operations.step import Precondition
+from service.migrate.operations.step import CATALOG, Precondition
 
 Uses = Callable[[Connection], list[tuple[Any, ...]]]
 
@@ -79,7 +79,7 @@ def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ())
             found = _asked(connection, _described(condition=_OF_COLUMN.format(**names), own_rules="true", **names))
         return [(each,) for each in found if not each.startswith(keeps)]
 
-    return Precondition(why=why, rows=find, table=table, needs=(column,))
+    return Precondition(why=why, rows=find, table=table, needs=(column,), script=CATALOG)
 
 
 def of_table(table: str, why: str) -> Precondition:
@@ -94,7 +94,7 @@ def of_table(table: str, why: str) -> Precondition:
             found = _asked(connection, _described(condition=_OF_TABLE, **names))
         return [(each,) for each in found]
 
-    return Precondition(why=why, rows=find, table=table)
+    return Precondition(why=why, rows=find, table=table, script=CATALOG)
 
 
 def of_function(name: str, why: str) -> Precondition:
@@ -104,7 +104,7 @@ def of_function(name: str, why: str) -> Precondition:
         names = {"name": ddl.literal(name), "prefix": ddl.literal(naming.current().prefix)}
         return [(each,) for each in _asked(connection, _OF_FUNCTION.format(**names))]
 
-    return Precondition(why=why, rows=find)
+    return Precondition(why=why, rows=find, script=CATALOG)
 
 
 def _described(**parts: str) -> str:

@@ -103,6 +103,12 @@ class Precondition:
     ignoring: frozenset[str] = frozenset()
     # The sentence that says what to do, without its full stop; {first} stands for the first value that is found.
     cure: str = ""
+    # What --sql asks in place of a function `rows`: a SELECT of rows, or CATALOG; for None it demands empty tables.
+    script: str | None = None
+
+
+# The answer depends on the catalog alone, which the first statement of a script compares with the ledger's copy.
+CATALOG = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

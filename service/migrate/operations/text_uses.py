@@ -14,7 +14,7 @@ from service.migrate.dialects.postgresql.tokens import truncated
 from service.migrate.dialects.sqlite import schema_copy
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
-from service.migrate.operations.step import Precondition
+from service.migrate.operations.step import CATALOG, Precondition
 
 # A use, and what calls it or why it counts.
 Use = tuple[str, ...]
@@ -106,7 +106,7 @@ def _preconditions(
                 f"uses_checked has {each!r}, which does not begin with a kind ({kinds}). Write it as the refusal "
                 'names the use, such as "function lower_mail".'
             )
-    uses = Precondition(why=what, rows=find, table=table, needs=needs, cure=_CURE)
+    uses = Precondition(why=what, rows=find, table=table, needs=needs, cure=_CURE, script=CATALOG)
     if not checked:
         return (uses,)
     ignoring = frozenset(f"the {each}".lower() for each in checked)
@@ -126,7 +126,8 @@ def _exist(table: str, checked: Sequence[str], needs: tuple[str, ...]) -> Precon
         ]
 
     why = f"uses_checked of {table} names what the database does not have" if table else "uses_checked is wrong"
-    return Precondition(why=why, rows=find, table=table, needs=needs, cure="Correct or remove these names")
+    cure = "Correct or remove these names"
+    return Precondition(why=why, rows=find, table=table, needs=needs, cure=cure, script=CATALOG)
 
 
 def _found(

@@ -12,7 +12,7 @@ from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger
 
 _SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
-_POSTGRESQL = """
+POSTGRESQL = """
 SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
        || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
        || CASE a.attidentity WHEN 'a' THEN ' identity always' WHEN 'd' THEN ' identity by default' ELSE '' END
@@ -48,7 +48,10 @@ WHERE relnamespace = current_schema()::regnamespace
 # `varchar_column IN ('a', 'b')` as it is created; a restored dump has the cast on each element instead.
 _CAST_ARRAY = re.compile(r"\(ARRAY\[('(?:[^']|'')*'::[a-z ]+(?:, '(?:[^']|'')*'::[a-z ]+)*)\]\)::text\[\]")
 _ELEMENT = re.compile(r"'(?:[^']|'')*'::[a-z ]+")
-_OURS = re.compile(rf"\b(?:alembic_version|{'|'.join(sorted(ledger.TABLES))})")
+_NAMES = "|".join(("alembic_version", *sorted(ledger.TABLES)))
+_OURS = re.compile(rf"\b(?:{_NAMES})")
+# The same for PostgreSQL's regular expressions, in which scripts select the lines.
+OURS_IN_SQL = rf"\m(?:{_NAMES})"
 
 
 def lines(connection: Connection) -> list[str]:
@@ -58,7 +61,7 @@ def lines(connection: Connection) -> list[str]:
     which are created and dropped with the data and share the definition of their table.
     """
     if connection.dialect.name == "postgresql":
-        found = [_as_restored(line) for line in connection.exec_driver_sql(_POSTGRESQL).scalars()]
+        found = [_as_restored(line) for line in connection.exec_driver_sql(POSTGRESQL).scalars()]
     else:
         found = [line for row in connection.exec_driver_sql(_SQLITE) for line in _lines(*row)]
     return sorted(re.sub(r"\s+", " ", line) for line in found if not _OURS.search(line))

@@ -34,11 +34,11 @@ from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
 from service.migrate.state.titles import current
 
-_METADATA = MetaData()
+METADATA = MetaData()
 
 LEASE = Table(
     "migration_lease",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("token", String(40), nullable=False),
     Column("holder", Text, nullable=False),
@@ -47,7 +47,7 @@ LEASE = Table(
 )
 REVISIONS = Table(
     "migration_revisions",
-    _METADATA,
+    METADATA,
     Column("revision", String(32), primary_key=True),
     Column("content", String(64), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
@@ -55,7 +55,7 @@ REVISIONS = Table(
 )
 STEPS = Table(
     "migration_steps",
-    _METADATA,
+    METADATA,
     Column("revision", String(32), primary_key=True),
     Column("phase", String(20), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
@@ -66,7 +66,7 @@ STEPS = Table(
 )
 BACKFILLS = Table(
     "migration_fills",
-    _METADATA,
+    METADATA,
     Column("revision", String(32), primary_key=True),
     Column("name", String(200), primary_key=True),
     Column("state", String(20), nullable=False),
@@ -83,7 +83,7 @@ BACKFILLS = Table(
 )
 AUDIT = Table(
     "migration_audit",
-    _METADATA,
+    METADATA,
     Column("id", Key, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("who", String(200), nullable=False),
@@ -99,7 +99,7 @@ AUDIT = Table(
 )
 PURGED = Table(
     "migration_purged",
-    _METADATA,
+    METADATA,
     Column("revision", String(32), primary_key=True),
     Column("name", String(200), primary_key=True),
     Column("lost", Key, nullable=False),
@@ -107,7 +107,7 @@ PURGED = Table(
 )
 CONTRACTS = Table(
     "migration_contracts",
-    _METADATA,
+    METADATA,
     Column("revision", String(32), primary_key=True),
     # The token of the session's lease: contracts with the same token are of one run.
     Column("run", String(40), nullable=False),
@@ -115,12 +115,12 @@ CONTRACTS = Table(
 )
 CATALOG = Table(
     "migration_catalog",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("lines", Text, nullable=False),
     Column("taken_at", UtcDateTime, nullable=False),
 )
-TABLES = frozenset(_METADATA.tables)
+TABLES = frozenset(METADATA.tables)
 STAMP = "stamp"
 _WHOLE = "whole"
 _TAKEN_BACK = ""
@@ -143,9 +143,9 @@ class Entry:
 def ensure(connection: Connection) -> None:
     """Create the missing tables of the ledger."""
     there = set(inspect(connection).get_table_names())
-    missing = [table for table in _METADATA.sorted_tables if table.name not in there]
+    missing = [table for table in METADATA.sorted_tables if table.name not in there]
     if missing:
-        _METADATA.create_all(connection, tables=missing, checkfirst=False)
+        METADATA.create_all(connection, tables=missing, checkfirst=False)
 
 
 def exists(connection: Connection) -> bool:

@@ -172,8 +172,8 @@ class ChangeType(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(self.table,),
             done=predicates.both(has_type(self.table, self.column), predicates.negated(has_shadow(self._conversion))),
-            generate=lambda connection: without_shadow(connection, target, self._conversion),
             statements=(
+                without_shadow(target, self._conversion),
                 f"{alter} TYPE {kind}",
                 *conversion.default_changed(self.table, self.was, self.column),
                 blocks.touch_triggers(self.table),

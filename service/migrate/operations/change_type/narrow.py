@@ -1,9 +1,6 @@
 """Downgrade of a catalog-only type change: shadow column, backfill, swap."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-
-from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks
@@ -51,8 +48,8 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.either(is_back, predicates.negated(prevents_shadow(table, name))),
-        generate=lambda connection: without_shadow(connection, target, conversion),
         statements=(
+            without_shadow(target, conversion),
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
             *default_changed(table, back.was, back.column),
             blocks.touch_triggers(table),
@@ -70,12 +67,12 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
     return (in_place, *(_unless(is_back, action) for action in actions), swap)
 
 
-def without_shadow(connection: Connection, target: Target, conversion: Conversion) -> Iterator[str]:
-    """Drop the shadow column that an interrupted downgrade left, with its trigger."""
+def without_shadow(target: Target, conversion: Conversion) -> str:
+    """A statement that drops the shadow column that an interrupted downgrade left, with its trigger."""
     back = conversion.reversed
-    if connection.exec_driver_sql(has_shadow(conversion)).scalar():
-        yield from inverted(back.trigger(target, back.shadow.name)).statements
-        yield f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.shadow.name)}"
+    drop = f"ALTER TABLE {ddl.quoted(back.table)} DROP COLUMN {ddl.quoted(back.shadow.name)}"
+    statements = "; ".join((*inverted(back.trigger(target, back.shadow.name)).statements, drop))
+    return f"DO $shadow$ BEGIN IF ({has_shadow(conversion)}) THEN {statements}; END IF; END $shadow$"
 
 
 def has_shadow(conversion: Conversion) -> str:

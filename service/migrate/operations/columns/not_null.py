@@ -10,7 +10,7 @@ from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
 from service.migrate.operations.columns.requirements import no_nulls
-from service.migrate.operations.step import Backfill, Precondition, Step, Target, inverted
+from service.migrate.operations.step import CATALOG, Backfill, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
 
 
@@ -99,4 +99,5 @@ def _not_so_already(table: str, column: str, *, nullable: bool) -> Precondition:
         so = there.get(column) is nullable
         return [(dependents.may_be_null(f"{table}.{column}", is_so=nullable),)] if so else []
 
-    return Precondition(why=f"{table}.{column} needs no change", rows=find, table=table, needs=(column,))
+    why = f"{table}.{column} needs no change"
+    return Precondition(why=why, rows=find, table=table, needs=(column,), script=CATALOG)

@@ -10,7 +10,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_types
 from service.migrate.operations.preconditions import primary_key
-from service.migrate.operations.step import Precondition
+from service.migrate.operations.step import CATALOG, Precondition
 
 # A volatile default: PostgreSQL rewrites the table under ACCESS EXCLUSIVE to give each row its own value.
 _VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
@@ -35,7 +35,7 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
         return found
 
     why = f"The revision's definition of {table}.{column.name} differs from the database"
-    return Precondition(why=why, rows=find, table=table, needs=(column.name,))
+    return Precondition(why=why, rows=find, table=table, needs=(column.name,), script=CATALOG)
 
 
 def no_nulls(table: str, column: str) -> Precondition:
@@ -45,7 +45,9 @@ def no_nulls(table: str, column: str) -> Precondition:
         key = primary_key(connection, table)
         return f"SELECT {key} FROM {ddl.quoted(table)} WHERE {ddl.quoted(column)} IS NULL ORDER BY {key}"
 
-    return Precondition(why=f"{table}.{column} is NULL in some rows", rows=find, table=table, needs=(column,))
+    nulls = f"SELECT 1 FROM {ddl.quoted(table)} WHERE {ddl.quoted(column)} IS NULL"
+    why = f"{table}.{column} is NULL in some rows"
+    return Precondition(why=why, rows=find, table=table, needs=(column,), script=nulls)
 
 
 def refuse_own_values(table: str, column: Column[Any]) -> None:

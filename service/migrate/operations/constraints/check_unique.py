@@ -42,7 +42,9 @@ class AddCheck(Operation):
             return f"SELECT {key} FROM {ddl.quoted(self.table)} WHERE NOT ({condition}) ORDER BY {key}"
 
         why = f"Rows of {self.table} violate CHECK ({condition})"
-        return Precondition(why=why, rows=find, table=self.table, needs=tuple(sorted(words_in(condition))))
+        asked = f"SELECT 1 FROM {ddl.quoted(self.table)} WHERE NOT ({condition})"
+        needs = tuple(sorted(words_in(condition)))
+        return Precondition(why=why, rows=find, table=self.table, needs=needs, script=asked)
 
 
 def _skips_rows(constraint: CheckConstraint, target: Target) -> bool:

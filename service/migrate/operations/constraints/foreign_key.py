@@ -11,7 +11,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import in_two_parts, is_not_valid
-from service.migrate.operations.step import Precondition, Step, Target
+from service.migrate.operations.step import CATALOG, Precondition, Step, Target
 
 # ON DELETE actions that allow a parent to be deleted; SET NULL may list some of the columns.
 _RELEASING = re.compile(r"(?P<cascade>CASCADE)|SET\s+NULL(?:\s*\((?P<columns>.+)\))?", re.IGNORECASE)
@@ -108,7 +108,9 @@ def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:
             return key.orphans(key.table, trash_columns)
         return []
 
-    return Precondition(why=f"{key.why}: parents were deleted while the rows were in the trash", rows=find)
+    # A script is refused while the trash holds something of its revision.
+    why = f"{key.why}: parents were deleted while the rows were in the trash"
+    return Precondition(why=why, rows=find, script=CATALOG)
 
 
 def with_orphans_resolved(steps: tuple[Step, ...], key: AddForeignKey, *, rows: bool = False) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
 from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
+from service.migrate.operations.step import CATALOG, Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.tables.actions import rename_table
 
 
@@ -55,7 +55,7 @@ class RenameTable(Operation):
             return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
 
         why = f"{self.table} has columns that ops.rename_table does not list, so that the old version would lose them"
-        return Precondition(why=why, rows=find, table=self.table)
+        return Precondition(why=why, rows=find, table=self.table, script=CATALOG)
 
     def _no_rows_taken(self) -> tuple[Precondition, ...]:
         """A view has a row type of its own: calls with a row of it would find no function."""
