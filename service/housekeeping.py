@@ -42,11 +42,11 @@ def _chores(database: Database, settings: Settings) -> list[Callable[[], Awaitab
             log.info("restored events renumbered", count=moved)
 
     async def forget_answers() -> None:
-        while await database.units.run(lambda session: forget_old(session, lifetime)):
+        while await database.units.run(lambda session: forget_old(session, lifetime), alone=True):
             pass
 
     async def forget_tokens() -> None:
-        while await database.units.run(lambda session: forget_ended(session, _ENDED_TOKENS_KEPT)):
+        while await database.units.run(lambda session: forget_ended(session, _ENDED_TOKENS_KEPT), alone=True):
             pass
 
     async def create_partitions() -> None:

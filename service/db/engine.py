@@ -14,6 +14,7 @@ from service.db.pool import Pool
 from service.db.sqlite_adapter import Dbapi
 from service.db.sqlite_connection import BEGIN_IMMEDIATE
 from service.db.sqlite_file import SqliteFile
+from service.db.sqlite_member import WriterDbapi
 from service.db.url_parameters import connect_arguments, leads_through_pooler
 from service.db.urls import parse_url, sqlite_file
 from service.errors import Misconfigured
@@ -53,7 +54,7 @@ def create_engine(
     On PostgreSQL `application_name` is the program's name and the purpose: `shop migrate`.
 
     A READ engine cannot write: PostgreSQL refuses every write of its sessions, SQLite opens the file read-only.
-    On SQLite a SERVE engine has one connection: that is the queue in which this process's writers wait.
+    On SQLite the connections of a SERVE engine are members of one: this process's writers take turns on it.
 
     Raises:
         Misconfigured: see `parse_url` and `connect_arguments`.
@@ -144,9 +145,15 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
         creates=purpose in (Purpose.MIGRATE, Purpose.BACKFILL),
         busy_seconds=limits.busy_seconds,
     )
-    pool_size = min(limits.pool_size, 4) if reads else 1
-    engine = _engine(url, limits, pool_size=pool_size, module=Dbapi(), async_creator=opened, pool_reset_on_return=None)
+    if purpose is Purpose.SERVE:
+        module: Any = WriterDbapi(limits.pool_wait_seconds)
+        pool_size = limits.pool_size
+    else:
+        module, pool_size = Dbapi(), min(limits.pool_size, 4) if reads else 1
+    engine = _engine(url, limits, pool_size=pool_size, module=module, async_creator=opened, pool_reset_on_return=None)
     sqlite.prepare(engine.sync_engine)
+    if purpose is not Purpose.SERVE:
+        sqlite.roll_back_returned(engine.sync_engine)
     # A writer waits for the lock here, at the start, instead of failing halfway through.
     if purpose in (Purpose.SERVE, Purpose.READ):
         _begin_with_first_statement(engine, "BEGIN DEFERRED" if reads else BEGIN_IMMEDIATE)

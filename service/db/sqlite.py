@@ -35,6 +35,15 @@ def opener(
 
 
 def prepare(engine: Engine) -> None:
+    """Let SQLAlchemy terminate connections, and name the foreign key that failed."""
+    dialect: Any = engine.dialect
+    if not dialect.has_terminate:
+        # Older SQLAlchemy cannot terminate an aiosqlite connection; its thread would block the exit of the process.
+        dialect.has_terminate, dialect.do_terminate = True, _terminate
+    event.listen(engine, "handle_error", _name_foreign_key)
+
+
+def roll_back_returned(engine: Engine) -> None:
     """Roll back each connection that is returned to the pool or invalidated."""
 
     @event.listens_for(engine, "reset")
@@ -43,18 +52,14 @@ def prepare(engine: Engine) -> None:
         if state.asyncio_safe and connection.driver_connection.in_transaction:
             connection.rollback()
 
-    dialect: Any = engine.dialect
-    if not dialect.has_terminate:
-        # Older SQLAlchemy cannot terminate an aiosqlite connection; its thread would block the exit of the process.
-        dialect.has_terminate, dialect.do_terminate = True, _stop
-    event.listen(engine, "handle_error", _name_foreign_key)
     event.listen(engine, "invalidate", _roll_back_in_its_thread)
     event.listen(engine, "close", _roll_back_in_its_thread)
     event.listen(engine, "close_detached", _roll_back_in_its_thread)
 
 
-def _stop(connection: Any) -> None:
-    connection.driver_connection.stop()
+def _terminate(connection: Any) -> None:
+    terminate = getattr(connection, "terminate", None) or connection.driver_connection.stop
+    terminate()
 
 
 def _roll_back_in_its_thread(connection: Any, *_: Any) -> None:

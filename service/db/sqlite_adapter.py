@@ -1,8 +1,10 @@
 """SQLAlchemy's adapter of aiosqlite with one hop to the driver's thread for a statement, where its own takes four."""
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import aiosqlite
@@ -19,6 +21,12 @@ class Driver(aiosqlite.Connection):
         """Return what the function returns for the sqlite3 connection and the arguments, in the driver's thread."""
         answer: T = await self._execute(function, self._conn, *arguments)  # type: ignore[no-untyped-call]
         return answer
+
+    def submit(self, function: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":
+        """As `run`, behind everything that was submitted before; the call does not wait."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((future, partial(function, self._conn, *arguments)))
+        return future
 
 
 class Answer(NamedTuple):

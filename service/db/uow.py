@@ -12,9 +12,10 @@ from sqlalchemy.util import await_only
 
 from service.db import commits, trail
 from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, act_as, recorded
-from service.db.failures import Cure, Retries, cure
+from service.db.failures import Cure, Retries, causes, cure
 from service.db.pool import Pool
 from service.db.session import UnitSession
+from service.db.sqlite_unit import Regrouped, sharing
 from service.db.violations import Violations
 from service.errors import RosterError
 
@@ -47,6 +48,7 @@ class Units:
         *,
         commit_if: Callable[[T], bool] = _always,
         audit: Audit = SYSTEM,
+        alone: bool = False,
     ) -> T:
         """Run the work in one transaction, commit if `commit_if` holds for its answer, and return the answer.
 
@@ -54,6 +56,9 @@ class Units:
 
         The work runs again, in a new transaction, when a second try cures what it met: it must have no effect but
         on its session. A connection lost at COMMIT is settled by asking PostgreSQL what became of the transaction.
+
+        On SQLite units share a COMMIT (docs/decisions/0080), except one that is to be `alone`: long work, for which
+        others would have to wait.
 
         Raises:
             Conflict: a constraint refused the change.
@@ -63,13 +68,15 @@ class Units:
         retries: Retries | None = None
         while True:
             try:
-                return await self._once(work, commit_if, audit)
+                with sharing(commits=not alone):
+                    return await self._once(work, commit_if, audit)
             except RosterError:
                 # An answer, whatever it was made of.
                 raise
             except Exception as failure:
                 if conflict := self._violations.conflict(failure):
                     raise conflict from failure
+                alone = alone or any(isinstance(each, Regrouped) for each in causes(failure))
                 retries = retries or Retries(self._deadline_seconds)
                 await retries.wait_for_cure(failure)
 

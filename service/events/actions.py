@@ -137,7 +137,7 @@ async def _renumber(session: AsyncSession) -> int:
 async def prune(database: Database, before: datetime, audit: Audit = SYSTEM) -> int:
     """Delete events that are older, in batches, and return how many; the newest stays: cursors may stand on it."""
     rows = 0
-    while deleted := await database.units.run(lambda session: _prune_some(session, before)):
+    while deleted := await database.units.run(lambda session: _prune_some(session, before), alone=True):
         rows += deleted
 
     async def tell(session: AsyncSession) -> None:

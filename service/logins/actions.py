@@ -198,7 +198,7 @@ async def prune(database: Database, before: datetime, audit: Audit = SYSTEM) -> 
         )
         return int(result.rowcount)  # type: ignore[attr-defined]
 
-    while deleted := await database.units.run(delete_some):
+    while deleted := await database.units.run(delete_some, alone=True):
         rows += deleted
     pruned = Pruned(partitions, rows)
 

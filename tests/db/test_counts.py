@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from service.app import Roster, create_app
+from service.db.sqlite_adapter import Driver
 from service.db.sqlite_connection import FileConnection
 from service.settings import Settings
 from tests.conftest import client_of, copy_of
@@ -48,6 +49,7 @@ async def tally(sqlite: Roster, client: httpx.AsyncClient, monkeypatch: pytest.M
     """What the connections that write do; requests are authenticated by one that reads."""
     tally = Tally()
     execute = aiosqlite.Connection._execute
+    submitted = Driver.submit
     watch = FileConnection.watch
 
     async def hop(driver: Any, *arguments: Any, **more: Any) -> Any:
@@ -59,7 +61,12 @@ async def tally(sqlite: Roster, client: httpx.AsyncClient, monkeypatch: pytest.M
         if _writes(connection):
             connection.set_trace_callback(lambda sql: tally.statements.append(sql.split()[0]))
 
+    def submit(driver: Any, *arguments: Any) -> Any:
+        tally.hops += 1
+        return submitted(driver, *arguments)
+
     monkeypatch.setattr(aiosqlite.Connection, "_execute", hop)
+    monkeypatch.setattr(Driver, "submit", submit)
     monkeypatch.setattr(FileConnection, "watch", trace)
     await sqlite.database.writing.dispose()
     # Connects.

@@ -70,7 +70,7 @@ async def test_the_pragmas_of_a_purpose_hold_on_every_connection(
 ) -> None:
     async with engine_on(small_sqlite_url, purpose) as engine:
         seen = await all_shown(engine, {name: f"PRAGMA {name}" for name in PRAGMAS})
-    assert seen == [dict(zip(PRAGMAS, expected, strict=True))] * (4 if purpose is Purpose.READ else 1)
+    assert seen == [dict(zip(PRAGMAS, expected, strict=True))] * {Purpose.READ: 4, Purpose.SERVE: 10}.get(purpose, 1)
 
 
 async def test_a_disposed_engine_leaves_no_thread(small_url: str) -> None:

@@ -230,8 +230,8 @@ async def test_a_database_that_stops_answering_is_told_with_what_is_stored(fresh
             while await count(roster) < BATCH_LINES:
                 await asyncio.sleep(0.01)
             await blocker.begin()
-            if blocker.dialect.name == "postgresql":
-                await blocker.execute(text("LOCK TABLE users IN EXCLUSIVE MODE"))
+            lock = {"postgresql": "LOCK TABLE users IN EXCLUSIVE MODE", "sqlite": "SELECT 1"}
+            await blocker.execute(text(lock[blocker.dialect.name]))
             yield people(2 * BATCH_LINES, start=BATCH_LINES).partition(b"\n")[2]
 
         headers = {"content-type": "text/csv"}

@@ -134,7 +134,7 @@ class Job:
                 break
             try:
                 await self._database.units.run(
-                    self._whole, commit_if=lambda report: not report.failed, audit=self._audit
+                    self._whole, commit_if=lambda report: not report.failed, audit=self._audit, alone=True
                 )
             except Conflict:
                 # A concurrent writer committed between the check and the import.

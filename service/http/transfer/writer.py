@@ -121,7 +121,7 @@ class Writer:
         return outcome
 
     async def _run(self, work: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
-        return await self._database.units.run(work, audit=self._audit)
+        return await self._database.units.run(work, audit=self._audit, alone=True)
 
     def _upsert(self, seen_keys: SeenKeys | None, *, simulated: bool) -> Upsert:
         related = RelatedRows(self._declared, self._actor)

@@ -1,0 +1,85 @@
+"""A connection of SQLAlchemy's pool that has no connection of its own: a member of those who share the writer's."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import aiosqlite
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.util import await_only
+
+from service.db.sqlite_adapter import Connection, Driver
+from service.db.sqlite_group import Writer
+from service.db.sqlite_unit import Unit
+
+T = TypeVar("T")
+
+
+class Member(Connection):
+    """The connection of one caller; each of its transactions is a unit of the writer."""
+
+    def __init__(self, dbapi: Any, writer: Writer) -> None:
+        # In place of the parent's, which keeps a connection.
+        self.dbapi = dbapi
+        self._writer = writer
+        self._unit: Unit | None = None
+        self._is_closed = False
+
+    @property
+    def _connection(self) -> Driver | None:  # type: ignore[override]
+        """What SQLAlchemy takes for the driver's connection."""
+        return self._writer.driver
+
+    def begin_with_next(self, sql: str) -> None:  # noqa: ARG002 - the writer knows what to say
+        self._unit = Unit()
+
+    def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        try:
+            if self._unit is not None:
+                return await_only(self._writer.run(self._unit, function, *arguments))
+            return await_only(self._writer.run_alone(function, *arguments))
+        except Exception as error:  # noqa: BLE001 - the adapter decides what SQLAlchemy sees
+            self._handle_exception(error)
+
+    def commit(self) -> None:
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            try:
+                await_only(self._writer.commit(unit))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._handle_exception(error)
+
+    def rollback(self) -> None:
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            self._writer.roll_back(unit)
+
+    def close(self) -> None:
+        if (driver := self._leave()) is not None:
+            await_only(driver.close())
+
+    def terminate(self) -> None:
+        if (driver := self._leave()) is not None:
+            driver.stop()
+
+    def _leave(self) -> Driver | None:
+        if self._is_closed:
+            return None
+        self._is_closed = True
+        self.rollback()
+        return self._writer.leave()
+
+
+class WriterDbapi(AsyncAdapt_aiosqlite_dbapi):
+    """The module of aiosqlite as SQLAlchemy sees it, whose connections share one writer."""
+
+    def __init__(self, wait_seconds: float | None) -> None:
+        super().__init__(aiosqlite, sqlite3)
+        self._wait_seconds = wait_seconds
+        self._writer: Writer | None = None
+
+    def connect(self, *_arguments: Any, **more: Any) -> Member:
+        if self._writer is None:
+            self._writer = Writer(more["async_creator_fn"], self._wait_seconds)
+        await_only(self._writer.join())
+        return Member(self, self._writer)
