@@ -65,6 +65,14 @@ def has_trigger(database: str, table: str, name: str) -> str:
     return f"SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {regclass(table)} AND tgname = {literal(name)})"
 
 
+def has_trigger_of(table: str, function: str) -> str:
+    """PostgreSQL: whether the table has a trigger, of whatever name, that calls the function."""
+    return (
+        f"SELECT EXISTS (SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE tgrelid = {regclass(table)} "
+        f"AND proname = {literal(function)})"
+    )
+
+
 def has_function(name: str) -> str:
     return (
         "SELECT EXISTS (SELECT FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "

@@ -33,8 +33,8 @@ SELECT DISTINCT CASE
     SELECT CASE prokind WHEN 'p' THEN 'the procedure ' ELSE 'the function ' END || proname
     FROM pg_proc WHERE oid = objid)
   WHEN classid = 'pg_trigger'::regclass THEN (
-    SELECT 'the trigger ' || tgname FROM pg_trigger
-    WHERE oid = objid AND NOT tgisinternal AND NOT starts_with(tgname, {prefix}))
+    SELECT 'the trigger ' || tgname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+    WHERE pg_trigger.oid = objid AND NOT tgisinternal AND NOT starts_with(proname, {prefix}))
   WHEN classid IN ('pg_type'::regclass, 'pg_attrdef'::regclass) THEN NULL
   ELSE pg_describe_object(classid, objid, objsubid)
 END AS used

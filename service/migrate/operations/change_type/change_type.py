@@ -26,6 +26,8 @@ from service.migrate.operations.columns.actions import (
 from service.migrate.operations.columns.requirements import matches_definition, refuse_own_constraints
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
+from service.migrate.operations.triggers import others
+from service.migrate.operations.triggers.trigger import Rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class ChangeType(Operation):
                 dependents.of_column(self.table, self._name, why, keeps=keeps),
             ),
             expand=(change,),
-            undo_preconditions=self._none_longer(),
+            undo_preconditions=(*self._none_longer(), self._fires_last(target, self._conversion.reversed.shadow.name)),
         )
 
     def _replaced(self, target: Target) -> Phases:
@@ -106,10 +108,12 @@ class ChangeType(Operation):
             preconditions=(
                 dependents.of_column(self.table, self._name, why),
                 *text_uses.of_column(self.table, self._name, named, self.uses_checked),
+                self._fires_last(target, self._shadow.name),
             ),
             expand=(unfilled(target, self.table, self._shadow), self._before(target)),
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),
             settle=(*need, self._swapped(target)),
+            contract_preconditions=(self._fires_last(target, self._name),),
             contract=(
                 Step(title=f"BACKFILL {resync.name} ON DOWNGRADE", undo=(resync,)),
                 inverted(self._after(target)),
@@ -117,6 +121,9 @@ class ChangeType(Operation):
             ),
             purge=(removal(target, self.table, trash.name),),
         )
+
+    def _fires_last(self, target: Target, written: str) -> Precondition:
+        return others.fires_last(target, self.table, self._conversion.trigger_name(written), Rank.TYPE)
 
     def _no_check(self, why: str) -> Precondition:
         """No check constraint is on the column."""

@@ -15,7 +15,7 @@ from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
 from service.migrate.operations.step import Backfill, Lock, Step, Target
 from service.migrate.operations.triggers.sync import converted
-from service.migrate.operations.triggers.trigger import row_trigger
+from service.migrate.operations.triggers.trigger import Rank, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +85,12 @@ class Conversion:
         differs = differ("postgresql", self.column, new, converted(self.using, old))
         return self._trigger(target, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
 
+    def trigger_name(self, column: str) -> str:
+        return naming.owned(f"type_{self.table}_{column}")
+
     def _trigger(self, target: Target, name: str, body: str) -> Step:
         return row_trigger(
-            target, self.table, naming.owned(f"type_{self.table}_{name}"), key=self.key, postgresql=lambda: body
+            target, self.table, self.trigger_name(name), rank=Rank.TYPE, key=self.key, postgresql=lambda: body
         )
 
 

@@ -11,7 +11,8 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
 from service.migrate.operations.columns.requirements import no_nulls
 from service.migrate.operations.step import CATALOG, Backfill, Precondition, Step, Target, inverted
-from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers import others
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +42,15 @@ class SetNotNull(Operation):
                 frees=frees,
             )
         trigger = self._trigger(target, self.fill)
+        last = others.fires_last(target, self.table, self._trigger_name, Rank.FILL)
         # SQLite checks NOT NULL before triggers run: inserts of the old version would fail before the contract.
         return Phases(
             requires=((self.table, (self.column, *self.key)),),
-            preconditions=(so,),
+            preconditions=(so, last),
             expand=(trigger,),
             backfill=(self._backfill(self.fill),),
             settle=() if target.is_sqlite else need,
+            contract_preconditions=(last,),
             contract=(*(need if target.is_sqlite else ()), inverted(trigger)),
             frees=frees,
         )
@@ -57,6 +60,10 @@ class SetNotNull(Operation):
         left = f"{ddl.quoted(self.column)} IS NULL"
         return Backfill(name=name, table=self.table, key=self.key, left=left, assign={self.column: fill})
 
+    @property
+    def _trigger_name(self) -> str:
+        return naming.owned(f"fill_{self.table}_{self.column}")
+
     def _trigger(self, target: Target, fill: str) -> Step:
         column = ddl.quoted(self.column)
         filled = SQLiteTrigger(
@@ -65,7 +72,8 @@ class SetNotNull(Operation):
         return row_trigger(
             target,
             self.table,
-            naming.owned(f"fill_{self.table}_{self.column}"),
+            self._trigger_name,
+            rank=Rank.FILL,
             key=self.key,
             postgresql=lambda: (
                 f"IF NEW.{column} IS NULL THEN NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written); END IF;"

@@ -18,7 +18,9 @@ from service.migrate.operations.columns.requirements import (
 )
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
+from service.migrate.operations.triggers import others
 from service.migrate.operations.triggers.sync import Sync, converted
+from service.migrate.operations.triggers.trigger import Rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,22 @@ class RenameColumn(Operation):
         common = Phases(
             requires=((self.table, (self.old.name, *self.key)),),
             provides=((self.table, (self.new.name,)),),
-            preconditions=(matches_definition(self.table, self.old),),
+            preconditions=(matches_definition(self.table, self.old), *self._beside_others(target)),
             contract_preconditions=(
                 dependents.of_column(self.table, self.old.name, why),
                 *text_uses.of_column(self.table, self.old.name, named, self.uses_checked),
+                *self._beside_others(target),
             ),
             purge=(removal(target, self.table, ddl.trash_name(target.revision, self.old.name)),),
             undo_contract_preconditions=() if self.old.nullable else (self._none_missing(),),
         )
         return self._on_sqlite(target, common) if target.is_sqlite else self._on_postgresql(target, common)
+
+    def _beside_others(self, target: Target) -> tuple[Precondition, ...]:
+        return (
+            others.fires_last(target, self.table, self._sync.name, Rank.SYNC),
+            others.fires_alike(target, self.table, self.old.name, self.new.name),
+        )
 
     def _on_postgresql(self, target: Target, common: Phases) -> Phases:
         sync = self._sync

@@ -13,6 +13,7 @@ from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import CATALOG, Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.tables.actions import rename_table
+from service.migrate.operations.triggers import others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +33,16 @@ class RenameTable(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         on_sqlite = target.is_sqlite
+        beside = (others.none_ignores(self.table),) if on_sqlite else ()
         why = f"The name {self.table} cannot be removed before its dependents are dropped in contract()"
         named = f"The name {self.table} cannot be removed, since the text of these may have it"
         return Phases(
             requires=((self.table, (*self.columns, *self.key)),),
             creates=frozenset({self.to}),
             provides=((self.to, self.columns),),
-            preconditions=(self._all_listed(), *(() if on_sqlite else self._no_rows_taken())),
+            preconditions=(self._all_listed(), *(beside if on_sqlite else self._no_rows_taken())),
             expand=(self._mirror() if on_sqlite else self._renamed(),),
-            contract_preconditions=()
+            contract_preconditions=beside
             if on_sqlite
             else (
                 dependents.of_table(self.table, why),

@@ -7,7 +7,8 @@ from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import changed
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Step, Target, inverted
-from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers import others
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,18 @@ class Follow(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         trigger = self._trigger(target)
+        last = others.fires_last(target, self.table, self._name, Rank.FOLLOW)
         return Phases(
             requires=((self.table, (self.column, self.source, *self.key)),),
+            preconditions=(last,),
             expand=(trigger,),
+            contract_preconditions=(last,),
             contract=(inverted(trigger),),
         )
+
+    @property
+    def _name(self) -> str:
+        return naming.owned(f"follow_{self.table}_{self.column}")
 
     def _trigger(self, target: Target) -> Step:
         column, source = ddl.quoted(self.column), ddl.quoted(self.source)
@@ -38,7 +46,8 @@ class Follow(Operation):
         return row_trigger(
             target,
             self.table,
-            naming.owned(f"follow_{self.table}_{self.column}"),
+            self._name,
+            rank=Rank.FOLLOW,
             key=self.key,
             postgresql=lambda: (
                 f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' AND {changed('postgresql', source)} "

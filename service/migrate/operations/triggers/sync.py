@@ -9,7 +9,7 @@ from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
 from service.migrate.operations.step import Backfill, Step, Target
-from service.migrate.operations.triggers.trigger import SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,17 @@ class Sync:
     up: str = "{}"
     down: str = "{}"
 
+    @property
+    def name(self) -> str:
+        return naming.owned(f"sync_{self.table}_{self.new.name}")
+
     def trigger(self, target: Target) -> Step:
         """A BEFORE trigger on PostgreSQL, AFTER triggers on SQLite, which cannot change NEW."""
         return row_trigger(
             target,
             self.table,
-            naming.owned(f"sync_{self.table}_{self.new.name}"),
+            self.name,
+            rank=Rank.SYNC,
             key=self.key,
             postgresql=self._body,
             sqlite=self._on_sqlite,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 from service.migrate.dialects import ddl, predicates
@@ -101,6 +102,15 @@ class DropFunction(Function):
         )
 
 
+class Rank(IntEnum):
+    """The order of the migrator's BEFORE triggers on one table, each of which reads what those before it wrote."""
+
+    SYNC = 1
+    FOLLOW = 2
+    FILL = 3
+    TYPE = 4
+
+
 class SQLiteTrigger(NamedTuple):
     """A trigger that updates the row: its SET clause, a condition on NEW and OLD, and a condition on the row."""
 
@@ -114,6 +124,7 @@ def row_trigger(
     table: str,
     name: str,
     *,
+    rank: Rank,
     key: tuple[str, ...],
     postgresql: Callable[[], str],
     sqlite: Callable[[], Mapping[str, SQLiteTrigger]] = dict,
@@ -124,31 +135,35 @@ def row_trigger(
     (`AFTER UPDATE OF x`).
     """
     name = ddl.inner_name(name)
-    function: tuple[str, ...] = ()
     if target.is_sqlite:
         refuse_row_names(table)
         triggers = {
             f"{name}_{number}": _on_sqlite(table, f"{name}_{number}", key, event, trigger)
             for number, (event, trigger) in enumerate(sqlite().items(), start=1)
         }
+        there = predicates.both(*(predicates.has_trigger(target.dialect, table, each) for each in triggers))
+        creates = tuple(triggers.values())
+        drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}" for each in triggers)
     else:
-        head = f"CREATE OR REPLACE FUNCTION {ddl.quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
-        function = (f"{head}$$ BEGIN {postgresql()} RETURN NEW; END $$",)
-        triggers = {
-            name: f"CREATE TRIGGER {ddl.quoted(name)} BEFORE INSERT OR UPDATE ON {ddl.quoted(table)} "
-            f"FOR EACH ROW EXECUTE FUNCTION {ddl.quoted(name)}()"
-        }
-    there = predicates.both(*(predicates.has_trigger(target.dialect, table, each) for each in triggers))
-    on = "" if target.is_sqlite else f" ON {ddl.quoted(table)}"
-    drops = tuple(f"DROP TRIGGER IF EXISTS {ddl.quoted(each)}{on}" for each in triggers)
-    if not target.is_sqlite:
-        drops = (*drops, f"DROP FUNCTION IF EXISTS {ddl.quoted(name)}()")
+        function, on = f"{ddl.quoted(name)}()", ddl.quoted(table)
+        trigger = ddl.quoted(trigger_name(target, name, rank))
+        there = predicates.has_trigger_of(table, name)
+        head = f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS"
+        creates = (
+            f"{head} $$ BEGIN {postgresql()} RETURN NEW; END $$",
+            f"CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {on} FOR EACH ROW EXECUTE FUNCTION {function}",
+            # Rows that logical replication applies are written in the mode `replica`.
+            f"ALTER TABLE {on} ENABLE ALWAYS TRIGGER {trigger}",
+        )
+        # An earlier version of the migrator gave the trigger the name of its function.
+        names = (trigger, ddl.quoted(name))
+        drops = (*(f"DROP TRIGGER IF EXISTS {each} ON {on}" for each in names), f"DROP FUNCTION IF EXISTS {function}")
     return Step(
         title=f"CREATE TRIGGER {name} ON {table}",
         lock=Lock.SHARE_ROW_EXCLUSIVE,
         tables=(table,),
         done=there,
-        statements=(*function, *triggers.values()),
+        statements=creates,
         undo=(
             Step(
                 title=f"DROP TRIGGER {name} ON {table}",
@@ -159,6 +174,11 @@ def row_trigger(
             ),
         ),
     )
+
+
+def trigger_name(target: Target, name: str, rank: Rank) -> str:
+    """The trigger of a function: PostgreSQL fires triggers in the order of their names, this one after most others."""
+    return ddl.inner_name(name if target.is_sqlite else f"zzz_{rank}_{name}")
 
 
 def _on_sqlite(table: str, name: str, key: tuple[str, ...], event: str, trigger: SQLiteTrigger) -> str:

@@ -21,6 +21,7 @@ CASES = {
         ? The revision's definition of t.c differs from the database
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
+        ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -28,9 +29,11 @@ CASES = {
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := (CAST(NEW.c AS integer)); RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
           < DROP TRIGGER roster_type_t__next_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
@@ -39,6 +42,7 @@ CASES = {
             set _next_c = (CAST(c AS integer))
         settle:
         - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
@@ -47,30 +51,36 @@ CASES = {
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               DISTINCT FROM CAST((CAST(NEW._trash_0002_c AS integer)) AS INTEGER) THEN NEW._trash_0002_c :=
               (CAST(NEW.c AS text)); END IF; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
             DO $touch$ …
           < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_c ON t
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
-            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
             DO $touch$ …
         contract:
+        ? t has triggers that may change a row after zzz_4_roster_type_t_c has read it
         - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
           < BACKFILL t._trash_0002_c along id
             where c IS DISTINCT FROM CAST((CAST(_trash_0002_c AS integer)) AS INTEGER) AND
               record_image_ne(ROW(CAST(_trash_0002_c AS TEXT)), ROW(CAST((CAST(c AS text)) AS TEXT)))
             set _trash_0002_c = (CAST(c AS text))
         - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_c ON t
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
           < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
-            CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
         - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
           < ADD COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
@@ -109,6 +119,7 @@ CASES = {
         ? The revision's definition of t.c differs from the database
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
+        ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -116,9 +127,11 @@ CASES = {
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := NEW.c; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
           < DROP TRIGGER roster_type_t__next_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
         backfill:
@@ -127,6 +140,7 @@ CASES = {
             set _next_c = c
         settle:
         - SWAP COLUMN t.c TO NEW TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
@@ -135,30 +149,36 @@ CASES = {
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF
               record_image_ne(ROW(CAST(NEW.c AS VARCHAR)), ROW(CAST(NEW._trash_0002_c AS VARCHAR))) THEN
               NEW._trash_0002_c := NEW.c; END IF; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
             DO $touch$ …
           < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_c ON t
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
-            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
             DO $touch$ …
         contract:
+        ? t has triggers that may change a row after zzz_4_roster_type_t_c has read it
         - BACKFILL t._trash_0002_c ON DOWNGRADE (none)
           < BACKFILL t._trash_0002_c along id
             where record_image_ne(ROW(CAST(c AS VARCHAR)), ROW(CAST(_trash_0002_c AS VARCHAR))) AND
               record_image_ne(ROW(CAST(_trash_0002_c AS VARCHAR)), ROW(CAST(c AS VARCHAR)))
             set _trash_0002_c = c
         - DROP TRIGGER roster_type_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_c ON t
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
           < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF …
-            CREATE TRIGGER roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
         - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
           < ADD COLUMN t._trash_0002_c (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_c VARCHAR(100)

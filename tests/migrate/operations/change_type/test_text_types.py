@@ -17,9 +17,11 @@ CASES = {
               ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = 'c')] ORDER BY conname
         ? t.c cannot change its type before its dependents are dropped
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
+            DO $shadow$ …
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(100)
             DO $touch$ …
           < REWRITE COLUMN t.c IN OLD TYPE (ACCESS EXCLUSIVE on t, if need be)
+            DO $shadow$ …
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(50) USING c
             DO $touch$ …
           < ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
@@ -27,8 +29,9 @@ CASES = {
           < CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := NEW.c; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
           < BACKFILL t._next_c along id
             where record_image_ne(ROW(CAST(_next_c AS VARCHAR)), ROW(CAST(c AS VARCHAR)))
             set _next_c = c
@@ -40,6 +43,7 @@ CASES = {
           < VALIDATE CONSTRAINTS OF t._next_c (SHARE UPDATE EXCLUSIVE on t, if need be)
           < SWAP COLUMN t.c TO OLD TYPE (ACCESS EXCLUSIVE on t)
             DO $counted$ …
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
             ALTER TABLE t RENAME COLUMN c TO _last_c
@@ -49,6 +53,7 @@ CASES = {
             DO $touch$ …
         undo:
         ? t.c is longer than 50 characters, the old limit, in some rows
+        ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
         """,
         sqlite="""
         expand:
@@ -73,6 +78,7 @@ CASES = {
         ? The revision's definition of t.n differs from the database
         ? t.n cannot change its type before its dependents are dropped
         ? t.n cannot change its type, since the text of these may name it
+        ? t has triggers that may change a row after zzz_4_roster_type_t__next_n has read it
         - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
           < DROP COLUMN t._next_n (ACCESS EXCLUSIVE on t)
@@ -80,9 +86,11 @@ CASES = {
         - CREATE TRIGGER roster_type_t__next_n ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_n := NEW.n; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_n()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_n
           < DROP TRIGGER roster_type_t__next_n ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_n ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
         backfill:
@@ -102,6 +110,7 @@ CASES = {
           < DROP NOT NULL t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN _next_n DROP NOT NULL
         - SWAP COLUMN t.n TO NEW TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_n ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
             ALTER TABLE t ALTER COLUMN n DROP NOT NULL
@@ -110,17 +119,20 @@ CASES = {
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS
               DISTINCT FROM NEW._trash_0002_n THEN NEW._trash_0002_n := NEW.n; END IF; RETURN NEW; END $$
-            CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_4_roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_n()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_n
             DO $touch$ …
           < SWAP COLUMN t.n TO OLD TYPE (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_n ON t
             DROP TRIGGER IF EXISTS roster_type_t_n ON t
             DROP FUNCTION IF EXISTS roster_type_t_n()
             ALTER TABLE t RENAME COLUMN n TO _next_n
             ALTER TABLE t RENAME COLUMN _trash_0002_n TO n
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
-            CREATE TRIGGER roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_n
             DO $touch$ …
           < ADD CHECK (t.n IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD CONSTRAINT ck_t_n_not_null CHECK (n IS NOT NULL) NOT VALID
@@ -130,16 +142,19 @@ CASES = {
             ALTER TABLE t ALTER COLUMN n SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_n_not_null
         contract:
+        ? t has triggers that may change a row after zzz_4_roster_type_t_n has read it
         - BACKFILL t._trash_0002_n ON DOWNGRADE (none)
           < BACKFILL t._trash_0002_n along id
             where n IS DISTINCT FROM _trash_0002_n AND _trash_0002_n IS DISTINCT FROM n
             set _trash_0002_n = n
         - DROP TRIGGER roster_type_t_n ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_4_roster_type_t_n ON t
             DROP TRIGGER IF EXISTS roster_type_t_n ON t
             DROP FUNCTION IF EXISTS roster_type_t_n()
           < CREATE TRIGGER roster_type_t_n ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS …
-            CREATE TRIGGER roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_4_roster_type_t_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_n
         - KEEP COLUMN t._trash_0002_n FOR DOWNGRADE (none)
           < ADD COLUMN t._trash_0002_n (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN _trash_0002_n INTEGER

@@ -11,12 +11,15 @@ CASES = {
         postgresql="""
         expand:
         ? t.c needs no change
+        ? t has triggers that may change a row after zzz_3_roster_fill_t_c has read it
         - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               NULL THEN NEW.c := (SELECT 'unknown' FROM (SELECT NEW.*) AS written); END IF; RETURN NEW; END $$
-            CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_3_roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_fill_t_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_3_roster_fill_t_c
           < DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_3_roster_fill_t_c ON t
             DROP TRIGGER IF EXISTS roster_fill_t_c ON t
             DROP FUNCTION IF EXISTS roster_fill_t_c()
         backfill:
@@ -36,16 +39,20 @@ CASES = {
           < DROP NOT NULL t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c DROP NOT NULL
         contract:
+        ? t has triggers that may change a row after zzz_3_roster_fill_t_c has read it
         - DROP TRIGGER roster_fill_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_3_roster_fill_t_c ON t
             DROP TRIGGER IF EXISTS roster_fill_t_c ON t
             DROP FUNCTION IF EXISTS roster_fill_t_c()
           < CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
-            CREATE TRIGGER roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_3_roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_3_roster_fill_t_c
         """,
         sqlite="""
         expand:
         ? t.c needs no change
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown'
               WHERE id = NEW.id AND (c IS NULL); END
@@ -59,6 +66,7 @@ CASES = {
             where c IS NULL
             set c = 'unknown'
         contract:
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - SET NOT NULL t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))

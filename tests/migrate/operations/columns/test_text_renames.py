@@ -37,6 +37,7 @@ CASES = {
         sqlite="""
         expand:
         ? t has columns that ops.rename_table does not list, so that the old version would lose them
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - CREATE MIRROR TABLE u OF t (ACCESS EXCLUSIVE on t)
             CREATE TABLE "u" (id INTEGER PRIMARY KEY, c TEXT)
             INSERT INTO "u" ("id", "c") SELECT "id", "c" FROM "t"
@@ -71,6 +72,7 @@ CASES = {
             DROP TRIGGER IF EXISTS "roster_twin_u_delete"
             DROP TABLE IF EXISTS "u"
         contract:
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - RENAME TABLE t TO u, DROP MIRROR TABLE u (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS "roster_twin_t_insert"
             DROP TRIGGER IF EXISTS "roster_twin_t_update"
@@ -102,6 +104,8 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.a differs from the database
+        ? t has triggers that may change a row after zzz_1_roster_sync_t_d has read it
+        ? A write of t.d does not reach triggers that read or write t.a
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
@@ -115,9 +119,11 @@ CASES = {
               END IF; ELSIF (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a AS TEXT))) OR NEW.d IS NULL) AND
               record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.d := NEW.a; END IF; RETURN
               NEW; END $$
-            CREATE TRIGGER roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_1_roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_d()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_d
           < DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_1_roster_sync_t_d ON t
             DROP TRIGGER IF EXISTS roster_sync_t_d ON t
             DROP FUNCTION IF EXISTS roster_sync_t_d()
         backfill:
@@ -139,6 +145,8 @@ CASES = {
         contract:
         ? t.a cannot be replaced by d before its dependents are dropped in contract()
         ? t.a cannot be moved to the trash, since the text of these may name it
+        ? t has triggers that may change a row after zzz_1_roster_sync_t_d has read it
+        ? A write of t.d does not reach triggers that read or write t.a
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN a DROP NOT NULL
           < ADD CHECK (t.a IS NOT NULL) NOT VALID (ACCESS EXCLUSIVE on t)
@@ -153,11 +161,13 @@ CASES = {
             where record_image_ne(ROW(CAST(d AS TEXT)), ROW(CAST(a AS TEXT)))
             set a = d
         - DROP TRIGGER roster_sync_t_d ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_1_roster_sync_t_d ON t
             DROP TRIGGER IF EXISTS roster_sync_t_d ON t
             DROP FUNCTION IF EXISTS roster_sync_t_d()
           < CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = …
-            CREATE TRIGGER roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_1_roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_d
         - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
           < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be)
@@ -173,6 +183,8 @@ CASES = {
         sqlite="""
         expand:
         ? The revision's definition of t.a differs from the database
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
+        ? A write of t.d does not reach triggers that read or write t.a
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
@@ -203,6 +215,8 @@ CASES = {
         contract:
         ? t.a cannot be replaced by d before its dependents are dropped in contract()
         ? t.a cannot be moved to the trash, since the text of these may name it
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
+        ? A write of t.d does not reach triggers that read or write t.a
         - SET NOT NULL t.d (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, d TEXT NOT NULL,
               CONSTRAINT ck CHECK (b > 0))

@@ -20,6 +20,8 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.minutes differs from the database
+        ? t has triggers that may change a row after zzz_1_roster_sync_t_seconds has read it
+        ? A write of t.seconds does not reach triggers that read or write t.minutes
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
@@ -35,9 +37,11 @@ CASES = {
               DISTINCT FROM CAST((NEW.minutes * 60) AS INTEGER) AND (NEW.seconds IS NULL OR NEW.minutes IS DISTINCT
               FROM CAST((NEW.seconds / 60) AS INTEGER)) THEN NEW.seconds := (NEW.minutes * 60); END IF; RETURN NEW;
               END $$
-            CREATE TRIGGER roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_1_roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_seconds()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_seconds
           < DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_1_roster_sync_t_seconds ON t
             DROP TRIGGER IF EXISTS roster_sync_t_seconds ON t
             DROP FUNCTION IF EXISTS roster_sync_t_seconds()
         backfill:
@@ -48,17 +52,21 @@ CASES = {
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         ? t.minutes cannot be moved to the trash, since the text of these may name it
+        ? t has triggers that may change a row after zzz_1_roster_sync_t_seconds has read it
+        ? A write of t.seconds does not reach triggers that read or write t.minutes
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds IS DISTINCT FROM CAST((minutes * 60) AS INTEGER) AND minutes IS DISTINCT FROM
               CAST((seconds / 60) AS INTEGER)
             set minutes = seconds / 60
         - DROP TRIGGER roster_sync_t_seconds ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_1_roster_sync_t_seconds ON t
             DROP TRIGGER IF EXISTS roster_sync_t_seconds ON t
             DROP FUNCTION IF EXISTS roster_sync_t_seconds()
           < CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_seconds() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF …
-            CREATE TRIGGER roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_1_roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_seconds
         - MOVE COLUMN t.minutes TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN minutes TO _trash_0002_minutes
           < ADD COLUMN t.minutes (ACCESS EXCLUSIVE on t, if need be)
@@ -72,6 +80,8 @@ CASES = {
         sqlite="""
         expand:
         ? The revision's definition of t.minutes differs from the database
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
+        ? A write of t.seconds does not reach triggers that read or write t.minutes
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN seconds INTEGER DEFAULT '60'
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
@@ -100,6 +110,8 @@ CASES = {
         contract:
         ? t.minutes cannot be replaced by seconds before its dependents are dropped in contract()
         ? t.minutes cannot be moved to the trash, since the text of these may name it
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
+        ? A write of t.seconds does not reach triggers that read or write t.minutes
         - BACKFILL t.minutes ON DOWNGRADE (none)
           < BACKFILL t.minutes along id
             where seconds COLLATE BINARY IS NOT +(minutes * 60) AND minutes COLLATE BINARY IS NOT +(seconds / 60)

@@ -119,26 +119,33 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? t has triggers that may change a row after zzz_2_roster_follow_t_c has read it
         - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               NULL OR (TG_OP = 'UPDATE' AND record_image_ne(ROW(NEW.a), ROW(OLD.a)) AND NOT
               record_image_ne(ROW(NEW.c), ROW(OLD.c))) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*)
               AS written); END IF; RETURN NEW; END $$
-            CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
+            CREATE TRIGGER zzz_2_roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_follow_t_c()
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_2_roster_follow_t_c
           < DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_2_roster_follow_t_c ON t
             DROP TRIGGER IF EXISTS roster_follow_t_c ON t
             DROP FUNCTION IF EXISTS roster_follow_t_c()
         contract:
+        ? t has triggers that may change a row after zzz_2_roster_follow_t_c has read it
         - DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP TRIGGER IF EXISTS zzz_2_roster_follow_t_c ON t
             DROP TRIGGER IF EXISTS roster_follow_t_c ON t
             DROP FUNCTION IF EXISTS roster_follow_t_c()
           < CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c …
-            CREATE TRIGGER roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            CREATE TRIGGER zzz_2_roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
+            ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_2_roster_follow_t_c
         """,
         sqlite="""
         expand:
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_follow_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = substr(a,
               1, instr(a || ' ', ' ') - 1) WHERE id = NEW.id AND (c IS NULL); END
@@ -149,6 +156,7 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_follow_t_c_1
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
         contract:
+        ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         - DROP TRIGGER roster_follow_t_c ON t (ACCESS EXCLUSIVE on t)
             DROP TRIGGER IF EXISTS roster_follow_t_c_1
             DROP TRIGGER IF EXISTS roster_follow_t_c_2
