@@ -38,7 +38,7 @@ TYPES = (
     "CREATE OPERATOR = (FUNCTION = same, LEFTARG = folded, RIGHTARG = folded)",
     "CREATE TYPE pair AS (a numeric, b text)",
 )
-COLLATIONS = {"nocase": " COLLATE NOCASE", "rtrim": " COLLATE RTRIM"}
+COLLATED = {name: f'sa.Text(collation="{name.upper()}")' for name in ("nocase", "rtrim")}
 
 
 def kinds(it: Live) -> dict[str, tuple[str, str, str]]:
@@ -52,13 +52,16 @@ async def it(
     """The database after the backfill, with a column of each kind renamed, and a renamed table on SQLite."""
     folder = tmp_path_factory.mktemp("identical")
     all_of_it = SQLITE if backend == "sqlite" else POSTGRESQL
-    columns = [f"{name} {kind}{COLLATIONS.get(name, '')}" for name, (kind, *_) in all_of_it.items()]
+    columns = [
+        f"{name} {kind}{f' COLLATE {name}' if name in COLLATED else ''}" for name, (kind, *_) in all_of_it.items()
+    ]
     filled = ", ".join(one for _, one, _ in all_of_it.values())
     table = f"CREATE TABLE t (id INTEGER PRIMARY KEY, {', '.join(columns)})"
     rows = (*(TYPES if backend == "postgresql" else ()), table, f"INSERT INTO t VALUES (1, {filled}), (2, {filled})")
+    types = {name: COLLATED.get(name, OTHER % kind) for name, (kind, *_) in all_of_it.items()}
     up = "\n".join(
-        f'ops.rename_column("t", sa.Column("{name}", {OTHER % kind}), sa.Column("{name}_new", {OTHER % kind}))'
-        for name, (kind, *_) in all_of_it.items()
+        f'ops.rename_column("t", sa.Column("{name}", {kind}), sa.Column("{name}_new", {kind}))'
+        for name, kind in types.items()
     )
     if backend == "sqlite":
         rows += (table.replace("TABLE t", "TABLE was"), f"INSERT INTO was VALUES (1, {filled})")
