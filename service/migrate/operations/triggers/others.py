@@ -10,7 +10,7 @@ from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.tokens import Token, lowered, tokenize
 from service.migrate.operations import dependents
-from service.migrate.operations.step import Precondition, Target
+from service.migrate.operations.step import CATALOG, Precondition, Target
 from service.migrate.operations.triggers.trigger import Rank, trigger_name
 
 # tgtype: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/include/catalog/pg_trigger.h
@@ -42,7 +42,7 @@ def fires_last(target: Target, table: str, name: str, rank: Rank) -> Preconditio
 
     why = f"{table} has triggers that may change a row after {own} has read it"
     cure = f"Drop them, or rename each trigger so that its name sorts before {own}"
-    return Precondition(why=why, rows=find, table=table, cure=cure)
+    return Precondition(why=why, rows=find, table=table, cure=cure, script=CATALOG)
 
 
 def none_ignores(table: str) -> Precondition:
@@ -52,7 +52,7 @@ def none_ignores(table: str) -> Precondition:
         return [(dependents.trigger(name),) for name in _ignoring(connection, table)]
 
     why = f"{table} has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers"
-    return Precondition(why=why, rows=find, table=table, cure="Drop them, or call RAISE(ABORT, …)")
+    return Precondition(why=why, rows=find, table=table, cure="Drop them, or call RAISE(ABORT, …)", script=CATALOG)
 
 
 def fires_alike(target: Target, table: str, column: str, new: str) -> Precondition:
@@ -71,7 +71,7 @@ def fires_alike(target: Target, table: str, column: str, new: str) -> Preconditi
     cure = "Drop them in upgrade(), or write each as an AFTER trigger without UPDATE OF"
     if target.is_sqlite:
         cure = f"Drop them in upgrade(), or write each as AFTER UPDATE OF {column}, without a write of {table}"
-    return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure)
+    return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure, script=CATALOG)
 
 
 def _others(connection: Connection, table: str) -> list[Any]:
