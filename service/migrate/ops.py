@@ -19,18 +19,20 @@ docs/schema-changes.md has a recipe for each kind of change, with its locks.
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from sqlalchemy import Column, Constraint
+from sqlalchemy import Column, Constraint, Index
 from sqlalchemy.sql.schema import SchemaItem
 
 from service.migrate.dialects.ddl import Expression
 from service.migrate.dialects.now import now
 from service.migrate.operations import indexes
+from service.migrate.operations import replace_index as _index
 from service.migrate.operations.attributes import table_of as _table
 from service.migrate.operations.change_type.change_type import ChangeType
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.columns.default import SetDefault
 from service.migrate.operations.columns.not_null import DropNotNull, SetNotNull
 from service.migrate.operations.columns.rename import RenameColumn
+from service.migrate.operations.comment import SetComment
 from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
 from service.migrate.operations.constraints.drop_replace import DropConstraint, of_table, replacement
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
@@ -158,20 +160,18 @@ def drop_not_null(table: str, column: str) -> None:
 
 
 def set_default(table: str, column: str, default: Expression | None, *, was: Expression | None) -> None:
-    """Set the default of new rows, an SQL expression such as `ops.now()`; `None` drops the default.
-
-    Locks: ACCESS EXCLUSIVE for a change of the catalog.
-    """
+    """Set the default of new rows, such as `ops.now()`, or with `None` drop it. Locks: as `drop_not_null`."""
     note(SetDefault(table=table, column=column, default=default, was=was))
 
 
-def add_check(table: str, name: str, condition: Expression, **options: Unpack[CheckOptions]) -> None:
-    """Add a CHECK constraint NOT VALID, then validate it.
+def set_comment(table: str, comment: str | None, *, was: str | None, column: str | None = None) -> None:
+    """Set a comment, or with `None` drop it; SQLite stores none. Locks: SHARE UPDATE EXCLUSIVE for a moment."""
+    note(SetComment(table=table, column=column, comment=comment, was=was))
 
-    Locks: ACCESS EXCLUSIVE for a change of the catalog, then SHARE UPDATE EXCLUSIVE for the scan.
-    """
-    given = known(name, "CheckConstraint", options, CheckOptions)
-    note(AddCheck(table=table, name=name, condition=condition, options=given))
+
+def add_check(table: str, name: str, condition: Expression, **options: Unpack[CheckOptions]) -> None:
+    """Add a CHECK constraint NOT VALID, then validate it. Locks: ACCESS EXCLUSIVE, then SHARE UPDATE EXCLUSIVE."""
+    note(AddCheck(table=table, name=name, condition=condition, options=known(name, options, CheckOptions)))
 
 
 def add_unique(table: str, name: str, columns: Sequence[str], **options: Unpack[UniqueOptions]) -> None:
@@ -179,8 +179,7 @@ def add_unique(table: str, name: str, columns: Sequence[str], **options: Unpack[
 
     Locks: SHARE UPDATE EXCLUSIVE while the index is built, then ACCESS EXCLUSIVE for a change of the catalog.
     """
-    given = known(name, "UniqueConstraint", options, UniqueOptions)
-    note(AddUnique(table=table, name=name, columns=tuple(columns), options=given))
+    note(AddUnique(table=table, name=name, columns=tuple(columns), options=known(name, options, UniqueOptions)))
 
 
 def add_foreign_key(
@@ -195,7 +194,7 @@ def add_foreign_key(
 
     Locks: SHARE ROW EXCLUSIVE on both tables for a moment (ACCESS EXCLUSIVE to drop it), then SHARE UPDATE EXCLUSIVE.
     """
-    given = known(name, "ForeignKeyConstraint", options, ForeignKeyOptions)
+    given = known(name, options, ForeignKeyOptions)
     rules = {rule: given.pop(rule, None) for rule in ("ondelete", "onupdate")}
     key: dict[str, Any] = {"columns": tuple(columns), "referred": referred, "referred_columns": tuple(referred_columns)}
     note(AddForeignKey(table=table, name=name, options=given, **key, **rules))
@@ -210,10 +209,7 @@ def drop_constraint(table: str, constraint: Constraint) -> None:
 
 
 def replace_constraint(table: str, was: Constraint, now: Constraint) -> None:
-    """Replace a CHECK or FOREIGN KEY constraint by another in one transaction, so that one of the two always applies.
-
-    Locks: as `drop_constraint`, then SHARE UPDATE EXCLUSIVE for the scan.
-    """
+    """Replace a constraint by another of its kind in one transaction. Locks: as for adding one and dropping one."""
     note(replacement(table, was, now))
 
 
@@ -223,12 +219,17 @@ def create_index(name: str, table: str, columns: Sequence[Expression], **options
     Options: `unique`, `where` (a condition), `using` (a method of PostgreSQL's), and those of sa.Index for one
     database. Locks: SHARE UPDATE EXCLUSIVE (on SQLite writers wait during the build).
     """
-    note(indexes.CreateIndex(**indexes.arguments(name, table, columns, known(name, "Index", options, IndexOptions))))
+    note(indexes.CreateIndex(**indexes.arguments(name, table, columns, known(name, options, IndexOptions))))
 
 
 def drop_index(name: str, table: str, columns: Sequence[Expression], **options: Unpack[IndexOptions]) -> None:
     """DROP INDEX CONCURRENTLY; the definition is for the downgrade. Locks: SHARE UPDATE EXCLUSIVE."""
-    note(indexes.DropIndex(**indexes.arguments(name, table, columns, known(name, "Index", options, IndexOptions))))
+    note(indexes.DropIndex(**indexes.arguments(name, table, columns, known(name, options, IndexOptions))))
+
+
+def replace_index(table: str, was: Index, now: Index) -> None:
+    """Replace an index by another of its name. Locks: SHARE UPDATE EXCLUSIVE for the build, then ACCESS EXCLUSIVE."""
+    note(_index.replacement(table, was, now))
 
 
 def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str, key: Sequence[str] = ("id",)) -> None:
@@ -241,10 +242,7 @@ def follow(table: str, column: str, source: str, *, postgresql: str, sqlite: str
 
 
 def trigger(name: str, table: str, *, postgresql: str | None = None, sqlite: str | None = None) -> None:
-    """Create a trigger, with the complete statement for each database that needs it.
-
-    Locks: SHARE ROW EXCLUSIVE for a change of the catalog; dropping it ACCESS EXCLUSIVE.
-    """
+    """Create a trigger by the statement of each database. Locks: SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE to drop it."""
     note(Trigger(name=name, table=table, postgresql=postgresql, sqlite=sqlite))
 
 

@@ -146,6 +146,14 @@ def _is_bound(element: object) -> bool:
     return isinstance(element, BindParameter) and not element.required
 
 
+def keep_colons(item: object) -> None:
+    """Escape colons in the text of a default, a computed column or a check: SQLAlchemy would write NULL for `:x`."""
+    for name in ("arg", "sqltext"):
+        written = getattr(item, name, None)
+        if isinstance(written, TextClause) and ":" in str(written) and not any(map(_is_bound, iterate(written))):
+            setattr(item, name, verbatim(str(written)))
+
+
 def columns_in(expression: Expression) -> set[str]:
     """The columns that a SQLAlchemy expression names; none for text."""
     if isinstance(expression, str):
@@ -194,6 +202,7 @@ def index_text(index: Index, database: str) -> str:
 
 def _owned(column: Column[Any], table: str = "_") -> Column[Any]:
     copy = column._copy()  # noqa: SLF001 - as Alembic does: a column belongs to one table only
+    keep_colons(copy.server_default)
     Table(table, MetaData(), copy)
     return copy
 

@@ -11,14 +11,16 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.write_hooks import register
-from sqlalchemy import DefaultClause, TypeDecorator
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import DefaultClause, TextClause
 from sqlalchemy.sql.elements import False_, True_
 
+import service.migrate.entrypoints.render  # noqa: F401 - it registers how each operation is written
 from service.db import types
 from service.migrate import naming
 from service.migrate.dialects import now
-from service.migrate.entrypoints.render import divide
+from service.migrate.entrypoints import expression_indexes
+from service.migrate.entrypoints.definitions import type_text
+from service.migrate.entrypoints.dividing import divide
 from service.migrate.entrypoints.status import read_phases
 from service.migrate.errors import Refused
 
@@ -29,12 +31,8 @@ _CHANCE_ID = re.compile(r"[0-9a-f]{12}")
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
     """Render the project's own types and defaults as plain SQLAlchemy, independent of later models."""
-    if kind == "type" and isinstance(item, TypeDecorator):
-        return f"sa.{item.impl_instance!r}"
-    if kind == "type" and type(item) is JSONB:
-        # On SQLite Alembic would render the argument of JSONB without importing the argument.
-        context.imports.add("from sqlalchemy.dialects import postgresql")
-        return "postgresql.JSONB()"
+    if kind == "type":
+        return type_text(item, context)
     if kind == "server_default" and isinstance(item, DefaultClause):
         return _default(item.arg, context)
     return False
@@ -47,6 +45,9 @@ def _default(value: Any, context: AutogenContext) -> str | Literal[False]:
     # Alembic would render the literal of the connected database, which the other database does not know.
     if isinstance(value, (True_, False_)):
         return f"sa.{value!s}()"
+    if isinstance(value, TextClause) and ":" in str(value):
+        # Alembic would take a colon in the text for a parameter without a value, which is NULL.
+        return f"sa.text({str(value).replace(':', chr(92) + ':')!r})"
     return False
 
 
@@ -57,6 +58,7 @@ def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScr
         Refused: revisions before have phases left, whose leftovers would be taken for changes.
     """
     for script in scripts:
+        expression_indexes.add(context, script)
         if script.upgrade_ops is not None and not script.upgrade_ops.is_empty():
             _refuse_unfinished(context)
         divide(script)

@@ -4,61 +4,33 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _render_column, renderers
+from alembic.autogenerate.render import _constraint_renderers, _render_column, renderers
 from alembic.operations import ops as found
-from alembic.operations.ops import DowngradeOps, MigrationScript, ModifyTableOps, UpgradeOps
-from sqlalchemy import CheckConstraint, Column, Constraint, ForeignKeyConstraint, Index, MetaData, Table
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Constraint,
+    ForeignKeyConstraint,
+    Identity,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
 
+from service.migrate import naming
 from service.migrate.dialects import ddl
-
-CONTRACT = "contracts"
-
-_PARTITION_BY = "postgresql_partition_by"
-# Where the indexes of a partitioned table wait for its definition to be written.
-_INDEXES = "indexes"
-
-_REMOVING = (found.DropTableOp, found.DropColumnOp, found.DropConstraintOp, found.DropIndexOp)
+from service.migrate.entrypoints.definitions import (
+    constraint_options,
+    constraint_text,
+    index_arguments,
+    index_text,
+    sql_text,
+)
+from service.migrate.entrypoints.dividing import INDEXES, PARTITION_BY, Replaced
+from service.migrate.errors import Refused
 
 R = TypeVar("R", bound=Callable[..., Any])
-
-
-def divide(script: MigrationScript) -> None:
-    """Move operations that the previous version could not work with into contract()."""
-    if script.upgrade_ops is None:
-        return
-    kept, removed = _divided(_with_indexes_of_partitioned_tables(script.upgrade_ops.ops))
-    script.upgrade_ops = [UpgradeOps(kept), UpgradeOps(removed, upgrade_token=CONTRACT)]
-    # The template's downgrade() is ops.undo().
-    script.downgrade_ops = [DowngradeOps([]), DowngradeOps([], downgrade_token="unused")]  # noqa: S106
-
-
-def _with_indexes_of_partitioned_tables(operations: list[Any]) -> list[Any]:
-    """Move the indexes of a new partitioned table into the table's definition: CONCURRENTLY is not supported there."""
-    created = {each.table_name: each for each in operations if isinstance(each, found.CreateTableOp)}
-    for each in operations:
-        table = created.get(each.table_name)
-        if isinstance(each, ModifyTableOps) and table is not None and _PARTITION_BY in table.kw:
-            table.kw[_INDEXES] = [index.to_index() for index in each.ops if isinstance(index, found.CreateIndexOp)]
-            each.ops = [other for other in each.ops if not isinstance(other, found.CreateIndexOp)]
-    return operations
-
-
-def _divided(operations: list[Any]) -> tuple[list[Any], list[Any]]:
-    kept: list[Any] = []
-    removed: list[Any] = []
-    for each in operations:
-        if isinstance(each, ModifyTableOps):
-            inner, gone = _divided(each.ops)
-            kept += [ModifyTableOps(each.table_name, inner)] if inner else []
-            removed += [ModifyTableOps(each.table_name, gone)] if gone else []
-        else:
-            (removed if _is_removing(each) else kept).append(each)
-    return kept, removed
-
-
-def _is_removing(operation: Any) -> bool:
-    """Whether the operation belongs in contract(); SET NOT NULL too, as only the author can fill NULLs."""
-    return isinstance(operation, _REMOVING) or getattr(operation, "modify_nullable", None) is False
 
 
 def _renders(operation: type) -> Callable[[R], R]:
@@ -71,10 +43,26 @@ _plain_create_table = renderers.dispatch(found.CreateTableOp)
 
 @_renders(found.CreateTableOp)
 def _create_table(context: AutogenContext, operation: found.CreateTableOp) -> str:
-    indexes = operation.kw.pop(_INDEXES, ())
+    indexes = operation.kw.pop(INDEXES, ())
+    # For Python alone, and perhaps no literal.
+    operation.info = {}
     text: str = _plain_create_table(context, operation)
-    written = "".join(f"sa.Index({_columns_of_index(each)}),\n" for each in indexes)
-    return text.replace(_PARTITION_BY, f"{written}{_PARTITION_BY}", 1)
+    written = "".join(f"sa.Index({index_text(each, context)}),\n" for each in indexes)
+    return text.replace(PARTITION_BY, f"{written}{PARTITION_BY}", 1)
+
+
+def _constraint(constraint: Constraint, context: AutogenContext, _metadata: MetaData | None) -> str | None:
+    """A constraint of a table; `None` for one that its column's type makes, and for an empty primary key."""
+    is_of_type = getattr(constraint, "_type_bound", False)
+    return None if is_of_type or not _has_content(constraint) else constraint_text(constraint, context)
+
+
+def _has_content(constraint: Constraint) -> bool:
+    return not isinstance(constraint, PrimaryKeyConstraint) or bool(constraint.columns)
+
+
+for _kind in (PrimaryKeyConstraint, UniqueConstraint, ForeignKeyConstraint, CheckConstraint):
+    _constraint_renderers.dispatch_for(_kind, replace=True)(_constraint)
 
 
 @_renders(found.DropTableOp)
@@ -97,6 +85,9 @@ def _alter_column(context: AutogenContext, operation: found.AlterColumnOp) -> li
     if operation.modify_type is not None:
         was, now = (_column(context, operation, each) for each in (operation.existing_type, operation.modify_type))
         lines.append(f"ops.change_type({table!r}, {was}, {now})")
+    defaults = (operation.modify_server_default, operation.existing_server_default)
+    if operation.modify_server_default is not False and any(isinstance(each, Identity) for each in defaults):
+        raise _no_identity(operation)
     if operation.modify_server_default is not False:
         default, was_default = (
             _default(operation, each) for each in (operation.modify_server_default, operation.existing_server_default)
@@ -105,71 +96,77 @@ def _alter_column(context: AutogenContext, operation: found.AlterColumnOp) -> li
     if operation.modify_nullable is not None:
         verb = "drop" if operation.modify_nullable else "set"
         lines.append(f"ops.{verb}_not_null({table!r}, {name!r})")
+    if operation.modify_comment is not False:
+        comment, before = operation.modify_comment, operation.existing_comment
+        lines.append(f"ops.set_comment({table!r}, {comment!r}, was={before!r}, column={name!r})")
     return lines
 
 
+def _no_identity(operation: found.AlterColumnOp) -> Refused:
+    return Refused(
+        f"{operation.table_name}.{operation.column_name}: the identities of the model and of the database differ, "
+        "which no operation changes. Write ops.execute(…) with ALTER COLUMN in an empty revision "
+        f"({naming.command('revision --empty')}), run it, and draft again."
+    )
+
+
 @_renders(found.CreateIndexOp)
-def _create_index(_context: AutogenContext, operation: found.CreateIndexOp) -> str:
-    return f"ops.create_index({_index(operation.to_index())})"
+def _create_index(context: AutogenContext, operation: found.CreateIndexOp) -> str:
+    return f"ops.create_index({index_arguments(operation.to_index(), context)})"
 
 
 @_renders(found.DropIndexOp)
-def _drop_index(_context: AutogenContext, operation: found.DropIndexOp) -> str:
-    return f"ops.drop_index({_index(operation.to_index())})"
+def _drop_index(context: AutogenContext, operation: found.DropIndexOp) -> str:
+    return f"ops.drop_index({index_arguments(operation.to_index(), context)})"
 
 
 @_renders(found.CreateUniqueConstraintOp)
-def _add_unique(_context: AutogenContext, operation: found.CreateUniqueConstraintOp) -> str:
+def _add_unique(context: AutogenContext, operation: found.CreateUniqueConstraintOp) -> str:
+    constraint = operation.to_constraint()
     columns = [str(each) for each in operation.columns]
-    return f"ops.add_unique({operation.table_name!r}, {str(operation.constraint_name)!r}, {columns!r})"
+    more = constraint_options(constraint, context)
+    return f"ops.add_unique({operation.table_name!r}, {str(operation.constraint_name)!r}, {columns!r}{more})"
 
 
 @_renders(found.CreateCheckConstraintOp)
-def _add_check(_context: AutogenContext, operation: found.CreateCheckConstraintOp) -> str:
-    return f"ops.add_check({operation.table_name!r}, {str(operation.constraint_name)!r}, {str(operation.condition)!r})"
+def _add_check(context: AutogenContext, operation: found.CreateCheckConstraintOp) -> str:
+    condition = sql_text(operation.condition, context)
+    more = constraint_options(operation.to_constraint(), context)
+    return f"ops.add_check({operation.table_name!r}, {str(operation.constraint_name)!r}, {condition!r}{more})"
 
 
 @_renders(found.CreateForeignKeyOp)
-def _add_foreign_key(_context: AutogenContext, operation: found.CreateForeignKeyOp) -> str:
+def _add_foreign_key(context: AutogenContext, operation: found.CreateForeignKeyOp) -> str:
     columns, referred = [*map(str, operation.local_cols)], [*map(str, operation.remote_cols)]
-    rules = "".join(f", {rule}={value!r}" for rule, value in _rules(operation.kw).items())
     return (
         f"ops.add_foreign_key({operation.source_table!r}, {str(operation.constraint_name)!r}, {columns!r}, "
-        f"{operation.referent_table!r}, {referred!r}{rules})"
+        f"{operation.referent_table!r}, {referred!r}{constraint_options(operation.to_constraint(), context)})"
     )
 
 
 @_renders(found.DropConstraintOp)
-def _drop_constraint(_context: AutogenContext, operation: found.DropConstraintOp) -> str:
-    return f"ops.drop_constraint({operation.table_name!r}, {_constraint(operation.to_constraint())})"
+def _drop_constraint(context: AutogenContext, operation: found.DropConstraintOp) -> str:
+    return f"ops.drop_constraint({operation.table_name!r}, {constraint_text(operation.to_constraint(), context)})"
 
 
-def _constraint(constraint: Constraint) -> str:
-    name = str(constraint.name)
-    if isinstance(constraint, ForeignKeyConstraint):
-        targets = [each.target_fullname for each in constraint.elements]
-        rules = "".join(f", {rule}={value!r}" for rule, value in _rules(vars(constraint)).items())
-        return f"sa.ForeignKeyConstraint({list(constraint.column_keys)!r}, {targets!r}, name={name!r}{rules})"
-    if isinstance(constraint, CheckConstraint):
-        return f"sa.CheckConstraint({str(constraint.sqltext)!r}, name={name!r})"
-    columns = ", ".join(repr(column.name) for column in getattr(constraint, "columns", ()))
-    return f"sa.UniqueConstraint({columns}, name={name!r})"
+@_renders(Replaced)
+def _replaced(context: AutogenContext, operation: Replaced) -> str:
+    table = operation.table_name
+    if isinstance(operation.was, found.DropIndexOp):
+        old, new = (f"sa.Index({index_text(each.to_index(), context)})" for each in (operation.was, operation.now))
+        return f"ops.replace_index({table!r}, {old}, {new})"
+    old, new = (constraint_text(each.to_constraint(), context) for each in (operation.was, operation.now))
+    return f"ops.replace_constraint({table!r}, {old}, {new})"
 
 
-def _rules(kept: Any) -> dict[str, str]:
-    return {rule: kept[rule] for rule in ("ondelete", "onupdate") if kept.get(rule)}
+@_renders(found.CreateTableCommentOp)
+def _set_comment(_context: AutogenContext, operation: found.CreateTableCommentOp) -> str:
+    return f"ops.set_comment({operation.table_name!r}, {operation.comment!r}, was={operation.existing_comment!r})"
 
 
-def _index(index: Index) -> str:
-    columns = [str(each.name) if isinstance(each, Column) else str(each) for each in index.expressions]
-    table = "" if index.table is None else index.table.name
-    where = index.dialect_options["postgresql"]["where"]
-    more = f"{', unique=True' if index.unique else ''}{f', where={str(where)!r}' if where is not None else ''}"
-    return f"{str(index.name)!r}, {table!r}, {columns!r}{more}"
-
-
-def _columns_of_index(index: Index) -> str:
-    return ", ".join(repr(str(each)) for each in (index.name, *(column.name for column in index.columns)))
+@_renders(found.DropTableCommentOp)
+def _drop_comment(_context: AutogenContext, operation: found.DropTableCommentOp) -> str:
+    return f"ops.set_comment({operation.table_name!r}, None, was={operation.existing_comment!r})"
 
 
 def _column(context: AutogenContext, operation: found.AlterColumnOp, kind: Any) -> str:

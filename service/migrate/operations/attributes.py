@@ -153,7 +153,11 @@ def refuse_options(what: str, kind: str, options: Mapping[str, Any]) -> None:
 def table_of(name: str, *items: SchemaItem, **options: Any) -> Table:
     """The table of a definition; raises Refused as `refuse_options` does."""
     refuse_options(name, "Table", options)
-    return Table(name, MetaData(), *items, **options)
+    table = Table(name, MetaData(), *items, **options)
+    own = [each for column in table.columns for each in (column.server_default, *column.constraints)]
+    for each in (*own, *table.constraints):
+        ddl.keep_colons(each)
+    return table
 
 
 def refuse_table(table: Table, target: Target, *, is_new: bool = True) -> None:

@@ -144,6 +144,12 @@ def arguments(name: str, table: str, columns: Iterable[Expression], options: dic
     return {"name": name, "table": table, "columns": tuple(columns), "options": options, **own}
 
 
+def is_element(text: str) -> bool:
+    """Whether CREATE INDEX of both databases accepts the text: a name or a call, or an expression in parentheses."""
+    opening = _OPENING.match(text.strip())
+    return opening is not None and _ORDER.fullmatch(text.strip()[opening.end() :]) is not None
+
+
 def _is_column(text: str) -> bool:
     """Whether the text is a column's name: an identifier, or words that are no expression, such as `full name`.
 
@@ -152,8 +158,7 @@ def _is_column(text: str) -> bool:
     """
     if text.isidentifier():
         return True
-    opening = _OPENING.match(text.strip())
-    if opening is not None and _ORDER.fullmatch(text.strip()[opening.end() :]):
+    if is_element(text):
         return False
     if re.fullmatch(r"[\w .$-]+", text):
         return True

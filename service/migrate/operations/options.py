@@ -63,11 +63,19 @@ class ForeignKeyOptions(ConstraintOptions, total=False):
     postgresql_not_valid: bool
 
 
-def known(what: str, kind: str, options: Mapping[str, Any], listed: Any) -> dict[str, Any]:
+_KINDS = {
+    IndexOptions: "Index",
+    CheckOptions: "CheckConstraint",
+    UniqueOptions: "UniqueConstraint",
+    ForeignKeyOptions: "ForeignKeyConstraint",
+}
+
+
+def known(what: str, options: Mapping[str, Any], listed: Any) -> dict[str, Any]:
     """The options that are set; raises Refused for one that the function does not take."""
     given = {name: value for name, value in options.items() if value is not None}
     for name in given.keys() - listed.__annotations__.keys():
-        refuse_options(what, kind, {name: given[name]})
+        refuse_options(what, _KINDS[listed], {name: given[name]})
         names = ", ".join(sorted(listed.__annotations__))
         raise Refused(f"{what} has {name}=, which is no option of it. The options are {names}.")
     given.pop("info", None)

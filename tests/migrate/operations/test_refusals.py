@@ -86,11 +86,23 @@ ops.rename_column("t", sa.Column("a", sa.Float()), sa.Column("c", sa.Float(), se
         'ops.drop_constraint("t", sa.PrimaryKeyConstraint("id", name="pk_t"))',
         r"pk_t of t is a PrimaryKeyConstraint; only CHECK, UNIQUE and FOREIGN KEY constraints can be altered",
     ),
-    "replaced unique constraint": (
+    "unique constraint in place of a check": (
         """
-ops.replace_constraint("t", sa.UniqueConstraint("a", name="uq"), sa.UniqueConstraint("a", "b", name="uq"))
+ops.replace_constraint("t", sa.CheckConstraint("a > 0", name="uq"), sa.UniqueConstraint("a", "b", name="uq"))
 """,
-        r"t: a unique constraint cannot be replaced in one step\. Call ops\.add_unique, then ops\.drop_constraint",
+        r"t: a unique constraint cannot replace a constraint of another kind\. Add the new one, then call",
+    ),
+    "index in place of another": (
+        'ops.replace_index("t", sa.Index("ix", "a"), sa.Index("ix_t_a", "a"))',
+        r"ix and ix_t_a are two indexes of t\. Call ops\.create_index for the new one",
+    ),
+    "index without a name": (
+        'ops.replace_index("t", sa.Index(None, "a"), sa.Index(None, "b"))',
+        r"An index of t has no name\. Name it in sa\.Index",
+    ),
+    "index on half an expression": (
+        'ops.create_index("ix", "t", ["a || b"])',
+        r"The index expression 'a \|\| b' is neither a column nor a function call\. Write it in parentheses",
     ),
     "type and nullability": (
         'ops.change_type("t", sa.Column("a", sa.Text()), sa.Column("a", sa.Integer(), nullable=False))',

@@ -78,6 +78,41 @@ CASES = {
             CREATE INDEX ix_t_c ON t (c)
         """,
     ),
+    "replace_index": Case(
+        up="""
+        ops.replace_index(
+            "t", sa.Index("ix_t_c", "c"), sa.Index("ix_t_c", "c", sa.text("lower(a)"), postgresql_include=["b"])
+        )
+        """,
+        postgresql="""
+        expand:
+        - CREATE INDEX CONCURRENTLY ix_t_c_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c_next
+            CREATE INDEX CONCURRENTLY ix_t_c_next ON t (c, lower(a)) INCLUDE (b)
+          < DROP INDEX CONCURRENTLY ix_t_c_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c_next
+        - REPLACE INDEX ix_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP INDEX ix_t_c
+            ALTER INDEX ix_t_c_next RENAME TO ix_t_c
+          < CREATE INDEX CONCURRENTLY ix_t_c_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS ix_t_c_next
+            CREATE INDEX CONCURRENTLY ix_t_c_next ON t (c)
+          < REPLACE INDEX ix_t_c ON t (ACCESS EXCLUSIVE on t)
+            DROP INDEX ix_t_c
+            ALTER INDEX ix_t_c_next RENAME TO ix_t_c
+        - ANALYZE t FOR ix_t_c (SHARE UPDATE EXCLUSIVE on t)
+            ANALYZE t
+        """,
+        sqlite="""
+        expand:
+        - REPLACE INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
+            DROP INDEX IF EXISTS ix_t_c
+            CREATE INDEX ix_t_c ON t (c, lower(a))
+          < REPLACE INDEX ix_t_c ON t (SHARE UPDATE EXCLUSIVE on t)
+            DROP INDEX IF EXISTS ix_t_c
+            CREATE INDEX ix_t_c ON t (c)
+        """,
+    ),
 }
 
 

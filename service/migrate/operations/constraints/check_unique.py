@@ -1,7 +1,7 @@
 """`add_check` and `add_unique`, without a scan under a blocking lock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, UniqueConstraint
@@ -88,42 +88,70 @@ class AddUnique(Operation):
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         name, table = ddl.quoted(self.name), ddl.quoted(self.table)
-        holds = predicates.has_constraint(target.dialect, self.table, self.name)
-        return (
-            Step(
-                title=f"CREATE UNIQUE INDEX CONCURRENTLY {self.name} ON {self.table}",
-                lock=Lock.SHARE_UPDATE_EXCLUSIVE,
-                tables=(self.table,),
-                alone=True,
-                done=predicates.has_index(target.dialect, self.name),
-                statements=(f"DROP INDEX CONCURRENTLY IF EXISTS {name}", ddl.index_text(self._index, target.dialect)),
-                undo=(dropped_concurrently(target, self.name, self.table),),
+        attach = Step(
+            title=f"ADD CONSTRAINT {self.name} ON {self.table} USING INDEX",
+            lock=Lock.ACCESS_EXCLUSIVE,
+            tables=(self.table,),
+            done=predicates.has_constraint(target.dialect, self.table, self.name),
+            statements=(f"ALTER TABLE {table} {self.using_index(target, name)}", *self.comment(target)),
+            undo=(dropped(target, self.table, self.name),),
+        )
+        return (self.index_built(target, self.name), attach)
+
+    def index_built(self, target: Target, name: str) -> Step:
+        """CREATE UNIQUE INDEX CONCURRENTLY under this name."""
+        return Step(
+            title=f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {self.table}",
+            lock=Lock.SHARE_UPDATE_EXCLUSIVE,
+            tables=(self.table,),
+            alone=True,
+            done=predicates.has_index(target.dialect, name),
+            statements=(
+                f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(name)}",
+                ddl.index_text(self._index(name), target.dialect),
             ),
-            Step(
-                title=f"ADD CONSTRAINT {self.name} ON {self.table} USING INDEX",
-                lock=Lock.ACCESS_EXCLUSIVE,
-                tables=(self.table,),
-                done=holds,
-                statements=(
-                    f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{self._deferrability(target)}",
-                    *ddl.comments(self.constraint, target.dialect),
-                ),
-                undo=(dropped(target, self.table, self.name),),
-            ),
+            undo=(dropped_concurrently(target, name, self.table),),
         )
 
-    def _deferrability(self, target: Target) -> str:
-        return ddl.compiler(target.dialect).define_constraint_deferrability(self.constraint)
+    def using_index(self, target: Target, index: str) -> str:
+        """The action of ALTER TABLE that turns the index into the constraint, and renames the index."""
+        deferrability = ddl.compiler(target.dialect).define_constraint_deferrability(self.constraint)
+        return f"ADD CONSTRAINT {ddl.quoted(self.name)} UNIQUE USING INDEX {index}{deferrability}"
 
-    @property
-    def _index(self) -> Index:
+    def comment(self, target: Target) -> tuple[str, ...]:
+        return ddl.comments(self.constraint, target.dialect)
+
+    def _index(self, name: str) -> Index:
         kept = (NULLS_NOT_DISTINCT, "postgresql_include")
         options = {name: value for name, value in self.options.items() if name in kept}
         owner = Table(self.table, MetaData(), *(Column(name) for name in (*self.columns, *self._included)))
-        return Index(self.name, *self.columns, unique=True, postgresql_concurrently=True, _table=owner, **options)
+        return Index(name, *self.columns, unique=True, postgresql_concurrently=True, _table=owner, **options)
 
     @property
     def constraint(self) -> UniqueConstraint:
         unique = UniqueConstraint(*self.columns, name=self.name, **self.options)
         Table(self.table, MetaData(), *(Column(name) for name in (*self.columns, *self._included)), unique)
         return unique
+
+
+def unique_replaced(target: Target, was: AddUnique, now: AddUnique) -> tuple[Step, ...]:
+    """PostgreSQL: build the new index beside the old one, then exchange the constraints in one statement."""
+    beside = ddl.inner_name(f"{now.name}_next")
+    swap = _exchanged(target, was, now, beside)
+    back = _exchanged(target, now, was, beside)
+    return (now.index_built(target, beside), replace(swap, undo=(was.index_built(target, beside), back)))
+
+
+def _exchanged(target: Target, old: AddUnique, new: AddUnique, index: str) -> Step:
+    is_there = predicates.has_constraint(target.dialect, new.table, new.name)
+    drop = f"DROP CONSTRAINT {ddl.quoted(old.name)}"
+    return Step(
+        title=f"REPLACE CONSTRAINT {old.name} ON {new.table}{'' if old.name == new.name else f' BY {new.name}'}",
+        lock=Lock.ACCESS_EXCLUSIVE,
+        tables=(new.table,),
+        done=predicates.both(predicates.negated(predicates.has_index(target.dialect, index)), is_there),
+        statements=(
+            f"ALTER TABLE {ddl.quoted(new.table)} {drop}, {new.using_index(target, ddl.quoted(index))}",
+            *new.comment(target),
+        ),
+    )

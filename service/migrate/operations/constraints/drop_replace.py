@@ -9,7 +9,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import dropped, options_of
-from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique
+from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique, unique_replaced
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.step import Lock, Step, Target
 
@@ -36,29 +36,34 @@ class DropConstraint(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceConstraint(Operation):
-    """A check or a foreign key that another replaces in one transaction, so that one of them always applies."""
+    """A constraint that another of its kind replaces in one transaction, so that one of them always applies."""
 
-    was: AddCheck | AddForeignKey
-    now: AddCheck | AddForeignKey
+    was: AddCheck | AddForeignKey | AddUnique
+    now: AddCheck | AddForeignKey | AddUnique
 
     def phases(self, target: Target, /) -> Phases:
         was, now = self.was.phases(target), self.now.phases(target)
-        back = _swapped(target, self.now, self.was)
         return Phases(
             requires=now.requires,
             preconditions=now.preconditions,
-            expand=(replace(_swapped(target, self.was, self.now), undo=(back, *was.expand[1:])), *now.expand[1:]),
+            expand=self._replaced(target, was, now),
             undo_preconditions=was.preconditions,
             frees=frozenset({dependents.constraint(self.was.table, self.was.name)}),
         )
 
+    def _replaced(self, target: Target, was: Phases, now: Phases) -> tuple[Step, ...]:
+        if isinstance(self.was, AddUnique) and isinstance(self.now, AddUnique) and not target.is_sqlite:
+            return unique_replaced(target, self.was, self.now)
+        back = _swapped(target, self.now, self.was)
+        return (replace(_swapped(target, self.was, self.now), undo=(back, *was.expand[1:])), *now.expand[1:])
+
 
 def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:
-    """The operation that replaces `was` by `now`; raises Refused for a unique constraint, whose index takes long."""
+    """The operation that replaces `was` by `now`; raises Refused for a unique constraint and one of another kind."""
     old, new = of_table(table, was), of_table(table, now)
-    if isinstance(old, AddUnique) or isinstance(new, AddUnique):
+    if isinstance(old, AddUnique) is not isinstance(new, AddUnique):
         raise Refused(
-            f"{table}: a unique constraint cannot be replaced in one step. Call ops.add_unique, then "
+            f"{table}: a unique constraint cannot replace a constraint of another kind. Add the new one, then call "
             "ops.drop_constraint."
         )
     return ReplaceConstraint(was=old, now=new)
@@ -96,7 +101,9 @@ def of_table(table: str, constraint: Constraint) -> AddCheck | AddForeignKey | A
     )
 
 
-def _swapped(target: Target, old: AddCheck | AddForeignKey, new: AddCheck | AddForeignKey) -> Step:
+def _swapped(
+    target: Target, old: AddCheck | AddForeignKey | AddUnique, new: AddCheck | AddForeignKey | AddUnique
+) -> Step:
     """Drop the old constraint and add the new one, NOT VALID, in one transaction."""
     drop = DropConstraint(added=old).phases(target).expand[0]
     add = new.phases(target).expand[0]

@@ -169,6 +169,48 @@ CASES = {
             SELECT child.u_id FROM t AS child WHERE child.u_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM u AS …
         """,
     ),
+    "replace_constraint of unique values": Case(
+        tables=("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, c TEXT, CONSTRAINT uq UNIQUE (c))",),
+        up="""
+        ops.replace_constraint(
+            "t",
+            sa.UniqueConstraint("c", name="uq"),
+            sa.UniqueConstraint("c", "a", name="uq", postgresql_nulls_not_distinct=True),
+        )
+        """,
+        postgresql="""
+        expand:
+        ? Rows of t violate UNIQUE (c, a)
+            SELECT c, a FROM t GROUP BY c, a HAVING count(*) > 1 ORDER BY c, a
+        - CREATE UNIQUE INDEX CONCURRENTLY uq_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS uq_next
+            CREATE UNIQUE INDEX CONCURRENTLY uq_next ON t (c, a) NULLS NOT DISTINCT
+          < DROP INDEX CONCURRENTLY uq_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS uq_next
+        - REPLACE CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT uq, ADD CONSTRAINT uq UNIQUE USING INDEX uq_next
+          < CREATE UNIQUE INDEX CONCURRENTLY uq_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
+            DROP INDEX CONCURRENTLY IF EXISTS uq_next
+            CREATE UNIQUE INDEX CONCURRENTLY uq_next ON t (c)
+          < REPLACE CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
+            ALTER TABLE t DROP CONSTRAINT uq, ADD CONSTRAINT uq UNIQUE USING INDEX uq_next
+        undo:
+        ? Rows of t violate UNIQUE (c)
+            SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        """,
+        sqlite="""
+        expand:
+        ? Rows of t violate UNIQUE (c, a)
+            SELECT c, a FROM t WHERE c IS NOT NULL AND a IS NOT NULL GROUP BY c, a HAVING count(*) > 1 ORDER BY c, a
+        - REPLACE CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, c TEXT, CONSTRAINT uq UNIQUE (c, a))
+          < REPLACE CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
+            = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, c TEXT, CONSTRAINT uq UNIQUE (c))
+        undo:
+        ? Rows of t violate UNIQUE (c)
+            SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        """,
+    ),
 }
 
 
