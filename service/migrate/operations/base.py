@@ -57,9 +57,7 @@ class Phases:
 
     def excused(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
         """The checks, each ignoring the dependents that these phases drop."""
-        return tuple(
-            replace(check, ignoring=check.ignoring | {each.lower() for each in self.frees}) for check in checks
-        )
+        return tuple(replace(check, ignoring=check.ignoring | self.frees) for check in checks)
 
     def _still_required(self, after: "Phases") -> tuple[Columns, ...]:
         return tuple(

@@ -1,5 +1,6 @@
 """Preconditions: queries for rows that make a change impossible, run before the first step; `refuse_if_any`."""
 
+import re
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -7,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, reflected
 from service.migrate.dialects.sqlite.tokens import lowered, tokenize
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Operation, Phases
@@ -62,7 +63,7 @@ def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
 
 def primary_key(connection: Connection, table: str) -> str:
     """The primary key's columns for a SELECT list; 1 if the table has none."""
-    return ddl.listed(inspect(connection).get_pk_constraint(table)["constrained_columns"]) or "1"
+    return ddl.listed(reflected.primary_key(connection, table)) or "1"
 
 
 def duplicates(
@@ -100,10 +101,16 @@ def _walk(connection: Connection, table: str, column: str, key: str) -> Iterator
         rows = connection.execute(text(f"{asked} AND {ddl.quoted(key)} > :after {order}"), {"after": rows[-1][0]}).all()
 
 
+def _spelled(connection: Connection, dependent: object) -> str:
+    """A dependent's description, the same for all spellings of its names."""
+    return re.sub(r"\S+", lambda word: reflected.folded(connection.dialect.name, word[0]), str(dependent))
+
+
 def _found(connection: Connection, check: Precondition) -> tuple[int, list[tuple[Any, ...]]]:
     rows = check.rows(connection) if callable(check.rows) else check.rows
     if isinstance(rows, list):
-        rows = [row for row in rows if check.ignoring.isdisjoint(str(value).lower() for value in row)]
+        ignoring = {_spelled(connection, each) for each in check.ignoring}
+        rows = [row for row in rows if ignoring.isdisjoint(_spelled(connection, value) for value in row)]
         return len(rows), rows[:_SAMPLE_ROWS]
     if isinstance(rows, str):
         verified = connection.exec_driver_sql(f"SELECT count(*) FROM ({rows}) AS found").scalar_one()

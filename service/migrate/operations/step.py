@@ -93,7 +93,7 @@ class Precondition:
 
     `rows` is a SELECT of the values to report, or a function of a connection that returns the rows or the SELECT.
     `table` and `needs` are the table and the columns that the query reads: a revision that creates them itself skips
-    the precondition. A function's rows of which a value is in `ignoring` (in lower case) do not count.
+    the precondition. A function's rows of which a value is in `ignoring` do not count.
     """
 
     why: str

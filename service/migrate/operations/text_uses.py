@@ -109,7 +109,7 @@ def _preconditions(
     uses = Precondition(why=what, rows=find, table=table, needs=needs, cure=_CURE, script=CATALOG)
     if not checked:
         return (uses,)
-    ignoring = frozenset(f"the {each}".lower() for each in checked)
+    ignoring = frozenset(f"the {each}" for each in checked)
     return (_exist(table, checked, needs), replace(uses, ignoring=ignoring))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import inspect
 
 from service.migrate import naming
+from service.migrate.dialects.reflected import folded
 from service.migrate.errors import Refused
 from service.migrate.plan.revisions import plans
 from service.migrate.run.session import Session
@@ -36,8 +37,8 @@ def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
 
 
 def _key(session: Session, name: str) -> str:
-    """The name as the database compares it: SQLite ignores case."""
-    return name.lower() if session.dialect == "sqlite" else name
+    """The name as the database compares it."""
+    return folded(session.dialect, name)
 
 
 def _listed(names: Sequence[str]) -> str:

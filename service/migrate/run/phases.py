@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.db.counting import counted
 from service.migrate import naming
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, reflected
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
@@ -242,15 +242,14 @@ class PhaseRunner:
 
     def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
         with self.session.reading():
-            inspector = inspect(self._connection)
             for table, columns in needs:
-                if not inspector.has_table(table):
+                if reflected.table_name(self._connection, table) is None:
                     raise Refused(f"{revision} cannot be applied: the table {table} does not exist.")
-                there = [column["name"] for column in inspector.get_columns(table)]
-                if missing := [column for column in columns if column not in there]:
+                there = reflected.columns(self._connection, table)
+                if missing := [each for each in columns if reflected.folded(self.session.dialect, each) not in there]:
                     raise Refused(
                         f"{revision} cannot be applied: {table} has no column {' and no '.join(missing)}; "
-                        f"it has {', '.join(there)}."
+                        f"it has {', '.join(column['name'] for column in there.values())}."
                     )
 
     def _refuse_attributes(self, revision: str, asked: Sequence[Survey]) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from service.migrate.dialects import predicates
 from service.migrate.run.locking.lease import Lease
 from service.migrate.run.locking.limits import Attempt, WaitLimits
 from service.migrate.run.locking.lock import Report
@@ -87,7 +88,7 @@ class Session:
             self.connection.execution_options(isolation_level=level)
 
     def ask(self, question: str) -> bool:
-        return bool(self.connection.exec_driver_sql(question).scalar())
+        return predicates.ask(self.connection, question)
 
     def set(self, name: str, seconds: float, *, local: bool = True) -> None:
         """Set a timeout of PostgreSQL, by default for the open transaction; 0 means no timeout."""

@@ -11,7 +11,10 @@ from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
 from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger
 
-_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
+_SQLITE = (
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema "
+    "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+)
 POSTGRESQL = """
 SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
        || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END

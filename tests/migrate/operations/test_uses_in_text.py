@@ -128,7 +128,8 @@ async def declined(url: str, operation: Operation) -> list[str]:
 
     async with disposed(create_engine(parse_url(url), Purpose.READ)) as engine, engine.connect() as connection:
         await connection.run_sync(ask)
-    return said
+    # Triggers of others beside the migrator's are refused for their order too.
+    return [each for each in said if "the text of these" in each or "uses_checked" in each or "dependents" in each]
 
 
 async def test_a_column_that_a_text_names_is_not_taken_away(empty_url: str, project: Project) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 
+from service.migrate.dialects import predicates
 from service.migrate.dialects.sqlite.edit import edit
 from service.migrate.operations.step import Action, Backfill, Precondition, Step
 from service.migrate.plan.config import scripts
@@ -177,7 +178,7 @@ class _Page:
         self.lines += [f"    {'' if each is lines[0] else '  '}{each}" for each in lines]
 
     def _asked(self, connection: Connection, question: str) -> bool:
-        return bool(connection.exec_driver_sql(question).scalar())
+        return predicates.ask(connection, question)
 
 
 @contextmanager

@@ -37,7 +37,8 @@ def stored(connection: Connection, table: str) -> Stored:
     found = next((row for row in rows if row.type == "table" and lowered(row.name) == lowered(table)), None)
     if found is None:
         raise Refused(f"There is no table {table}.")
-    attached = [row for row in rows if row.tbl_name == found.name and row.sql is not None]
+    # A trigger has the table's name as its own statement writes it.
+    attached = [row for row in rows if lowered(row.tbl_name) == lowered(found.name) and row.sql is not None]
     leaning, triggered = _leaning(rows, found.name)
     return Stored(
         name=found.name,

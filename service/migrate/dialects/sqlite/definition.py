@@ -125,6 +125,10 @@ class Definition:
 
     def _without(self, item: Item) -> "Definition":
         kept = [each for each in self.items if each is not item]
+        behind = self.items.index(item) + 1
+        if behind < len(self.items) and not self.items[behind].separator:
+            # A table constraint needs no comma before it, unless it would now follow a column.
+            kept[behind - 1] = replace(kept[behind - 1], separator=item.separator)
         ending = _trailing_space(item.tokens)
         if item is self.items[-1] and ending and not _trailing_space(kept[-1].tokens):
             kept[-1] = replace(kept[-1], tokens=(*kept[-1].tokens, ending))
@@ -142,6 +146,11 @@ class Definition:
             added = (*added, ending)
         items.insert(index, Item(",", added))
         return replace(self, items=tuple(items))
+
+
+def has_constraint_in(sql: str, name: str) -> bool:
+    """Whether the table that the statement creates has a constraint of this name, on the table or on a column."""
+    return not is_virtual(sql) and parse(sql, name).has_constraint(name)
 
 
 def is_virtual(sql: str) -> bool:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 
 from service.migrate import naming
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, reflected
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
@@ -103,8 +103,8 @@ def _not_so_already(table: str, column: str, *, nullable: bool) -> Precondition:
     """The column's nullability differs from the wanted one: a downgrade would otherwise change what it never set."""
 
     def find(connection: Connection) -> list[tuple[str]]:
-        there = {each["name"]: each["nullable"] for each in inspect(connection).get_columns(table)}
-        so = there.get(column) is nullable
+        there = reflected.columns(connection, table).get(reflected.folded(connection.dialect.name, column), {})
+        so = there.get("nullable") is nullable
         return [(dependents.may_be_null(f"{table}.{column}", is_so=nullable),)] if so else []
 
     why = f"{table}.{column} needs no change"

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from sqlalchemy import Column, Computed, Connection, Identity, MetaData, Table, inspect
+from sqlalchemy import Column, Computed, Connection, Identity, MetaData, Table
 
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, reflected
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_types
@@ -24,7 +24,7 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
         name = f"{table}.{column.name}"
-        there = {each["name"]: each for each in inspect(connection).get_columns(table)}.get(column.name)
+        there = reflected.columns(connection, table).get(reflected.folded(connection.dialect.name, column.name))
         if there is None:
             return []
         found = []

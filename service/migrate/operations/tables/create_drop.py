@@ -80,7 +80,7 @@ class DropTable(Operation):
         dropped_keys = merged(DropConstraint(added=key).phases(target) for key in reversed(keys))
         why = f"{name} cannot be dropped before its dependents"
         named = f"{name} cannot be dropped, since the text of these may name it"
-        declared = frozenset(dependents.index(str(index.name)).lower() for index in self.table.indexes)
+        declared = frozenset(dependents.index(str(index.name)) for index in self.table.indexes)
         return Phases(
             removes=True,
             requires=((name, ()),),

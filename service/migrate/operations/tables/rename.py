@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 
-from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects import ddl, predicates, reflected
 from service.migrate.dialects.postgresql import blocks
 from service.migrate.dialects.sqlite import mirror_table
 from service.migrate.operations import dependents, text_uses
@@ -53,8 +53,9 @@ class RenameTable(Operation):
 
     def _all_listed(self) -> Precondition:
         def find(connection: Connection) -> list[tuple[Any, ...]]:
-            names = [column["name"] for column in inspect(connection).get_columns(self.table)]
-            return [(name,) for name in names if name not in self.columns and not ddl.is_trash(name)]
+            listed = {reflected.folded(connection.dialect.name, name) for name in self.columns}
+            there = reflected.columns(connection, self.table)
+            return [(each["name"],) for name, each in there.items() if name not in listed and not ddl.is_trash(name)]
 
         why = f"{self.table} has columns that ops.rename_table does not list, so that the old version would lose them"
         return Precondition(why=why, rows=find, table=self.table, script=CATALOG)

@@ -127,3 +127,8 @@ def test_what_is_no_ordinary_table_is_refused(sql: str) -> None:
 def test_a_constraint_that_is_not_there_is_refused(table: Definition) -> None:
     with pytest.raises(Refused, match=r"t has no constraint ck_b\."):
         table.drop_constraint("ck_b")
+
+
+def test_a_constraint_without_a_comma_does_not_become_one_of_the_column_before() -> None:
+    found = parse("CREATE TABLE t (a TEXT, CONSTRAINT u UNIQUE (a) CONSTRAINT c CHECK (a > 0))", "t")
+    assert found.drop_constraint("u").sql == "CREATE TABLE t (a TEXT,CONSTRAINT c CHECK (a > 0))"
