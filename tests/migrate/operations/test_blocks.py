@@ -35,12 +35,24 @@ BLOCKS = {
           given record;
         BEGIN
           FOR given IN
-            SELECT privilege_type,
-              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom
-            FROM pg_class, aclexplode(relacl) WHERE oid = to_regclass('u') AND grantee <> relowner
-            AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+            SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom
+            FROM pg_class, aclexplode(relacl) WHERE oid = to_regclass('t') AND grantee <> relowner
           LOOP
-            EXECUTE format('GRANT %s ON %I TO %s', given.privilege_type, 't', given.whom);
+            EXECUTE format('REVOKE ALL ON %I FROM %s', 't', given.whom);
+          END LOOP;
+          FOR given IN
+            SELECT privilege_type, names,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+              || CASE WHEN is_grantable AND grantee <> relowner THEN ' WITH GRANT OPTION' ELSE '' END AS whom
+            FROM pg_class t, LATERAL (
+              SELECT '' AS names, coalesce(relacl, acldefault('r', relowner)) AS acl
+              UNION ALL SELECT format(' (%I)', attname), attacl FROM pg_attribute WHERE attrelid = t.oid
+              AND attnum > 0 AND NOT attisdropped AND attname IN (
+                SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('t'))
+            ) AS held, aclexplode(acl)
+            WHERE oid = to_regclass('u') AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+          LOOP
+            EXECUTE format('GRANT %s%s ON %I TO %s', given.privilege_type, given.names, 't', given.whom);
           END LOOP;
         END $grant$
         """,

@@ -70,12 +70,6 @@ def attached_to(connection: Connection, table: str, column: str) -> Sequence[Att
     return [Attached(*row) for row in connection.execute(text(_ON_IT), given)]
 
 
-def column_comment(connection: Connection, table: str, column: str) -> str | None:
-    asked = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = {} AND attname = {}"
-    found: str | None = connection.exec_driver_sql(asked.format(ddl.regclass(table), ddl.literal(column))).scalar()
-    return found
-
-
 def keyed(connection: Connection, table: str, column: str, shadow: str) -> dict[str, tuple[str, str]]:
     """How each foreign key's definition begins, with the column and with its shadow column."""
     names = {"table": ddl.quoted(table), "column": column, "shadow": shadow}
@@ -104,7 +98,7 @@ def prevents_shadow(table: str, column: str) -> str:
     return f"""SELECT EXISTS (
 SELECT FROM pg_class t JOIN pg_attribute a ON attrelid = t.oid AND attname = {ddl.literal(column)} AND NOT attisdropped
 WHERE t.oid = {ddl.regclass(table)} AND (
-  relkind <> 'r' OR attacl IS NOT NULL OR NOT has_database_privilege(current_database(), 'TEMPORARY')
+  relkind <> 'r' OR NOT has_database_privilege(current_database(), 'TEMPORARY')
   OR EXISTS (SELECT FROM pg_inherits WHERE t.oid IN (inhparent, inhrelid))
   -- A whole row, which no copy of a table can have.
   OR EXISTS (SELECT FROM pg_index WHERE indrelid = t.oid AND concat(indexprs, indpred) LIKE '%:varattno 0 %')

@@ -46,19 +46,3 @@ BEGIN
     EXECUTE pg_get_functiondef(used.oid);
   END LOOP;
 END $touch$"""
-
-
-def grant_as(table: str, view: str) -> str:
-    """GRANT the privileges of the table on the view."""
-    return f"""DO $grant$
-DECLARE
-  given record;
-BEGIN
-  FOR given IN
-    SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom
-    FROM pg_class, aclexplode(relacl) WHERE oid = {regclass(table)} AND grantee <> relowner
-    AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-  LOOP
-    EXECUTE format('GRANT %s ON %I TO %s', given.privilege_type, {literal(view)}, given.whom);
-  END LOOP;
-END $grant$"""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl, predicates
-from service.migrate.dialects.postgresql import blocks
+from service.migrate.dialects.postgresql import blocks, carry
 from service.migrate.dialects.types import has_type, is_catalog_only, longest
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents, text_uses
@@ -21,7 +21,6 @@ from service.migrate.operations.columns.actions import (
     removal,
     rename_column,
     required,
-    unfilled,
 )
 from service.migrate.operations.columns.requirements import matches_definition, refuse_own_constraints
 from service.migrate.operations.preconditions import primary_key
@@ -110,7 +109,7 @@ class ChangeType(Operation):
                 *text_uses.of_column(self.table, self._name, named, self.uses_checked),
                 self._fires_last(target, self._shadow.name),
             ),
-            expand=(unfilled(target, self.table, self._shadow), self._before(target)),
+            expand=(conversion.shadowed(target, self._conversion), self._before(target)),
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),
             settle=(*need, self._swapped(target)),
             contract_preconditions=(self._fires_last(target, self._name),),
@@ -181,7 +180,9 @@ class ChangeType(Operation):
             done=predicates.both(has_type(self.table, self.column), predicates.negated(has_shadow(self._conversion))),
             statements=(
                 without_shadow(target, self._conversion),
+                carry.remember_storage(self.table, self._name),
                 f"{alter} TYPE {kind}",
+                carry.restore_storage(self.table, self._name),
                 *conversion.default_changed(self.table, self.was, self.column),
                 blocks.touch_triggers(self.table),
             ),
@@ -212,6 +213,7 @@ class ChangeType(Operation):
                 *inverted(after).statements,
                 rename_column(self.table, self._name, shadow),
                 rename_column(self.table, trash, self._name),
+                carry.move_default(self.table, shadow, self._name),
                 blocks.name_not_null(self.table, shadow),
                 *before.statements,
                 blocks.touch_triggers(self.table),
@@ -225,8 +227,11 @@ class ChangeType(Operation):
             statements=(
                 *inverted(before).statements,
                 *relax,
+                # Again, since others may have granted privileges on the old column after the expand.
+                carry.carry_column(self.table, self._name, shadow),
                 rename_column(self.table, self._name, trash),
                 rename_column(self.table, shadow, self._name),
+                carry.move_default(self.table, trash, self._name),
                 blocks.name_not_null(self.table, self._name),
                 *after.statements,
                 blocks.touch_triggers(self.table),

@@ -1,7 +1,7 @@
 """Conversion of a column's values between two types."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, Connection
@@ -9,10 +9,12 @@ from sqlalchemy import Column, Connection
 from service.migrate import naming
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.comparison import differ
+from service.migrate.dialects.postgresql import carry
 from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
+from service.migrate.operations.columns.actions import unfilled
 from service.migrate.operations.step import Backfill, Lock, Step, Target
 from service.migrate.operations.triggers.sync import converted
 from service.migrate.operations.triggers.trigger import Rank, row_trigger
@@ -100,6 +102,19 @@ def renamed(column: Column[Any], name: str) -> Column[Any]:
     copy.name = copy.key = name
     copy.nullable = True
     return copy
+
+
+def shadowed(target: Target, conversion: Conversion) -> Step:
+    """ADD COLUMN of the shadow column, with what belongs to the column that it replaces, on PostgreSQL.
+
+    A default that takes numbers from a sequence is moved by the swap: until then the trigger sets the shadow column.
+    """
+    shadow = conversion.shadow
+    if "nextval" in (ddl.default_text(shadow, target.dialect) or "").lower():
+        shadow.server_default = None
+    add = unfilled(target, conversion.table, shadow)
+    carried = carry.carry_column(conversion.table, conversion.name, shadow.name)
+    return replace(add, statements=(*add.statements, carried))
 
 
 def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from service.migrate.dialects import ddl, predicates
-from service.migrate.dialects.postgresql import blocks
+from service.migrate.dialects.postgresql import blocks, carry
 from service.migrate.dialects.postgresql.attached import prevents_shadow
 from service.migrate.dialects.types import has_type
-from service.migrate.operations.change_type.conversion import Conversion, default_changed
+from service.migrate.operations.change_type.conversion import Conversion, default_changed, shadowed
 from service.migrate.operations.change_type.recreate import Recreated
-from service.migrate.operations.columns.actions import rename_column, required, unfilled
+from service.migrate.operations.columns.actions import rename_column, required
 from service.migrate.operations.step import Action, Backfill, Lock, Step, Target, inverted
 from service.migrate.operations.triggers.sync import converted
 
@@ -36,6 +36,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
         statements=(
             recreated.verified(),
             *inverted(trigger).statements,
+            carry.carry_column(table, name, shadow.name),
             rename_column(table, name, gone),
             rename_column(table, shadow.name, name),
             f"{alter} DROP COLUMN {ddl.quoted(gone)}",
@@ -50,14 +51,16 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
         done=predicates.either(is_back, predicates.negated(prevents_shadow(table, name))),
         statements=(
             without_shadow(target, conversion),
+            carry.remember_storage(table, name),
             f"{alter} ALTER COLUMN {ddl.quoted(name)} TYPE {kind} USING {converted(back.using, ddl.quoted(name))}",
+            carry.restore_storage(table, name),
             *default_changed(table, back.was, back.column),
             blocks.touch_triggers(table),
         ),
         scripted=False,
     )
     actions: tuple[Action, ...] = (
-        replace(unfilled(target, table, shadow), undo=()),
+        replace(shadowed(target, back), undo=()),
         replace(trigger, undo=()),
         back.fill(shadow),
         *(replace(step, undo=()) for step in need),

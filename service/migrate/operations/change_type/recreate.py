@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl, predicates
-from service.migrate.dialects.postgresql.attached import Attached, attached_to, column_comment, count, keyed
+from service.migrate.dialects.postgresql.attached import Attached, attached_to, count, keyed
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
 
@@ -73,8 +73,6 @@ class Recreated:
         """Yield the statements that give those of the shadow column the original names and comments."""
         table = ddl.quoted(self.table)
         yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
-        if (comment := column_comment(connection, self.table, self.column)) is not None:
-            yield f"COMMENT ON COLUMN {table}.{ddl.quoted(self.shadow)} IS {ddl.literal(comment)}"
         for attached in attached_to(connection, self.table, self.column):
             name, shadow = ddl.quoted(attached.name), ddl.quoted(attached.shadow_name)
             gone = ddl.quoted(ddl.inner_name(f"{attached.name}_last"))

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.postgresql import carry
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_column
@@ -45,12 +46,18 @@ class AddColumn(Operation):
         return Phases(
             requires=((self.table, ()),),
             provides=((self.table, (self.column.name,)),),
-            expand=(addition(target, self.table, self.column),) if self.derived else self._returning(target),
+            expand=(self._added(target),) if self.derived else self._returning(target),
         )
+
+    def _added(self, target: Target, *undo: Step) -> Step:
+        add = addition(target, self.table, self.column, undo=undo)
+        if target.is_sqlite:
+            return add
+        return replace(add, statements=(*add.statements, carry.grant_as_others(self.table, self.column.name)))
 
     def _returning(self, target: Target) -> tuple[Step, ...]:
         trash = ddl.trash_name(target.revision, self.column.name)
-        add = addition(target, self.table, self.column, undo=(self._trashed_if_it_has_rows(target, trash),))
+        add = self._added(target, self._trashed_if_it_has_rows(target, trash))
         # Both steps have the same undo: after a kill between them, the column is restored and only `back` recorded.
         back = replace(restored(target, self.table, self.column.name, trash, scripted=False), undo=add.undo)
         return (back, add)

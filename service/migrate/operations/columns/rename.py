@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
+from service.migrate.dialects.postgresql import carry
 from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
@@ -71,9 +72,10 @@ class RenameColumn(Operation):
         trigger = sync.trigger(target)
         relax, need = self._relaxed(target), self._required(target)
         relax = tuple(replace(each, undo=required(target, self.table, self.old.name)) for each in relax)
+        add = unfilled(target, self.table, self.new)
         return replace(
             common,
-            expand=(unfilled(target, self.table, self.new), trigger),
+            expand=(replace(add, statements=(*add.statements, self._carried())), trigger),
             backfill=(sync.fill(target),),
             settle=need,
             contract=(*relax, *self._old_to_trash(target, trigger)),
@@ -99,7 +101,14 @@ class RenameColumn(Operation):
         """Drop the trigger, then move the old column to the trash; the undo fills the old column again."""
         resync = self._sync.fill_back(target)
         leave = Step(title=f"BACKFILL {resync.name} ON DOWNGRADE", undo=(resync,))
-        return (leave, inverted(trigger), moved_to_trash(target, self.table, self.old))
+        move = moved_to_trash(target, self.table, self.old)
+        if not target.is_sqlite:
+            # Again, since others may have granted privileges on the old column after the expand.
+            move = replace(move, statements=(self._carried(), *move.statements))
+        return (leave, inverted(trigger), move)
+
+    def _carried(self) -> str:
+        return carry.carry_column(self.table, self.old.name, self.new.name)
 
     def _filled_at_once(self) -> Step:
         new = ddl.quoted(self.new.name)

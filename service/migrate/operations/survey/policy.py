@@ -162,9 +162,9 @@ RULES: dict[Attribute, Rule] = {
         cure="ALTER TABLE … REPLICA IDENTITY FULL, or add a primary key",
     ),
     Attribute.SUBSCRIPTION: Rule(
-        operations=HAS_TRIGGER,
-        reason="receives rows by the subscription {name}, whose writes fire no ordinary trigger",
-        cure="Migrate the publisher first, and drop the table from the subscription for the time of the migration",
+        operations=OF_TABLES | {"rename_column", "drop_column"},
+        reason="receives rows by the subscription {name}, which finds tables and columns by their names",
+        cure="Drop the table from the subscription before, or add a column in place of a rename",
     ),
     Attribute.TEMPORARY: Rule(
         operations=ALL, reason="is a temporary table, which ends with its session", cure="Name a permanent table"

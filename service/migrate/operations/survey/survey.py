@@ -22,20 +22,20 @@ Fold: TypeAlias = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """An operation on one table, and the columns that it changes or reads, without those of its key."""
+    """An operation on one table, and the columns that it changes or reads, without those of its key; `None` for all."""
 
     name: str
     operation: Operation | Backfill
     table: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | None
     # Objects that earlier operations of the revision drop, as `Phases.frees` spells them.
     ignoring: frozenset[str] = frozenset()
 
     def refusals(self, found: Iterable[Found], fold: Fold) -> Iterator[str]:
         """A sentence for each attribute of the table and of the columns with which the operation is not safe."""
-        columns = set(map(fold, self.columns))
+        columns = None if self.columns is None else set(map(fold, self.columns))
         for each in found:
-            if each.column is not None and fold(each.column) not in columns:
+            if columns is not None and each.column is not None and fold(each.column) not in columns:
                 continue
             if f"{each.attribute} {each.name}".lower() in self.ignoring:
                 continue
@@ -119,13 +119,12 @@ def _of_operation(operation: Operation, phases: Phases, names: Mapping[str, str]
     table = getattr(operation, "table", None)
     own = getattr(table, "name", table) or _only_table(phases.requires)
     for required, columns in phases.requires:
-        is_own = required == own
-        yield Survey(
-            name=name_of(operation) if is_own else policy.REFERENCED,
-            operation=operation,
-            table=names.get(required, required),
-            columns=_without_key(operation, columns) if is_own else columns,
-        )
+        name = name_of(operation) if required == own else policy.REFERENCED
+        if name in policy.OF_TABLES:
+            changed = None
+        else:
+            changed = columns if name == policy.REFERENCED else _without_key(operation, columns)
+        yield Survey(name=name, operation=operation, table=names.get(required, required), columns=changed)
 
 
 def _only_table(requires: tuple[Columns, ...]) -> str | None:

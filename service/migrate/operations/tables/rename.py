@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl, predicates, reflected
-from service.migrate.dialects.postgresql import blocks
+from service.migrate.dialects.postgresql import blocks, carry
 from service.migrate.dialects.sqlite import mirror_table
 from service.migrate.operations import dependents, text_uses
 from service.migrate.operations.base import Operation, Phases
@@ -109,7 +109,7 @@ class RenameTable(Operation):
             statements=(
                 # security_invoker: the view checks the caller's own privileges.
                 f"CREATE VIEW {view} WITH (security_invoker = true) AS SELECT {columns} FROM {table}",
-                blocks.grant_as(self.to, self.table),
+                carry.grant_as(self.to, self.table),
             ),
             undo=(drop,),
         )

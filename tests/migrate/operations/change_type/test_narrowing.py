@@ -67,6 +67,7 @@ KINDS = {
         """ALTER TABLE "T" ADD CONSTRAINT ck CHECK ("C" <> '')""",
         'ALTER TABLE "T" ADD CONSTRAINT fk FOREIGN KEY ("C") REFERENCES u',
     ),
+    "grant": ('GRANT SELECT ("C") ON "T" TO pg_monitor',),
 }
 # What a type is not changed with on the way up: it comes later.
 LATER = {
@@ -87,7 +88,6 @@ IN_PLACE = {
     "exclusion": ('ALTER TABLE "T" ADD CONSTRAINT ex EXCLUDE USING btree ("C" WITH =)',),
     "replica identity": ('CREATE UNIQUE INDEX ux ON "T" ("C")', 'ALTER TABLE "T" REPLICA IDENTITY USING INDEX ux'),
     "check that some rows are not as": ("""ALTER TABLE "T" ADD CONSTRAINT old CHECK ("C" <> 'c1') NOT VALID""",),
-    "grant": ('GRANT SELECT ("C") ON "T" TO pg_monitor',),
     "whole row": ("""ALTER TABLE "T" ADD CONSTRAINT ck CHECK ("T" IS DISTINCT FROM NULL)""",),
     "part of a key that is emptied": (
         'ALTER TABLE "T" ADD CONSTRAINT fk FOREIGN KEY ("C", n) REFERENCES u (code, n) ON DELETE SET NULL (n)',
@@ -97,7 +97,8 @@ FILE = """SELECT pg_relation_filenode('"T"')"""
 TOLD = """
 SELECT coalesce(obj_description(c.oid, 'pg_class'), obj_description(con.oid, 'pg_constraint')) AS told
 FROM pg_class c LEFT JOIN pg_constraint con ON conindid = c.oid WHERE c.relkind = 'i'
-UNION ALL SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = '"T"'::regclass AND attname = 'C'
+UNION ALL SELECT concat(col_description(attrelid, attnum), attacl, attstorage, attcompression, attstattarget)
+FROM pg_attribute WHERE attrelid = '"T"'::regclass AND attname = 'C'
 ORDER BY 1
 """
 LOCKED = """

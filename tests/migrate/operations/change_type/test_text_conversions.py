@@ -24,6 +24,7 @@ CASES = {
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
+            DO $carry$ …
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
@@ -45,8 +46,10 @@ CASES = {
             DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
             ALTER TABLE t RENAME COLUMN _next_c TO c
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               DISTINCT FROM CAST((CAST(NEW._trash_0002_c AS integer)) AS INTEGER) THEN NEW._trash_0002_c :=
@@ -61,6 +64,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
@@ -122,6 +126,7 @@ CASES = {
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
+            DO $carry$ …
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
@@ -143,8 +148,10 @@ CASES = {
             DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN c TO _trash_0002_c
             ALTER TABLE t RENAME COLUMN _next_c TO c
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF
               record_image_ne(ROW(CAST(NEW.c AS VARCHAR)), ROW(CAST(NEW._trash_0002_c AS VARCHAR))) THEN
@@ -159,6 +166,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_type_t_c()
             ALTER TABLE t RENAME COLUMN c TO _next_c
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …

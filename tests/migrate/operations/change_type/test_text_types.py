@@ -18,14 +18,21 @@ CASES = {
         ? t.c cannot change its type before its dependents are dropped
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             DO $shadow$ …
+            SELECT set_config('migration.storage', concat(CASE WHEN attstorage <> typstorage THEN attstorage END,
+              ',', attcompression), true) FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid =
+              to_regclass('t') AND attname = 'c'
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(100)
+            DO $storage$ …
             DO $touch$ …
           < REWRITE COLUMN t.c IN OLD TYPE (ACCESS EXCLUSIVE on t, if need be)
             DO $shadow$ …
+            SELECT set_config('migration.storage', concat(CASE WHEN attstorage <> typstorage THEN attstorage END, …
             ALTER TABLE t ALTER COLUMN c TYPE VARCHAR(50) USING c
+            DO $storage$ …
             DO $touch$ …
           < ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
+            DO $carry$ …
           < CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
               NEW._next_c := NEW.c; RETURN NEW; END $$
@@ -46,6 +53,7 @@ CASES = {
             DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_c ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_c ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_c()
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN c TO _last_c
             ALTER TABLE t RENAME COLUMN _next_c TO c
             ALTER TABLE t DROP COLUMN _last_c
@@ -81,6 +89,7 @@ CASES = {
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_n has read it
         - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
+            DO $carry$ …
           < DROP COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_n
         - CREATE TRIGGER roster_type_t__next_n ON t (SHARE ROW EXCLUSIVE on t)
@@ -114,8 +123,10 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
             ALTER TABLE t ALTER COLUMN n DROP NOT NULL
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN n TO _trash_0002_n
             ALTER TABLE t RENAME COLUMN _next_n TO n
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n IS
               DISTINCT FROM NEW._trash_0002_n THEN NEW._trash_0002_n := NEW.n; END IF; RETURN NEW; END $$
@@ -129,6 +140,7 @@ CASES = {
             DROP FUNCTION IF EXISTS roster_type_t_n()
             ALTER TABLE t RENAME COLUMN n TO _next_n
             ALTER TABLE t RENAME COLUMN _trash_0002_n TO n
+            DO $sequence$ …
             DO $name$ …
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …

@@ -18,6 +18,7 @@ CASES = {
             ALTER TABLE t DROP COLUMN d
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d VARCHAR(50)
+            DO $columns$ …
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
@@ -48,6 +49,7 @@ CASES = {
             ALTER TABLE t DROP COLUMN d
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TIMESTAMP WITHOUT TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL
+            DO $columns$ …
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN d TO _trash_0002_d
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be)
@@ -75,6 +77,7 @@ CASES = {
         expand:
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
+            DO $columns$ …
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN d
         """,

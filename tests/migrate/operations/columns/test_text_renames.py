@@ -108,6 +108,7 @@ CASES = {
         ? A write of t.d does not reach triggers that read or write t.a
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT
+            DO $carry$ …
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN d
         - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
@@ -169,6 +170,7 @@ CASES = {
             CREATE TRIGGER zzz_1_roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_d
         - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN a TO _trash_0002_a
           < ADD COLUMN t.a (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN a TEXT

@@ -24,6 +24,7 @@ CASES = {
         ? A write of t.seconds does not reach triggers that read or write t.minutes
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'
+            DO $carry$ …
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN seconds
         - CREATE TRIGGER roster_sync_t_seconds ON t (SHARE ROW EXCLUSIVE on t)
@@ -68,6 +69,7 @@ CASES = {
             CREATE TRIGGER zzz_1_roster_sync_t_seconds BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_seconds
         - MOVE COLUMN t.minutes TO TRASH (ACCESS EXCLUSIVE on t)
+            DO $carry$ …
             ALTER TABLE t RENAME COLUMN minutes TO _trash_0002_minutes
           < ADD COLUMN t.minutes (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t ADD COLUMN minutes INTEGER DEFAULT '1'

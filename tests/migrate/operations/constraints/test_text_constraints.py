@@ -133,6 +133,7 @@ CASES = {
             ALTER TABLE t DROP COLUMN u_id
         - ADD COLUMN t.u_id (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN u_id INTEGER
+            DO $columns$ …
           < MOVE COLUMN t.u_id TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t RENAME COLUMN u_id TO _trash_0002_u_id
           < DROP COLUMN t.u_id (ACCESS EXCLUSIVE on t, if need be)
