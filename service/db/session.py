@@ -47,7 +47,9 @@ class UnitSession(AsyncSession):
     @property
     def is_open(self) -> bool:
         """Whether a transaction is to be ended."""
-        return self.transaction is not None or (self.uses_orm and self.in_transaction())
+        if self.uses_orm:
+            return self._connection is not None or self.in_transaction()
+        return self.transaction is not None and not self.transaction.is_over
 
     @property
     def dialect(self) -> Dialect:

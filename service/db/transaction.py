@@ -17,16 +17,17 @@ _RECOVERED = "recovered_at"
 class Transaction:
     """BEGIN to COMMIT without SQLAlchemy's connection, which costs as much as the statements (docs/decisions/0083).
 
-    `xid` is the transaction's id, once a statement has returned it; a transaction without one wrote nothing.
+    `xid` is the transaction's id, once a statement has returned it; a transaction without one wrote nothing. `is_over`
+    says that the connection was given back.
     """
 
-    __slots__ = ("_driver", "_entry", "_is_over", "_pool", "xid")
+    __slots__ = ("_driver", "_entry", "_pool", "is_over", "xid")
 
     def __init__(self, pool: Pool, entry: ConnectionPoolEntry) -> None:
         self._pool = pool
         self._entry = entry
         self._driver: Any = entry.driver_connection
-        self._is_over = False
+        self.is_over = False
         self.xid: str | None = None
 
     @classmethod
@@ -83,7 +84,7 @@ class Transaction:
 
     async def close(self) -> None:
         """Roll back and end the loan, unless that is done."""
-        if self._is_over:
+        if self.is_over:
             return
         failure: Exception | None = None
         try:
@@ -95,11 +96,11 @@ class Transaction:
 
     def hand_over(self) -> PoolProxiedConnection:
         """Return the connection as SQLAlchemy checks it out, in this transaction, which SQLAlchemy now ends."""
-        self._is_over = True
+        self.is_over = True
         return self._pool.proxy(self._entry, _Begun(self._driver))
 
     def _require_open(self) -> None:
-        if self._is_over:
+        if self.is_over:
             # The unit runs again.
             raise asyncpg.InterfaceError("The transaction's connection was given up after an error.")
 
@@ -113,9 +114,9 @@ class Transaction:
             self._end(failure)
 
     def _end(self, failure: BaseException | None) -> None:
-        if self._is_over:
+        if self.is_over:
             return
-        self._is_over = True
+        self.is_over = True
         if failure is not None:
             self._pool.give_up(self._entry, failure)
         self._pool.give_back(self._entry)
