@@ -27,7 +27,7 @@ from service.http.auth.setup_code import SetupCode
 from service.http.cors import Cors
 from service.http.edge import Edge
 from service.http.hosts import Hosts
-from service.http.shortcut import Shortcut
+from service.http.shortcut import Direct, Shortcut
 from service.http.transfer.spool import Spool
 from service.http.waiting import Waiting
 from service.logins import handlers as logins
@@ -94,7 +94,7 @@ class Roster(Edge):
         self.metrics.watch_passwords(lambda: self.passwords.taken)
         self.litestar = _litestar(self)
         super().__init__(
-            self.litestar,
+            Direct(self.litestar, self.authentication),
             self.metrics.observe,
             logs.requests(),
             _allow(self.litestar),

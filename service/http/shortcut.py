@@ -1,13 +1,14 @@
-"""Checks the token, and calls an endpoint straight from Litestar's router."""
+"""Checks the token, and calls an endpoint without what Litestar does between its router and a handler."""
 
 from typing import Any
 
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.types import ASGIApp, Receive, Send
 
 from service.errors import RosterError, Unavailable
 from service.http.auth.authentication import Authentication
 from service.http.codings import check_codings
+from service.http.routing import Routes
 
 
 class Shortcut:
@@ -26,21 +27,50 @@ class Shortcut:
             # A handler that Litestar calls itself.
             await self._app(scope, receive, send)
             return
-        if "content_codings" in scope:
-            check_codings(scope)
-        endpoint = scope["route_handler"].fn
-        # Before the body is read or the handler is asked.
-        scope["actor"] = await self._authentication.admit(scope, endpoint.permission)
-        request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
-        is_refused = False
-        try:
-            answer = await endpoint(request)
-        except RosterError as failure:
-            is_refused = not isinstance(failure, Unavailable)
-            raise
-        finally:
-            # A refusal stored no token, and anyone could empty the cache with wrong logins. After other errors
-            # whether a COMMIT took place is not always known.
-            if not (is_refused or "keeps_access" in scope):
-                self._authentication.forget_after(scope["method"], endpoint.permission)
-        await answer(scope, receive, send)
+        await answer(scope["route_handler"].fn, self._authentication, scope, receive, send)
+
+
+class Direct:
+    """The application in front of Litestar's router: requests that have an endpoint do not pass through Litestar.
+
+    What has none is Litestar's to answer, OPTIONS too; its routes have `Shortcut` as their middleware.
+    """
+
+    def __init__(self, app: Litestar, authentication: Authentication) -> None:
+        self._app = app
+        self._authentication = authentication
+        self._routes = Routes(app)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        found = None
+        if scope["type"] == "http" and not scope.get("root_path"):
+            found = self._routes.find(scope["method"], scope["path"])
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        (endpoint, scope["path_template"], _), scope["path_params"] = found
+        # Where Litestar's Request looks for them.
+        scope["app"] = scope["litestar_app"] = self._app
+        scope.setdefault("state", {})
+        await answer(endpoint, self._authentication, scope, receive, send)
+
+
+async def answer(endpoint: Any, authentication: Authentication, scope: Any, receive: Receive, send: Send) -> None:
+    """Check who asks, call the endpoint, and send what it returns."""
+    if "content_codings" in scope:
+        check_codings(scope)
+    # Before the body is read or the handler is asked.
+    scope["actor"] = await authentication.admit(scope, endpoint.permission)
+    request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+    is_refused = False
+    try:
+        response = await endpoint(request)
+    except RosterError as failure:
+        is_refused = not isinstance(failure, Unavailable)
+        raise
+    finally:
+        # A refusal stored no token, and anyone could empty the cache with wrong logins. After other errors
+        # whether a COMMIT took place is not always known.
+        if not (is_refused or "keeps_access" in scope):
+            authentication.forget_after(scope["method"], endpoint.permission)
+    await response(scope, receive, send)
