@@ -6,7 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
+from service.db.engine import Purpose, create_engine
+from service.db.urls import parse_url
 from service.migrate.entrypoints import aio
+from service.migrate.errors import Refused
+from service.migrate.operations.base import Operation
+from service.migrate.operations.preconditions import refuse_rows
+from service.migrate.operations.step import Target
+from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import ledger
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Row, Store, opened
@@ -94,6 +103,23 @@ def changes(before: list[str], after: list[str]) -> list[str]:
     """Lines that are only in one of two states, the first's behind a minus, the second's behind a plus."""
     gone, come = set(before) - set(after), set(after) - set(before)
     return [*(f"- {line}" for line in sorted(gone)), *(f"+ {line}" for line in sorted(come))]
+
+
+async def declined(url: str, operation: Operation, *only: str) -> list[str]:
+    """What the operation's preconditions say on this database, without running it; with `only`, if it has such text."""
+    phases = operation.phases(Target(dialect=url.partition(":")[0], revision="0002_change"))
+    said = []
+
+    def ask(connection: Connection) -> None:
+        for check in (*phases.preconditions, *phases.contract_preconditions):
+            try:
+                refuse_rows(connection, check)
+            except Refused as refused:
+                said.append(str(refused))
+
+    async with disposed(create_engine(parse_url(url), Purpose.MIGRATE)) as engine, engine.connect() as connection:
+        await connection.run_sync(ask)
+    return [each for each in said if not only or any(text in each for text in only)]
 
 
 @asynccontextmanager

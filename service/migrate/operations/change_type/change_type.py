@@ -23,6 +23,7 @@ from service.migrate.operations.columns.actions import (
     required,
 )
 from service.migrate.operations.columns.requirements import matches_definition, refuse_own_constraints
+from service.migrate.operations.columns.rewriting import adds_without_rewrite
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers import others
@@ -108,6 +109,7 @@ class ChangeType(Operation):
                 dependents.of_column(self.table, self._name, why),
                 *text_uses.of_column(self.table, self._name, named, self.uses_checked),
                 self._fires_last(target, self._shadow.name),
+                *adds_without_rewrite(target, self.table, self._shadow, is_filled=True),
             ),
             expand=(conversion.shadowed(target, self._conversion), self._before(target)),
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),

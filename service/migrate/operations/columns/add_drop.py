@@ -24,6 +24,7 @@ from service.migrate.operations.columns.requirements import (
     refuse_own_constraints,
     refuse_own_values,
 )
+from service.migrate.operations.columns.rewriting import adds_without_rewrite
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target
 
@@ -46,6 +47,7 @@ class AddColumn(Operation):
         return Phases(
             requires=((self.table, ()),),
             provides=((self.table, (self.column.name,)),),
+            preconditions=adds_without_rewrite(target, self.table, self.column),
             expand=(self._added(target),) if self.derived else self._returning(target),
         )
 

@@ -17,6 +17,7 @@ from service.migrate.operations.columns.requirements import (
     refuse_own_constraints,
     refuse_own_values,
 )
+from service.migrate.operations.columns.rewriting import adds_without_rewrite
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers import others
@@ -50,7 +51,11 @@ class RenameColumn(Operation):
         common = Phases(
             requires=((self.table, (self.old.name, *self.key)),),
             provides=((self.table, (self.new.name,)),),
-            preconditions=(matches_definition(self.table, self.old), *self._beside_others(target)),
+            preconditions=(
+                matches_definition(self.table, self.old),
+                *self._beside_others(target),
+                *adds_without_rewrite(target, self.table, self.new, is_filled=True),
+            ),
             contract_preconditions=(
                 dependents.of_column(self.table, self.old.name, why),
                 *text_uses.of_column(self.table, self.old.name, named, self.uses_checked),

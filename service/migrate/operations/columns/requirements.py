@@ -1,6 +1,5 @@
 """Requirements of a column definition in a revision: safe to add, and equal to the column in the database."""
 
-import re
 from typing import Any
 
 from sqlalchemy import Column, Computed, Connection, Identity, MetaData, Table
@@ -9,11 +8,9 @@ from service.migrate.dialects import ddl, reflected
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_types
+from service.migrate.operations.columns import rewriting
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import CATALOG, Precondition
-
-# A volatile default: PostgreSQL rewrites the table under ACCESS EXCLUSIVE to give each row its own value.
-_VOLATILE = ("random", "uuid", "nextval", "clock_timestamp", "timeofday")
 
 
 def matches_definition(table: str, column: Column[Any]) -> Precondition:
@@ -59,8 +56,7 @@ def refuse_own_values(table: str, column: Column[Any]) -> None:
             "EXCLUSIVE. Add a plain column, and compute its values with ops.Backfill."
         )
     default = ddl.default_text(column, "postgresql") or ""
-    code = re.sub(r"'(?:[^']|'')*'", "", default).lower()
-    if any(word in code for word in _VOLATILE):
+    if rewriting.volatile_builtin(default):
         raise Refused(
             f"{what} has the volatile default {default}: PostgreSQL would rewrite the table under ACCESS EXCLUSIVE. "
             "Add the column without the default, then call ops.set_not_null(…, fill=…)."
