@@ -101,12 +101,12 @@ def record(
 
 def record_created(session: AsyncSession | Session, model: Any, values: Mapping[str, Any]) -> None:
     """Record that a row with these values, its primary key among them, was inserted."""
-    _record_row(session, model, "created", values, created_changes(values))
+    record_row(session, model, "created", values, created_changes(values))
 
 
 def record_updated(session: AsyncSession | Session, model: Any, key: Mapping[str, Any], changes: Changes) -> None:
     """Record that the row with this primary key was changed."""
-    _record_row(session, model, "updated", key, changes)
+    record_row(session, model, "updated", key, changes)
 
 
 def created_changes(values: Mapping[str, Any]) -> Changes:
@@ -117,7 +117,7 @@ def created_changes(values: Mapping[str, Any]) -> Changes:
 def record_deleted(session: AsyncSession | Session, model: Any, values: Mapping[str, Any]) -> None:
     """Record that a row with these values, its primary key among them, was deleted."""
     changes = {name: (value, None) for name, value in values.items() if value is not None}
-    _record_row(session, model, "deleted", values, changes)
+    record_row(session, model, "deleted", values, changes)
 
 
 @cache
@@ -150,9 +150,10 @@ def _key_names(table: Table) -> Sequence[str]:
     return [column.name for column in table.primary_key]
 
 
-def _record_row(
+def record_row(
     session: AsyncSession | Session, model: Any, verb: str, values: Mapping[str, Any], changes: Changes
 ) -> None:
+    """Record what was done to the row with the primary key in `values`: it was `created`, `updated` or `deleted`."""
     noun, one, _, _ = subject(model)
     id, key = identity(model.__table__, values)
     recorded(session).append(Recorded(f"{one}.{verb}", noun, id, key, changes_text(model, changes)))

@@ -42,7 +42,7 @@ class Write:
 
     async def run(self, session: UnitSession, values: Mapping[str, Any], changes: Changes) -> Sequence[Any] | None:
         """Return the row as it is stored, with its id; `None` if there was none to change."""
-        transaction = await session.direct()
+        transaction: Any = await session.direct()
         arguments = self._compiled.arguments(values)
         sql = self._plain
         if session.is_audited:

@@ -14,11 +14,14 @@ from service.db.audit import created_changes, record_created, record_deleted, re
 from service.db.direct import Read, Write, key_column
 from service.db.reader import AnySelect
 from service.db.session import UnitSession
+from service.db.sqlite_write import SqliteWrite
 from service.db.values import changed_values, new_values
 from service.errors import NotFound
 
 M = TypeVar("M", bound=DeclarativeBase)
 S = TypeVar("S", bound=msgspec.Struct)
+
+AnyWrite = Write | SqliteWrite
 
 
 async def get_for_update(session: AsyncSession, model: type[M], id: int, *, to_delete: bool = False) -> M:
@@ -149,19 +152,22 @@ def _updating(model: type[DeclarativeBase], struct: type[msgspec.Struct], names:
 
 
 @cache
-def _inserting_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> Write:
+def _inserting_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> AnyWrite:
     insert = _inserting(model, struct).values({name: bindparam(name) for name in names})
     return _write(model, struct, "created", insert, dialect)
 
 
 @cache
-def _updating_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> Write:
+def _updating_directly(model: Any, struct: type[msgspec.Struct], names: tuple[str, ...], dialect: Dialect) -> AnyWrite:
     return _write(model, struct, "updated", _updating(model, struct, names), dialect)
 
 
-def _write(model: Any, struct: type[msgspec.Struct], verb: str, statement: Insert | Update, dialect: Dialect) -> Write:
+def _write(
+    model: Any, struct: type[msgspec.Struct], verb: str, statement: Insert | Update, dialect: Dialect
+) -> AnyWrite:
     key = key_column(_table(model).c.id)
-    return Write(model, verb, statement.returning(key), [*shown(model, struct), key], dialect)
+    kind = SqliteWrite if dialect.name == "sqlite" else Write
+    return kind(model, verb, statement.returning(key), [*shown(model, struct), key], dialect)
 
 
 @cache

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from service.db.pool import Pool
+from service.db.sqlite_transaction import SqliteTransaction
 from service.db.transaction import Transaction
 
 
@@ -26,7 +27,7 @@ class UnitSession(AsyncSession):
         self._pool = pool
         self._info: dict[Any, Any] = {}
         self._connection: Connection | None = None
-        self.transaction: Transaction | None = None
+        self.transaction: Transaction | SqliteTransaction | None = None
         self.events_stored = False
 
     @property
@@ -41,7 +42,7 @@ class UnitSession(AsyncSession):
 
     @property
     def is_direct(self) -> bool:
-        """Whether statements may go to the driver: on PostgreSQL, before the ORM session exists."""
+        """Whether statements may go to the driver: before the ORM session exists."""
         return self._pool is not None and not self.uses_orm
 
     @property
@@ -55,11 +56,12 @@ class UnitSession(AsyncSession):
     def dialect(self) -> Dialect:
         return self._engine.dialect
 
-    async def direct(self) -> Transaction:
+    async def direct(self) -> Transaction | SqliteTransaction:
         """Return the transaction for statements in the driver's own words; `is_direct` must hold."""
         if self.transaction is None:
             assert self._pool is not None  # noqa: S101 - `is_direct`
-            self.transaction = await Transaction.start(self._pool)
+            kind = SqliteTransaction if self.dialect.name == "sqlite" else Transaction
+            self.transaction = await kind.start(self._pool)
         return self.transaction
 
     async def end(self) -> None:

@@ -17,6 +17,11 @@ T = TypeVar("T")
 class Driver(aiosqlite.Connection):
     """An aiosqlite connection; its thread runs any function of the sqlite3 connection in one hop."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # The names of the functions that SQL may call.
+        self.functions: set[str] = set()
+
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what the function returns for the sqlite3 connection and the arguments, in the driver's thread."""
         answer: T = await self._execute(function, self._conn, *arguments)  # type: ignore[no-untyped-call]
@@ -27,6 +32,10 @@ class Driver(aiosqlite.Connection):
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._tx.put_nowait((future, partial(function, self._conn, *arguments)))
         return future
+
+    def run_here(self, function: Callable[..., T], *arguments: Any) -> T:
+        """As `run`, without the hop: the thread must be idle, and the function quick."""
+        return function(self._conn, *arguments)
 
 
 class Answer(NamedTuple):
@@ -102,6 +111,19 @@ def _execute_many(connection: sqlite3.Connection, begin: str | None, sql: str, r
         cursor.execute(begin)
     cursor.executemany(sql, rows)
     return Answer(cursor.description, cursor.rowcount, cursor.lastrowid or 0, ())
+
+
+def fetch(connection: sqlite3.Connection, begin: str | None, sql: str, parameters: Any) -> list[Any]:
+    """Return the rows of a statement."""
+    if begin is not None:
+        connection.execute(begin)
+    return connection.execute(sql, parameters).fetchall()
+
+
+def insert_many(connection: sqlite3.Connection, _begin: None, sql: str, rows: Any) -> None:
+    """Run a statement that returns no rows for each row of parameters."""
+    cursor = connection.cursor()
+    cursor.executemany(sql, rows)
 
 
 class Connection(AsyncAdapt_aiosqlite_connection):

@@ -23,6 +23,7 @@ _MOST_UNITS = 64
 _LONGEST_SECONDS = 0.05
 # How long units that have ended wait for one that has not.
 _PATIENCE_SECONDS = 1.0
+_BEGIN = (BEGIN_IMMEDIATE,)
 _SAVEPOINT, _RELEASE = "SAVEPOINT unit", "RELEASE unit"
 _LOST = "The failure of another unit rolled the transaction back."
 _UNDO = ("ROLLBACK TO unit", _RELEASE)
@@ -67,8 +68,10 @@ class Writer:
         driver, self.driver = self.driver, None
         return driver
 
-    async def run(self, unit: Unit, function: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, unit: Unit, function: Callable[..., T], *arguments: Any, is_short: bool = False) -> T:
         """Return what the function returns in the driver's thread, inside the unit, which waits for its turn first.
+
+        A short function runs in the loop, unless it has to begin the transaction.
 
         Raises:
             Regrouped: the unit has been rolled back.
@@ -80,7 +83,11 @@ class Writer:
         before = () if unit.began else self._opening_of(unit)
         unit.is_busy = True
         try:
-            answer: T = await self._submit(sqlite_unit.run, before, function, *arguments)
+            answer: T
+            if is_short and before is not _BEGIN and self.driver is not None:
+                answer = self.driver.run_here(sqlite_unit.run, before, function, *arguments)
+            else:
+                answer = await self._submit(sqlite_unit.run, before, function, *arguments)
         except asyncio.CancelledError:
             # The statement may still run: the turn ends behind it.
             self._undo(unit)
@@ -101,12 +108,10 @@ class Writer:
         unit = Unit()
         unit.shares = False
         await self._wait_for_turn(unit)
-        try:
-            answer: T = await self._submit(sqlite_unit.run, (), function, *arguments)
-        finally:
-            # Statements of others come behind one that still runs.
-            self._pass_on()
-        return answer
+        statement = self._submit(sqlite_unit.run, (), function, *arguments)
+        # The turn ends with the statement, not with a caller that is cancelled.
+        statement.add_done_callback(self._pass_on_after)
+        return await asyncio.shield(statement)
 
     async def commit(self, unit: Unit) -> None:
         """End the unit and return when its changes are stored; raises what its COMMIT raises, or Regrouped."""
@@ -149,7 +154,7 @@ class Writer:
     def _opening_of(self, unit: Unit) -> Sequence[str]:
         if not self._group:
             self._until = time.monotonic() + _LONGEST_SECONDS
-            return (BEGIN_IMMEDIATE,)
+            return _BEGIN
         unit.is_savepoint = True
         release, self._release = self._release, ()
         return (*release, _SAVEPOINT)
@@ -204,6 +209,10 @@ class Writer:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _pass_on_after(self, statement: "asyncio.Future[Any]") -> None:
+        _retrieve(statement)
+        self._pass_on()
 
     def _pass_on(self, *, may_share: bool = True) -> None:
         """End the holder's turn: commit the group, or let the next unit begin."""

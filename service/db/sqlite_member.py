@@ -21,38 +21,46 @@ class Member(Connection):
     def __init__(self, dbapi: Any, writer: Writer) -> None:
         # In place of the parent's, which keeps a connection.
         self.dbapi = dbapi
-        self._writer = writer
-        self._unit: Unit | None = None
+        self.writer = writer
+        self.unit: Unit | None = None
         self._is_closed = False
 
     @property
     def _connection(self) -> Driver | None:  # type: ignore[override]
         """What SQLAlchemy takes for the driver's connection."""
-        return self._writer.driver
+        return self.writer.driver
 
     def begin_with_next(self, sql: str) -> None:  # noqa: ARG002 - the writer knows what to say
-        self._unit = Unit()
+        # A unit that has begun past SQLAlchemy goes on.
+        self.unit = self.unit or Unit()
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            if self._unit is not None:
-                return await_only(self._writer.run(self._unit, function, *arguments))
-            return await_only(self._writer.run_alone(function, *arguments))
+            if self.unit is not None:
+                return await_only(self.writer.run(self.unit, function, *arguments))
+            return await_only(self.writer.run_alone(function, *arguments))
         except Exception as error:  # noqa: BLE001 - the adapter decides what SQLAlchemy sees
             self._handle_exception(error)
 
     def commit(self) -> None:
-        unit, self._unit = self._unit, None
+        unit, self.unit = self.unit, None
         if unit is not None:
             try:
-                await_only(self._writer.commit(unit))
+                await_only(self.writer.commit(unit))
             except Exception as error:  # noqa: BLE001 - as above
                 self._handle_exception(error)
 
     def rollback(self) -> None:
-        unit, self._unit = self._unit, None
+        unit, self.unit = self.unit, None
         if unit is not None:
-            self._writer.roll_back(unit)
+            self.writer.roll_back(unit)
+
+    def create_function(self, *arguments: Any, **more: Any) -> None:
+        """Register a function once for all members: SQLite refuses to replace one while a statement runs."""
+        driver: Any = self._connection
+        if arguments[0] not in driver.functions:
+            driver.functions.add(arguments[0])
+            super().create_function(*arguments, **more)
 
     def close(self) -> None:
         if (driver := self._leave()) is not None:
@@ -67,7 +75,7 @@ class Member(Connection):
             return None
         self._is_closed = True
         self.rollback()
-        return self._writer.leave()
+        return self.writer.leave()
 
 
 class WriterDbapi(AsyncAdapt_aiosqlite_dbapi):

@@ -62,6 +62,12 @@ def shared_values(session: UnitSession) -> tuple[Any, ...]:
     return (now(), by.actor_id, by.token_id, by.via, by.request_id)
 
 
+def insertion(session: UnitSession, events: Sequence[Recorded]) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return the INSERT of SQLite's driver that stores events, and its rows."""
+    shared = _shared(audit.audit_of(session), session.dialect)
+    return _STORE, [(*shared, *each) for each in events]
+
+
 def store(session: Session, events: Sequence[Recorded]) -> None:
     """Store events on SQLite."""
     shared = _shared(audit.audit_of(session), session.get_bind().dialect)

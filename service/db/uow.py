@@ -15,6 +15,8 @@ from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, a
 from service.db.failures import Cure, Retries, causes, cure
 from service.db.pool import Pool
 from service.db.session import UnitSession
+from service.db.sqlite_member import WriterDbapi
+from service.db.sqlite_transaction import SqliteTransaction
 from service.db.sqlite_unit import Regrouped, sharing
 from service.db.violations import Violations
 from service.errors import RosterError
@@ -118,8 +120,10 @@ class Units:
 
 
 def _pool_for_driver(engine: AsyncEngine) -> Pool | None:
-    """Return the pool if BEGIN needs nothing of SQLAlchemy: on PostgreSQL without a pooler or an isolation level."""
+    """Return the pool if BEGIN needs nothing of SQLAlchemy, which a pooler and an isolation level do."""
     sync = engine.sync_engine
+    if isinstance(sync.dialect.dbapi, WriterDbapi):
+        return engine.pool if isinstance(engine.pool, Pool) else None
     if engine.dialect.name != "postgresql" or sync.dispatch.begin or sync.get_execution_options():
         return None
     return engine.pool if isinstance(engine.pool, Pool) else None
@@ -133,6 +137,9 @@ async def _commit_directly(session: UnitSession, events: Sequence[Recorded], mar
     if not (session.transaction or events):
         return
     transaction = await session.direct()
+    if isinstance(transaction, SqliteTransaction):
+        await transaction.commit(*trail.insertion(session, events))
+        return
     mark = await (trail.store_directly(session, transaction, events) if events else transaction.mark())
     if mark is not None:
         marks.append(mark)

@@ -26,21 +26,24 @@ def statements(roster: Roster) -> Iterator[list[str]]:
     found: list[str] = []
 
     def note(sql: str) -> None:
-        if not sql.startswith(("BEGIN", "COMMIT", "SELECT 1")):
+        if not sql.startswith(("BEGIN", "COMMIT", "SELECT 1", "PRAGMA")):
             found.append(" ".join(sql.split()[:3]))
 
     engine = roster.database.writing.sync_engine
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def hear(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        note(sql)
+    @event.listens_for(engine, "connect")
+    def listen(connection: Any, *_: Any) -> None:
+        # What is sent past SQLAlchemy.
+        if engine.dialect.name == "sqlite":
+            connection.driver_connection._connection.set_trace_callback(note)
+        else:
+            connection.driver_connection.add_query_logger(lambda record: note(record.query))
 
     if engine.dialect.name == "postgresql":
 
-        @event.listens_for(engine, "connect")
-        def listen(connection: Any, *_: Any) -> None:
-            # What is sent past SQLAlchemy.
-            connection.driver_connection.add_query_logger(lambda record: note(record.query))
+        @event.listens_for(engine, "before_cursor_execute")
+        def hear(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+            note(sql)
 
     yield found
 

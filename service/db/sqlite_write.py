@@ -1,0 +1,41 @@
+"""One row written to SQLite past SQLAlchemy's connection; its event is stored just before the COMMIT."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Dialect, Executable
+
+from service.db import audit
+from service.db.audit import Changes
+from service.db.compiled import Compiled
+from service.db.session import UnitSession
+
+
+class SqliteWrite:
+    """An INSERT or UPDATE of one row with RETURNING; the row's id is the last column."""
+
+    __slots__ = ("_compiled", "_model", "_statement", "_verb")
+
+    def __init__(self, model: Any, verb: str, statement: Executable, columns: Iterable[Any], dialect: Dialect) -> None:
+        self._model = model
+        self._verb = verb
+        self._statement = statement
+        self._compiled = Compiled(statement, columns, dialect)  # type: ignore[arg-type]
+
+    async def run(self, session: UnitSession, values: Mapping[str, Any], changes: Changes) -> Sequence[Any] | None:
+        """Return the row as it is stored, with its id; `None` if there was none to change."""
+        transaction = await session.direct()
+        try:
+            rows = await transaction.fetch(self._compiled.sql, self._compiled.arguments(values))
+        except sqlite3.IntegrityError as failure:
+            if getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                # SQLite does not say which key failed; service.db.sqlite finds out for a statement of SQLAlchemy's.
+                await session.execute(self._statement, values)
+            raise
+        if not rows:
+            return None
+        row = self._compiled.row(rows[0])
+        if session.is_audited:
+            audit.record_row(session, self._model, self._verb, {"id": row[-1]}, changes)
+        return row
