@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,9 +13,10 @@ from service.db import commits, program, sqlite
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
 from service.db.sqlite_adapter import Dbapi
-from service.db.sqlite_connection import BEGIN_IMMEDIATE
+from service.db.sqlite_connection import BEGIN_IMMEDIATE, FileConnection
 from service.db.sqlite_file import SqliteFile
 from service.db.sqlite_member import WriterDbapi
+from service.db.sqlite_reads import ShortReads
 from service.db.url_parameters import connect_arguments, leads_through_pooler
 from service.db.urls import parse_url, sqlite_file
 from service.errors import Misconfigured
@@ -138,8 +140,9 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
         raise Misconfigured(f"{name} is set, but the database is SQLite, which has no pooler.")
     reads = purpose is Purpose.READ
     pragmas = {"foreign_keys": "OFF" if purpose is Purpose.MIGRATE else "ON", "query_only": "ON" if reads else "OFF"}
+    file = SqliteFile.of(str(sqlite_file(url)))
     opened = sqlite.opener(
-        SqliteFile.of(str(sqlite_file(url))),
+        file,
         pragmas if reads else {"journal_mode": "WAL"} | pragmas,
         writes=not reads,
         creates=purpose in (Purpose.MIGRATE, Purpose.BACKFILL),
@@ -148,10 +151,15 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
     if purpose is Purpose.SERVE:
         module: Any = WriterDbapi(limits.pool_wait_seconds)
         pool_size = limits.pool_size
+    elif reads:
+        short_reads = ShortReads(partial(FileConnection.open, file, pragmas, writes=False, busy_seconds=0))
+        module, pool_size = Dbapi(short_reads), min(limits.pool_size, 4)
     else:
-        module, pool_size = Dbapi(), min(limits.pool_size, 4) if reads else 1
+        module, pool_size = Dbapi(), 1
     engine = _engine(url, limits, pool_size=pool_size, module=module, async_creator=opened, pool_reset_on_return=None)
     sqlite.prepare(engine.sync_engine)
+    if reads:
+        event.listen(engine.sync_engine, "engine_disposed", lambda _engine: short_reads.close())
     if purpose is not Purpose.SERVE:
         sqlite.roll_back_returned(engine.sync_engine)
     # A writer waits for the lock here, at the start, instead of failing halfway through.

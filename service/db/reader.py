@@ -1,6 +1,8 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from service.db.compiled import Compiled
 from service.db.failures import Cure, Retries, cure
 from service.db.pool import Pool
+from service.db.sqlite_reads import ShortReads
 
 T = TypeVar("T")
 
@@ -50,13 +53,19 @@ class Reader:
         elif pooler:
             fetch = _fetch_through_pooler
         self._fetch = fetch
+        self._short_reads: ShortReads | None = getattr(engine.dialect.dbapi, "short_reads", None)
 
     async def all(self, query: Query[T], **values: Any) -> list[T]:
         """Return every row."""
         compiled = query.compiled.get(self._dialect)
         if compiled is None:
             compiled = query.compiled[self._dialect] = _Compiled(query, self._engine)
-        return compiled.rows(await self._run(compiled.sql, compiled.arguments(values)))
+        arguments = compiled.arguments(values)
+        if self._short_reads is not None:
+            rows = self._short_reads.fetch(compiled.sql, arguments)
+            if rows is not None:
+                return compiled.rows(rows)
+        return compiled.rows(await self._run(compiled.sql, arguments))
 
     async def first(self, query: Query[T], **values: Any) -> T | None:
         """Return the first row, or `None`."""
@@ -77,7 +86,11 @@ class Reader:
         assert isinstance(pool, Pool)  # noqa: S101 - every engine of service.db.engine has one
         connection = await pool.borrow()
         try:
-            return await self._fetch(connection.driver_connection, sql, arguments)
+            rows = await self._fetch(connection.driver_connection, sql, arguments)
+            if self._short_reads is not None and not self._short_reads.is_open:
+                # A file that cannot be opened now is a matter for the next query.
+                with suppress(sqlite3.Error):
+                    await connection.driver_connection.run(self._short_reads.open)  # type: ignore[union-attr]
         except BaseException as failure:
             # A cancelled query may still be running there.
             if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
@@ -85,6 +98,7 @@ class Reader:
             raise
         finally:
             pool.give_back(connection)
+        return rows
 
 
 async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:

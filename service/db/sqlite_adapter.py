@@ -11,6 +11,8 @@ import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.util import await_only
 
+from service.db.sqlite_reads import ShortReads
+
 T = TypeVar("T")
 
 
@@ -163,10 +165,14 @@ class Connection(AsyncAdapt_aiosqlite_connection):
 
 
 class Dbapi(AsyncAdapt_aiosqlite_dbapi):
-    """The module of aiosqlite as SQLAlchemy sees it, with the connection above."""
+    """The module of aiosqlite as SQLAlchemy sees it, with the connection above.
 
-    def __init__(self) -> None:
+    `short_reads` is for queries of the engine that need no thread.
+    """
+
+    def __init__(self, short_reads: ShortReads | None = None) -> None:
         super().__init__(aiosqlite, sqlite3)
+        self.short_reads = short_reads
 
     def connect(self, *_arguments: Any, **more: Any) -> Connection:
         return Connection(self, await_only(more["async_creator_fn"]()))

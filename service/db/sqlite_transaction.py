@@ -15,10 +15,11 @@ from service.db.sqlite_unit import Unit
 class SqliteTransaction:
     """BEGIN to COMMIT without SQLAlchemy's connection, which costs more than the statements (docs/decisions/0081).
 
-    Its statements change or read few rows, by their keys: most run in the event loop.
+    Its statements change or read few rows, by their keys: most run in the event loop. `is_over` says that the
+    connection was given back.
     """
 
-    __slots__ = ("_entry", "_is_over", "_pool", "_unit", "_writer")
+    __slots__ = ("_entry", "_pool", "_unit", "_writer", "is_over")
 
     def __init__(self, pool: Pool, entry: ConnectionPoolEntry) -> None:
         # `pool` belongs to an engine that serves.
@@ -27,7 +28,7 @@ class SqliteTransaction:
         self._entry = entry
         self._writer: Writer = member.writer
         self._unit = Unit()
-        self._is_over = False
+        self.is_over = False
 
     @classmethod
     async def start(cls, pool: Pool) -> Self:
@@ -55,27 +56,27 @@ class SqliteTransaction:
 
     async def close(self) -> None:
         """Roll back and end the loan, unless that is done."""
-        if not self._is_over:
+        if not self.is_over:
             self._writer.roll_back(self._unit)
             self._end(None)
 
     def hand_over(self) -> PoolProxiedConnection:
         """Return the connection as SQLAlchemy checks it out, in this transaction, which SQLAlchemy now ends."""
-        self._is_over = True
+        self.is_over = True
         member: Any = self._entry.dbapi_connection
         member.unit = self._unit
         return self._pool.proxy(self._entry, None)
 
     def _doubt(self, failure: Exception) -> None:
         """Give the connection up if only another helps."""
-        if not self._is_over and cure(failure) is Cure.RECONNECT:
+        if not self.is_over and cure(failure) is Cure.RECONNECT:
             self._writer.roll_back(self._unit)
             self._end(failure)
 
     def _end(self, failure: Exception | None) -> None:
-        if self._is_over:
+        if self.is_over:
             return
-        self._is_over = True
+        self.is_over = True
         if failure is not None:
             self._pool.give_up(self._entry, failure)
         self._pool.give_back(self._entry)

@@ -6,13 +6,17 @@ from typing import Any
 import aiosqlite
 import httpx
 import pytest
+from sqlalchemy import bindparam, select
 
 from service.app import Roster, create_app
+from service.db.reader import Query
 from service.db.sqlite_adapter import Driver
 from service.db.sqlite_connection import FileConnection
+from service.models import User
 from service.settings import Settings
 from tests.conftest import client_of, copy_of
 
+USER_BY_ID = Query(lambda *row: row, select(User.id, User.name).where(User.id == bindparam("id")))
 USER = {"name": "Ann", "email": "ann@example.org"}
 
 
@@ -91,3 +95,23 @@ async def test_statements_commits_and_hops_of_a_write(client: httpx.AsyncClient,
     assert tally.take() == ("BEGIN INSERT ROLLBACK", 2)
     assert (await client.post("/v1/users", json={"name": "No"})).status_code == 422
     assert tally.take() == ("", 0)
+
+
+async def test_a_keyed_read_is_one_statement_without_a_hop(sqlite: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = sqlite.database.reader
+    await reader.first(USER_BY_ID, id=1)
+    statements: list[str] = []
+    execute = FileConnection.execute
+
+    def note(connection: FileConnection, sql: str, parameters: Any = (), /) -> Any:
+        statements.append(sql.split(maxsplit=1)[0])
+        return execute(connection, sql, parameters)
+
+    def hop(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(FileConnection, "execute", note)
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", hop)
+    monkeypatch.setattr(Driver, "submit", hop)
+    await reader.first(USER_BY_ID, id=1)
+    assert statements == ["SELECT"]

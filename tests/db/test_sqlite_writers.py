@@ -6,12 +6,13 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, event, select
+from sqlalchemy import ExceptionContext, bindparam, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
 from service.db.rows import get_for_update
+from service.db.sqlite_unit import Regrouped
 from service.db.uow import Units
 from tests.db.conftest import engine_on
 from tests.db.tables import Counter, Tables
@@ -30,9 +31,13 @@ async def count_up(url: str, *, writers: int, seconds: float) -> dict[str, Any]:
     waits: list[float] = []
     added = [0] * COUNTERS
     async with engine_on(url, pool_wait_seconds=30) as writing:
-        event.listen(
-            writing.sync_engine, "handle_error", lambda context: failures.append(str(context.original_exception))
-        )
+
+        @event.listens_for(writing.sync_engine, "handle_error")
+        def note(context: ExceptionContext) -> None:
+            # On a machine that stands still for a second a unit is slow, and makes room for those before it.
+            if not isinstance(context.original_exception, Regrouped):
+                failures.append(str(context.original_exception))
+
         units = Units(writing, Tables.metadata)
         until = perf_counter() + seconds
 

@@ -1,0 +1,96 @@
+"""Queries of SQLite that are short run in the event loop; others, and those that meet trouble, in a thread."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from sqlalchemy import bindparam, literal_column, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from service.db.engine import Purpose
+from service.db.reader import Query, Reader
+from service.db.uow import Units
+from tests.db.conftest import create_tables, engine_on
+from tests.db.tables import Mark, Tables
+from tests.db.test_units import mark
+
+BY_ID = Query(lambda text: text, select(Mark.text).where(Mark.id == bindparam("id")))
+LONG = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT max(i) FROM n)"
+COUNTED = Query(lambda number: number, select(literal_column(LONG)))
+
+
+@pytest.fixture
+async def reading(small_sqlite_url: str) -> AsyncIterator[AsyncEngine]:
+    async with engine_on(small_sqlite_url) as writing:
+        await Units(writing, Tables.metadata).run(mark("here"))
+    async with engine_on(small_sqlite_url, Purpose.READ) as engine:
+        yield engine
+
+
+@pytest.fixture
+def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queries that were run in a thread."""
+    found: list[str] = []
+    fetch = aiosqlite.Connection.execute_fetchall
+
+    def hop(driver: Any, sql: str, parameters: Any) -> Any:
+        found.append(sql)
+        return fetch(driver, sql, parameters)
+
+    monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", hop)
+    return found
+
+
+async def test_a_keyed_read_takes_no_hop_however_often(reading: AsyncEngine, hops: list[str]) -> None:
+    reader = Reader(reading)
+    # SQLite counts the operations of all of these together.
+    assert {await reader.first(BY_ID, id=1) for _ in range(3000)} == {"here"}
+    assert len(hops) == 1
+
+
+async def test_a_long_query_is_given_up_once_and_then_goes_to_a_thread(reading: AsyncEngine, hops: list[str]) -> None:
+    reader = Reader(reading)
+    await reader.first(BY_ID, id=1)
+    for _ in range(3):
+        assert await reader.all(COUNTED) == [20000]
+    assert await reader.first(BY_ID, id=1) == "here"
+    assert len(hops) == 4
+
+
+async def test_a_query_that_fails_is_answered_from_a_thread(reading: AsyncEngine, hops: list[str]) -> None:
+    reader = Reader(reading)
+    wrong = Query(lambda value: value, select(text("json('{')")))
+    await reader.first(BY_ID, id=1)
+    with pytest.raises(sqlite3.OperationalError, match="malformed JSON"):
+        await reader.all(wrong)
+    assert [await reader.first(BY_ID, id=1) for _ in range(2)] == ["here"] * 2
+    # The connection was given up, and opened again after a query that succeeded.
+    assert len(hops) == 3
+
+
+async def test_a_replaced_file_is_noticed(reading: AsyncEngine, tmp_path: Path) -> None:
+    reader = Reader(reading)
+    assert [await reader.first(BY_ID, id=1) for _ in range(2)] == ["here"] * 2
+    await create_tables(f"sqlite:///{tmp_path / 'other.db'}")
+    (tmp_path / "other.db").replace(make_url(reading.url).database or "")
+    assert await reader.first(BY_ID, id=1) is None
+
+
+async def test_a_short_read_sees_what_was_stored_before_it(small_sqlite_url: str, reading: AsyncEngine) -> None:
+    reader = Reader(reading)
+    async with engine_on(small_sqlite_url) as writing:
+        units = Units(writing, Tables.metadata)
+        for number in range(2, 20):
+            await units.run(mark(str(number)))
+            assert await reader.first(BY_ID, id=number) == str(number)
+
+
+async def test_a_disposed_engine_closes_the_connection_and_opens_another(reading: AsyncEngine, hops: list[str]) -> None:
+    reader = Reader(reading)
+    await reader.first(BY_ID, id=1)
+    await reading.dispose()
+    assert await reader.first(BY_ID, id=1) == "here"
+    assert len(hops) == 2
