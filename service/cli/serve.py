@@ -31,23 +31,24 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     signal ends it at once. With several workers SIGHUP replaces them one by one. Until an active user has the role
     admin, or ROSTER_BOOTSTRAP_TOKEN is set, requests need no token and only addresses of this machine are bound.
     """
-    from service.cli.serving.access import access_lines, check_host, has_admin
-    from service.cli.serving.database import check_file, warnings
-    from service.cli.serving.server import serve_alone
-    from service.cli.serving.sockets import listen
-    from service.cli.serving.supervisor import supervise
-    from service.http.auth.setup_code import SetupCode
-    from service.http.transfer.spool import Spool
-    from service.observability import logs
-    from service.terminal.escapes import escaped
+    from service.cli.serving.file import check_file
 
     signal.signal(signal.SIGTERM, _end_well)
     if url:
         os.environ["ROSTER_DATABASE_URL"] = url
     settings = Settings.from_env()
+    check_file(settings)
+    # Imported after the checks that need little, so that their refusals are quick.
+    from service.cli.serving.access import access_lines, check_host, has_admin
+    from service.cli.serving.database import warnings
+    from service.cli.serving.sockets import listen
+    from service.http.auth.setup_code import SetupCode
+    from service.http.transfer.spool import Spool
+    from service.observability import logs
+    from service.terminal.escapes import escaped
+
     Spool(settings.spool_directory).check()
     logs.configure(settings.log_level, settings.log_format)
-    check_file(settings)
     # An upgrade makes no administrator.
     admin = has_admin(settings)
     check_host(host, settings, admin=admin)
@@ -59,9 +60,14 @@ def serve(url: str | None, *, host: str, port: int, workers: int, upgrade: bool)
     code, setup = SetupCode.new() if admin is False else ("", None)
     access = partial(access_lines, settings=settings, admin=admin, code=code)
     started = partial(_announce, host, sockets, workers, settings, access)
+    # Imported last: a refusal, and the supervisor, do without the application.
     if workers == 1:
+        from service.cli.serving.server import serve_alone
+
         serve_alone(settings, setup, sockets, started)
     else:
+        from service.cli.serving.supervisor import supervise
+
         sys.exit(supervise(settings, setup, sockets, workers, started))
 
 

@@ -13,7 +13,7 @@ from service.db.upserts import insert_into
 from service.department_employees import schemas
 from service.errors import Fault, Invalid, NotFound
 from service.http.etags import Conditions
-from service.http.unit import Placed
+from service.http.placed import Placed
 from service.http.wire import WRONG, sent
 from service.models import Department, DepartmentEmployee, Employee
 

@@ -1,9 +1,11 @@
 """A response of encoded bytes, as an ASGI application."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from litestar.types import Receive, Scope, Send
+if TYPE_CHECKING:
+    # Litestar takes 0.2 s to import, which commands that serve nothing do without.
+    from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json"
 
@@ -26,7 +28,7 @@ class Answer:
         else:
             self.headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:  # noqa: ARG002 - ASGI's signature
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 

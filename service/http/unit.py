@@ -22,6 +22,7 @@ from service.http.idempotency import Once
 from service.http.json_objects import JsonObject
 from service.http.operations import Operation, refusals
 from service.http.pages import render
+from service.http.placed import Placed
 from service.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
@@ -50,16 +51,6 @@ class Text:
     def __init__(self, text: str, version: int) -> None:
         self.text = text
         self.version = version
-
-
-class Placed:
-    """The resource that PUT stored, and whether PUT created it."""
-
-    __slots__ = ("created", "document")
-
-    def __init__(self, document: msgspec.Struct, *, created: bool) -> None:
-        self.document = document
-        self.created = created
 
 
 class Secret:

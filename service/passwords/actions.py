@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from litestar import Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +29,9 @@ from service.passwords import queries, schemas
 from service.passwords.queries import Link
 from service.sessions import actions as sessions
 from service.tokens import actions as tokens
+
+if TYPE_CHECKING:
+    from litestar import Request
 
 LINK_LIFETIME: Final = timedelta(hours=24)
 
@@ -61,7 +63,7 @@ async def set_password(session: AsyncSession, user_id: int, password_hash: str, 
     record(session, action="user.password-set", resource="users", resource_id=user_id)
 
 
-async def change_own(request: Request[Any, Any, Any], actor: Actor, asked: schemas.OwnPasswordUpdate) -> None:
+async def change_own(request: "Request[Any, Any, Any]", actor: Actor, asked: schemas.OwnPasswordUpdate) -> None:
     """Change the password of the user who asks; the current one is compared within the limits of a login.
 
     Raises:
@@ -185,7 +187,7 @@ async def _check_growth(session: AsyncSession, link: Link) -> None:
         raise Invalid(WRONG, Fault(detail=_GROWN, pointer="/token"))
 
 
-async def use_link(request: Request[Any, Any, Any], used: schemas.PasswordLinkUse) -> None:
+async def use_link(request: "Request[Any, Any, Any]", used: schemas.PasswordLinkUse) -> None:
     """Set the password of the link's user; the link is void from now on.
 
     The client counts as one from which the user logged in, so that an owner whom others lock out has a way in.

@@ -18,7 +18,7 @@ from service.http.auth.actors import OPEN, Actor
 from service.http.auth.admins import keep_an_admin, lock_admin_role
 from service.http.auth.permissions import ADMIN, BUILT_IN, MOST_ROLES
 from service.http.etags import UNCONDITIONAL, Conditions
-from service.http.unit import Placed
+from service.http.placed import Placed
 from service.http.wire import WRONG, sent
 from service.models import Role, User, UserRole
 from service.roles import queries, schemas

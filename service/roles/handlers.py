@@ -8,7 +8,8 @@ from service.db.listing import Page
 from service.db.reader import Reader
 from service.http.auth.actors import Actor
 from service.http.etags import Conditions
-from service.http.unit import Placed, Shown, reads, writes
+from service.http.placed import Placed
+from service.http.unit import Shown, reads, writes
 from service.roles import actions, queries, schemas
 
 _ROLES = "/v1/roles"

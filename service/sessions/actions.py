@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from litestar import Request
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,6 +22,9 @@ from service.password_hashing.pool import Passwords
 from service.sessions import queries
 from service.sessions.queries import Account
 from service.tokens import actions as tokens
+
+if TYPE_CHECKING:
+    from litestar import Request
 
 T = TypeVar("T")
 
@@ -112,19 +114,19 @@ class Doorkeeper:
         return await self.database.units.run(settle, audit=self.audit)
 
 
-def doorkeeper_of(request: Request[Any, Any, Any]) -> Doorkeeper:
+def doorkeeper_of(request: "Request[Any, Any, Any]") -> Doorkeeper:
     """Return the one of this process."""
     state = request.app.state
     audit = audit_of(request.scope, "api")
     return Doorkeeper(database=state["database"], passwords=state["passwords"], audit=audit)
 
 
-def attempt_of(request: Request[Any, Any, Any], email: str) -> Attempt:
+def attempt_of(request: "Request[Any, Any, Any]", email: str) -> Attempt:
     """Return who tries to log in by this request."""
     return Attempt.of(email, request.app.state["addresses"].of(request.scope), header(request.scope, b"user-agent"))
 
 
-def count(request: Request[Any, Any, Any], result: Result[Any]) -> None:
+def count(request: "Request[Any, Any, Any]", result: Result[Any]) -> None:
     """Count the attempt in the metrics."""
     request.app.state["metrics"].count_login(result.outcome)
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from litestar import Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +13,6 @@ from service.db.rows import insert_one
 from service.errors import Conflict, Forbidden, NotFound
 from service.http.audits import audit_of
 from service.http.auth.actors import BOOTSTRAP
-from service.http.auth.authentication import Authentication
 from service.http.auth.permissions import ADMIN, Permission
 from service.http.auth.queries import has_admin, permissions_of
 from service.http.etags import Conditions
@@ -25,10 +23,15 @@ from service.roles import actions as roles
 from service.setup import schemas
 from service.tokens.actions import Issued, issue
 
+if TYPE_CHECKING:
+    from litestar import Request
+
+    from service.http.auth.authentication import Authentication
+
 EXISTS = "An administrator exists already; ask them for an account."
 
 
-async def create_first(request: Request[Any, Any, Any], asked: schemas.Setup) -> schemas.AdministratorCreated:
+async def create_first(request: "Request[Any, Any, Any]", asked: schemas.Setup) -> schemas.AdministratorCreated:
     """Check the code, hash the password and store the first administrator.
 
     Raises:

@@ -86,7 +86,7 @@ def test_a_file_that_this_user_cannot_read_ends_it(tmp_path: Path) -> None:
     # root reads every file; as another user neither the file nor its folder can be.
     (tmp_path / "roster.db").touch(0o000)
     code = (
-        "import sys; from service.cli.serving.database import check_file; from service.settings import Settings\n"
+        "import sys; from service.cli.serving.file import check_file; from service.settings import Settings\n"
         "import os; os.geteuid() or os.setuid(65534)\n"
         "check_file(Settings(database_url=sys.argv[1]))"
     )

@@ -14,13 +14,12 @@ import structlog
 import uvicorn
 
 from service.app import Roster, create_app
+from service.cli.serving.ending import FAREWELL_SECONDS, watch_terminal
 from service.http.auth.setup_code import SetupCode
 from service.http.server.options import http_options
 from service.observability import logs, shared_metrics
 from service.settings import Settings
 
-# The time after the drain for cancelling requests and closing connections.
-FAREWELL_SECONDS = 5.0
 _TICKS_A_SECOND = 10
 
 log = structlog.get_logger()
@@ -160,20 +159,6 @@ def work(settings: Settings, setup: SetupCode | None, sockets: list[socket.socke
 
     server = Server(application(settings, setup), started=start, beat=beat)
     server.serve_on(sockets, {signal.SIGTERM: stop})
-
-
-def watch_terminal() -> Callable[[], bool]:
-    """Return a function that returns whether the terminal of the server has been closed."""
-    had_terminal = _has_terminal()
-    return lambda: had_terminal and not _has_terminal()
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR))
-    except OSError:
-        return False
-    return True
 
 
 def _give_up() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from service.cli.serving.server import FAREWELL_SECONDS, watch_terminal
+from service.cli.serving.ending import FAREWELL_SECONDS, watch_terminal
 from service.cli.serving.worker import Worker
 from service.db.backoff import Backoff
 from service.errors import CannotStart

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from signal import Signals
 
-from service.cli.serving.server import work
 from service.http.auth.setup_code import SetupCode
 from service.settings import Settings
 
@@ -30,7 +29,7 @@ class Worker:
         self.ticks = 0
         self._channel, theirs = socket.socketpair()
         self._channel.settimeout(0)
-        self._process = _spawn.Process(target=work, args=(settings, setup, sockets, theirs), name="roster-worker")
+        self._process = _spawn.Process(target=_work, args=(settings, setup, sockets, theirs), name="roster-worker")
         with _blocked(signal.SIGINT, signal.SIGHUP):
             self._process.start()
         theirs.close()
@@ -92,3 +91,10 @@ def _blocked(*signals: Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(settings: Settings, setup: SetupCode | None, sockets: list[socket.socket], channel: socket.socket) -> None:
+    # Imported in the new process alone: the supervisor needs no application.
+    from service.cli.serving.server import work
+
+    work(settings, setup, sockets, channel)
