@@ -24,7 +24,9 @@ __all__ = ["project"]
 
 GUIDE = read("docs/schema-changes.md")
 CODE = re.compile(r"^### (?P<title>.+?)\n(?:(?!^### ).*\n)*?```python\n(?P<code>(?:.*\n)*?)```", re.MULTILINE)
-RECIPES = {found["title"]: found["code"] for found in CODE.finditer(GUIDE.partition("## Recipes")[2])}
+RECIPES = {
+    found["title"]: found["code"] for found in CODE.finditer(GUIDE.partition("## Recipes")[2].partition("\n## ")[0])
+}
 
 
 def test_there_is_a_recipe_for_each_kind_of_change() -> None:

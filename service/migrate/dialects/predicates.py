@@ -30,7 +30,7 @@ def has_table(database: str, table: str) -> str:
 
 def has_column(database: str, table: str, column: str) -> str:
     if database == "sqlite":
-        return f"SELECT EXISTS (SELECT 1 FROM pragma_table_info({literal(table)}) WHERE {_is('name', column)})"
+        return f"SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo({literal(table)}) WHERE {_is('name', column)})"
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {regclass(table)} "
         f"AND attname = {literal(column)} AND NOT attisdropped)"
@@ -43,7 +43,7 @@ def has_rows(table: str) -> str:
 
 def refuses_null(database: str, table: str, column: str) -> str:
     if database == "sqlite":
-        of = f"pragma_table_info({literal(table)}) WHERE {_is('name', column)}"
+        of = f"pragma_table_xinfo({literal(table)}) WHERE {_is('name', column)}"
         return f'SELECT EXISTS (SELECT 1 FROM {of} AND "notnull")'
     return (
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {regclass(table)} "

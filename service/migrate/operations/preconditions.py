@@ -56,7 +56,7 @@ def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:
 
     https://www.sqlite.org/quirks.html#dblquote
     """
-    asked = "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c WHERE s.type = 'table'"
+    asked = "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c WHERE s.type = 'table'"
     known = {lowered(name) for row in connection.exec_driver_sql(asked) for name in row}
     return any(token.kind == "quoted" and token.name not in known for token in tokenize(statement))
 

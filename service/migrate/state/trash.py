@@ -9,7 +9,7 @@ from service.migrate.dialects import ddl
 
 _NAMED = re.compile(r"_trash_(\d{4}|[0-9a-f]{12})_(.+)")
 _COLUMNS = {
-    "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS c "
+    "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "
     "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1, 2",
     "postgresql": "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
     "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT attisdropped "

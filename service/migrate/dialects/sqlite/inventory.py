@@ -71,10 +71,14 @@ def _of_columns(connection: Connection, table: str, definition: Definition | Non
             continue
         column = definition.column(row.name)
         if clause := column.clause("COLLATE"):
-            yield Found(Attribute.COLLATION, row.name, row.name, normal_form(column.text_of(clause)).split()[-1])
+            yield Found(Attribute.COLLATION, row.name, row.name, _last_name(column.text_of(clause)).upper())
         if lowered(row.name) == rowid:
             kind = Attribute.AUTOINCREMENT if definition.has_autoincrement else Attribute.ROWID
             yield Found(kind, row.name, row.name, row.type)
+
+
+def _last_name(text: str) -> str:
+    return [token.name for token in tokenize(text) if token.name][-1]
 
 
 def _triggers(connection: Connection, table: str) -> Iterator[Found]:
