@@ -58,6 +58,10 @@ class Measured(msgspec.Struct, kw_only=True):
     def p99_to(self, other: "Measured") -> float | None:
         return self.to(other, p99)
 
+    def spread(self, _other: "Measured") -> float | None:
+        """Return how many times the median the longest wait is."""
+        return self.of(spread)
+
     def memory_to(self, other: "Measured") -> float | None:
         return self.memory_mib / other.memory_mib if self.memory_mib and other.memory_mib else None
 
@@ -72,6 +76,10 @@ def p50(outcome: Outcome) -> float | None:
 
 def p99(outcome: Outcome) -> float | None:
     return outcome.p99_ms
+
+
+def spread(outcome: Outcome) -> float | None:
+    return outcome.longest_ms / outcome.p50_ms if outcome.longest_ms and outcome.p50_ms else None
 
 
 class Turn(NamedTuple):

@@ -38,6 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     p50_ms: float | None = None
     p99_ms: float | None = None
+    longest_ms: float | None = None
 
     @property
     def per_second(self) -> float:
@@ -126,6 +127,7 @@ def run(load: Load) -> Outcome:
         seconds=seconds,
         p50_ms=1000 * times[len(times) // 2],
         p99_ms=1000 * times[len(times) * 99 // 100],
+        longest_ms=1000 * times[-1],
     )
 
 
