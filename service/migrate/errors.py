@@ -1,11 +1,12 @@
 """Refusals: why a migration was not done, as one sentence with the cure."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-from alembic.script.revision import MultipleHeads, RevisionError
+from alembic.script.revision import MultipleHeads, ResolutionError, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.db.failures import causes, sqlstate
 from service.db.urls import place
 from service.migrate import naming
+
+_UNIQUE = "23505"
 
 
 class Refused(CommandError):
@@ -97,6 +100,14 @@ def _of_alembic(error: CommandError) -> Refused:
             "The database lacks some revisions, so a draft would repeat their changes: run "
             f"{naming.command('upgrade')}, then draft again."
         )
+    if isinstance(cause, ResolutionError) and str(cause).startswith("Multiple revisions start with"):
+        ids = ", ".join(re.findall(r"'([^']*)'", str(cause))[1:])
+        return Unknown(f"{cause.argument} begins the ids of several revisions: {ids}. Write one of them in full.")
+    if isinstance(cause, RevisionError) and sentence == "Ambiguous walk":
+        return Unknown(
+            "A relative step is ambiguous at a merge, which has several parents. Name the revision to go to; one of "
+            f"the parents undoes the merge alone. {naming.command('history')} lists the revisions there are."
+        )
     if isinstance(cause, RevisionError):
         return Unknown(f"{sentence}. {naming.command('history')} lists the revisions there are.")
     return Refused(f"{sentence}.")
@@ -118,4 +129,7 @@ def reason(error: BaseException) -> str:
     """The driver's message, in one line without a full stop."""
     last = list(causes(error))[-1]
     message = (str(last) or type(last).__name__).splitlines()[0].rstrip(".")
+    # The values that violate a unique constraint.
+    if (detail := getattr(last, "detail", None)) and sqlstate(error) == _UNIQUE:
+        message = f"{message}: {detail.rstrip('.')}"
     return f"{message}: {_SEES_ALL}" if _HIDDEN_ROWS in message else message

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
+from service.migrate.dialects.sqlite.tokens import lowered
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Target
 from service.migrate.plan.plan import Phase, Plan
@@ -101,13 +102,21 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
 
 
 def _owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None:
-    """The applied revision that moved it to the trash; revisions of two branches may have the same number."""
-    same = [plan for plan in plans if ddl.trash_tag(plan.revision) == item.tag]
-    for plan in same:
-        title = dropping(Target(dialect=dialect, revision=plan.revision), item).title
-        if any(step.title == title for step in plan.purge):
-            return plan
-    return same[0] if same else None
+    """The applied revision that moved it to the trash; `None` for what the downgrade of another one left there.
+
+    Revisions of two branches may have the same number, so that the tag alone does not tell them apart.
+    """
+    for plan in plans:
+        if ddl.trash_tag(plan.revision) == item.tag:
+            title = dropping(Target(dialect=dialect, revision=plan.revision), item).title
+            if any(_same(dialect, step.title, title) for step in plan.purge):
+                return plan
+    return None
+
+
+def _same(dialect: str, one: str, other: str) -> bool:
+    """Whether two titles name the same: SQLite ignores the case of names."""
+    return one == other or (dialect == "sqlite" and lowered(one) == lowered(other))
 
 
 def _is_filled(runner: PhaseRunner, plan: Plan) -> bool:

@@ -139,6 +139,11 @@ class RevisionRunner:
         """The revisions to run; before, start the session and complete runs that were interrupted."""
         assert context.script is not None  # noqa: S101 - as above
         refuse_unknown(self.session.connection, heads, context.script)
+        if self.command.counts_from_here and len(heads) > 1:
+            raise Refused(
+                f"{self.command.wanted} is ambiguous: the database is at {' and '.join(sorted(heads))}. "
+                "Name the revision to go to."
+            )
         applied = below(heads, context.script)
         left = list(self.command.find(heads, context))
         begun, taken_back = self._incomplete(applied, context.script)
@@ -180,6 +185,7 @@ class RevisionRunner:
             self.phases.undo(found)
         forget = partial(ledger.forget, self.session.connection, script.revision)
         write_down(self.session, script.revision, "the end of the rollback", forget)
+        self.done.append(script.revision)
         self.session.report(f"Undo the incomplete upgrade of {script.revision}: done.")
 
     def _roll_back_downgrade(self, script: Script) -> None:
@@ -188,6 +194,7 @@ class RevisionRunner:
             self.phases.expand(found)
         remember = partial(ledger.remember, self.session.connection, script.revision, checksum(script))
         write_down(self.session, script.revision, "the end of the upgrade", remember)
+        self.done.append(script.revision)
         self.session.report(f"Undo the incomplete downgrade of {script.revision}: done.")
 
     def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import image_differs
@@ -59,6 +60,23 @@ class Batches:
             )
             statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.backfill.left})"
         return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
+
+    def failing(self, after: Key | None, rows: int) -> Key | None:
+        """The key of the first row of a window that cannot be filled; the rows before it are not filled either."""
+        trial = self.connection.begin_nested()
+        try:
+            for _ in range(rows):
+                window = self.window(after, 1)
+                if window.last is None:
+                    return None
+                try:
+                    self.take(after, window.last)
+                except DBAPIError:
+                    return window.last
+                after = window.last
+        finally:
+            trial.rollback()
+        return None
 
     def left(self) -> int:
         """The number of rows that are still to be filled, by a scan of the table."""

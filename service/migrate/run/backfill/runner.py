@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service.db.counting import counted
 from service.migrate import naming
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Backfill
 from service.migrate.run.backfill.batches import Batches
 from service.migrate.run.executor import Executor
@@ -172,6 +172,10 @@ class _RunningBackfill:
             try:
                 with self.session.writing():
                     run, state = self._filled()
+            except IntegrityError as failure:
+                if self.session.inside:
+                    raise
+                raise self._refused_at_row(failure) from failure
             except DBAPIError as failure:
                 give_way(self.session, attempt, failure, self._others)
                 self.run.batch = max(self.run.batch // 2, _FEWEST_ROWS)
@@ -203,6 +207,13 @@ class _RunningBackfill:
             seconds=was.seconds + time.monotonic() - self._noted_at,
         )
         return run, run.note(self.session.connection)
+
+    def _refused_at_row(self, failure: DBAPIError) -> Refused:
+        """The refusal of a value that violates a constraint, with the key of its row."""
+        with self.session.writing():
+            key = self.batches.failing(self.run.cursor, self.run.batch)
+        where = "" if key is None else f" at the row {', '.join(map(str, key))} of {self.batches.backfill.table}"
+        return Refused(f"{self.run.revision}: {self.batches.backfill.title} failed{where}: {reason(failure)}.")
 
     def _others(self) -> list[blockers.Blocker]:
         return blockers.row_holders(self.session.connection, self.batches.backfill.table)
