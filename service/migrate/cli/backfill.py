@@ -37,12 +37,18 @@ def backfill(
     """
     from service.migrate.cli.running import run_phase
     from service.migrate.entrypoints import commands
+    from service.migrate.errors import Unusable
     from service.migrate.state.backfills import BackfillState
 
     target = target_of(url)
     if as_sql:
+        if wanted is not None or resume:
+            other = {"paused": "--pause", "cancelled": "--cancel", None: "--resume"}[wanted]
+            raise Unusable(f"--sql prints the backfill of a revision; leave out {other}.")
         output.script(commands.phase_script(target.url, "backfill", require_revision(revision), config=target.config))
         return
+    if revision is not None:
+        raise Unusable(f"backfill fills all applied revisions: leave out {revision}, which is for --sql.")
     if wanted is not None:
         names = commands.command_backfills(target.url, BackfillState(wanted), config=target.config)
         listed = ", ".join(names) or "nothing, for no backfill is open"

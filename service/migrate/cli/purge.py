@@ -30,6 +30,8 @@ def purge(url: str | None, /, revision: str | None, *, yes: bool, as_sql: bool, 
     if as_sql:
         output.script(commands.phase_script(target.url, "purge", require_revision(revision), config=target.config))
         return
+    if revision is not None:
+        raise Unusable(f"purge empties the whole trash: leave out {revision}, which is for --sql.")
     trash = read_status(target).phases.trash
     if trash and not yes:
         if output.as_json:

@@ -28,6 +28,7 @@ from service.migrate.plan.revisions import plans
 from service.migrate.run import pending
 from service.migrate.run.backfill.runner import Watch
 from service.migrate.run.baseline import adopt_applied, applied_scripts
+from service.migrate.run.contradictions import refuse_contradictions
 from service.migrate.run.locking.limits import WaitLimits
 from service.migrate.run.locking.lock import Report
 from service.migrate.run.locking.waiting import disposed
@@ -140,10 +141,7 @@ def script(url: str | None, revisions: str, *, config: Source | None = None) -> 
     with _run_of(url, {"config": config}) as made:
         made.output_buffer = output
         command.upgrade(made, revisions, sql=True)
-    written = output.getvalue()
-    if ":" in revisions and not written.strip():
-        raise Refused(f"{revisions} names no revision to write: FROM:TO begins with the older revision.")
-    return written
+    return output.getvalue()
 
 
 def phase_script(url: str | None, phase: str, revision: str, *, config: Source | None = None) -> str:
@@ -243,6 +241,7 @@ def _run_phase(
         with session.reading():
             found = applied_scripts(session.connection, directory)
             # After `downgrade base` there is no revision, and the trash may be full.
+            refuse_contradictions(session.connection, found, directory, has_drift=runner.is_catalog_known)
             is_possible = bool(found) or (work is pending.purge and bool(trash.items(session.connection)))
         if not is_possible:
             raise Refused(f"The database has no revision yet: run {naming.command('upgrade')}.")

@@ -191,14 +191,14 @@ def grouped(steps: Sequence[tuple[Step, T]], *, together: bool) -> Iterator[list
     for table, group in groupby(steps, lambda each: _edited(each[0]) if together else None):
         found: list[tuple[Step, T]] = []
         for each in group:
-            if found and (table is None or any(_are_opposite(one.done, each[0].done) for one, _ in found)):
+            if found and (table is None or any(are_opposite(one.done, each[0].done) for one, _ in found)):
                 yield found
                 found = []
             found.append(each)
         yield found
 
 
-def _are_opposite(one: str | None, other: str | None) -> bool:
+def are_opposite(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return False
     return one == predicates.negated(other) or other == predicates.negated(one)

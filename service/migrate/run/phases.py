@@ -51,6 +51,11 @@ class PhaseRunner:
     def _connection(self) -> Connection:
         return self.session.connection
 
+    @property
+    def is_catalog_known(self) -> bool:
+        """Whether the catalog at the start of the session is that of a run that ended."""
+        return self._catalog is not None
+
     def begin(self) -> None:
         """Create the ledger if it is missing, and take the lease, also from a migrator that did not release it.
 

@@ -21,6 +21,7 @@ from service.migrate.plan.context import Context
 from service.migrate.plan.plan import Plan, plan
 from service.migrate.plan.revisions import below, plans
 from service.migrate.run.baseline import adopt_applied
+from service.migrate.run.contradictions import refuse_contradictions
 from service.migrate.run.existing import refuse_tables_there
 from service.migrate.run.locking.waiting import pause
 from service.migrate.run.phases import PhaseRunner
@@ -139,13 +140,13 @@ class RevisionRunner:
         """The revisions to run; before, start the session and complete runs that were interrupted."""
         assert context.script is not None  # noqa: S101 - as above
         refuse_unknown(self.session.connection, heads, context.script)
-        if self.command.counts_from_here and len(heads) > 1:
-            raise Refused(
-                f"{self.command.wanted} is ambiguous: the database is at {' and '.join(sorted(heads))}. "
-                "Name the revision to go to."
-            )
         applied = below(heads, context.script)
+        self._refuse_ambiguous(heads)
         left = list(self.command.find(heads, context))
+        if self.command.is_stamp and not left:
+            self._accept(heads, applied)
+            return left
+        self._refuse_contradictions(applied, context.script)
         begun, taken_back = self._incomplete(applied, context.script)
         if not (left or begun or taken_back):
             return left
@@ -163,6 +164,30 @@ class RevisionRunner:
         for script in taken_back:
             self._roll_back_downgrade(script)
         return left
+
+    def _refuse_ambiguous(self, heads: tuple[str, ...]) -> None:
+        if self.command.counts_from_here and len(heads) > 1:
+            raise Refused(
+                f"{self.command.wanted} is ambiguous: the database is at {' and '.join(sorted(heads))}. "
+                "Name the revision to go to."
+            )
+
+    def _refuse_contradictions(self, applied: list[Script], directory: ScriptDirectory) -> None:
+        """A stamp is the way out of a contradiction, and not refused."""
+        if not self.command.is_stamp:
+            connection = self.session.connection
+            has_drift = ledger.exists(connection) and ledger.active_run(connection) is None
+            refuse_contradictions(connection, applied, directory, has_drift=has_drift)
+
+    def _accept(self, heads: tuple[str, ...], applied: list[Script]) -> None:
+        """A stamp of the present revision: the ledger forgets others, and the end of the session keeps the catalog."""
+        connection = self.session.connection
+        if not applied and not (ledger.exists(connection) and ledger.known(connection)):
+            return
+        self._begin(heads, applied)
+        with self.session.writing():
+            for revision in ledger.known(connection) - {script.revision for script in applied}:
+                ledger.forget(connection, revision)
 
     def _incomplete(self, applied: list[Script], directory: ScriptDirectory) -> tuple[list[Script], list[Script]]:
         """The incomplete upgrades that a downgrade must undo first, and the incomplete downgrades for an upgrade."""

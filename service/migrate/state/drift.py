@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, inspect, select
 
 from service.db.clock import now
 from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
@@ -89,8 +89,13 @@ def drift(connection: Connection) -> list[str]:
 
     Empty while a run is active, whose changes are no drift.
     """
-    kept = _kept(connection)
-    if kept is None or ledger.active_run(connection) is not None:
+    return [] if ledger.active_run(connection) is not None else changes(connection)
+
+
+def changes(connection: Connection) -> list[str]:
+    """The differences between the stored catalog and the present one, as `drift` lists them."""
+    kept = _kept(connection) if inspect(connection).has_table(ledger.CATALOG.name) else None
+    if kept is None:
         return []
     found = set(lines(connection))
     return [*(f"- {line}" for line in sorted(kept - found)), *(f"+ {line}" for line in sorted(found - kept))]

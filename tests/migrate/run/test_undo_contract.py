@@ -53,3 +53,66 @@ async def test_it_undoes_what_the_last_contract_contracted(empty_url: str, proje
         for arguments in (("--to", "0004"), ("0003", "--undo", "--to", "0004")):
             status, said = await call("contract", *arguments)
             assert (status, said) == (2, "Error: --to is for --undo alone: `roster db contract --undo --to 0004`.\n")
+
+
+PREVIOUS = """
+ops.create_table(
+    "t",
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("address", sa.String(50), nullable=False),
+    sa.Column("note", sa.String(50)),
+    sa.PrimaryKeyConstraint("id", name="pk_t"),
+)
+"""
+RENAME = (
+    'ops.rename_column("t", sa.Column("address", sa.String(50), nullable=False), '
+    'sa.Column("street", sa.String(50), nullable=False))'
+)
+
+
+async def test_the_rollback_of_a_deploy_lets_the_previous_version_serve(empty_url: str, project: Project) -> None:
+    """The procedure of docs/schema-changes.md, from the deploy of two revisions and a merge to the rollback."""
+    rows = ("INSERT INTO t (id, address, note) VALUES (1, 'one', 'n')",)
+    async with live(empty_url, project, base=PREVIOUS, rows=rows, up=RENAME) as it:
+        project.add_safe(
+            "0003_note", after="0001_base", up=EMPTY, contract='ops.drop_column("t", sa.Column("note", sa.String(50)))'
+        )
+        project.add_safe("0004_merge", after=("0002_change", "0003_note"), up=EMPTY)
+
+        async def run(*arguments: str) -> str:
+            result = await asyncio.to_thread(roster, *arguments, url=it.url)
+            assert (arguments, result.exit_code, result.stderr) == (arguments, 0, "")
+            return result.stdout
+
+        async def serve(id: int) -> None:
+            """The statements of the previous version."""
+            await it.execute(f"INSERT INTO t (id, address, note) VALUES ({id}, 'new', 'x')")
+            await it.execute(f"UPDATE t SET address = 'of {id}' WHERE id = {id}")
+            assert await it.execute(f"SELECT address, note FROM t WHERE id = {id}") == [
+                {"address": f"of {id}", "note": "x"}
+            ]
+
+        before = await it.catalog()
+        await run("upgrade")
+        await serve(2)
+        await run("backfill")
+        await run("contract")
+        await it.execute("UPDATE t SET street = 'moved' WHERE id = 1")
+        await it.execute("INSERT INTO t (id, street) VALUES (3, 'of new code')")
+        undone = await run("contract", "--undo")
+        assert [each in undone for each in ("0002_change", "0003_note")] == [True, True]
+        await serve(4)
+        await run("downgrade", "0001")
+        await serve(5)
+        assert await it.catalog() == before
+        assert await it.execute("SELECT * FROM t ORDER BY id") == [
+            {"id": 1, "address": "moved", "note": "n"},
+            {"id": 2, "address": "of 2", "note": "x"},
+            {"id": 3, "address": "of new code", "note": None},
+            {"id": 4, "address": "of 4", "note": "x"},
+            {"id": 5, "address": "of 5", "note": "x"},
+        ]
+        await run("upgrade")
+        await run("backfill")
+        await run("contract")
+        assert len(await it.rows()) == 5

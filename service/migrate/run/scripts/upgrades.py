@@ -84,9 +84,9 @@ class UpgradeWriter:
         found.version = self.output.getvalue()[self._mark :]
 
     def text(self) -> str:
-        """The script; empty if there is no revision to apply."""
+        """The script; raises Refused if there is no revision to apply."""
         if not self._revisions:
-            return ""
+            raise Refused("There is no revision to write: FROM:TO begins with the older revision.")
         first, last = self._revisions[0], self._revisions[-1]
         # The first statement has the checks of the first revision: where they raise, nothing was begun.
         parts = [part for each in self._revisions for part in _revision(each, () if each is first else _checks(each))]

@@ -1,0 +1,141 @@
+"""Refusal of a run where ledger and database contradict each other: a step is recorded, and its object is missing."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import to_tuple
+from sqlalchemy import Connection
+
+from service.migrate import naming
+from service.migrate.errors import Refused
+from service.migrate.operations.step import Step, words_in
+from service.migrate.plan.plan import Phase, Plan, plan
+from service.migrate.run.executor import are_opposite
+from service.migrate.state import drift, ledger
+
+_LITERAL = re.compile(r"'((?:[^']|'')*)'")
+# Kinds of objects in the questions of `predicates`.
+_KINDS = {"r", "p", "v", "table", "index", "view", "trigger"}
+_LATER = (Phase.SETTLE, Phase.CONTRACT)
+
+
+def refuse_contradictions(
+    connection: Connection, applied: Sequence[Script], directory: ScriptDirectory, *, has_drift: bool
+) -> None:
+    """Compare the ledger with alembic_version and the catalog, in the open transaction.
+
+    With `has_drift`, changes of the catalog since the last run count; not after a run that was killed.
+
+    Raises:
+        Refused: another program changed the schema or alembic_version. The message names a step and the way out.
+    """
+    known = ledger.known(connection) if ledger.exists(connection) else set()
+    heads = " ".join(sorted(_heads(applied))) or "base"
+    if known:
+        _refuse_unapplied(connection, known - {script.revision for script in applied}, directory, heads)
+        if has_drift:
+            _refuse_changed(connection, [script for script in applied if script.revision in known], heads)
+    _refuse_stamped(connection, applied, known)
+
+
+def _refuse_unapplied(
+    connection: Connection, revisions: Collection[str], directory: ScriptDirectory, heads: str
+) -> None:
+    """A revision with records that is not in alembic_version: an incomplete upgrade, or a downgrade by other means."""
+    dialect = connection.dialect.name
+    for script in directory.walk_revisions():
+        if script.revision not in revisions or (found := plan(script, dialect)) is None:
+            continue
+        problem = next(_unapplied(connection, found), None)
+        if problem is not None:
+            raise Refused(
+                f"The ledger and the database contradict each other: {problem}, since another program downgraded the "
+                f"schema or restored a dump. Nothing was changed. Run `alembic stamp {heads}`, which makes the ledger "
+                f"forget {script.revision}, then run the command again."
+            )
+
+
+def _unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
+    for phase in reversed(_LATER):
+        if ledger.begun(connection, plan.revision, phase):
+            yield f"the {phase} phase of {plan.revision} is recorded, and alembic_version does not have {plan.revision}"
+    done = ledger.done(connection, plan.revision, Phase.EXPAND)
+    steps = [step for position, step in enumerate(plan.expand) if position in done]
+    for step in _missing(connection, steps):
+        yield f"{step.title} of {plan.revision} is recorded as done, and the database does not have it"
+
+
+def _refuse_changed(connection: Connection, applied: Sequence[Script], heads: str) -> None:
+    """A recorded step whose object the catalog had after the last run, and has no more."""
+    changed = [(line, words_in(line)) for line in drift.changes(connection)]
+    if not changed:
+        return
+    for script in applied:
+        found = plan(script, connection.dialect.name)
+        for phase in (Phase.EXPAND, *_LATER) if found is not None else ():
+            assert found is not None  # noqa: S101 - as above
+            done = ledger.done(connection, found.revision, phase)
+            for position, step in enumerate(found.steps(phase)):
+                line = _named_in(step, changed) if position in done else None
+                if line is not None and not _holds(connection, step):
+                    raise Refused(
+                        f"The ledger and the database contradict each other: {step.title} of {found.revision} is "
+                        f"recorded as done, and another program changed that since the last run ({line}). Nothing was "
+                        f"changed. Restore it, or run `alembic stamp {heads}`, which accepts the schema as it is."
+                    )
+
+
+def _refuse_stamped(connection: Connection, applied: Sequence[Script], known: Collection[str]) -> None:
+    """A revision without a record that alembic_version has, and the database has not."""
+    later: set[str] = set()
+    for script in reversed(applied):
+        found = plan(script, connection.dialect.name)
+        if found is None:
+            continue
+        if script.revision not in known and not any(_are_done(connection, found.steps(phase)) for phase in _LATER):
+            for step in _missing(connection, found.expand):
+                if later.isdisjoint(_names(step)):
+                    before = " ".join(to_tuple(script.down_revision, default=())) or "base"
+                    raise Refused(
+                        f"alembic_version has {script.revision}, and the database does not have what "
+                        f"{step.title} makes: the revision was stamped and not applied. Nothing was changed. Run "
+                        f"`alembic stamp {before}`, then {naming.command('upgrade')}; or run `alembic stamp "
+                        f"{script.revision}` again, which accepts the schema as it is."
+                    )
+        for phase in (Phase.EXPAND, *_LATER):
+            later |= words_in(*(text for step in found.steps(phase) for text in (step.title, *step.statements)))
+
+
+def _missing(connection: Connection, steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps whose done-predicate is false, without those that a later one of these steps reverses."""
+    for position, step in enumerate(steps):
+        if any(are_opposite(step.done, other.done) for other in steps[position + 1 :]):
+            continue
+        if not _holds(connection, step):
+            yield step
+
+
+def _holds(connection: Connection, step: Step) -> bool:
+    return step.done is None or bool(connection.exec_driver_sql(step.done).scalar())
+
+
+def _are_done(connection: Connection, steps: Sequence[Step]) -> bool:
+    asked = [step for step in steps if step.done is not None]
+    return bool(asked) and all(_holds(connection, step) for step in asked)
+
+
+def _names(step: Step) -> set[str]:
+    """The names in the done-predicate of a step."""
+    texts = (text.strip('"') for text in _LITERAL.findall(step.done or ""))
+    return {text for text in texts if text and text not in _KINDS}
+
+
+def _named_in(step: Step, changed: Collection[tuple[str, set[str]]]) -> str | None:
+    names = _names(step)
+    return next((line for line, words in changed if names and names <= words), None)
+
+
+def _heads(applied: Sequence[Script]) -> set[str]:
+    parents = {each for script in applied for each in to_tuple(script.down_revision, default=())}
+    return {script.revision for script in applied} - parents
