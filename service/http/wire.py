@@ -38,7 +38,7 @@ class Body(Generic[S]):
         self._fields = msgspec.structs.fields(struct)
         # Kept as they are written: decoding would round their numbers.
         self._raws = {each.encode_name for each in self._fields if _holds_raw(each.type)}
-        self._moments = [each.name for each in self._fields if _holds_moment(each.type)]
+        self.moments = {each.name for each in self._fields if _holds_moment(each.type)}
 
     def read(self, raw: bytes, *, explain: bool = True) -> S:
         """Return the struct, its times in UTC; without `explain`, Invalid lists no faults, which costs less.
@@ -56,7 +56,7 @@ class Body(Generic[S]):
             raise
         if _named_twice(raw):
             raise self._invalid(self._document(raw) if explain else None, raw, explain=explain)
-        return self._in_utc(struct) if self._moments else struct
+        return self.in_utc(struct) if self.moments else struct
 
     def _read_again(self, raw: bytes, *, explain: bool) -> S:
         """Return the struct of a document in which an integer may be written 3.0 (JSON Schema, 6.1.1)."""
@@ -81,7 +81,7 @@ class Body(Generic[S]):
             struct = msgspec.convert(document, self.struct, strict=True)
         except msgspec.ValidationError:
             raise self._invalid(document, explain=explain) from None
-        return self._in_utc(struct) if self._moments else struct
+        return self.in_utc(struct) if self.moments else struct
 
     def faults(self, document: Any) -> Iterator[Fault]:
         """Yield all faults of a decoded document, field by field."""
@@ -106,10 +106,11 @@ class Body(Generic[S]):
         faults = [Fault(detail="This field is given more than once.", pointer=json_pointer(name)) for name in twice]
         return Invalid(WRONG, *islice(chain(faults, self.faults(document)), MOST_FAULTS))
 
-    def _in_utc(self, struct: S) -> S:
+    def in_utc(self, struct: S) -> S:
+        """Return the struct with its times in UTC; raises Invalid."""
         moments: dict[str, datetime] = {}
         faults: list[Fault] = []
-        for name in self._moments:
+        for name in self.moments:
             value = getattr(struct, name)
             if not isinstance(value, datetime):
                 continue

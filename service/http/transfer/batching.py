@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from service.db.clock import now
-from service.http.transfer.parser import BadLine, Line, Parser, parser_of
+from service.http.transfer.lines import BadLine, Line
+from service.http.transfer.parser import Parser, parser_of
 from service.http.transfer.reports import Outcome
 from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
@@ -31,10 +32,6 @@ class Batch:
     size: int = 0
 
     @property
-    def full(self) -> bool:
-        return len(self.lines) >= BATCH_LINES or self.outcome.failed >= BATCH_LINES
-
-    @property
     def due(self) -> bool:
         return self.size >= BATCH_BYTES or monotonic() - self.begun > BATCH_SECONDS
 
@@ -54,11 +51,15 @@ async def batches(
         position += size
         batch.size += size
         for line in found:
-            failures += _put(batch, line)
-            if failures == max_errors:
-                yield _close(batch, reader.skipped, position)
-                return
-            if batch.full:
+            if isinstance(line, Line):
+                batch.lines.append(line)
+            else:
+                batch.outcome.fail(line.number, line.faults)
+                failures += 1
+                if failures == max_errors:
+                    yield _close(batch, reader.skipped, position)
+                    return
+            if len(batch.lines) >= BATCH_LINES or batch.outcome.failed >= BATCH_LINES:
                 yield _close(batch, reader.skipped, position)
                 batch = Batch()
                 rows.stamp(now())
@@ -107,15 +108,6 @@ def _read(blocks: Iterator[Block], reader: Parser) -> Iterator[Line | BadLine]:
 def _rest(lines: Splitter, reader: Parser) -> Iterator[Line | BadLine]:
     yield from _read(lines.finish(), reader)
     yield from reader.finish()
-
-
-def _put(batch: Batch, line: Line | BadLine) -> bool:
-    """Add a line to the batch; return whether the line is invalid."""
-    if isinstance(line, Line):
-        batch.lines.append(line)
-        return False
-    batch.outcome.fail(line.number, line.faults)
-    return True
 
 
 def _close(batch: Batch, skipped: set[str], position: int) -> Batch:

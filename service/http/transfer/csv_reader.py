@@ -52,6 +52,16 @@ class CsvReader:
         self._dirty = self._dirty or dirty
         yield from self._plain(line, text) or self._records(line, text)
 
+    def plain(self, block: Block) -> list[list[str]] | None:
+        """Return the cells of a block in which each record is one line; else `None`, and `read` has to read it."""
+        if block.text is None or self._carried or self._skips or self._dirty:
+            return None
+        try:
+            text = block.text.decode()
+        except UnicodeDecodeError:
+            return None
+        return _lines(text)
+
     def finish(self) -> Iterator[Record]:
         """Yield the record that the end of the file cuts."""
         if self._carried:
@@ -61,14 +71,8 @@ class CsvReader:
 
     def _plain(self, line: int, text: str) -> list[Record] | None:
         """Return the records of text in which each record is one line, as in most files; else `None`."""
-        reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-        try:
-            rows = [*reader]
-        except csv.Error:
-            return None
-        if self._dirty or len(rows) != reader.line_num:
-            return None
-        return [Record(at, cells) for at, cells in enumerate(rows, start=line) if cells]
+        rows = None if self._dirty else _lines(text)
+        return rows and [Record(at, cells) for at, cells in enumerate(rows, start=line) if cells]  # type: ignore[return-value]
 
     def _records(self, line: int, text: str) -> Iterator[Record]:
         source = io.StringIO(text, newline="\n")
@@ -112,6 +116,16 @@ class CsvReader:
             yield Record(self._carried_line if self._carried else block.line, [], TOO_LONG)
         self._carried = ""
         self._skips = open_before != block.quoted
+
+
+def _lines(text: str) -> list[list[str]] | None:
+    """Return the cells of each line; `None` unless each record is one line."""
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    try:
+        rows = [*reader]
+    except csv.Error:
+        return None
+    return rows if len(rows) == reader.line_num else None
 
 
 def _end_of_quote(text: str) -> int | None:

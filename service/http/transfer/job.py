@@ -13,7 +13,8 @@ from service.db.database import Database
 from service.errors import Conflict
 from service.http.auth.actors import OPEN, Actor
 from service.http.transfer.batching import ahead, batches
-from service.http.transfer.parser import CSV, Line
+from service.http.transfer.lines import Line
+from service.http.transfer.parser import CSV
 from service.http.transfer.reports import Allowance, Mode, Outcome, Report
 from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spec import Import, RowMaker

@@ -1,17 +1,18 @@
 """Parses blocks of lines, CSV or NDJSON, into the structs of an import, with every fault of a line."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET, inspect
 
 from service.db.counting import counted
 from service.errors import Fault, Invalid, Malformed
+from service.http.transfer.csv_block import BlockParser
 from service.http.transfer.csv_reader import NOT_UTF8, CsvReader, Record
+from service.http.transfer.lines import BadLine, Column, Line
 from service.http.transfer.reports import MOST_ERRORS
 from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import TOO_LONG, Block
@@ -20,23 +21,9 @@ from service.http.wire import MOST_FAULTS
 CSV = "csv"
 NDJSON = "ndjson"
 
+# So many records of a block are converted without a turn for other tasks.
+_TOGETHER = 100
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-
-
-class Line(NamedTuple):
-    """A valid line: its number, its struct, the row to insert, and values that are rows of other tables."""
-
-    number: int
-    value: msgspec.Struct
-    row: list[Any]
-    related: Mapping[str, Any] = MappingProxyType({})
-
-
-class BadLine(NamedTuple):
-    """An invalid line; its faults name the line and the fields, as long as the report has room for them."""
-
-    number: int
-    faults: Sequence[Fault] = ()
 
 
 class Parser(Protocol):
@@ -130,20 +117,14 @@ def _of_line(text: bytes, failure: Malformed) -> str:
     return failure.detail.replace("The body", "The line", 1)
 
 
-class _Column(NamedTuple):
-    at: int
-    name: str
-    read: Callable[[str], Any] | None
-    nullable: bool
-
-
 class CsvParser(_LineParser):
     """Parses records under a header of field names; an empty cell is null, or absent if the field cannot be null."""
 
     def __init__(self, declared: Import, rows: RowMaker) -> None:
         super().__init__(declared, rows)
         self._records = CsvReader()
-        self._columns: list[_Column] | None = None
+        self._columns: list[Column] | None = None
+        self._block: BlockParser | None = None
         self._width = 0
 
     def read(self, block: Block) -> Iterator[Line | BadLine]:
@@ -152,7 +133,27 @@ class CsvParser(_LineParser):
         Raises:
             Invalid: the header is wrong.
         """
-        yield from self._parsed(self._records.read(block))
+        plain = self._records.plain(block)
+        if plain is None:
+            yield from self._parsed(self._records.read(block))
+            return
+        first = 0
+        while self._block is None and first < len(plain):
+            yield from self._one(block.line + first, plain[first])
+            first += 1
+        for at in range(first, len(plain), _TOGETHER):
+            yield from self._together(block.line + at, plain[at : at + _TOGETHER])
+
+    def _together(self, first: int, records: Sequence[list[str]]) -> Iterator[Line | BadLine]:
+        assert self._block is not None  # noqa: S101 - there was a header
+        for at, line in enumerate(self._block.lines(first, records, explain=self._room > 0)):
+            if line is not None:
+                yield line
+            else:
+                yield from self._one(first + at, records[at])
+
+    def _one(self, line: int, cells: list[str]) -> Iterator[Line | BadLine]:
+        return self._parsed(iter([Record(line, cells)] if cells else ()))
 
     def finish(self) -> Iterator[Line | BadLine]:
         yield from self._parsed(self._records.finish())
@@ -171,7 +172,7 @@ class CsvParser(_LineParser):
             else:
                 yield self._parse(line, cells, self._columns)
 
-    def _header(self, line: int, cells: list[str], fault: str | None) -> list[_Column]:
+    def _header(self, line: int, cells: list[str], fault: str | None) -> list[Column]:
         if fault is not None:
             raise _bad_header([Fault(line=line, detail=fault)])
         fields = {each.name: each for each in msgspec.structs.fields(self._declared.line)}
@@ -190,11 +191,13 @@ class CsvParser(_LineParser):
             raise _bad_header(faults)
         self._width = len(cells)
         self.skipped = {name for name in cells if name in self._declared.skipped}
-        return [
-            _Column(at, name, *_reader(fields[name].type)) for at, name in enumerate(cells) if name not in self.skipped
+        columns = [
+            Column(at, name, *_reader(fields[name].type)) for at, name in enumerate(cells) if name not in self.skipped
         ]
+        self._block = BlockParser(self._declared, self._rows, columns, self._width)
+        return columns
 
-    def _parse(self, line: int, cells: list[str], columns: list[_Column]) -> Line | BadLine:
+    def _parse(self, line: int, cells: list[str], columns: list[Column]) -> Line | BadLine:
         found: dict[str, Any] = {}
         try:
             for at, name, read, nullable in columns:
@@ -209,7 +212,7 @@ class CsvParser(_LineParser):
             return self._invalid(line, failure)
         return self._checked(line, value)
 
-    def _faults(self, line: int, cells: list[str], columns: list[_Column]) -> list[Fault]:
+    def _faults(self, line: int, cells: list[str], columns: list[Column]) -> list[Fault]:
         """Return all faults of a record that has invalid cells."""
         found: dict[str, Any] = {}
         unread: dict[str, str] = {}

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import bulk
 from service.errors import Fault
-from service.http.transfer.parser import Line
+from service.http.transfer.lines import Line
 from service.http.transfer.spec import Import, Reference
 
 

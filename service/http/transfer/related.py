@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import bulk
 from service.errors import Fault
 from service.http.auth.actors import Actor
-from service.http.transfer.parser import Line
+from service.http.transfer.lines import Line
 from service.http.transfer.spec import Import
 
 # Of each field that changes, what was and what will be.
@@ -82,6 +82,10 @@ class RelatedRows:
             for values in rows:
                 values.update(self._related.unset)
                 values.update(found.get(values["id"], {}))
+
+    def concerns(self, lines: Sequence[Line]) -> bool:
+        """Return whether a line has related fields."""
+        return self._related is not None and any(line.related for line in lines)
 
     def compare(self, line: Line, before: Mapping[str, Any] | None = None) -> tuple[Changes, list[Fault]]:
         """Return the related fields that a line changes, and why it may not; without `before` the row is new."""

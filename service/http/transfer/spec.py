@@ -1,7 +1,8 @@
 """What an import stores for a noun, derived from the model and from the body of POST."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -126,6 +127,18 @@ class RowMaker:
             row[at] = make(row[at])
         row += self._stamps
         return row
+
+    def columns(self, count: int, given: Sequence[Iterable[Any] | None]) -> Iterable[list[Any]]:
+        """Return the rows of so many lines from the values of each of `Import.names`; `None`: no line has the field."""
+        columns: list[Iterable[Any]] = [
+            repeat(default, count) if values is None else [*values]
+            for values, default in zip(given, self._defaults, strict=True)
+        ]
+        columns += [[*map(fold, columns[at])] for at in self._folds]
+        for at, make in self._makers:
+            same = at < self._width and given[at] is None
+            columns[at] = repeat(make(self._defaults[at]), count) if same else map(make, columns[at])
+        return map(list, zip(*columns, *(repeat(stamp, count) for stamp in self._stamps), strict=True))
 
 
 def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -10,7 +10,8 @@ from service.db import bulk
 from service.db.clock import now
 from service.db.folding import fold
 from service.errors import Fault
-from service.http.transfer.parser import Line, faults_of
+from service.http.transfer.lines import Line
+from service.http.transfer.parser import faults_of
 from service.http.transfer.references import resolve
 from service.http.transfer.related import RelatedRows
 from service.http.transfer.reports import Allowance, Mode, Outcome
