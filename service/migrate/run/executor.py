@@ -17,6 +17,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations.step import Lock, Step
 from service.migrate.plan.plan import Phase
 from service.migrate.run.locking import blockers
+from service.migrate.run.locking.acquire import acquire
 from service.migrate.run.locking.limits import Attempt
 from service.migrate.run.retry import give_way, look_ahead, write_down
 from service.migrate.run.session import Session
@@ -135,7 +136,10 @@ class Executor:
             record()
             edit(self.session.connection, [step.edit for step in left if step.edit is not None])
             for step in left:
-                for statement in (*(step.generate(self.session.connection) if step.generate else ()), *step.statements):
+                generated = tuple(step.generate(self.session.connection)) if step.generate else ()
+                if self.session.dialect == "postgresql" and not self.session.inside:
+                    acquire(self.session, step)
+                for statement in (*generated, *step.statements):
                     attempt.affected += self._run(statement)
         return any(step.edit is not None or step.generate is not None or step.statements for step in left)
 

@@ -13,7 +13,7 @@ from service.migrate.errors import Refused
 from service.migrate.run import revisions
 from service.migrate.run.locking.limits import Attempt, WaitLimits
 from tests.alembic.store import Store, opened
-from tests.migrate.company import HOLDING, WAITING, Migrator, audit, until
+from tests.migrate.company import WAITING, Migrator, audit, until
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 
@@ -174,7 +174,7 @@ async def test_a_request_that_crosses_its_way_is_answered_before_there_is_a_dead
         await request.execute("BEGIN")
         await request.execute("SELECT * FROM u")
         migrator = Migrator.start(commands.upgrade, it.url)
-        await until(it.store, HOLDING, "t")
+        await until(it.store, WAITING, "u")
         async with asyncio.timeout(10):
             assert await request.execute("SELECT * FROM t") == []
         await migrator.tells("alter both waits")

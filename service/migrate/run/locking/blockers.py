@@ -44,7 +44,7 @@ _REPLICAS = text("""
     ORDER BY lag DESC
 """)
 # https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: the modes that do not conflict.
-_HARMLESS = {
+HARMLESS = {
     Lock.ACCESS_EXCLUSIVE: [],
     Lock.SHARE_ROW_EXCLUSIVE: ["AccessShareLock", "RowShareLock"],
     Lock.SHARE_UPDATE_EXCLUSIVE: ["AccessShareLock", "RowShareLock", "RowExclusiveLock"],
@@ -121,7 +121,7 @@ def refuse_read_only(connection: Connection) -> None:
 
 
 def _locks(step: Step) -> dict[str, list[str]]:
-    return {"tables": [ddl.quoted(each) for each in step.tables], "harmless": _HARMLESS[step.lock]}
+    return {"tables": [ddl.quoted(each) for each in step.tables], "harmless": HARMLESS[step.lock]}
 
 
 def _sessions(rows: Iterable[Any]) -> list[Blocker]:
