@@ -125,6 +125,11 @@ def through_a_pooler() -> Refused:
     )
 
 
+def is_denied(error: BaseException) -> bool:
+    """Whether the role lacks a privilege, or would not see every row."""
+    return sqlstate(error) == "42501"
+
+
 def reason(error: BaseException) -> str:
     """The driver's message, in one line without a full stop."""
     last = list(causes(error))[-1]

@@ -11,6 +11,7 @@ class Attribute(StrEnum):
     OWNER = "owner"
     OTHER_OWNER = "owned by another role"
     UNREADABLE = "no SELECT privilege"
+    UNREFERABLE = "no REFERENCES privilege"
     TABLE_GRANT = "privileges on the table"
     COLUMN_GRANT = "privileges on a column"
     ROW_SECURITY = "row security"

@@ -3,7 +3,6 @@
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from service.migrate.dialects import ddl, reflected
 from service.migrate.dialects.sqlite.tokens import lowered, tokenize
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, is_denied
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Precondition, Target
 
@@ -44,11 +43,17 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:
     """As `refuse_rows`, but passes if a table or column of the query does not exist."""
-    with suppress(DBAPIError, NoSuchTableError), connection.begin_nested():
-        rows = check.rows(connection) if callable(check.rows) else check.rows
-        if isinstance(rows, str) and connection.dialect.name == "sqlite" and _is_text_for_sqlite(connection, rows):
-            return
-        refuse_rows(connection, check)
+    try:
+        with connection.begin_nested():
+            rows = check.rows(connection) if callable(check.rows) else check.rows
+            if isinstance(rows, str) and connection.dialect.name == "sqlite" and _is_text_for_sqlite(connection, rows):
+                return
+            refuse_rows(connection, check)
+    except NoSuchTableError:
+        return
+    except DBAPIError as failure:
+        if is_denied(failure):
+            raise
 
 
 def _is_text_for_sqlite(connection: Connection, statement: str) -> bool:

@@ -36,7 +36,7 @@ class Phase(StrEnum):
 class Plan:
     """Steps, backfills and preconditions of a revision on one database.
 
-    `surveys` and `contract_surveys` ask what else is on the tables, before the expand and before the contract.
+    The surveys ask what else is on the tables, before the expand, the contract and a downgrade of its own operations.
     `creates` are the tables that the revision creates. `settle` follows the last of `backfills`. `downgrade` is `None`
     if the revision's downgrade() calls `ops.undo()`.
     """
@@ -57,6 +57,7 @@ class Plan:
     purge: tuple[Step, ...]
     undo_checks: tuple[Precondition, ...]
     contract_undo_checks: tuple[Precondition, ...]
+    downgrade_surveys: tuple[Survey, ...]
     downgrade_checks: tuple[Precondition, ...]
     downgrade: tuple[Step, ...] | None
 
@@ -141,6 +142,7 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         contract_undo_checks=contract.without_refilled(
             (*contract.undo_preconditions, *upgrade.undo_contract_preconditions)
         ),
+        downgrade_surveys=surveys(functions.downgrade, target),
         downgrade_checks=downgrade.preconditions,
         downgrade=None if _is_undo(script.revision, functions.downgrade) else downgrade.expand,
     )

@@ -7,6 +7,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from service.migrate.errors import is_denied
 from service.migrate.operations.step import Backfill, Step
 from service.migrate.plan.checksum import checksum
 from service.migrate.plan.plan import Phase, Plan, plan
@@ -84,7 +85,9 @@ def _is_left(session: Session, backfill: Backfill) -> bool:
     try:
         with session.reading(), session.connection.begin_nested():
             return bool(Batches(session.connection, backfill).left())
-    except DBAPIError:
+    except DBAPIError as failure:
+        if is_denied(failure):
+            raise
         return False
 
 

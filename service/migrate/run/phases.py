@@ -176,6 +176,7 @@ class PhaseRunner:
             Refused: its trash was purged, or rows violate a precondition; the database is unchanged then.
         """
         self.refuse_purged(plan)
+        self._refuse_attributes(plan.revision, plan.downgrade_surveys)
         self._refuse_rows(plan.downgrade_checks)
         self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
         if plan.downgrade is None:

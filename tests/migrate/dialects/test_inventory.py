@@ -198,6 +198,7 @@ def look(connection: Connection, roles: dict[str, str]) -> None:
         (IS.OWNER, None, roles["owner"]),
         (IS.OTHER_OWNER, None, roles["owner"]),
         (IS.UNREADABLE, None, roles["reader"]),
+        (IS.UNREFERABLE, None, roles["reader"]),
     }
     assert found(connection, "filtered") == {
         (IS.OWNER, None, roles["reader"]),
@@ -208,4 +209,4 @@ def look(connection: Connection, roles: dict[str, str]) -> None:
 
 def test_every_attribute_is_found_somewhere() -> None:
     everywhere = {line[0] for lines in (*ON_POSTGRESQL.values(), *ON_SQLITE.values()) for line in lines}
-    assert set(Attribute) - everywhere == {IS.OWNER, IS.OTHER_OWNER, IS.UNREADABLE, IS.HIDDEN_ROWS}
+    assert set(Attribute) - everywhere == {IS.OWNER, IS.OTHER_OWNER, IS.UNREADABLE, IS.UNREFERABLE, IS.HIDDEN_ROWS}

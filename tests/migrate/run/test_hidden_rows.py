@@ -81,3 +81,9 @@ async def test_a_policy_that_hides_nothing_from_the_role_is_no_obstacle(owned_ur
         await it.backfill()
         await it.contract()
         assert await it.value("SELECT count(c) FROM t") == 3
+        await it.execute(HIDE[2])
+        with pytest.raises(Refused, match="BYPASSRLS"):
+            await it.undo_contract()
+        await it.execute(SHOW[2])
+        await it.undo_contract()
+        assert [row["a"] for row in await it.rows()] == ["one", "two", "three"]

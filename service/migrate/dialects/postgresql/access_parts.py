@@ -24,6 +24,7 @@ PARTS: tuple[tuple[Attribute, Part], ...] = (
         Part("t WHERE NOT pg_has_role(relowner, 'USAGE')", "pg_get_userbyid(relowner)", "current_user"),
     ),
     (Attribute.UNREADABLE, Part("t WHERE NOT has_table_privilege(oid, 'SELECT')", "current_user")),
+    (Attribute.UNREFERABLE, Part("t WHERE NOT has_table_privilege(oid, 'REFERENCES')", "current_user")),
     (Attribute.TABLE_GRANT, Part("t, aclexplode(relacl) g", _GRANTEE, _PRIVILEGE)),
     (Attribute.COLUMN_GRANT, Part("a, aclexplode(attacl) g", _GRANTEE, _PRIVILEGE, "attname")),
     (

@@ -18,6 +18,7 @@ REFERENCED = "foreign key to the table"
 REPLACES_COLUMN = frozenset({"rename_column", "change_type"})
 # Their triggers must run for every row that is written.
 HAS_TRIGGER = REPLACES_COLUMN | {FILL, "follow"}
+HAS_KEY = HAS_TRIGGER | {"rename_table"}
 WRITES_ROWS = HAS_TRIGGER | {"backfill"}
 OF_INDEXES = frozenset({"add_unique", "create_index", "drop_index"})
 OF_CONSTRAINTS = frozenset({"add_check", "add_foreign_key", "drop_constraint", "replace_constraint"})
@@ -69,9 +70,14 @@ def _is_of_check(operation: Any, _found: Found) -> bool:
     return hasattr(one, "condition")
 
 
+def _is_unlogged(operation: Any, _found: Found) -> bool:
+    # Of a table in the database, `refuse_attributes` compares the two tables.
+    return "UNLOGGED" in getattr(getattr(operation, "table", None), "_prefixes", ())
+
+
 def _has_default(operation: Any, _found: Found) -> bool:
     before = getattr(operation, "was", getattr(operation, "old", None))
-    return isinstance(before, Column) and before.server_default is not None
+    return before.server_default is not None if isinstance(before, Column) else before is not None
 
 
 _BY_HAND = "Change it by a revision of its own SQL, with ops.execute"
@@ -87,6 +93,11 @@ RULES: dict[Attribute, Rule] = {
         operations=READS_ROWS,
         reason="cannot be read by the migrating role {name}, which has to check its rows",
         cure="GRANT SELECT on the table to {name}",
+    ),
+    Attribute.UNREFERABLE: Rule(
+        operations=frozenset({REFERENCED}),
+        reason="is of another role, and the migrating role {name} may not refer to it",
+        cure="GRANT REFERENCES on the table to {name}",
     ),
     Attribute.HIDDEN_ROWS: Rule(
         operations=READS_ROWS,
@@ -105,9 +116,9 @@ RULES: dict[Attribute, Rule] = {
         cure="Replace the rule by a trigger",
     ),
     Attribute.DEFAULT: Rule(
-        operations=REPLACES_COLUMN,
-        reason="has the default {definition}, which the revision's definition of the column lacks",
-        cure="Add the server_default to both definitions",
+        operations=REPLACES_COLUMN | {"set_default"},
+        reason="has the default {definition}, which the revision does not state as the default before",
+        cure="Add it to the definitions as server_default, or to ops.set_default as was=",
         unless=_has_default,
     ),
     Attribute.OWNED_SEQUENCE: Rule(
@@ -165,6 +176,12 @@ RULES: dict[Attribute, Rule] = {
         operations=OF_TABLES | {"rename_column", "drop_column"},
         reason="receives rows by the subscription {name}, which finds tables and columns by their names",
         cure="Drop the table from the subscription before, or add a column in place of a rename",
+    ),
+    Attribute.UNLOGGED: Rule(
+        operations=frozenset({REFERENCED}),
+        reason="is unlogged, and a table that is logged cannot refer to it",
+        cure="ALTER TABLE … SET LOGGED before",
+        unless=_is_unlogged,
     ),
     Attribute.TEMPORARY: Rule(
         operations=ALL, reason="is a temporary table, which ends with its session", cure="Name a permanent table"

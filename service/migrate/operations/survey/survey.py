@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
-from service.migrate.dialects.attributes import Found
+from service.migrate.dialects.attributes import Attribute, Found
 from service.migrate.dialects.inventory import inventory
 from service.migrate.dialects.sqlite.tokens import lowered
 from service.migrate.errors import Refused
 from service.migrate.operations.base import Columns, Operation, Phases
 from service.migrate.operations.downgrade import Refill
 from service.migrate.operations.step import Backfill, Target
-from service.migrate.operations.survey import policy
+from service.migrate.operations.survey import keys, policy
 from service.migrate.operations.tables.rename import RenameTable
 
 Fold: TypeAlias = Callable[[str], str]
@@ -27,7 +27,11 @@ class Survey:
     name: str
     operation: Operation | Backfill
     table: str
+    # The table with the foreign key, where `table` is the one to which it refers; else `table`.
+    own: str
     columns: tuple[str, ...] | None
+    # Of an operation that finds rows by a key.
+    key: tuple[str, ...] = ()
     # Objects that earlier operations of the revision drop, as `Phases.frees` spells them.
     ignoring: frozenset[str] = frozenset()
 
@@ -42,6 +46,16 @@ class Survey:
             rule = policy.rule(self.name, each.attribute)
             if rule is not None and not rule.unless(self.operation, each):
                 yield self._sentence(rule, each)
+
+    def key_refusal(self, connection: Connection, found: Iterable[Found]) -> str | None:
+        """A sentence if the key does not find exactly one row."""
+        fault = keys.fault(connection, self.table, self.key, found) if self.key else None
+        if fault is None:
+            return None
+        return (
+            f"{self.table} cannot be changed by {_called(self.name)} with the key {', '.join(self.key)}: {fault}. Name "
+            "columns that are NOT NULL and unique together as key=[…]."
+        )
 
     def _sentence(self, rule: policy.Rule, found: Found) -> str:
         what = self.table if found.column is None else f"{self.table}.{found.column}"
@@ -77,7 +91,14 @@ def surveys_again(operations: Iterable[Operation], target: Target) -> tuple[Surv
 
 def surveys_of_backfills(backfills: Iterable[Backfill]) -> tuple[Survey, ...]:
     return tuple(
-        Survey(name="backfill", operation=each, table=each.table, columns=(*(each.assign or ()), *each.write))
+        Survey(
+            name="backfill",
+            operation=each,
+            table=each.table,
+            own=each.table,
+            columns=(*(each.assign or ()), *each.write),
+            key=each.key,
+        )
         for each in backfills
     )
 
@@ -89,9 +110,18 @@ def refuse_attributes(connection: Connection, revision: str, asked: Iterable[Sur
     known: dict[str, list[Found]] = {}
     sentences: dict[str, None] = {}
     for survey in asked:
-        if survey.table not in known:
-            known[survey.table] = inventory(connection, survey.table)
-        sentences.update(dict.fromkeys(survey.refusals(known[survey.table], fold)))
+        for table in (survey.table, survey.own):
+            if table not in known:
+                known[table] = inventory(connection, table)
+        there = known[survey.table]
+        if survey.table != survey.own:
+            # An unlogged table may refer to another one.
+            own = {each.attribute for each in known[survey.own]}
+            there = [each for each in there if each.attribute is not Attribute.UNLOGGED or each.attribute not in own]
+        refused = list(survey.refusals(there, fold))
+        if not refused and (of_key := survey.key_refusal(connection, there)):
+            refused.append(of_key)
+        sentences.update(dict.fromkeys(refused))
     if sentences:
         raise Refused(f"{revision}: {' '.join(sentences)}")
 
@@ -124,7 +154,14 @@ def _of_operation(operation: Operation, phases: Phases, names: Mapping[str, str]
             changed = None
         else:
             changed = columns if name == policy.REFERENCED else _without_key(operation, columns)
-        yield Survey(name=name, operation=operation, table=names.get(required, required), columns=changed)
+        yield Survey(
+            name=name,
+            operation=operation,
+            table=names.get(required, required),
+            own=names.get(own or required, own or required),
+            columns=changed,
+            key=getattr(operation, "key", ()) if name in policy.HAS_KEY else (),
+        )
 
 
 def _only_table(requires: tuple[Columns, ...]) -> str | None:

@@ -21,18 +21,18 @@ class Change:
 
 
 # Outer names first: what stands for one may hold the others.
-NAMES = ("items", "a", "c", "wide", "columns", "using", "value", "was", "default", "collation", "nullable", "t")
+NAMES = ("items", "a", "c", "wide", "columns", "key", "using", "value", "was", "default", "collation", "nullable", "t")
 TO_TRASH = "_trash_0002_{}"
 CHANGES = {
     "add_column": Change(up='ops.add_column("{t}", sa.Column("more", sa.Text()))'),
     "drop_column": Change(contract='ops.drop_column("{t}", {a})', to=TO_TRASH.format("a")),
-    "rename_column": Change(up='ops.rename_column("{t}", {a}, {c})', to="c"),
-    "change_type": Change(up='ops.change_type("{t}", {a}, {wide}, using="{using}")'),
+    "rename_column": Change(up='ops.rename_column("{t}", {a}, {c}, key={key})', to="c"),
+    "change_type": Change(up='ops.change_type("{t}", {a}, {wide}, using="{using}", key={key})'),
     "set_not_null": Change(contract='ops.set_not_null("{t}", "a")'),
-    FILL: Change(up='ops.set_not_null("{t}", "a", fill="{value}")'),
+    FILL: Change(up='ops.set_not_null("{t}", "a", fill="{value}", key={key})'),
     "drop_not_null": Change(up='ops.drop_not_null("{t}", "a")'),
     "set_default": Change(up='ops.set_default("{t}", "a", "{value}", was={was})'),
-    "follow": Change(up='ops.follow("{t}", "a", "m", postgresql="{value}", sqlite="{value}")'),
+    "follow": Change(up='ops.follow("{t}", "a", "m", postgresql="{value}", sqlite="{value}", key={key})'),
     "add_check": Change(up='ops.add_check("{t}", "ck_{t}_m", "m > 0")'),
     "add_unique": Change(up='ops.add_unique("{t}", "uq_{t}_m", ["m"])'),
     "add_foreign_key": Change(up='ops.add_foreign_key("{t}", "fk_{t}", ["m"], "goal")'),
@@ -47,7 +47,7 @@ CHANGES = {
         up='ops.trigger("mine_{t}", "{t}", postgresql="CREATE TRIGGER mine_{t} AFTER INSERT ON {t} FOR EACH STATEMENT '
         'EXECUTE FUNCTION nothing()", sqlite="CREATE TRIGGER mine_{t} AFTER INSERT ON {t} BEGIN SELECT 1; END")'
     ),
-    "rename_table": Change(up='ops.rename_table("{t}", "{t}_to", {columns})', table="{t}_to"),
+    "rename_table": Change(up='ops.rename_table("{t}", "{t}_to", {columns}, key={key})', table="{t}_to"),
     "drop_table": Change(contract='ops.drop_table("{t}", {items})', table=TO_TRASH.format("{t}")),
 }
 

@@ -16,6 +16,7 @@ TEXT = {
     "using": "{} || ''",
     "value": "'y'",
     "columns": '["id", "a", "n", "m"]',
+    "key": '["id"]',
     "items": KEY + "{a}" + REST + ', sa.Index("ix_{t}", "m")',
     "collation": '"C"',
     "default": '"x"',

@@ -107,6 +107,7 @@ KINDS = {
         definitions=TEXT
         | {
             "columns": '["id", "k", "a", "n", "m"]',
+            "key": '["id", "k"]',
             "items": KEY + 'sa.Column("k", sa.Integer()), {a}' + REST + ', sa.Index("ix_{t}", "m")',
         },
     ),
