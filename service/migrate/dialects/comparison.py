@@ -49,4 +49,9 @@ def image_differs(one: str, other: str) -> str:
 
 def comparable_type(column: Column[Any]) -> str:
     """PostgreSQL: the column's type for a cast before a comparison."""
-    return _LENGTH.sub(r"\1", re.sub(r" COLLATE .*", "", ddl.type_text(column, "postgresql")))
+    return _LENGTH.sub(r"\1", type_of(column))
+
+
+def type_of(column: Column[Any]) -> str:
+    """PostgreSQL: the column's type without its collation."""
+    return re.sub(r" COLLATE .*", "", ddl.type_text(column, "postgresql"))

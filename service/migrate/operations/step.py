@@ -45,6 +45,8 @@ class Step:
     alone: bool = False
     edit: Edit | None = None
     generate: Callable[[Connection], Iterable[str]] | None = None
+    # Called before the statements; raises Refused if the step would fail live writes later.
+    trial: Callable[[Connection], None] | None = None
     # Whether --sql writes the step: not one that only recovers from a crash, or restores from the trash.
     scripted: bool = True
     undo: "tuple[Action, ...]" = ()

@@ -136,6 +136,8 @@ class Executor:
             record()
             edit(self.session.connection, [step.edit for step in left if step.edit is not None])
             for step in left:
+                if step.trial is not None and not self.session.unused:
+                    step.trial(self.session.connection)
                 generated = tuple(step.generate(self.session.connection)) if step.generate else ()
                 if self.session.dialect == "postgresql" and not self.session.inside:
                     acquire(self.session, step)

@@ -127,7 +127,7 @@ def _is_filled(runner: PhaseRunner, plan: Plan) -> bool:
 def _is_left(runner: PhaseRunner, plan: Plan) -> bool:
     """Whether rows lack a value again; `False` after the first contract step, which may have dropped the columns."""
     is_asked = plan.contract and not _is_begun(runner, plan)
-    return bool(is_asked) and any(runner.backfills.left(backfill) for backfill in plan.backfills)
+    return bool(is_asked) and any(runner.backfills.left(plan.revision, backfill) for backfill in plan.backfills)
 
 
 def _is_begun(runner: PhaseRunner, plan: Plan) -> bool:

@@ -230,7 +230,7 @@ class PhaseRunner:
             )
 
     def _refuse_left(self, revision: str, backfill: Backfill) -> None:
-        if left := self.backfills.left(backfill):
+        if left := self.backfills.left(revision, backfill):
             were = "was" if left == 1 else "were"
             raise Refused(
                 f"{revision} cannot be contracted: {counted(left, 'row')} of {backfill.table} {were} written after the "

@@ -9,7 +9,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks, carry
 from service.migrate.dialects.types import has_type, is_catalog_only, longest
 from service.migrate.errors import Refused
-from service.migrate.operations import dependents, text_uses
+from service.migrate.operations import dependents, text_uses, trial
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.change_type import conversion
@@ -52,11 +52,22 @@ class ChangeType(Operation):
         self._refuse_other_changes()
         common = Phases(
             requires=((self.table, (self._name, *self.key)),),
-            preconditions=(matches_definition(self.table, self.was),),
+            preconditions=(matches_definition(self.table, self.was), *self._tried.tried(target)),
         )
         if target.is_sqlite:
             return common.then(self._rebuilt(target))
         return common.then(self._catalog_only(target) if self._is_catalog_only else self._replaced(target))
+
+    @property
+    def _tried(self) -> trial.Conversion:
+        return trial.Conversion(
+            call=f"ops.change_type({self.table!r}, …)",
+            table=self.table,
+            old=self.was,
+            new=self.column,
+            forth=("using", self.using),
+            back=("back", self.back),
+        )
 
     def _refuse_other_changes(self) -> None:
         if self.was.nullable != self.column.nullable:
@@ -217,6 +228,7 @@ class ChangeType(Operation):
                 rename_column(self.table, trash, self._name),
                 carry.move_default(self.table, shadow, self._name),
                 blocks.name_not_null(self.table, shadow),
+                *conversion.default_moved(self.table, self.was, shadow),
                 *before.statements,
                 blocks.touch_triggers(self.table),
             ),
@@ -235,6 +247,7 @@ class ChangeType(Operation):
                 rename_column(self.table, shadow, self._name),
                 carry.move_default(self.table, trash, self._name),
                 blocks.name_not_null(self.table, self._name),
+                *conversion.default_moved(self.table, self.column, trash),
                 *after.statements,
                 blocks.touch_triggers(self.table),
             ),

@@ -14,10 +14,10 @@ from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit, edit
 from service.migrate.dialects.types import affinity
-from service.migrate.operations.columns.actions import unfilled
+from service.migrate.operations.columns.actions import unfilled, without_default
 from service.migrate.operations.step import Backfill, Lock, Step, Target
 from service.migrate.operations.triggers.sync import converted
-from service.migrate.operations.triggers.trigger import Rank, row_trigger
+from service.migrate.operations.triggers.trigger import Rank, guarded, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +78,15 @@ class Conversion:
 
     def trigger(self, target: Target, shadow: str) -> Step:
         """A trigger that writes the converted value into the shadow column."""
-        follow = f"NEW.{ddl.quoted(shadow)} := {converted(self.using, f'NEW.{ddl.quoted(self.name)}')};"
-        return self._trigger(target, shadow, follow)
+        new, value = f"NEW.{ddl.quoted(shadow)}", converted(self.using, f"NEW.{ddl.quoted(self.name)}")
+        return self._trigger(target, shadow, guarded(f"{new} := {value}", f"{new} := NULL"))
 
     def trigger_back(self, target: Target, trash: str) -> Step:
         """A trigger that writes the value back into the old column where the two differ."""
         new, old = f"NEW.{ddl.quoted(self.name)}", f"NEW.{ddl.quoted(trash)}"
         differs = differ("postgresql", self.column, new, converted(self.using, old))
-        return self._trigger(target, self.name, f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF;")
+        back = f"IF {differs} THEN {old} := {converted(self.back, new)}; END IF"
+        return self._trigger(target, self.name, guarded(back, f"{old} := NULL"))
 
     def trigger_name(self, column: str) -> str:
         return naming.owned(f"type_{self.table}_{column}")
@@ -107,11 +108,9 @@ def renamed(column: Column[Any], name: str) -> Column[Any]:
 def shadowed(target: Target, conversion: Conversion) -> Step:
     """ADD COLUMN of the shadow column, with what belongs to the column that it replaces, on PostgreSQL.
 
-    A default that takes numbers from a sequence is moved by the swap: until then the trigger sets the shadow column.
+    The swap gives it the default: until then the trigger sets its values.
     """
-    shadow = conversion.shadow
-    if "nextval" in (ddl.default_text(shadow, target.dialect) or "").lower():
-        shadow.server_default = None
+    shadow = without_default(conversion.shadow)
     add = unfilled(target, conversion.table, shadow)
     carried = carry.carry_column(conversion.table, conversion.name, shadow.name)
     return replace(add, statements=(*add.statements, carried))
@@ -124,6 +123,14 @@ def default_changed(table: str, was: Column[Any], now: Column[Any]) -> tuple[str
         return ()
     action = "DROP DEFAULT" if after is None else f"SET DEFAULT {after}"
     return (f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN {ddl.quoted(now.name)} {action}",)
+
+
+def default_moved(table: str, column: Column[Any], other: str) -> tuple[str, ...]:
+    """SET DEFAULT of the column, and DROP DEFAULT of the other: a default is evaluated once for each row."""
+    alter = f"ALTER TABLE {ddl.quoted(table)} ALTER COLUMN"
+    default = ddl.default_text(column, "postgresql")
+    given = () if default is None else (f"{alter} {ddl.quoted(column.name)} SET DEFAULT {default}",)
+    return (*given, f"{alter} {ddl.quoted(other)} DROP DEFAULT")
 
 
 def on_sqlite(target: Target, conversion: Conversion) -> Step:

@@ -6,7 +6,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.postgresql import blocks, carry
 from service.migrate.dialects.postgresql.attached import prevents_shadow
 from service.migrate.dialects.types import has_type
-from service.migrate.operations.change_type.conversion import Conversion, default_changed, shadowed
+from service.migrate.operations.change_type.conversion import Conversion, default_changed, default_moved, shadowed
 from service.migrate.operations.change_type.recreate import Recreated
 from service.migrate.operations.columns.actions import rename_column, required
 from service.migrate.operations.step import Action, Backfill, Lock, Step, Target, inverted
@@ -39,6 +39,7 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
             carry.carry_column(table, name, shadow.name),
             rename_column(table, name, gone),
             rename_column(table, shadow.name, name),
+            *default_moved(table, back.column, gone),
             f"{alter} DROP COLUMN {ddl.quoted(gone)}",
             blocks.name_not_null(table, name),
             blocks.touch_triggers(table),

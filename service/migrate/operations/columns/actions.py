@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, DefaultClause
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import add_column, clauses
@@ -49,6 +49,17 @@ def unfilled(target: Target, table: str, column: Column[Any]) -> Step:
     statement, *comments = add.statements
     with_default = f"{statement}, ALTER COLUMN {ddl.quoted(column.name)} SET DEFAULT {default}"
     return replace(add, statements=(with_default, *comments))
+
+
+def with_default(column: Column[Any], default: str | None) -> Column[Any]:
+    """The column with this server default, an SQL expression, instead of its own."""
+    copy = column._copy()  # noqa: SLF001 - as dialects.ddl does
+    copy.server_default = None if default is None else DefaultClause(ddl.verbatim(default))
+    return copy
+
+
+def without_default(column: Column[Any]) -> Column[Any]:
+    return with_default(column, None)
 
 
 def removal(target: Target, table: str, name: str) -> Step:

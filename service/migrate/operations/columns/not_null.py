@@ -1,6 +1,7 @@
 """`set_not_null` and `drop_not_null`."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,8 +12,9 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.columns.actions import optional, required
 from service.migrate.operations.columns.requirements import no_nulls
 from service.migrate.operations.step import CATALOG, Backfill, Precondition, Step, Target, inverted
+from service.migrate.operations.trial import refuse_failing
 from service.migrate.operations.triggers import others
-from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, guarded, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class SetNotNull(Operation):
         # SQLite checks NOT NULL before triggers run: inserts of the old version would fail before the contract.
         return Phases(
             requires=((self.table, (self.column, *self.key)),),
-            preconditions=(so, last),
+            preconditions=(so, last, self._tried(target, self.fill)),
             expand=(trigger,),
             backfill=(self._backfill(self.fill),),
             settle=() if target.is_sqlite else need,
@@ -54,6 +56,18 @@ class SetNotNull(Operation):
             contract=(*(need if target.is_sqlite else ()), inverted(trigger)),
             frees=frees,
         )
+
+    def _tried(self, target: Target, fill: str) -> Precondition:
+        """The database computes the expression for a sample of the rows, and can store it."""
+
+        def find(connection: Connection) -> list[tuple[Any, ...]]:
+            what = f"{target.revision}: ops.set_not_null({self.table!r}, {self.column!r}, …)"
+            refuse_failing(connection, what, self.table, self.column, fill)
+            return []
+
+        why = f"The fill of {self.table}.{self.column} cannot be tried"
+        script = f"SELECT 1 FROM {ddl.quoted(self.table)} AS written WHERE 1 = 0 AND ({fill}) IS NULL"
+        return Precondition(why=why, rows=find, table=self.table, needs=(self.column,), script=script)
 
     def _backfill(self, fill: str) -> Backfill:
         name = f"{self.table}.{self.column}"
@@ -66,6 +80,7 @@ class SetNotNull(Operation):
 
     def _trigger(self, target: Target, fill: str) -> Step:
         column = ddl.quoted(self.column)
+        value = f"NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written)"
         filled = SQLiteTrigger(
             when=f"NEW.{column} IS NULL", settings=f"SET {column} = {fill}", where=f"{column} IS NULL"
         )
@@ -75,9 +90,7 @@ class SetNotNull(Operation):
             self._trigger_name,
             rank=Rank.FILL,
             key=self.key,
-            postgresql=lambda: (
-                f"IF NEW.{column} IS NULL THEN NEW.{column} := (SELECT {fill} FROM (SELECT NEW.*) AS written); END IF;"
-            ),
+            postgresql=lambda: f"IF NEW.{column} IS NULL THEN {guarded(value, f'NEW.{column} := NULL')} END IF;",
             sqlite=lambda: dict.fromkeys(("AFTER INSERT", f"AFTER UPDATE OF {column}"), filled),
         )
 

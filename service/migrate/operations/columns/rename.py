@@ -8,11 +8,21 @@ from sqlalchemy import Column, Connection
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
 from service.migrate.dialects.postgresql import carry
-from service.migrate.operations import dependents, text_uses
+from service.migrate.operations import dependents, text_uses, trial
 from service.migrate.operations.attributes import refuse_column
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.columns.actions import moved_to_trash, optional, removal, required, unfilled
+from service.migrate.operations.columns.actions import (
+    moved_to_trash,
+    optional,
+    removal,
+    required,
+    unfilled,
+    with_default,
+    without_default,
+)
+from service.migrate.operations.columns.default import defaulted
 from service.migrate.operations.columns.requirements import (
+    defaults_agree,
     matches_definition,
     refuse_own_constraints,
     refuse_own_values,
@@ -44,7 +54,8 @@ class RenameColumn(Operation):
         for column in (self.old, self.new):
             refuse_column(self.table, column, target)
         refuse_own_constraints(self.table, self.new)
-        refuse_own_values(self.table, self.new)
+        defaults = self._sync.defaults(target.dialect)
+        refuse_own_values(self.table, without_default(self.new) if defaults.differs_in_each_row else self.new)
         old = f"{self.table}.{self.old.name}"
         why = f"{old} cannot be replaced by {self.new.name} before its dependents are dropped in contract()"
         named = f"{old} cannot be moved to the trash, since the text of these may name it"
@@ -53,6 +64,8 @@ class RenameColumn(Operation):
             provides=((self.table, (self.new.name,)),),
             preconditions=(
                 matches_definition(self.table, self.old),
+                *defaults_agree(self.table, defaults),
+                *self._tried.tried(target),
                 *self._beside_others(target),
                 *adds_without_rewrite(target, self.table, self.new, is_filled=True),
             ),
@@ -66,6 +79,17 @@ class RenameColumn(Operation):
         )
         return self._on_sqlite(target, common) if target.is_sqlite else self._on_postgresql(target, common)
 
+    @property
+    def _tried(self) -> trial.Conversion:
+        return trial.Conversion(
+            call=f"ops.rename_column({self.table!r}, …)",
+            table=self.table,
+            old=self.old,
+            new=self.new,
+            forth=("up", self.up),
+            back=("down", self.down),
+        )
+
     def _beside_others(self, target: Target) -> tuple[Precondition, ...]:
         return (
             others.fires_last(target, self.table, self._sync.name, Rank.SYNC),
@@ -77,7 +101,7 @@ class RenameColumn(Operation):
         trigger = sync.trigger(target)
         relax, need = self._relaxed(target), self._required(target)
         relax = tuple(replace(each, undo=required(target, self.table, self.old.name)) for each in relax)
-        add = unfilled(target, self.table, self.new)
+        add = self._added(target)
         return replace(
             common,
             expand=(replace(add, statements=(*add.statements, self._carried())), trigger),
@@ -94,7 +118,7 @@ class RenameColumn(Operation):
             common,
             expand=(
                 *(replace(each, undo=required(target, self.table, self.old.name)) for each in relax),
-                unfilled(target, self.table, self.new),
+                self._added(target),
                 trigger,
                 self._filled_at_once(),
             ),
@@ -110,10 +134,32 @@ class RenameColumn(Operation):
         if not target.is_sqlite:
             # Again, since others may have granted privileges on the old column after the expand.
             move = replace(move, statements=(self._carried(), *move.statements))
-        return (leave, inverted(trigger), move)
+        return (leave, self._trigger_gone(target, trigger), move)
 
     def _carried(self) -> str:
         return carry.carry_column(self.table, self.old.name, self.new.name)
+
+    def _added(self, target: Target) -> Step:
+        """The new column with the default by which the trigger knows whether the column was written."""
+        default = self._sync.defaults(target.dialect).during
+        return unfilled(target, self.table, with_default(self.new, default))
+
+    def _trigger_gone(self, target: Target, trigger: Step) -> Step:
+        """DROP TRIGGER, and the new column's own default."""
+        gone, defaults = inverted(trigger), self._sync.defaults(target.dialect)
+        if defaults.during == defaults.after:
+            return gone
+        (back,) = gone.undo
+        assert isinstance(back, Step)  # noqa: S101 - the undo of `inverted`
+        own, during = (
+            defaulted(target, self.table, self.new.name, default) for default in (defaults.after, defaults.during)
+        )
+        return replace(
+            gone,
+            statements=(*gone.statements, *own.statements),
+            edit=own.edit,
+            undo=(replace(back, statements=(*during.statements, *back.statements), edit=during.edit),),
+        )
 
     def _filled_at_once(self) -> Step:
         new = ddl.quoted(self.new.name)

@@ -11,6 +11,7 @@ from service.migrate.operations.attributes import refuse_types
 from service.migrate.operations.columns import rewriting
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import CATALOG, Precondition
+from service.migrate.operations.triggers.defaults import Defaults
 
 
 def matches_definition(table: str, column: Column[Any]) -> Precondition:
@@ -33,6 +34,23 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
 
     why = f"The revision's definition of {table}.{column.name} differs from the database"
     return Precondition(why=why, rows=find, table=table, needs=(column.name,), script=CATALOG)
+
+
+def defaults_agree(table: str, defaults: Defaults) -> tuple[Precondition, ...]:
+    """A row that is inserted under neither name has one value under both."""
+    needs = (defaults.old.name,)
+    if problem := defaults.problem():
+        column = defaults.new if defaults.before is None else defaults.old
+        found = [(f"{table}.{column.name}", problem)]
+        why = f"An insert under neither name would store two values in {table}, by the default"
+        cure = "Call ops.set_default in a revision before, so that both have none or the same"
+        return (Precondition(why=why, rows=lambda _: list(found), table=table, needs=needs, cure=cure, script=CATALOG),)
+    asked = defaults.difference()
+    if asked is None:
+        return ()
+    why = f"The defaults of {table}.{defaults.old.name} and {table}.{defaults.new.name} have two values"
+    cure = "Write the converted default, and change it by ops.set_default in a later revision"
+    return (Precondition(why=why, rows=asked, table=table, needs=needs, cure=cure),)
 
 
 def no_nulls(table: str, column: str) -> Precondition:

@@ -1,14 +1,18 @@
 """`follow`: a column that a trigger derives from another until the contract."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import changed
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Step, Target, inverted
+from service.migrate.operations.trial import refuse_failing
 from service.migrate.operations.triggers import others
-from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, guarded, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,9 @@ class Follow(Operation):
 
     def _trigger(self, target: Target) -> Step:
         column, source = ddl.quoted(self.column), ddl.quoted(self.source)
+        value = f"NEW.{column} := (SELECT {self.postgresql} FROM (SELECT NEW.*) AS written)"
         settings = f"SET {column} = {self.sqlite}"
-        return row_trigger(
+        step = row_trigger(
             target,
             self.table,
             self._name,
@@ -52,7 +57,7 @@ class Follow(Operation):
             postgresql=lambda: (
                 f"IF NEW.{column} IS NULL OR (TG_OP = 'UPDATE' AND {changed('postgresql', source)} "
                 f"AND NOT {changed('postgresql', column)}) "
-                f"THEN NEW.{column} := (SELECT {self.postgresql} FROM (SELECT NEW.*) AS written); END IF;"
+                f"THEN {guarded(value, f'NEW.{column} := NULL')} END IF;"
             ),
             sqlite=lambda: {
                 "AFTER INSERT": SQLiteTrigger(
@@ -63,3 +68,9 @@ class Follow(Operation):
                 ),
             },
         )
+        return replace(step, trial=partial(self._try, target))
+
+    def _try(self, target: Target, connection: Connection) -> None:
+        what = f"{target.revision}: ops.follow({self.table!r}, {self.column!r}, …)"
+        expression = self.sqlite if target.is_sqlite else self.postgresql
+        refuse_failing(connection, what, self.table, self.column, expression)

@@ -74,6 +74,27 @@ def fires_alike(target: Target, table: str, column: str, new: str) -> Preconditi
     return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure, script=CATALOG)
 
 
+def default_is_free(table: str, column: str) -> Precondition:
+    """No trigger of a rename compares the column with its default."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        own = naming.owned("sync_")
+        if connection.dialect.name == "sqlite":
+            found = [(row.name, row.tbl_name, row.sql) for row in connection.exec_driver_sql(_ON_SQLITE)]
+        else:
+            asked = _TRIGGERS.format(table=ddl.regclass(table))
+            found = [(row.of, table, row.body) for row in connection.exec_driver_sql(asked)]
+        return [
+            (dependents.trigger(name),)
+            for name, on, text in found
+            if name.startswith(own) and lowered(on) == lowered(table) and _mentions(text, column)
+        ]
+
+    why = f"{table}.{column} is being renamed, and a trigger knows by its default whether it was written"
+    cure = "Run the contract of the rename before, or give ops.rename_column the default"
+    return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure, script=CATALOG)
+
+
 def _others(connection: Connection, table: str) -> list[Any]:
     found = connection.exec_driver_sql(_TRIGGERS.format(table=ddl.regclass(table))).all()
     return [row for row in found if not row.of.startswith(naming.current().prefix)]

@@ -7,9 +7,10 @@ from sqlalchemy import Column
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
-from service.migrate.dialects.comparison import differ
+from service.migrate.dialects.comparison import differ, type_of
 from service.migrate.operations.step import Backfill, Step, Target
-from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, row_trigger
+from service.migrate.operations.triggers.defaults import Defaults
+from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, guarded, row_trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Sync:
 
     `up` converts an old value to a new one, `down` a new value to an old one: SQL expressions with `{}` for the value.
     Two values agree if one of the conversions maps one value to the other. A write of one column updates the other
-    column; a write of both columns is stored unchanged. An INSERT writes the columns that differ from their default.
+    column; a write of both columns is stored unchanged. An INSERT writes the columns that differ from their default;
+    NULL is a value.
     """
 
     table: str
@@ -60,32 +62,48 @@ class Sync:
 
     def _disagree(self, database: str, old: str, new: str, *, or_new_is_null: bool = False) -> str:
         not_from_old = differ(database, self.new, new, converted(self.up, old))
-        if self.up == self.down == "{}":
+        if self.is_copy:
             return not_from_old
         not_from_new = differ(database, self.old, old, converted(self.down, new))
         return f"{not_from_old} AND " + (f"({new} IS NULL OR {not_from_new})" if or_new_is_null else not_from_new)
 
+    def defaults(self, database: str) -> Defaults:
+        return Defaults(database=database, old=self.old, new=self.new, up=self.up)
+
     def _body(self) -> str:
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
-        from_old, from_new = converted(self.up, f"NEW.{old}"), converted(self.down, f"NEW.{new}")
-
-        def changed(column: Column[Any], was: str) -> str:
-            return differ("postgresql", column, f"NEW.{ddl.quoted(column.name)}", was)
-
-        given_old = changed(self.old, default("postgresql", self.old))
-        given_new = changed(self.new, default("postgresql", self.new))
-        wrote_old, wrote_new = changed(self.old, f"OLD.{old}"), changed(self.new, f"OLD.{new}")
-        disagree = self._disagree("postgresql", f"NEW.{old}", f"NEW.{new}", or_new_is_null=True)
-        return (
+        from_old, from_new = self._from_old(old), converted(self.down, f"NEW.{new}")
+        defaults = self.defaults("postgresql")
+        gave_old, gave_new = defaults.wrote_old(f"NEW.{old}"), defaults.wrote_new(f"NEW.{new}")
+        wrote_old = differ("postgresql", self.old, f"NEW.{old}", f"OLD.{old}")
+        wrote_new = differ("postgresql", self.new, f"NEW.{new}", f"OLD.{new}")
+        not_from_old = differ("postgresql", self.new, f"NEW.{new}", from_old)
+        not_from_new = differ("postgresql", self.old, f"NEW.{old}", from_new)
+        disagree = not_from_old
+        if not self.is_copy:
+            disagree = f"{not_from_old} AND (NEW.{new} IS NULL OR {not_from_new})"
+        body = (
             "IF TG_OP = 'INSERT' THEN "
-            f"IF NOT ({given_new}) AND ({given_old} OR NEW.{new} IS NULL) THEN NEW.{new} := {from_old}; "
-            f"ELSIF NOT ({given_old}) THEN NEW.{old} := {from_new}; END IF; "
+            f"IF NOT ({gave_new}) THEN NEW.{new} := {from_old}; "
+            f"ELSIF NOT ({gave_old}) THEN NEW.{old} := {from_new}; END IF; "
             # The backfill writes the converted old value, which must not be converted back.
             f"ELSIF {wrote_new} THEN "
-            f"IF NOT ({wrote_old}) AND {changed(self.new, from_old)} THEN NEW.{old} := {from_new}; END IF; "
+            f"IF NOT ({wrote_old}) AND {not_from_old} THEN NEW.{old} := {from_new}; END IF; "
             # An UPDATE may write a row before the backfill reaches that row.
             f"ELSIF ({wrote_old} OR NEW.{new} IS NULL) AND {disagree} THEN NEW.{new} := {from_old}; END IF;"
         )
+        if self.up == "{}":
+            return body
+        assigned = guarded(f"{from_old} := {converted(self.up, f'NEW.{old}')}", f"{from_old} := NULL")
+        return f"DECLARE {from_old} {type_of(self.new)}; BEGIN {assigned} {body} END;"
+
+    @property
+    def is_copy(self) -> bool:
+        return self.up == self.down == "{}"
+
+    def _from_old(self, old: str) -> str:
+        """The converted value: a variable, since the conversion may fail on a row."""
+        return f"NEW.{old}" if self.up == "{}" else "from_old"
 
     def _on_sqlite(self) -> dict[str, SQLiteTrigger]:
         return {
@@ -98,12 +116,11 @@ class Sync:
         """Conditions on the columns of the row: its affinities apply, and other triggers may have changed it."""
         old, new = ddl.quoted(self.old.name), ddl.quoted(self.new.name)
         from_old, from_new = converted(self.up, old), converted(self.down, new)
-        given_old = differ("sqlite", self.old, old, default("sqlite", self.old))
-        given_new = differ("sqlite", self.new, new, default("sqlite", self.new))
-        follows_old = f"NOT ({given_new}) AND ({given_old} OR {new} IS NULL)"
+        defaults = self.defaults("sqlite")
+        gave_old, gave_new = defaults.wrote_old(old), defaults.wrote_new(new)
         settings = (
-            f"SET {new} = CASE WHEN {follows_old} THEN {from_old} ELSE {new} END, "
-            f"{old} = CASE WHEN {follows_old} OR {given_old} THEN {old} ELSE {from_new} END"
+            f"SET {new} = CASE WHEN {gave_new} THEN {new} ELSE {from_old} END, "
+            f"{old} = CASE WHEN {gave_new} AND NOT ({gave_old}) THEN {from_new} ELSE {old} END"
         )
         return SQLiteTrigger(settings=settings, where=differ("sqlite", self.new, new, from_old))
 
@@ -121,11 +138,3 @@ class Sync:
 def converted(expression: str, value: str) -> str:
     """The expression applied to a value, in parentheses unless the expression is `{}`."""
     return value if expression == "{}" else f"({ddl.applied(expression, value)})"
-
-
-def default(database: str, column: Column[Any]) -> str:
-    """The value of a column in a row that is inserted without it, as SQL."""
-    text = ddl.default_text(column, database)
-    if text is None:
-        return "NULL"
-    return f"({text})" if database == "sqlite" else text

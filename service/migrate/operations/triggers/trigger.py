@@ -176,6 +176,15 @@ def row_trigger(
     )
 
 
+def guarded(assignment: str, otherwise: str) -> str:
+    """PL/pgSQL: an assignment whose failure is not the caller's; the backfill fails on the row instead."""
+    return (
+        f"BEGIN {assignment}; EXCEPTION WHEN OTHERS THEN "
+        # A serialization failure or a deadlock ends the caller's transaction.
+        f"IF SQLSTATE LIKE '40%' THEN RAISE; END IF; {otherwise}; END;"
+    )
+
+
 def trigger_name(target: Target, name: str, rank: Rank) -> str:
     """The trigger of a function: PostgreSQL fires triggers in the order of their names, this one after most others."""
     return ddl.inner_name(name if target.is_sqlite else f"zzz_{rank}_{name}")

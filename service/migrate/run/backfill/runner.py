@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service.db.counting import counted
+from service.db.failures import Cure, cure
 from service.migrate import naming
 from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Backfill
@@ -68,7 +69,7 @@ class BackfillRunner:
         with self._session.reading():
             if backfill.unless is not None and self._session.ask(backfill.unless):
                 return
-        if self.is_done(revision, backfill) and not self.left(backfill):
+        if self.is_done(revision, backfill) and not self.left(revision, backfill):
             return
         filling = self._begun(revision, backfill)
         try:
@@ -85,10 +86,9 @@ class BackfillRunner:
         self._end(filling, BackfillState.DONE)
         self.executor.note("backfill", filling.attempt)
 
-    def left(self, backfill: Backfill) -> int:
-        """The number of rows that are still to be filled."""
-        with self._session.reading():
-            return Batches(self._session.connection, backfill).left()
+    def left(self, revision: str, backfill: Backfill) -> int:
+        """The number of rows that are still to be filled; raises Refused if a row's value cannot be computed."""
+        return _left(self._session, revision, Batches(self._session.connection, backfill))
 
     def is_done(self, revision: str, backfill: Backfill) -> bool:
         with self._session.reading():
@@ -139,8 +139,7 @@ class _RunningBackfill:
         while True:
             is_whole, filled_before = self.run.cursor is None, self.run.filled
             self._pass()
-            with self.session.reading():
-                left = self.batches.left()
+            left = _left(self.session, self.run.revision, self.batches)
             if not left:
                 return
             self.run.begin_pass()
@@ -177,6 +176,8 @@ class _RunningBackfill:
                     raise
                 raise self._refused_at_row(failure) from failure
             except DBAPIError as failure:
+                if not self.session.inside:
+                    _refuse_failing(self.run.revision, self.batches.backfill, failure)
                 give_way(self.session, attempt, failure, self._others)
                 self.run.batch = max(self.run.batch // 2, _FEWEST_ROWS)
             else:
@@ -228,6 +229,27 @@ class _RunningBackfill:
             f"{self.run.revision}: {backfill.title} does not fill {counted(left, 'row', 'rows')} of {backfill.table} "
             f"that meet `left` ({', '.join(backfill.key)}): {sample}{more}."
         )
+
+
+def _left(session: Session, revision: str, batches: Batches) -> int:
+    try:
+        with session.reading():
+            return batches.left()
+    except DBAPIError as failure:
+        _refuse_failing(revision, batches.backfill, failure)
+        raise
+
+
+def _refuse_failing(revision: str, backfill: Backfill, failure: DBAPIError) -> None:
+    """Raises Refused with the backfill's expressions if the database cannot compute or store a value."""
+    if cure(failure) in (Cure.AGAIN, Cure.RECONNECT):
+        return
+    settings = ", ".join(f"{name} = {value}" for name, value in (backfill.assign or {}).items())
+    what = f" with {settings}" if settings else ""
+    raise Refused(
+        f"{revision}: {backfill.title} failed: {reason(failure)}{what}. Correct the rows of {backfill.table}, then run "
+        f"{naming.command('backfill')}."
+    ) from failure
 
 
 def _adapted(rows: int, seconds: float) -> int:

@@ -19,6 +19,7 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.c differs from the database
+        ? ops.change_type('t', …) cannot be tried
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
@@ -28,8 +29,9 @@ CASES = {
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-              NEW._next_c := (CAST(NEW.c AS integer)); RETURN NEW; END $$
+            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN
+              NEW._next_c := (CAST(NEW.c AS integer)); EXCEPTION WHEN OTHERS THEN IF SQLSTATE LIKE '40%' THEN RAISE;
+              END IF; NEW._next_c := NULL; END; RETURN NEW; END $$
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
@@ -51,9 +53,11 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _next_c TO c
             DO $sequence$ …
             DO $name$ …
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
-              DISTINCT FROM CAST((CAST(NEW._trash_0002_c AS integer)) AS INTEGER) THEN NEW._trash_0002_c :=
-              (CAST(NEW.c AS text)); END IF; RETURN NEW; END $$
+            ALTER TABLE t ALTER COLUMN _trash_0002_c DROP DEFAULT
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN IF NEW.c
+              IS DISTINCT FROM CAST((CAST(NEW._trash_0002_c AS integer)) AS INTEGER) THEN NEW._trash_0002_c :=
+              (CAST(NEW.c AS text)); END IF; EXCEPTION WHEN OTHERS THEN IF SQLSTATE LIKE '40%' THEN RAISE; END IF;
+              NEW._trash_0002_c := NULL; END; RETURN NEW; END $$
             CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
@@ -66,7 +70,8 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
             DO $sequence$ …
             DO $name$ …
-            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
+            ALTER TABLE t ALTER COLUMN _next_c DROP DEFAULT
+            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
             DO $touch$ …
@@ -82,7 +87,7 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
           < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS …
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN IF …
             CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
         - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
@@ -95,6 +100,7 @@ CASES = {
         sqlite="""
         expand:
         ? The revision's definition of t.c differs from the database
+        ? ops.change_type('t', …) cannot be tried
         - SET DATA TYPE t.c, COPY OLD VALUES TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
             UPDATE t SET _trash_0002_c = c
@@ -121,6 +127,7 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.c differs from the database
+        ? ops.change_type('t', …) cannot be tried
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
@@ -130,8 +137,9 @@ CASES = {
           < DROP COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP COLUMN _next_c
         - CREATE TRIGGER roster_type_t__next_c ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-              NEW._next_c := NEW.c; RETURN NEW; END $$
+            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN
+              NEW._next_c := NEW.c; EXCEPTION WHEN OTHERS THEN IF SQLSTATE LIKE '40%' THEN RAISE; END IF; NEW._next_c
+              := NULL; END; RETURN NEW; END $$
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t__next_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
@@ -153,9 +161,11 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _next_c TO c
             DO $sequence$ …
             DO $name$ …
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF
+            ALTER TABLE t ALTER COLUMN _trash_0002_c DROP DEFAULT
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN IF
               record_image_ne(ROW(CAST(NEW.c AS VARCHAR)), ROW(CAST(NEW._trash_0002_c AS VARCHAR))) THEN
-              NEW._trash_0002_c := NEW.c; END IF; RETURN NEW; END $$
+              NEW._trash_0002_c := NEW.c; END IF; EXCEPTION WHEN OTHERS THEN IF SQLSTATE LIKE '40%' THEN RAISE; END
+              IF; NEW._trash_0002_c := NULL; END; RETURN NEW; END $$
             CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_type_t_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
@@ -168,7 +178,8 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _trash_0002_c TO c
             DO $sequence$ …
             DO $name$ …
-            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN …
+            ALTER TABLE t ALTER COLUMN _next_c DROP DEFAULT
+            CREATE OR REPLACE FUNCTION roster_type_t__next_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t__next_c
             DO $touch$ …
@@ -184,7 +195,7 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_type_t_c ON t
             DROP FUNCTION IF EXISTS roster_type_t_c()
           < CREATE TRIGGER roster_type_t_c ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF …
+            CREATE OR REPLACE FUNCTION roster_type_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN IF …
             CREATE TRIGGER zzz_4_roster_type_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_4_roster_type_t_c
         - KEEP COLUMN t._trash_0002_c FOR DOWNGRADE (none)
@@ -197,6 +208,7 @@ CASES = {
         sqlite="""
         expand:
         ? The revision's definition of t.c differs from the database
+        ? ops.change_type('t', …) cannot be tried
         - SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50))
           < SET DATA TYPE t.c (ACCESS EXCLUSIVE on t)

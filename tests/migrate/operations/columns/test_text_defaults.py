@@ -10,6 +10,7 @@ CASES = {
         up='ops.set_default("t", "b", "2", was="1")',
         postgresql="""
         expand:
+        ? t.b is being renamed, and a trigger knows by its default whether it was written
         - SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b SET DEFAULT 2
           < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
@@ -17,6 +18,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t.b is being renamed, and a trigger knows by its default whether it was written
         - SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 2, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
@@ -29,6 +31,7 @@ CASES = {
         up='ops.set_default("t", "c", ops.now(), was=None)',
         postgresql="""
         expand:
+        ? t.c is being renamed, and a trigger knows by its default whether it was written
         - SET DEFAULT t.c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN c SET DEFAULT CURRENT_TIMESTAMP
           < DROP DEFAULT t.c (ACCESS EXCLUSIVE on t)
@@ -36,6 +39,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t.c is being renamed, and a trigger knows by its default whether it was written
         - SET DEFAULT t.c (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT DEFAULT
               (strftime('%Y-%m-%d %H:%M:%f000', 'now')), CONSTRAINT ck CHECK (b > 0))
@@ -48,6 +52,7 @@ CASES = {
         up='ops.set_default("t", "b", None, was="1")',
         postgresql="""
         expand:
+        ? t.b is being renamed, and a trigger knows by its default whether it was written
         - DROP DEFAULT t.b (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN b DROP DEFAULT
           < SET DEFAULT t.b (ACCESS EXCLUSIVE on t)
@@ -55,6 +60,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t.b is being renamed, and a trigger knows by its default whether it was written
         - DROP DEFAULT t.b (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER, c TEXT, CONSTRAINT ck CHECK (b >
               0))

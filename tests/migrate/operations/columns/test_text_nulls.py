@@ -12,9 +12,11 @@ CASES = {
         expand:
         ? t.c needs no change
         ? t has triggers that may change a row after zzz_3_roster_fill_t_c has read it
+        ? The fill of t.c cannot be tried
         - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_fill_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
-              NULL THEN NEW.c := (SELECT 'unknown' FROM (SELECT NEW.*) AS written); END IF; RETURN NEW; END $$
+              NULL THEN BEGIN NEW.c := (SELECT 'unknown' FROM (SELECT NEW.*) AS written); EXCEPTION WHEN OTHERS THEN
+              IF SQLSTATE LIKE '40%' THEN RAISE; END IF; NEW.c := NULL; END; END IF; RETURN NEW; END $$
             CREATE TRIGGER zzz_3_roster_fill_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_fill_t_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_3_roster_fill_t_c
@@ -53,6 +55,7 @@ CASES = {
         expand:
         ? t.c needs no change
         ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
+        ? The fill of t.c cannot be tried
         - CREATE TRIGGER roster_fill_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER roster_fill_t_c_1 AFTER INSERT ON t WHEN NEW.c IS NULL BEGIN UPDATE t SET c = 'unknown'
               WHERE id = NEW.id AND (c IS NULL); END

@@ -113,13 +113,12 @@ CASES = {
             ALTER TABLE t DROP COLUMN d
         - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_sync_t_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP =
-              'INSERT' THEN IF NOT (NEW.d IS NOT NULL) AND (NEW.a IS NOT NULL OR NEW.d IS NULL) THEN NEW.d := NEW.a;
-              ELSIF NOT (NEW.a IS NOT NULL) THEN NEW.a := NEW.d; END IF; ELSIF record_image_ne(ROW(CAST(NEW.d AS
-              TEXT)), ROW(CAST(OLD.d AS TEXT))) THEN IF NOT (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a
-              AS TEXT)))) AND record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.a := NEW.d;
-              END IF; ELSIF (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a AS TEXT))) OR NEW.d IS NULL) AND
-              record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.d := NEW.a; END IF; RETURN
-              NEW; END $$
+              'INSERT' THEN IF NOT (NEW.d IS NOT NULL) THEN NEW.d := NEW.a; ELSIF NOT (NEW.a IS NOT NULL) THEN NEW.a
+              := NEW.d; END IF; ELSIF record_image_ne(ROW(CAST(NEW.d AS TEXT)), ROW(CAST(OLD.d AS TEXT))) THEN IF NOT
+              (record_image_ne(ROW(CAST(NEW.a AS TEXT)), ROW(CAST(OLD.a AS TEXT)))) AND record_image_ne(ROW(CAST(NEW.d
+              AS TEXT)), ROW(CAST(NEW.a AS TEXT))) THEN NEW.a := NEW.d; END IF; ELSIF (record_image_ne(ROW(CAST(NEW.a
+              AS TEXT)), ROW(CAST(OLD.a AS TEXT))) OR NEW.d IS NULL) AND record_image_ne(ROW(CAST(NEW.d AS TEXT)),
+              ROW(CAST(NEW.a AS TEXT))) THEN NEW.d := NEW.a; END IF; RETURN NEW; END $$
             CREATE TRIGGER zzz_1_roster_sync_t_d BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_sync_t_d()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_1_roster_sync_t_d
@@ -199,9 +198,9 @@ CASES = {
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))
         - CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN NOT (d IS NOT NULL)
-              AND (a IS NOT NULL OR d IS NULL) THEN a ELSE d END, a = CASE WHEN NOT (d IS NOT NULL) AND (a IS NOT NULL
-              OR d IS NULL) OR a IS NOT NULL THEN a ELSE d END WHERE id = NEW.id AND (d COLLATE BINARY IS NOT +a); END
+            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN d IS NOT NULL THEN d
+              ELSE a END, a = CASE WHEN d IS NOT NULL AND NOT (a IS NOT NULL) THEN d ELSE a END WHERE id = NEW.id AND
+              (d COLLATE BINARY IS NOT +a); END
             CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a COLLATE BINARY IS NOT +OLD.a AND NOT
               (NEW.d COLLATE BINARY IS NOT +OLD.d) BEGIN UPDATE t SET d = a WHERE id = NEW.id AND (d COLLATE BINARY IS
               NOT +a); END
@@ -235,7 +234,7 @@ CASES = {
             DROP TRIGGER IF EXISTS roster_sync_t_d_2
             DROP TRIGGER IF EXISTS roster_sync_t_d_3
           < CREATE TRIGGER roster_sync_t_d ON t (SHARE ROW EXCLUSIVE on t)
-            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN NOT (d IS NOT …
+            CREATE TRIGGER roster_sync_t_d_1 AFTER INSERT ON t BEGIN UPDATE t SET d = CASE WHEN d IS NOT NULL THEN …
             CREATE TRIGGER roster_sync_t_d_2 AFTER UPDATE OF a ON t WHEN NEW.a COLLATE BINARY IS NOT +OLD.a AND …
             CREATE TRIGGER roster_sync_t_d_3 AFTER UPDATE OF d ON t WHEN NEW.d COLLATE BINARY IS NOT +OLD.d AND …
         - MOVE COLUMN t.a TO TRASH (ACCESS EXCLUSIVE on t)

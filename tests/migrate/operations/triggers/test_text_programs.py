@@ -123,8 +123,9 @@ CASES = {
         - CREATE TRIGGER roster_follow_t_c ON t (SHARE ROW EXCLUSIVE on t)
             CREATE OR REPLACE FUNCTION roster_follow_t_c() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.c IS
               NULL OR (TG_OP = 'UPDATE' AND record_image_ne(ROW(NEW.a), ROW(OLD.a)) AND NOT
-              record_image_ne(ROW(NEW.c), ROW(OLD.c))) THEN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT NEW.*)
-              AS written); END IF; RETURN NEW; END $$
+              record_image_ne(ROW(NEW.c), ROW(OLD.c))) THEN BEGIN NEW.c := (SELECT split_part(a, ' ', 1) FROM (SELECT
+              NEW.*) AS written); EXCEPTION WHEN OTHERS THEN IF SQLSTATE LIKE '40%' THEN RAISE; END IF; NEW.c := NULL;
+              END; END IF; RETURN NEW; END $$
             CREATE TRIGGER zzz_2_roster_follow_t_c BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION
               roster_follow_t_c()
             ALTER TABLE t ENABLE ALWAYS TRIGGER zzz_2_roster_follow_t_c

@@ -1,0 +1,111 @@
+"""Expressions of a revision, tried on rows of the table in a transaction that is rolled back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.dialects import ddl
+from service.migrate.dialects.comparison import differ
+from service.migrate.errors import Refused, reason
+from service.migrate.operations.step import Precondition, Target
+
+_SAMPLE_ROWS = 1000
+_PROBE = "_migration_trial"
+_MAY_MAKE = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """Two conversions between the values of two columns, by the names of their arguments."""
+
+    call: str
+    table: str
+    old: Column[Any]
+    new: Column[Any]
+    forth: tuple[str, str]
+    back: tuple[str, str]
+
+    def tried(self, target: Target) -> tuple[Precondition, ...]:
+        """The database converts a sample of the values, to the new column and back."""
+        types = {ddl.type_text(column, target.dialect) for column in (self.old, self.new)}
+        if len(types) == 1 and self.forth[1] == self.back[1] == "{}":
+            return ()
+
+        def find(connection: Connection) -> list[tuple[Any, ...]]:
+            if may_try(connection):
+                self._try(connection, target)
+            return []
+
+        why = f"{self.call} cannot be tried"
+        value = ddl.applied(self.forth[1], "v.value")
+        script = f"SELECT 1 FROM ({self._sample}) AS v HAVING count({value}) < 0"
+        needs = (self.old.name,)
+        return (Precondition(why=why, rows=find, table=self.table, needs=needs, script=script),)
+
+    @property
+    def _sample(self) -> str:
+        return f"SELECT {ddl.quoted(self.old.name)} AS value FROM {ddl.quoted(self.table)} LIMIT {_SAMPLE_ROWS}"
+
+    def _try(self, connection: Connection, target: Target) -> None:
+        there, again = f"{_PROBE}_1", f"{_PROBE}_2"
+        made = {there: self.new, again: self.old}
+        with _rolled_back(connection):
+            for name, column in made.items():
+                kind = ddl.type_text(column, target.dialect)
+                connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} (value {kind})")
+            for into, (argument, expression), source in (
+                (there, self.forth, f"({self._sample})"),
+                (again, self.back, there),
+            ):
+                value = ddl.applied(expression, "v.value")
+                with _explained(f"{target.revision}: {self.call}", f"{argument}={expression!r}", self.table):
+                    connection.exec_driver_sql(f"INSERT INTO {into} SELECT {value} FROM {source} AS v")
+                unsteady = differ(target.dialect, made[into], f"({value})", f"({value})")
+                if connection.exec_driver_sql(f"SELECT count(*) FROM {source} AS v WHERE {unsteady}").scalar():
+                    raise Refused(
+                        f"{target.revision}: {self.call}: {argument}={expression!r} has another value each time, so "
+                        "that the migrator cannot know which rows are filled. Use an expression of the value alone."
+                    )
+
+
+def refuse_failing(connection: Connection, what: str, table: str, column: str, expression: str) -> None:
+    """Try an expression over the rows of a table for one of its columns.
+
+    Raises:
+        Refused: the database cannot compute it, or cannot store it in the column.
+    """
+    if not may_try(connection):
+        return
+    on, name = ddl.quoted(table), ddl.quoted(column)
+    with _rolled_back(connection):
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_PROBE} AS SELECT {name} FROM {on} WHERE 1 = 0")
+        with _explained(what, repr(expression), table):
+            sample = f"SELECT * FROM {on} LIMIT {_SAMPLE_ROWS}"
+            connection.exec_driver_sql(f"INSERT INTO {_PROBE} SELECT {expression} FROM ({sample}) AS written")
+
+
+def may_try(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite" or bool(connection.exec_driver_sql(_MAY_MAKE).scalar())
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    nested = connection.begin_nested()
+    try:
+        yield
+    finally:
+        nested.rollback()
+
+
+@contextmanager
+def _explained(what: str, expression: str, table: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as failure:
+        raise Refused(
+            f"{what}: {expression} fails on the rows of {table}: {reason(failure)}. Correct the expression or the rows."
+        ) from failure
