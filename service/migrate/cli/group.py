@@ -16,6 +16,7 @@ from service.migrate.cli import (
     revision,
     status,
     upgrade,
+    verify,
 )
 from service.migrate.cli.options import Target
 from service.terminal.escapes import escaped
@@ -32,6 +33,7 @@ _COMMANDS = (
     contract.contract,
     purge.purge,
     diagram.diagram,
+    verify.verify,
 )
 
 

@@ -38,7 +38,7 @@ from service.migrate.errors import Refused
 
 # https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 LONGEST_NAME = 63
-_TRASH = "_trash_"
+TRASH = "_trash_"
 
 Expression: TypeAlias = str | ClauseElement
 
@@ -100,11 +100,11 @@ def trash_tag(revision: str) -> str:
 
 def trash_name(revision: str, name: str) -> str:
     """The name of a column or a table in the trash of a revision; raises Refused if that name is too long."""
-    return fitting(f"{_TRASH}{trash_tag(revision)}_{name}")
+    return fitting(f"{TRASH}{trash_tag(revision)}_{name}")
 
 
 def is_trash(name: str | None) -> bool:
-    return name is not None and name.startswith(_TRASH)
+    return name is not None and name.startswith(TRASH)
 
 
 # Definitions.

@@ -51,7 +51,8 @@ def _with_indexes_of_partitioned_tables(operations: list[Any]) -> list[Any]:
     for each in operations:
         table = created.get(str(getattr(each, "table_name", "")))
         if isinstance(each, ModifyTableOps) and table is not None and PARTITION_BY in table.kw:
-            table.kw[INDEXES] = [index.to_index() for index in each.ops if isinstance(index, found.CreateIndexOp)]
+            # Not in kw, which Alembic hands to Table when it lists differences.
+            vars(table)[INDEXES] = [index.to_index() for index in each.ops if isinstance(index, found.CreateIndexOp)]
             each.ops = [other for other in each.ops if not isinstance(other, found.CreateIndexOp)]
     return operations
 

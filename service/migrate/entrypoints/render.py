@@ -43,7 +43,7 @@ _plain_create_table = renderers.dispatch(found.CreateTableOp)
 
 @_renders(found.CreateTableOp)
 def _create_table(context: AutogenContext, operation: found.CreateTableOp) -> str:
-    indexes = operation.kw.pop(INDEXES, ())
+    indexes = vars(operation).get(INDEXES, ())
     # For Python alone, and perhaps no literal.
     operation.info = {}
     text: str = _plain_create_table(context, operation)

@@ -8,8 +8,18 @@ from sqlalchemy import Connection, MetaData, UniqueConstraint, inspect
 from sqlalchemy.exc import SAWarning
 
 from service.migrate import naming
+from service.migrate.dialects import ddl
 from service.migrate.proof.diagram.schema import Column, Relation, Schema, Table
 from service.migrate.state import ledger
+
+_PARTITIONS = "SELECT relname FROM pg_class WHERE relispartition AND relnamespace = current_schema()::regnamespace"
+
+
+def is_own(table: str) -> bool:
+    """Whether a table is the migrator's, or in the trash."""
+    return (
+        table in ledger.TABLES or table == "alembic_version" or table.startswith((ddl.TRASH, naming.current().prefix))
+    )
 
 
 def of_models(metadata: MetaData) -> Schema:
@@ -51,8 +61,11 @@ def of_database(connection: Connection) -> Schema:
 def _of_database(connection: Connection) -> Schema:
     inspector = inspect(connection)
     tables, relations = [], []
+    partitions = (
+        set() if connection.dialect.name == "sqlite" else set(connection.exec_driver_sql(_PARTITIONS).scalars())
+    )
     for name in sorted(inspector.get_table_names()):
-        if name in ledger.TABLES or name == "alembic_version" or name.startswith(("_trash_", naming.current().prefix)):
+        if is_own(name) or name in partitions:
             continue
         key = inspector.get_pk_constraint(name)["constrained_columns"]
         columns = [each | {"key": each["name"] in key} for each in inspector.get_columns(name)]

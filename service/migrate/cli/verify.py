@@ -1,0 +1,138 @@
+"""`verify`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from service.db.counting import counted
+from service.migrate.cli.options import target_of
+from service.terminal.options import output
+from service.terminal.output import Output
+
+if TYPE_CHECKING:
+    from service.migrate.plan.config import Source
+    from service.migrate.proof.verify.verify import Finding, Verified
+    from service.terminal.progress import Progress
+
+_DATABASES = ("sqlite", "postgresql")
+
+
+@click.command()
+@click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
+@click.option(
+    "--on",
+    "databases",
+    type=click.Choice(_DATABASES),
+    multiple=True,
+    default=_DATABASES,
+    help="Only on this database.  [default: both]",
+)
+@click.option(
+    "--server", metavar="URL", help="A PostgreSQL server instead of an ephemeral one; the role creates databases."
+)
+@click.option("--rows", default=20, show_default=True, type=click.IntRange(1, 100_000), help="Rows in each table.")
+@click.option("--seed", default=0, show_default=True, help="The seed of the generated rows.")
+@output
+def verify(
+    since: str | None, databases: tuple[str, ...], server: str | None, rows: int, seed: int, *, output: Output
+) -> None:
+    """Run each revision up, down and up again, with rows in every table, and compare every value and the catalog.
+
+    \b
+    For each revision, on an empty database of its own:
+      1. generated rows in every table, after the revision's own seed_before(connection)
+      2. upgrade, downgrade, upgrade, backfill, contract, downgrade, and up again
+      3. after each downgrade, every value and the whole catalog are as before the upgrade
+      4. the revision's own assert_after(connection)
+    At the end the schema is compared with the models, and SQLite with PostgreSQL.
+
+    The exit status is 1 if there are findings.
+    """
+    from service.migrate.entrypoints import project
+    from service.migrate.plan.config import scripts
+    from service.migrate.proof.revisions import chosen
+    from service.terminal.progress import progress
+
+    config = target_of(None).config
+    project.read(config)
+    revisions = chosen(scripts(config), since)
+    results: list[Verified] = []
+    findings: list[Finding] = []
+    with progress() as show:
+        for result in _results(revisions, databases, server, rows, seed, config, show):
+            results.append(result)
+            findings += result.findings
+            if not output.as_json:
+                click.echo(_line(result))
+                _print(result.findings)
+        heads = _heads(databases, server, config)
+    if not output.as_json:
+        _print(heads)
+    findings += heads
+    document = {"verified": [asdict(each) for each in results], "findings": [asdict(each) for each in findings]}
+    names = " and ".join({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[each] for each in databases)
+    output.write(document, [f"{counted(len(revisions), 'revision')} on {names}: {counted(len(findings), 'finding')}."])
+    if findings:
+        click.get_current_context().exit(1)
+
+
+def _results(
+    revisions: list[str],
+    databases: tuple[str, ...],
+    server: str | None,
+    rows: int,
+    seed: int,
+    config: "Source | None",
+    show: "Progress",
+) -> "Iterator[Verified]":
+    from service.migrate.proof.verify.rows import Rows
+    from service.migrate.proof.verify.verify import Verifier
+
+    total = len(revisions) * len(databases)
+    done = 0
+    for database in databases:
+        with _server(database, server) as empty:
+            verifier = Verifier(database=database, empty=empty, rows=Rows(seed=seed, count=rows), config=config)
+            for result in verifier.run(revisions):
+                done += 1
+                show("verify", done, total, f"{result.revision} on {database}")
+                yield result
+
+
+def _heads(databases: tuple[str, ...], server: str | None, config: "Source | None") -> "list[Finding]":
+    from service.migrate.proof.verify import heads
+
+    schemas, findings = {}, []
+    for database in databases:
+        with _server(database, server) as empty, empty() as url:
+            schemas[database], found = heads.made(url, database, config)
+            findings += found
+    sqlite, postgresql = schemas.get("sqlite"), schemas.get("postgresql")
+    if sqlite is not None and postgresql is not None:
+        findings += heads.compared(sqlite, postgresql)
+    return findings
+
+
+@contextmanager
+def _server(database: str, server: str | None) -> "Iterator[Callable[[], AbstractContextManager[str]]]":
+    """What makes empty databases of this kind."""
+    from service.migrate.proof import scratch
+
+    if database == "sqlite":
+        yield scratch.sqlite_file
+        return
+    with scratch.postgresql_server(server) as url:
+        yield lambda: scratch.postgresql_database(url)
+
+
+def _line(result: "Verified") -> str:
+    verdict = "ok" if not result.findings else counted(len(result.findings), "finding")
+    return f"{result.revision}  {result.database}  {verdict}, {counted(result.rows, 'row')}, {result.seconds:.1f} s"
+
+
+def _print(findings: "tuple[Finding, ...] | list[Finding]") -> None:
+    for each in findings:
+        click.echo(f"  {each.revision} on {each.database}, {each.phase}: {each.what}")

@@ -1,0 +1,55 @@
+"""Which revisions a proof is about: all, or those that are new since a revision or since a commit of Git."""
+
+import subprocess
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL
+
+from service.migrate.errors import Unknown, Unusable, refusing
+from service.migrate.plan import graph
+
+
+def chosen(directory: ScriptDirectory, since: str | None) -> list[str]:
+    """The ids of the revisions, oldest first: all of them, or those that `since` does not contain.
+
+    `since` is a revision (those that are not below it), or a branch, tag or commit of Git (the files that it lacks,
+    and those that were changed since).
+
+    Raises:
+        Unknown: `since` is neither.
+    """
+    scripts = list(reversed(list(directory.walk_revisions())))
+    if since is None:
+        return [each.revision for each in scripts]
+    try:
+        with refusing(URL.create("sqlite")):
+            base = directory.get_revision(since)
+    except Unknown:
+        base = None
+    if base is not None:
+        old = graph.with_ancestors(directory, [base.revision])
+        return [each.revision for each in scripts if each.revision not in old]
+    changed = _changed(Path(scripts[0].path).parent, since) if scripts else set()
+    return [each.revision for each in scripts if Path(each.path).resolve() in changed]
+
+
+def _changed(folder: Path, ref: str) -> set[Path]:
+    """The files below a folder that differ from a commit, or are in no commit yet."""
+    root = Path(_git(folder, ref, "rev-parse", "--show-toplevel").strip())
+    differing = _git(folder, ref, "diff", "--name-only", "--diff-filter=d", "-z", ref, "--", str(folder))
+    new = _git(folder, ref, "ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", str(folder))
+    return {(root / name).resolve() for name in (*differing.split("\0"), *new.split("\0")) if name}
+
+
+def _git(folder: Path, ref: str, *arguments: str) -> str:
+    if ref.startswith("-"):
+        raise Unknown(f"There is no revision {ref}, and no commit of Git can have that name.")
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607 - the git of the PATH is the user's
+    except FileNotFoundError as failure:
+        raise Unusable(f"There is no revision {ref}, and git is not installed to look for a commit.") from failure
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ").rstrip(".")
+        raise Unknown(f"There is no revision {ref}, and no commit of Git: {reason}.")
+    return done.stdout

@@ -1,0 +1,77 @@
+"""Empty databases for proof tools, gone afterwards: SQLite files, and databases of a PostgreSQL server."""
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import URL, make_url
+
+from service.db.urls import place
+from service.migrate.entrypoints.project import url_of
+from service.migrate.errors import Unusable, reason
+from service.migrate.proof.server import ephemeral_server
+
+_PREFIX = "proof_"
+
+
+@contextmanager
+def sqlite_file() -> Iterator[str]:
+    """The URL of a SQLite file that does not exist yet."""
+    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+        yield f"sqlite:///{Path(folder, 'proof.db')}"
+
+
+@contextmanager
+def postgresql_server(server: str | None) -> Iterator[str]:
+    """The URL of an account that may create databases: the given one, or that of an ephemeral server.
+
+    Raises:
+        Unusable: the URL is not one of PostgreSQL, or no PostgreSQL is installed.
+    """
+    if server is None:
+        with ephemeral_server() as made:
+            yield made.url
+        return
+    url = url_of(server)
+    if url.get_backend_name() != "postgresql":
+        raise Unusable(f"{place(url)} is not PostgreSQL: --server takes a postgresql:// URL.")
+    yield url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def postgresql_database(server: str) -> Iterator[str]:
+    """The URL of an empty database on the server.
+
+    Raises:
+        Unusable: the server does not answer, or does not let this account create a database.
+    """
+    url = make_url(server)
+    name = f"{_PREFIX}{secrets.token_hex(6)}"
+    _run(url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _run(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _run(url: URL, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    try:
+        asyncio.run(run())
+    except asyncpg.InsufficientPrivilegeError as failure:
+        raise Unusable(
+            f"{place(url)} may not create databases: use an account with CREATEDB, or leave out the URL for an "
+            "ephemeral server."
+        ) from failure
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        raise Unusable(f"{place(url)} cannot be used: {reason(failure)}.") from failure

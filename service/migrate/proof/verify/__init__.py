@@ -1,0 +1,1 @@
+"""`verify`: each revision up, down and up again with rows in every table."""

@@ -1,0 +1,69 @@
+"""The schema at the newest revision: against the models, and SQLite against PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from service.migrate.entrypoints import commands, project
+from service.migrate.errors import Refused
+from service.migrate.plan.config import Source
+from service.migrate.proof.diagram import reading
+from service.migrate.proof.diagram.schema import Column, Schema
+from service.migrate.proof.verify.verify import Finding, unsaid
+
+_HEAD = "head"
+
+
+def made(url: str, database: str, config: Source | None) -> tuple[Schema | None, list[Finding]]:
+    """The schema that all revisions make in an empty database, and where it differs from the models."""
+    try:
+        commands.upgrade(url, "heads", config=config, report=unsaid)
+        found = [" ".join(str(each).split()) for each in commands.differences(url, config=config)]
+    except Refused as refused:
+        return None, [Finding(revision=_HEAD, database=database, phase="upgrade", what=str(refused))]
+    what = "the models and the revisions differ: {}"
+    return asyncio.run(_read(url, config)), [
+        Finding(revision=_HEAD, database=database, phase="models", what=what.format(each)) for each in found
+    ]
+
+
+def compared(sqlite: Schema, postgresql: Schema) -> list[Finding]:
+    """Where the two databases have other tables, columns, keys or references; types have other names by nature."""
+    return [
+        Finding(revision=_HEAD, database="both", phase="databases", what=what)
+        for what in (*_missing(sqlite, postgresql, "PostgreSQL"), *_missing(postgresql, sqlite, "SQLite"))
+    ]
+
+
+def _missing(one: Schema, other: Schema, name: str) -> Iterator[str]:
+    there = {table.name: {_described(each) for each in table.columns} for table in other.tables}
+    for table in one.tables:
+        if table.name not in there:
+            yield f"{name} has no table {table.name}"
+            continue
+        for column in table.columns:
+            if _described(column) not in there[table.name]:
+                yield f"{name} has no {_described(column)} in {table.name}"
+    for relation in set(one.relations) - set(other.relations):
+        yield f"{name} has no reference from {relation.table}.{', '.join(relation.columns)} to {relation.referred}"
+
+
+def _described(column: Column) -> str:
+    marks = ["key"] if column.is_key else []
+    marks += ["unique"] if column.is_unique else []
+    marks += ["NULL" if column.is_nullable else "NOT NULL"]
+    return f"column {column.name} ({', '.join(marks)})"
+
+
+async def _read(url: str, config: Source | None) -> Schema:
+    engine = project.read(config).engine(url=url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_of_database)
+    finally:
+        await engine.dispose()
+
+
+def _of_database(connection: Connection) -> Schema:
+    return reading.of_database(connection)

@@ -1,0 +1,181 @@
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.migrate.plan import config
+from tests.migrate.project import Project, copied
+
+BASE = """
+ops.create_table("shelves", sa.Column("id", sa.Integer(), nullable=False), sa.Column("label", sa.String(20)),
+                 sa.PrimaryKeyConstraint("id", name="pk_shelves"))
+ops.create_table(
+    "books", sa.Column("id", sa.Integer(), nullable=False), sa.Column("title", sa.String(50), nullable=False),
+    sa.Column("kind", sa.String(9), server_default="novel", nullable=False), sa.Column("shelf_id", sa.Integer()),
+    sa.Column("price", sa.Numeric(8, 2)), sa.PrimaryKeyConstraint("id", name="pk_books"),
+    sa.CheckConstraint("kind IN ('novel', 'poem')", name="ck_books_kind"),
+    sa.ForeignKeyConstraint(["shelf_id"], ["shelves.id"], name="fk_books_shelf_id_shelves"))
+"""
+# Revisions that lose something, in Alembic's plain style: upgrade, downgrade, and what is found.
+BAD: dict[str, tuple[str, str, str]] = {
+    "lost_row": ("op.execute('DELETE FROM books WHERE id % 2 = 0')", "pass", "rows are gone, such as "),
+    "truncated_value": (
+        "op.execute('UPDATE books SET title = substr(title, 1, 3)')",
+        "pass",
+        "books.title differs in ",
+    ),
+    "value_lost_by_case": ("op.execute('UPDATE shelves SET label = lower(label)')", "pass", "shelves.label differs"),
+    "forgotten_column": ("op.add_column('books', sa.Column('isbn', sa.Text()))", "pass", "the catalog has in addition"),
+    "column_dropped_for_good": (
+        "op.drop_column('shelves', 'label')",
+        "op.add_column('shelves', sa.Column('label', sa.String(20)))",
+        "shelves.label differs",
+    ),
+    "forgotten_index": (
+        "op.create_index('ix_books_title', 'books', ['title'])",
+        "pass",
+        "the catalog has in addition: index",
+    ),
+    "required_without_default": (
+        (
+            "op.execute('UPDATE books SET price = NULL WHERE id = (SELECT min(id) FROM books)')\n"
+            "op.add_column('books', sa.Column('isbn', sa.Text(), nullable=False))"
+        ),
+        "op.drop_column('books', 'isbn')",
+        "",
+    ),
+    "broken_downgrade": (
+        "op.create_table('extra', sa.Column('id', sa.Integer(), primary_key=True))",
+        "op.drop_table('extras')",
+        "extras",
+    ),
+}
+BAD_ON_POSTGRESQL = {
+    "forgotten_trigger": (
+        (
+            "op.execute('CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$')\n"
+            "op.execute('CREATE TRIGGER t BEFORE INSERT ON books FOR EACH ROW EXECUTE FUNCTION f()')"
+        ),
+        "pass",
+        "the catalog has in addition: trigger CREATE TRIGGER t",
+    ),
+    "lost_grant": ("op.execute('GRANT SELECT ON books TO PUBLIC')", "pass", "privileges of books: =r/"),
+    "lost_comment": ("op.execute('COMMENT ON COLUMN books.kind IS $$What$$')", "pass", "comment on books.kind: What"),
+    "lost_policy": (
+        "op.execute('CREATE POLICY p ON books USING (true)')",
+        "pass",
+        "policy p on books",
+    ),
+    "enum_value": ("op.execute(\"CREATE TYPE mood AS ENUM ('sad')\")", "pass", "type mood sad"),
+}
+
+
+def run(*arguments: str, status: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["db", "verify", *arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    assert result.exit_code == status, result.output
+    return result
+
+
+def server(postgres_admin_url: str, backend: str) -> list[str]:
+    return ["--on", backend, *(["--server", postgres_admin_url] if backend == "postgresql" else [])]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with copied(tmp_path_factory.mktemp("verify")) as project:
+        yield project
+
+
+def written(project: Project, bad: dict[str, tuple[str, str, str]]) -> dict[str, str]:
+    """A revision for each bad change, all upon the same base; the finding by revision."""
+    project.clear()
+    project.add_safe("0001_base", after=None, up=BASE)
+    expected = {}
+    for number, (name, (up, down, found)) in enumerate(bad.items(), start=2):
+        id = f"{number:04}_{name}"
+        project.add(id, after="0001_base", up=up, down=down)
+        expected[id] = found
+    return expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_what_a_revision_loses_is_found(own: Project, request: pytest.FixtureRequest, backend: str) -> None:
+    bad = BAD | (BAD_ON_POSTGRESQL if backend == "postgresql" else {})
+    expected = written(own, bad)
+    url = request.getfixturevalue("postgres_admin_url") if backend == "postgresql" else ""
+    document: Any = json.loads(run("--json", *server(url, backend), status=1).stdout)
+    found = {each["revision"]: [one["what"] for one in each["findings"]] for each in document["verified"]}
+    assert found.pop("0001_base") == []
+    for id, what in expected.items():
+        assert any(what in each for each in found[id]), (id, found[id])
+
+
+@pytest.mark.slow
+def test_a_revision_that_loses_nothing_has_no_finding(own: Project) -> None:
+    own.clear()
+    own.add_safe("0001_base", after=None, up=BASE)
+    up = """
+ops.rename_column("books", sa.Column("title", sa.String(50), nullable=False),
+                  sa.Column("headline", sa.String(50), nullable=False))
+ops.change_type("books", sa.Column("price", sa.Numeric(8, 2)), sa.Column("price", sa.Numeric(10, 2)))
+"""
+    own.add_safe("0002_change", after="0001_base", up=up)
+    file = own.versions / "0002_change.py"
+    own_checks = """
+
+def seed_before(connection):
+    connection.execute(sa.text("INSERT INTO books (id, title) VALUES (-7, 'Emma')"))
+
+
+def assert_after(connection):
+    assert connection.execute(sa.text("SELECT headline FROM books WHERE id = -7")).scalar() == "Emma", "no Emma"
+"""
+    file.write_text(file.read_text() + own_checks)
+    document = json.loads(run("--json", "--on", "sqlite", "--since", "0001", status=1).stdout)
+    assert [(each["revision"], each["findings"]) for each in document["verified"]] == [("0002_change", [])]
+    # The models are those of Roster, and not of this history.
+    assert {each["phase"] for each in document["findings"]} == {"models"}
+    file.write_text(file.read_text().replace('== "Emma"', '== "Dune"'))
+    config.forget()
+    result = run("--on", "sqlite", "--since", "0001", "--rows", "3", status=1)
+    assert "  0002_change on sqlite, assert_after: AssertionError: no Emma\n" in result.stdout
+
+
+def test_revisions_that_are_new_since_a_commit(own: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.migrate.plan.config import scripts
+    from service.migrate.proof.revisions import chosen
+
+    own.clear()
+    own.add_safe("0001_base", after=None)
+    own.add_safe("0002_old", after="0001_base")
+    git = ["git", "-C", str(own.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *command], check=True)
+    own.add_safe("0003_new", after="0002_old")
+    assert chosen(scripts(), "HEAD") == ["0003_new"]
+    assert chosen(scripts(), "0001") == ["0002_old", "0003_new"]
+    file = own.versions / "0002_old.py"
+    file.write_text(file.read_text() + "\n# edited\n")
+    assert chosen(scripts(), "HEAD") == ["0002_old", "0003_new"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--since", "nowhere"], "There is no revision nowhere, and no commit of Git: "),
+        (["--on", "postgresql", "--server", "postgresql://nobody@127.0.0.1:1/x"], "cannot be used: "),
+        (["--on", "postgresql", "--server", "sqlite:///x.db"], "--server takes a postgresql:// URL."),
+    ],
+)
+def test_a_mistake_is_one_line(own: Project, tmp_path: Path, arguments: list[str], expected: str) -> None:
+    own.clear()
+    own.add_safe("0001_base", after=None)
+    (line,) = [each for each in run(*arguments, status=2).stderr.splitlines() if each.startswith("Error")]
+    assert expected in line
