@@ -1,14 +1,17 @@
 """Scripts through psql: they keep the ledger as online runs do, and change nothing in a database of another state."""
 
 import asyncio
+import secrets
 import subprocess
 from dataclasses import asdict
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
-from service.migrate.entrypoints import commands
+from service.migrate.entrypoints import aio, commands
 from service.migrate.entrypoints.status import status
+from service.migrate.errors import Refused
 from tests.alembic.store import opened
 from tests.migrate.operations.live import Live, live
 from tests.migrate.project import Project
@@ -198,3 +201,62 @@ async def test_an_interrupted_script_is_run_again(empty_postgres_url: str, proje
         assert await it.value("SELECT version_num FROM alembic_version") == "0002_change"
         assert await it.execute("SELECT * FROM migration_lease") == []
         assert (await status(it.url)).phases.incomplete == ()
+
+
+ODD = """
+ops.add_column("t", sa.Column("Odd %s :x", sa.String(20), server_default="it's 5% $step$ :x"))
+ops.set_not_null("t", "b", fill="length('50% :b $sql$ {} it''s')")
+ops.execute(
+    "one line\\nDROP TABLE t;",
+    postgresql=["SELECT 'a:b %', '$fill$'", "COMMENT ON TABLE t IS '$sql$ \\\\x :y'"],
+)
+"""
+SETTINGS = ("--set=ON_ERROR_ROLLBACK=on", "--set=AUTOCOMMIT=on", "--set=x=broken", "--set=y=broken", *IGNORING)
+
+
+async def test_a_script_of_an_owner_in_a_schema_of_its_own(empty_postgres_url: str, project: Project) -> None:
+    """Names and texts that need quotes, an owner without privileges beyond, and settings of psql."""
+    name, role = make_url(empty_postgres_url).database, f"owner_{secrets.token_hex(4)}"
+    async with opened(empty_postgres_url) as admin:
+        await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+        try:
+            await admin.execute(f"CREATE SCHEMA app AUTHORIZATION {role}")
+            await admin.execute(f"ALTER DATABASE {name} SET search_path = app")
+            url = make_url(empty_postgres_url).set(username=role, password="secret")
+            async with live(url.render_as_string(hide_password=False), project, up=ODD, contract=CONTRACT) as it:
+                for phase in ("upgrade", "backfill", "contract"):
+                    assert (phase, run(it, script(it, phase), *SETTINGS)) == (phase, "")
+                    assert (phase, run(it, script(it, phase), *SETTINGS)) == (phase, "")
+                assert await it.value("""SELECT "Odd %s :x" FROM t LIMIT 1""") == "it's 5% $step$ :x"
+                assert await it.value("SELECT obj_description('app.t'::regclass)") == "$sql$ \\x :y"
+                found = (await status(it.url)).phases
+                assert (found.drift, found.incomplete, found.contract, found.backfill) == ((), (), (), ())
+                assert await it.value("SELECT count(*) FROM t WHERE _trash_0002_b = 20") == 1
+        finally:
+            await admin.execute(f"DROP OWNED BY {role}")
+            await admin.execute(f"DROP ROLE {role}")
+
+
+async def test_branches_and_revisions_in_plain_style(empty_postgres_url: str, project: Project) -> None:
+    async with live(empty_postgres_url, project, up='ops.add_column("t", sa.Column("c", sa.Integer()))') as it:
+        project.add(
+            "0003_plain",
+            after="0001_base",
+            up="""op.add_column("t", sa.Column("p", sa.Integer()))
+op.execute("UPDATE t SET p = id")
+op.create_index("ix_t_p", "t", ["p"])""",
+        )
+        project.add_safe("0004_merge", after=("0002_change", "0003_plain"))
+        text = commands.script(it.url, "0001:head")
+        assert run(it, text) == run(it, text, *IGNORING) == ""
+        assert await it.execute("SELECT version_num FROM alembic_version") == [{"version_num": "0004_merge"}]
+        assert await it.value("SELECT sum(p) FROM t") == 6
+        assert (await status(it.url)).is_sound
+        assert await aio.upgrade(it.url) == []
+        await aio.downgrade(it.url, "0001")
+        # What cannot be part of one checked statement.
+        project.add(
+            "0005_alone", after="0004_merge", up='with op.get_context().autocommit_block(): op.execute("SELECT 1")'
+        )
+        with pytest.raises(Refused, match="0005_alone has statements outside of a transaction"):
+            commands.script(it.url, "0001:head")

@@ -190,7 +190,7 @@ def preconditions(plan: Plan, needs: Sequence[Columns], checks: Sequence[Precond
             yield "END IF;"
         elif check.script is None:
             message = (
-                f"{check.why}: this check reads %s with a function, which a script cannot do. "
+                f"{check.why}: this check reads {{table}} with a function, which a script cannot do. "
                 f"Run {naming.command('upgrade')} on the database."
             )
             yield f"PERFORM pg_temp.migrator_empty({array(tables_of(plan))}, {literal(message)});"

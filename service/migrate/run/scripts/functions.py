@@ -98,7 +98,7 @@ BEGIN
   FOREACH _table IN ARRAY _tables LOOP
     IF to_regclass(quote_ident(_table)) IS NOT NULL THEN
       EXECUTE format('SELECT EXISTS (SELECT FROM %I)', _table) INTO _has_rows;
-      IF _has_rows THEN RAISE EXCEPTION USING MESSAGE = format(_message, _table); END IF;
+      IF _has_rows THEN RAISE EXCEPTION USING MESSAGE = replace(_message, '{table}', _table); END IF;
     END IF;
   END LOOP;
 END $function$

@@ -12,7 +12,7 @@ from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.scripts.checks import State, preconditions, tables_of
 from service.migrate.run.scripts.steps import backfill, steps
 from service.migrate.run.scripts.strangers import no_strangers
-from service.migrate.run.scripts.text import array, block, call, executed, raised
+from service.migrate.run.scripts.text import array, block, call, comment, executed, raised
 from service.migrate.run.scripts.whole import script
 from service.migrate.state import ledger
 
@@ -101,7 +101,7 @@ def _contract(plan: Plan) -> Iterator[str]:
     if not plan.contract:
         return
     revision = literal(plan.revision)
-    yield f"-- {plan.revision}: {' '.join(plan.title.split())}"
+    yield comment(f"{plan.revision}: {plan.title}")
     yield block(
         f"IF {call('ready', plan.revision)} AND NOT ({_begun(plan)}) THEN",
         f"  DELETE FROM {ledger.CONTRACTS} WHERE revision = {revision};",
@@ -141,7 +141,7 @@ def _purge(plan: Plan) -> Iterator[str]:
         plain = trash.removeprefix(f"_trash_{ddl.trash_tag(plan.revision)}_")
         described = f"{table}.{plain}" if name else plain
         values = f"{literal(plan.revision)}, {literal(described)}"
-        yield f"-- PURGE {described} ({step.lock})"
+        yield comment(f"PURGE {described} ({step.lock})")
         yield block(
             f"IF NOT {call('ready', plan.revision)} OR ({step.done}) THEN RETURN; END IF;",
             f"_lost := ({counted});",

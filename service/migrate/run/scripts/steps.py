@@ -8,7 +8,7 @@ from service.migrate.dialects.ddl import literal
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Backfill, Step
 from service.migrate.plan.plan import Phase
-from service.migrate.run.scripts.text import block, call, dollar, executed, raised
+from service.migrate.run.scripts.text import block, call, comment, dollar, executed, raised
 from service.migrate.state import ledger
 
 _BATCH_ROWS = 1000
@@ -49,7 +49,7 @@ def _together(revision: str, phase: Phase, position: int, step: Step, skipped: S
     elif step.done is not None:
         work = [f"IF NOT ({step.done}) THEN", *work, "END IF;"]
     note = f"PERFORM pg_temp.migrator_note({_listed(*place)}, {literal(step.title)}, false, _outcome, _began);"
-    yield f"-- {step.title} ({step.lock})"
+    yield comment(f"{step.title} ({step.lock})")
     yield block(
         *skipped,
         f"IF NOT {call('begin', *place)} THEN RETURN; END IF;",
@@ -63,7 +63,7 @@ def _alone(revision: str, phase: Phase, position: int, step: Step, skipped: Sequ
     """A block before, which records the step as incomplete, the statements, and a block after, which verifies them."""
     place, title = (revision, phase, position), literal(step.title)
     note = f"PERFORM pg_temp.migrator_note({_listed(*place)}, {title}"
-    yield f"-- {step.title} ({step.lock}), outside of a transaction"
+    yield comment(f"{step.title} ({step.lock}), outside of a transaction")
     yield block(
         *skipped,
         f"IF {call('begin', *place)} THEN",
@@ -156,7 +156,6 @@ BEGIN
   PERFORM pg_temp.migrator_audit({literal(revision)}, 'backfill', {literal(fill.title)}, 'done', _began, _filled);
 END"""
     return (
-        f"-- {fill.title}, in batches; run outside of a transaction\n"
-        + dollar(loop.strip(), "fill", prefix="DO ")
-        + ";"
+        comment(f"{fill.title}, in batches; run outside of a transaction")
+        + f"\n{dollar(loop.strip(), 'fill', prefix='DO ')};"
     )

@@ -21,6 +21,11 @@ def dollar(text: str, tag: str, *, prefix: str = "") -> str:
     return f"{prefix}{quote}\n{text}\n{quote}"
 
 
+def comment(text: str) -> str:
+    """One line, whatever is in the text."""
+    return f"-- {' '.join(text.split())}"
+
+
 def executed(statement: str) -> str:
     text = statement.strip().rstrip(";")
     return f"EXECUTE {dollar(f'{text};', 'sql')};"

@@ -17,7 +17,7 @@ from service.migrate.plan.plan import Phase, Plan, plan
 from service.migrate.run.scripts.checks import State, preconditions, tables_of
 from service.migrate.run.scripts.steps import steps
 from service.migrate.run.scripts.strangers import no_strangers
-from service.migrate.run.scripts.text import array, block, call, executed
+from service.migrate.run.scripts.text import array, block, call, comment, executed
 from service.migrate.run.scripts.whole import script
 
 # What a plain revision's autocommit_block() and CONCURRENTLY come to: no part of a transaction.
@@ -133,7 +133,7 @@ def _revision(found: _Written, checks: Collection[str]) -> Iterator[str]:
     revision, before = found.script.revision, array(found.before)
     digest = checksum(found.script)
     enter = f"pg_temp.migrator_enter({literal(revision)}, {before})"
-    yield f"-- {revision}: {' '.join((found.script.doc or '').split())}"
+    yield comment(f"{revision}: {found.script.doc}")
     if found.plan is None:
         yield block(f"PERFORM {enter};", *_stamp(revision, 0, digest, _inside(revision, found.body), found.version))
         return
