@@ -21,11 +21,17 @@ _LATER = (Phase.SETTLE, Phase.CONTRACT)
 
 
 def refuse_contradictions(
-    connection: Connection, applied: Sequence[Script], directory: ScriptDirectory, *, has_drift: bool
+    connection: Connection,
+    applied: Sequence[Script],
+    directory: ScriptDirectory,
+    *,
+    has_drift: bool,
+    undone: Collection[str] = (),
 ) -> None:
     """Compare the ledger with alembic_version and the catalog, in the open transaction.
 
-    With `has_drift`, changes of the catalog since the last run count; not after a run that was killed.
+    With `has_drift`, changes of the catalog since the last run count; not after a run that was killed, and not those
+    of `undone` revisions, which a downgrade is about to undo: the done predicates of an undo decide what is left of it.
 
     Raises:
         Refused: another program changed the schema or alembic_version. The message names a step and the way out.
@@ -35,7 +41,8 @@ def refuse_contradictions(
     if known:
         _refuse_unapplied(connection, known - {script.revision for script in applied}, directory, heads)
         if has_drift:
-            _refuse_changed(connection, [script for script in applied if script.revision in known], heads)
+            counted = known.difference(undone)
+            _refuse_changed(connection, [script for script in applied if script.revision in counted], heads)
     _refuse_stamped(connection, applied, known)
 
 
@@ -68,22 +75,37 @@ def _unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
 
 def _refuse_changed(connection: Connection, applied: Sequence[Script], heads: str) -> None:
     """A recorded step whose object the catalog had after the last run, and has no more."""
-    changed = [(line, words_in(line)) for line in drift.changes(connection)]
+    changed = [(line, words_in(_subject(line))) for line in drift.changes(connection)]
     if not changed:
         return
+    recorded = list(_recorded(connection, applied))
+    for position, (revision, step) in enumerate(recorded):
+        line = _named_in(step, changed)
+        later = (other for _, other in recorded[position + 1 :])
+        if line is None or _holds(connection, step) or any(are_opposite(step.done, other.done) for other in later):
+            continue
+        raise Refused(
+            f"The ledger and the database contradict each other: {step.title} of {revision} is recorded as done, and "
+            f"another program changed that since the last run ({line}). Nothing was changed. Restore it, or run "
+            f"`alembic stamp {heads}`, which accepts the schema as it is."
+        )
+
+
+def _recorded(connection: Connection, applied: Sequence[Script]) -> Iterator[tuple[str, Step]]:
+    """The completed steps of these revisions, in the order of the revisions and their phases."""
     for script in applied:
-        found = plan(script, connection.dialect.name)
-        for phase in (Phase.EXPAND, *_LATER) if found is not None else ():
-            assert found is not None  # noqa: S101 - as above
-            done = ledger.done(connection, found.revision, phase)
-            for position, step in enumerate(found.steps(phase)):
-                line = _named_in(step, changed) if position in done else None
-                if line is not None and not _holds(connection, step):
-                    raise Refused(
-                        f"The ledger and the database contradict each other: {step.title} of {found.revision} is "
-                        f"recorded as done, and another program changed that since the last run ({line}). Nothing was "
-                        f"changed. Restore it, or run `alembic stamp {heads}`, which accepts the schema as it is."
-                    )
+        if (found := plan(script, connection.dialect.name)) is not None:
+            for phase in (Phase.EXPAND, *_LATER):
+                done = ledger.done(connection, found.revision, phase)
+                yield from ((found.revision, step) for at, step in enumerate(found.steps(phase)) if at in done)
+
+
+def _subject(line: str) -> str:
+    """The line of a function, a view or a trigger without its text, which names other objects."""
+    sign, kind, *rest = line.split(" ", 3)
+    if kind == "view":
+        return " ".join((sign, kind, *rest[:1]))
+    return re.split(r" AS |: | WHEN ", line, maxsplit=1)[0] if kind in ("function", "trigger") else line
 
 
 def _refuse_stamped(connection: Connection, applied: Sequence[Script], known: Collection[str]) -> None:

@@ -146,7 +146,7 @@ class RevisionRunner:
         if self.command.is_stamp and not left:
             self._accept(heads, applied)
             return left
-        self._refuse_contradictions(applied, context.script)
+        self._refuse_contradictions(applied, left, context.script)
         begun, taken_back = self._incomplete(applied, context.script)
         if not (left or begun or taken_back):
             return left
@@ -172,12 +172,13 @@ class RevisionRunner:
                 "Name the revision to go to."
             )
 
-    def _refuse_contradictions(self, applied: list[Script], directory: ScriptDirectory) -> None:
+    def _refuse_contradictions(self, applied: list[Script], left: list[Any], directory: ScriptDirectory) -> None:
         """A stamp is the way out of a contradiction, and not refused."""
         if not self.command.is_stamp:
             connection = self.session.connection
             has_drift = ledger.exists(connection) and ledger.active_run(connection) is None
-            refuse_contradictions(connection, applied, directory, has_drift=has_drift)
+            undone = [step.revision.revision for step in left] if self.command.is_downgrade else []
+            refuse_contradictions(connection, applied, directory, has_drift=has_drift, undone=undone)
 
     def _accept(self, heads: tuple[str, ...], applied: list[Script]) -> None:
         """A stamp of the present revision: the ledger forgets others, and the end of the session keeps the catalog."""
