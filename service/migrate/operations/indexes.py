@@ -13,6 +13,7 @@ from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_index
 from service.migrate.operations.base import Columns, Operation, Phases
+from service.migrate.operations.definitions import Same, same_index
 from service.migrate.operations.step import Lock, Precondition, Step, Target, words_in
 
 # What may follow the expression of an indexed column.
@@ -42,9 +43,14 @@ class CreateIndex(Operation):
         refuse_index(self.table, self._index)
         return Phases(
             requires=self._required,
-            preconditions=self._none_twice(target),
+            preconditions=(self.same(target), *self._none_twice(target)),
             expand=self._built(target),
         )
+
+    def same(self, target: Target, *, drops: bool = False) -> Same:
+        """An index of this name has this definition."""
+        statement = ddl.index_text(self._index, target.dialect)
+        return same_index(target, self.table, self.name, statement, drops=drops)
 
     @property
     def _required(self) -> tuple[Columns, ...]:
@@ -132,6 +138,7 @@ class DropIndex(CreateIndex):
         drop = dropped_concurrently(target, self.name, self.table)
         return Phases(
             requires=self._required,
+            preconditions=(self.same(target, drops=True),),
             expand=(replace(drop, undo=self._built(target)),),
             undo_preconditions=self._none_twice(target),
             frees=frozenset({dependents.index(self.name)}),

@@ -8,6 +8,7 @@ from service.migrate.dialects import ddl, predicates
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
+from service.migrate.operations.definitions import of_rows
 from service.migrate.operations.indexes import CreateIndex, arguments
 from service.migrate.operations.step import Lock, Step, Target
 
@@ -23,9 +24,9 @@ class ReplaceIndex(Operation):
         was, now = self.was.phases(target), self.now.phases(target)
         return Phases(
             requires=now.requires,
-            preconditions=now.preconditions,
+            preconditions=(self.was.same(target, drops=True), *of_rows(now.preconditions)),
             expand=_at_once(was, now) if target.is_sqlite else self._swapped(target),
-            undo_preconditions=was.preconditions,
+            undo_preconditions=of_rows(was.preconditions),
             frees=frozenset({dependents.index(self.was.name)}),
         )
 

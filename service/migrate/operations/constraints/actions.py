@@ -17,7 +17,7 @@ def in_two_parts(
     if target.is_sqlite:
         return (at_once(target, table, constraint),)
     name = str(constraint.name)
-    _attach(constraint, table)
+    attach(constraint, table)
     text = ddl.add_constraint(constraint, target.dialect)
     add = Step(
         title=f"ADD CONSTRAINT {name} ON {table} NOT VALID",
@@ -47,6 +47,13 @@ def is_not_valid(constraint: Constraint) -> bool:
     return bool(constraint.dialect_options["postgresql"].get("not_valid"))
 
 
+def deferrability(constraint: Constraint) -> str:
+    """DEFERRABLE and INITIALLY DEFERRED as pg_get_constraintdef writes them."""
+    is_deferred = (constraint.initially or "").upper() == "DEFERRED"
+    text = " DEFERRABLE" if constraint.deferrable or is_deferred else ""
+    return f"{text} INITIALLY DEFERRED" if is_deferred else text
+
+
 def options_of(constraint: Constraint) -> dict[str, Any]:
     """The options of a constraint that are set, as arguments of its class."""
     found = {name: getattr(constraint, name, None) for name in ("deferrable", "initially", "match", "comment")}
@@ -56,7 +63,7 @@ def options_of(constraint: Constraint) -> dict[str, Any]:
 def at_once(target: Target, table: str, constraint: Constraint) -> Step:
     """SQLite: add the constraint by a rebuild, which checks every row."""
     name = str(constraint.name)
-    _attach(constraint, table)
+    attach(constraint, table)
     text = ddl.constraint_text(constraint, target.dialect)
     return Step(
         title=f"ADD CONSTRAINT {name} ON {table}",
@@ -68,7 +75,7 @@ def at_once(target: Target, table: str, constraint: Constraint) -> Step:
     )
 
 
-def _attach(constraint: Constraint, table: str) -> None:
+def attach(constraint: Constraint, table: str) -> None:
     """Attach the constraint to a table if it has none: SQLAlchemy compiles only attached constraints."""
     if getattr(constraint, "parent", None) is None:
         Table(table, MetaData(), constraint)

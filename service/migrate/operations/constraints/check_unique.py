@@ -9,7 +9,15 @@ from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Tab
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.constraints.actions import at_once, dropped, in_two_parts, is_not_valid
+from service.migrate.operations.constraints.actions import (
+    at_once,
+    attach,
+    deferrability,
+    dropped,
+    in_two_parts,
+    is_not_valid,
+)
+from service.migrate.operations.definitions import Same, same_constraint, same_unique
 from service.migrate.operations.indexes import dropped_concurrently
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, words_in
@@ -28,13 +36,28 @@ class AddCheck(Operation):
 
     def phases(self, target: Target, /) -> Phases:
         condition = ddl.expression_text(self.condition, target.dialect)
-        constraint = CheckConstraint(ddl.verbatim(condition), name=self.name, **self.options)
+        constraint = self._constraint(target)
         refuse_constraint(self.table, constraint, target)
         return Phases(
             requires=((self.table, tuple(sorted(ddl.columns_in(self.condition)))),),
-            preconditions=() if _skips_rows(constraint, target) else (self._none_against(condition),),
+            preconditions=(
+                self.same(target),
+                *(() if _skips_rows(constraint, target) else (self._none_against(condition),)),
+            ),
             expand=in_two_parts(target, self.table, constraint),
         )
+
+    def same(self, target: Target, *, drops: bool = False) -> Same:
+        """A check of this name has this condition."""
+        constraint = self._constraint(target)
+        attach(constraint, self.table)
+        clause = ddl.constraint_text(constraint, target.dialect)
+        statement = ddl.add_constraint(constraint, target.dialect)
+        return same_constraint(target, self.table, self.name, clause, statement=statement, drops=drops)
+
+    def _constraint(self, target: Target) -> CheckConstraint:
+        condition = ddl.expression_text(self.condition, target.dialect)
+        return CheckConstraint(ddl.verbatim(condition), name=self.name, **self.options)
 
     def _none_against(self, condition: str) -> Precondition:
         def find(connection: Connection) -> str:
@@ -67,7 +90,7 @@ class AddUnique(Operation):
         refuse_constraint(self.table, self.constraint, target)
         return Phases(
             requires=((self.table, (*self.columns, *self._included)),),
-            preconditions=(self._none_twice(target),),
+            preconditions=(self.same(target), self._none_twice(target)),
             expand=(at_once(target, self.table, self.constraint),) if target.is_sqlite else self._built(target),
         )
 
@@ -85,6 +108,17 @@ class AddUnique(Operation):
         )
         why = f"Rows of {self.table} violate UNIQUE ({', '.join(self.columns)})"
         return Precondition(why=why, rows=rows, table=self.table, needs=self.columns)
+
+    def same(self, target: Target, *, drops: bool = False) -> Same:
+        """A unique constraint of this name, or an index that is to become it, has this definition."""
+        if target.is_sqlite:
+            clause = ddl.constraint_text(self.constraint, target.dialect)
+            return same_constraint(target, self.table, self.name, clause, drops=drops)
+        nulls = " NULLS NOT DISTINCT" if self.options.get(NULLS_NOT_DISTINCT) else ""
+        include = f" INCLUDE ({ddl.listed(self._included)})" if self._included else ""
+        clause = f"UNIQUE{nulls} ({ddl.listed(self.columns)}){include}{deferrability(self.constraint)}"
+        statement = ddl.index_text(self._index(self.name), target.dialect)
+        return same_unique(target, self.table, self.name, clause, statement, drops=drops)
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         name, table = ddl.quoted(self.name), ddl.quoted(self.table)
@@ -115,8 +149,8 @@ class AddUnique(Operation):
 
     def using_index(self, target: Target, index: str) -> str:
         """The action of ALTER TABLE that turns the index into the constraint, and renames the index."""
-        deferrability = ddl.compiler(target.dialect).define_constraint_deferrability(self.constraint)
-        return f"ADD CONSTRAINT {ddl.quoted(self.name)} UNIQUE USING INDEX {index}{deferrability}"
+        more = ddl.compiler(target.dialect).define_constraint_deferrability(self.constraint)
+        return f"ADD CONSTRAINT {ddl.quoted(self.name)} UNIQUE USING INDEX {index}{more}"
 
     def comment(self, target: Target) -> tuple[str, ...]:
         return ddl.comments(self.constraint, target.dialect)

@@ -11,7 +11,8 @@ from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import dropped, options_of
 from service.migrate.operations.constraints.check_unique import AddCheck, AddUnique, unique_replaced
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
-from service.migrate.operations.step import Lock, Step, Target
+from service.migrate.operations.definitions import of_rows
+from service.migrate.operations.step import Lock, Precondition, Step, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,9 @@ class DropConstraint(Operation):
         added = self.added.phases(target)
         return Phases(
             requires=((self.added.table, ()),),
+            preconditions=(self.added.same(target, drops=True),),
             expand=(replace(self._dropped(target), undo=added.expand),),
-            undo_preconditions=added.preconditions,
+            undo_preconditions=of_rows(added.preconditions),
             frees=frozenset({dependents.constraint(self.added.table, self.added.name)}),
         )
 
@@ -45,11 +47,15 @@ class ReplaceConstraint(Operation):
         was, now = self.was.phases(target), self.now.phases(target)
         return Phases(
             requires=now.requires,
-            preconditions=now.preconditions,
+            preconditions=(self.was.same(target, drops=True), *self._checked(now)),
             expand=self._replaced(target, was, now),
-            undo_preconditions=was.preconditions,
+            undo_preconditions=of_rows(was.preconditions),
             frees=frozenset({dependents.constraint(self.was.table, self.was.name)}),
         )
+
+    def _checked(self, now: Phases) -> tuple[Precondition, ...]:
+        """The preconditions of the new constraint; what has its name now may be the old one."""
+        return now.preconditions if self.was.name != self.now.name else of_rows(now.preconditions)
 
     def _replaced(self, target: Target, was: Phases, now: Phases) -> tuple[Step, ...]:
         if isinstance(self.was, AddUnique) and isinstance(self.now, AddUnique) and not target.is_sqlite:

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
-from service.migrate.operations.constraints.actions import in_two_parts, is_not_valid
+from service.migrate.operations.constraints.actions import deferrability, in_two_parts, is_not_valid
+from service.migrate.operations.definitions import Same, same_constraint
 from service.migrate.operations.step import CATALOG, Precondition, Step, Target
 
 # ON DELETE actions that allow a parent to be deleted; SET NULL may list some of the columns.
@@ -40,8 +41,25 @@ class AddForeignKey(Operation):
         steps = in_two_parts(target, self.table, self.constraint, referred=self.referred)
         return Phases(
             requires=((self.table, self.columns), (self.referred, self.referred_columns)),
-            preconditions=self._checked(target),
+            preconditions=(self.same(target), *self._checked(target)),
             expand=with_orphans_resolved(steps, self) if self.returning and self.releases else steps,
+        )
+
+    def same(self, target: Target, *, drops: bool = False) -> Same:
+        """A foreign key of this name has this definition."""
+        clause = ddl.constraint_text(self.constraint, target.dialect) if target.is_sqlite else self._clause
+        return same_constraint(target, self.table, self.name, clause, drops=drops)
+
+    @property
+    def _clause(self) -> str:
+        """The foreign key as pg_get_constraintdef writes it."""
+        match = " MATCH FULL" if str(self.options.get("match")).upper() == "FULL" else ""
+        rules = (("UPDATE", self.onupdate), ("DELETE", self.ondelete))
+        actions = "".join(f" ON {on} {rule.upper() if '(' not in rule else rule}" for on, rule in rules if _acts(rule))
+        not_valid = " NOT VALID" if is_not_valid(self.constraint) else ""
+        return (
+            f"FOREIGN KEY ({ddl.listed(self.columns)}) REFERENCES {ddl.quoted(self.referred)}"
+            f"({ddl.listed(self.referred_columns)}){match}{actions}{deferrability(self.constraint)}{not_valid}"
         )
 
     @property
@@ -91,6 +109,10 @@ class AddForeignKey(Operation):
         names = {*self.columns, *(self.referred_columns if self.referred == self.table else ())}
         Table(self.table, metadata, *(Column(name) for name in sorted(names)), key)
         return key
+
+
+def _acts(rule: str | None) -> TypeGuard[str]:
+    return rule is not None and rule.upper() != "NO ACTION"
 
 
 def trashed_orphans(key: AddForeignKey, target: Target) -> Precondition:

@@ -1,0 +1,80 @@
+"""Definitions of indexes and constraints as PostgreSQL itself writes them, stored or only declared."""
+
+import re
+from typing import NamedTuple
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from service.migrate.dialects import ddl
+
+_CONSTRAINT = """
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name
+"""
+_RELATION = """
+SELECT t.relname AS table, pg_get_indexdef(i.oid) AS text, indisvalid IS FALSE AS is_invalid,
+       (SELECT conname FROM pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u', 'x')) AS constraint
+FROM pg_class i LEFT JOIN pg_index ON indexrelid = i.oid LEFT JOIN pg_class t ON t.oid = indrelid
+WHERE i.relnamespace = current_schema()::regnamespace AND i.relname = :name
+"""
+# pg_temp must come first, for the statements to reach the copy and never the table.
+_COPY = (
+    "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
+    "CREATE TEMPORARY TABLE {table} (LIKE {schema}.{table})",
+)
+_INDEX = re.compile(r"CREATE (?P<unique>UNIQUE )?INDEX .*? ON .*? (?=USING )", re.DOTALL)
+
+
+class Relation(NamedTuple):
+    """What has a name in the schema: an index, its table and its constraint, or another relation."""
+
+    table: str | None
+    text: str | None
+    is_invalid: bool
+    constraint: str | None
+
+
+def constraint(connection: Connection, table: str, name: str) -> str | None:
+    """The definition of a constraint; `None` if there is none of this name."""
+    given = {"table": ddl.quoted(table), "name": name}
+    found: str | None = connection.execute(text(_CONSTRAINT), given).scalar()
+    return found
+
+
+def relation(connection: Connection, name: str) -> Relation | None:
+    row = connection.execute(text(_RELATION), {"name": name}).one_or_none()
+    return None if row is None else Relation(row.table, _plain(row.text), bool(row.is_invalid), row.constraint)
+
+
+def declared_constraint(connection: Connection, table: str, name: str, statement: str) -> str | None:
+    """How PostgreSQL writes the constraint that the statement would add; `None` if the statement fails."""
+    given = {"table": f"pg_temp.{ddl.quoted(table)}", "name": name}
+    return _tried(connection, table, statement, text(_CONSTRAINT), given)
+
+
+def declared_index(connection: Connection, table: str, name: str, statement: str) -> str | None:
+    """How PostgreSQL writes the index that the statement would create; `None` if the statement fails."""
+    asked = text("SELECT pg_get_indexdef(to_regclass(:name))")
+    statement = statement.replace(" INDEX CONCURRENTLY ", " INDEX ", 1)
+    return _plain(_tried(connection, table, statement, asked, {"name": f"pg_temp.{ddl.quoted(name)}"}))
+
+
+def _tried(connection: Connection, table: str, statement: str, asked: TextClause, given: dict[str, str]) -> str | None:
+    """Run the statement on an empty copy of the table, ask, and roll back."""
+    schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar()
+    nested = connection.begin_nested()
+    try:
+        for each in _COPY:
+            connection.exec_driver_sql(each.format(schema=schema, table=ddl.quoted(table)))
+        connection.exec_driver_sql(statement)
+        found: str | None = connection.execute(asked, given).scalar()
+    except DBAPIError:
+        return None
+    finally:
+        nested.rollback()
+    return found
+
+
+def _plain(definition: str | None) -> str | None:
+    """The definition of an index without its name and its table."""
+    return None if definition is None else _INDEX.sub(lambda found: found["unique"] or "", definition, count=1)

@@ -1,0 +1,75 @@
+"""What has the name of an index or a constraint is looked at: another definition is refused, the same is taken."""
+
+import pytest
+
+from service.migrate.errors import Refused
+from tests.migrate.operations.live import live
+from tests.migrate.project import Project
+
+BASE = """
+ops.create_table("u", sa.Column("id", sa.Integer(), nullable=False), sa.PrimaryKeyConstraint("id", name="pk_u"))
+ops.create_table(
+    "t",
+    sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("a", sa.String(50)),
+    sa.Column("b", sa.Integer()),
+    sa.PrimaryKeyConstraint("id", name="pk_t"),
+)
+"""
+ADD = {
+    "ix": 'ops.create_index("ix", "t", ["b", "lower(a) DESC"], where="b > 0")',
+    "uq": 'ops.add_unique("t", "uq", ["a", "b"])',
+    "ck": 'ops.add_check("t", "ck", "b > 5 AND a <> \'it\'\'s\'")',
+    "fk": 'ops.add_foreign_key("t", "fk", ["b"], "u", ondelete="CASCADE", deferrable=True, initially="DEFERRED")',
+}
+DROP = {
+    "ix": 'ops.drop_index("ix", "t", ["b", "lower(a) DESC"], where="b > 0")',
+    "uq": 'ops.drop_constraint("t", sa.UniqueConstraint("a", "b", name="uq"))',
+    "ck": """ops.drop_constraint("t", sa.CheckConstraint("b > 5 AND a <> 'it''s'", name="ck"))""",
+    "fk": """ops.drop_constraint("t", sa.ForeignKeyConstraint(["b"], ["u.id"], name="fk", ondelete="CASCADE",
+        deferrable=True, initially="DEFERRED"))""",
+}
+# What has the same name, and is another thing.
+OTHERS = {
+    "ix": 'ops.create_index("ix", "t", ["b", "lower(a)"], where="b > 0")',
+    "uq": 'ops.add_unique("t", "uq", ["a"])',
+    "ck": 'ops.add_check("t", "ck", "b > 6 AND a <> \'it\'\'s\'")',
+    "fk": 'ops.add_foreign_key("t", "fk", ["b"], "u", ondelete="SET NULL", deferrable=True, initially="DEFERRED")',
+}
+
+
+async def test_another_thing_of_the_name_is_refused_before_anything_is_changed(
+    empty_url: str, project: Project
+) -> None:
+    async with live(empty_url, project, base=BASE + "\n".join(OTHERS.values()), rows=()) as it:
+        before = await it.catalog()
+        for name, declared in ADD.items():
+            project.remove("0002_change")
+            project.add_safe("0002_change", after="0001_base", up=declared)
+            with pytest.raises(Refused, match=rf"^{name} exists already, with another definition \(1\): .*there is `"):
+                await it.up()
+        for name, declared in DROP.items():
+            project.remove("0002_change")
+            project.add_safe("0002_change", after="0001_base", up=declared)
+            with pytest.raises(Refused, match=rf"The revision's definition of {name} differs from the database"):
+                await it.up()
+        assert await it.catalog() == before
+
+
+async def test_the_same_thing_is_taken(empty_url: str, project: Project) -> None:
+    added = "\n".join(ADD.values())
+    async with live(empty_url, project, base=BASE + added, rows=(), up=added) as it:
+        before = await it.catalog()
+        await it.up()
+        assert await it.catalog() == before
+
+
+async def test_what_is_dropped_comes_back_as_it_was(empty_url: str, project: Project) -> None:
+    async with live(
+        empty_url, project, base=BASE + "\n".join(ADD.values()), rows=(), up="\n".join(DROP.values())
+    ) as it:
+        before = await it.catalog()
+        await it.up()
+        assert await it.catalog() != before
+        await it.down()
+        assert await it.catalog() == before
