@@ -73,3 +73,42 @@ async def test_what_is_dropped_comes_back_as_it_was(empty_url: str, project: Pro
         assert await it.catalog() != before
         await it.down()
         assert await it.catalog() == before
+
+
+COLUMNS = {
+    "another type": ('ops.add_column("t", sa.Column("b", sa.String(9)))', r"t\.b exists already, with another"),
+    "another default": (
+        'ops.add_column("t", sa.Column("b", sa.Integer(), server_default="7"))',
+        r"t\.b exists already, with another definition \(1\): the column b, there is `",
+    ),
+    "a rename": (
+        'ops.rename_column("t", sa.Column("a", sa.String(50)), sa.Column("b", sa.String(50)))',
+        r"t\.b exists already, and its values would be overwritten",
+    ),
+    "a table": (
+        """
+ops.create_table("u", sa.Column("id", sa.Integer(), nullable=False), sa.Column("x", sa.Text()),
+    sa.PrimaryKeyConstraint("id", name="pk_u"))
+""",
+        r"The table u exists already, with other columns \(1\): the table u, x is `None`, the revision says `(x TE|te)",
+    ),
+}
+SAME = """
+ops.add_column("t", sa.Column("b", sa.Integer()))
+ops.create_table("u", sa.Column("id", sa.Integer(), nullable=False), sa.PrimaryKeyConstraint("id", name="pk_u"))
+"""
+
+
+async def test_another_column_or_table_of_the_name_is_refused(empty_url: str, project: Project) -> None:
+    async with live(empty_url, project, base=BASE, rows=()) as it:
+        before = await it.catalog()
+        for declared, why in COLUMNS.values():
+            project.remove("0002_change")
+            project.add_safe("0002_change", after="0001_base", up=declared)
+            with pytest.raises(Refused, match=why):
+                await it.up()
+        assert await it.catalog() == before
+        project.remove("0002_change")
+        project.add_safe("0002_change", after="0001_base", up=SAME)
+        await it.up()
+        assert await it.catalog() == before

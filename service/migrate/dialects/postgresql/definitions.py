@@ -78,3 +78,35 @@ def _tried(connection: Connection, table: str, statement: str, asked: TextClause
 def _plain(definition: str | None) -> str | None:
     """The definition of an index without its name and its table."""
     return None if definition is None else _INDEX.sub(lambda found: found["unique"] or "", definition, count=1)
+
+
+_COLUMNS = """
+SELECT attname, concat_ws(' ', format_type(atttypid, atttypmod),
+         CASE WHEN attcollation <> typcollation THEN 'COLLATE ' || quote_ident(collname) END,
+         CASE WHEN attgenerated = '' THEN 'DEFAULT ' ELSE 'GENERATED AS ' END || pg_get_expr(adbin, adrelid),
+         CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END || ' AS IDENTITY',
+         CASE WHEN attnotnull THEN 'NOT NULL' END) AS text
+FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+"""
+
+
+def columns(connection: Connection, table: str) -> dict[str, str]:
+    """Each column's definition; none where there is no such table."""
+    rows = connection.execute(text(_COLUMNS), {"table": ddl.quoted(table)})
+    return {row.attname: row.text for row in rows}
+
+
+def declared_columns(connection: Connection, table: str, statement: str) -> dict[str, str]:
+    """How PostgreSQL writes the columns of a CREATE TABLE statement; none if the statement fails."""
+    nested = connection.begin_nested()
+    try:
+        connection.exec_driver_sql(_COPY[0])
+        connection.exec_driver_sql(statement)
+        rows = connection.execute(text(_COLUMNS), {"table": f"pg_temp.{ddl.quoted(table)}"})
+        return {row.attname: row.text for row in rows}
+    except DBAPIError:
+        return {}
+    finally:
+        nested.rollback()

@@ -25,6 +25,7 @@ from service.migrate.operations.columns.requirements import (
     refuse_own_values,
 )
 from service.migrate.operations.columns.rewriting import adds_without_rewrite
+from service.migrate.operations.definitions_of_columns import same_column
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target
 
@@ -47,7 +48,10 @@ class AddColumn(Operation):
         return Phases(
             requires=((self.table, ()),),
             provides=((self.table, (self.column.name,)),),
-            preconditions=adds_without_rewrite(target, self.table, self.column),
+            preconditions=(
+                same_column(target, self.table, self.column),
+                *adds_without_rewrite(target, self.table, self.column),
+            ),
             expand=(self._added(target),) if self.derived else self._returning(target),
         )
 

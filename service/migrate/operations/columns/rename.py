@@ -28,6 +28,7 @@ from service.migrate.operations.columns.requirements import (
     refuse_own_values,
 )
 from service.migrate.operations.columns.rewriting import adds_without_rewrite
+from service.migrate.operations.definitions_of_columns import no_column
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import Lock, Precondition, Step, Target, inverted
 from service.migrate.operations.triggers import others
@@ -64,6 +65,7 @@ class RenameColumn(Operation):
             provides=((self.table, (self.new.name,)),),
             preconditions=(
                 matches_definition(self.table, self.old),
+                no_column(target, self.table, self.new.name),
                 *defaults_agree(self.table, defaults),
                 *self._tried.tried(target),
                 *self._beside_others(target),

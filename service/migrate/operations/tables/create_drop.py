@@ -15,6 +15,7 @@ from service.migrate.operations.constraints.foreign_key import (
     trashed_orphans,
     with_orphans_resolved,
 )
+from service.migrate.operations.definitions_of_columns import same_table
 from service.migrate.operations.step import Lock, Step, Target
 from service.migrate.operations.tables.actions import dropped, rename_table
 
@@ -40,7 +41,7 @@ class CreateTable(Operation):
             requires=tuple((key.referred, key.referred_columns) for key in keys if key.referred != name),
             creates=frozenset({name}),
             provides=((name, tuple(column.name for column in self.table.columns)),),
-            preconditions=tuple(trashed_orphans(key, target) for key in asked),
+            preconditions=(same_table(target, self.table), *(trashed_orphans(key, target) for key in asked)),
             expand=(*self._created(target), *steps),
         )
 
