@@ -64,6 +64,10 @@ bench: install ## measure the service beside a bare floor on this machine
 	$(BIN)/python -m bench.logins
 	$(BIN)/python -m bench.feed
 
+.PHONY: bench-scale
+bench-scale: install ## measure with 10,000 to 1,000,000 users and 1 to 64 callers, and draw the plots of docs/performance.md
+	$(BIN)/python -m bench.scale --svg=docs/pictures
+
 .PHONY: bench-migrate
 bench-migrate: install ## measure every change of a schema, up and down, beside live traffic
 	$(BIN)/python -m bench.migrating
