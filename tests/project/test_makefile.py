@@ -14,6 +14,7 @@ TARGETS = {
     "migration",
     "bench",
     "bench-migrate",
+    "bench-scale",
     "clean",
     "install",
     "lock",
