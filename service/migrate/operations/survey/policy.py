@@ -19,6 +19,8 @@ REPLACES_COLUMN = frozenset({"rename_column", "change_type"})
 # Their triggers must run for every row that is written.
 HAS_TRIGGER = REPLACES_COLUMN | {FILL, "follow"}
 HAS_KEY = HAS_TRIGGER | {"rename_table"}
+# The triggers of change_type are on PostgreSQL alone, where a trigger needs no key.
+HAS_UNIQUE_KEY = (HAS_KEY | {"backfill"}) - {"change_type"}
 WRITES_ROWS = HAS_TRIGGER | {"backfill"}
 OF_INDEXES = frozenset({"add_unique", "create_index", "drop_index"})
 OF_CONSTRAINTS = frozenset({"add_check", "add_foreign_key", "drop_constraint", "replace_constraint"})

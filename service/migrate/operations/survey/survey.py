@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from service.migrate.dialects.attributes import Attribute, Found
 from service.migrate.dialects.inventory import inventory
@@ -15,6 +15,7 @@ from service.migrate.operations.base import Columns, Operation, Phases
 from service.migrate.operations.downgrade import Refill
 from service.migrate.operations.step import Backfill, Target
 from service.migrate.operations.survey import keys, policy
+from service.migrate.operations.tables.create_drop import CreateTable
 from service.migrate.operations.tables.rename import RenameTable
 
 Fold: TypeAlias = Callable[[str], str]
@@ -34,6 +35,8 @@ class Survey:
     key: tuple[str, ...] = ()
     # Objects that earlier operations of the revision drop, as `Phases.frees` spells them.
     ignoring: frozenset[str] = frozenset()
+    # What an earlier operation of the revision puts on the table, which it creates.
+    given: tuple[Found, ...] = ()
 
     def refusals(self, found: Iterable[Found], fold: Fold) -> Iterator[str]:
         """A sentence for each attribute of the table and of the columns with which the operation is not safe."""
@@ -49,7 +52,10 @@ class Survey:
 
     def key_refusal(self, connection: Connection, found: Iterable[Found]) -> str | None:
         """A sentence if the key does not find exactly one row."""
-        fault = keys.fault(connection, self.table, self.key, found) if self.key else None
+        if not self.key:
+            return None
+        is_unique = self.name in policy.HAS_UNIQUE_KEY
+        fault = keys.fault(connection, self.table, self.key, found, is_unique=is_unique)
         if fault is None:
             return None
         return (
@@ -69,9 +75,15 @@ def surveys(operations: Iterable[Operation], target: Target) -> tuple[Survey, ..
     found: list[Survey] = []
     former: dict[str, str] = {}
     dropped: frozenset[str] = frozenset()
+    given: dict[str, tuple[Found, ...]] = {}
     for operation in operations:
         phases = operation.phases(target)
-        found += [replace(each, ignoring=dropped) for each in _of_operation(operation, phases, former)]
+        found += [
+            replace(each, ignoring=dropped, given=given.get(each.table, ()))
+            for each in _of_operation(operation, phases, former)
+        ]
+        if isinstance(operation, CreateTable):
+            given[operation.table.name] = _given(operation.table, target)
         dropped |= {each.lower() for each in phases.frees}
         former.update({to: former.get(table, table) for table, to in _renamed([operation]).items()})
     return tuple(found)
@@ -113,7 +125,7 @@ def refuse_attributes(connection: Connection, revision: str, asked: Iterable[Sur
         for table in (survey.table, survey.own):
             if table not in known:
                 known[table] = inventory(connection, table)
-        there = known[survey.table]
+        there = [*known[survey.table], *survey.given]
         if survey.table != survey.own:
             # An unlogged table may refer to another one.
             own = {each.attribute for each in known[survey.own]}
@@ -124,6 +136,15 @@ def refuse_attributes(connection: Connection, revision: str, asked: Iterable[Sur
         sentences.update(dict.fromkeys(refused))
     if sentences:
         raise Refused(f"{revision}: {' '.join(sentences)}")
+
+
+def _given(table: Table, target: Target) -> tuple[Found, ...]:
+    """The kind of a table that the revision itself creates."""
+    options = table.dialect_options[target.dialect]
+    if target.is_sqlite:
+        return (Found(Attribute.STRICT, None, table.name, ""),) if options["strict"] else ()
+    key = options["partition_by"]
+    return (Found(Attribute.PARTITIONED, None, table.name, key),) if key else ()
 
 
 def _renamed(operations: Iterable[Operation]) -> dict[str, str]:
