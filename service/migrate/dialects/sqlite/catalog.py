@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -105,10 +106,17 @@ def index_uses(sql: str, column: str) -> bool:
 
 
 def _is_keyed(row: Row[Any], table: str) -> bool:
-    tokens = tokenize(row.sql or "")
-    return any(token.keyword == "REFERENCES" for token in tokens) and any(
-        token.name == lowered(table) for token in tokens
-    )
+    sql = row.sql or ""
+    return "REFERENCES" in sql.upper() and lowered(table) in _names_with_keys(sql)
+
+
+@lru_cache(maxsize=256)
+def _names_with_keys(sql: str) -> frozenset[str]:
+    """The names in a CREATE TABLE statement that has foreign keys; empty for any other."""
+    tokens = tokenize(sql)
+    if not any(token.keyword == "REFERENCES" for token in tokens):
+        return frozenset()
+    return frozenset(token.name for token in tokens)
 
 
 def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

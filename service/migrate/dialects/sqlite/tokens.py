@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 
 # https://www.sqlite.org/lang_keywords.html: four ways to quote a name; a string where a name belongs is a name.
 _TOKEN = re.compile(
@@ -15,6 +17,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,13 @@ class Token:
 
 def tokenize(sql: str) -> list[Token]:
     """Return the tokens of the text; `join` gives the text again."""
-    return [Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql)]
+    return [*_tokens(sql)]
+
+
+@lru_cache(maxsize=256)
+def _tokens(sql: str) -> tuple[Token, ...]:
+    # Each step reads the whole catalog again, of which it changed one statement at most.
+    return tuple(Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql))
 
 
 def join(tokens: Iterable[Token]) -> str:
@@ -51,7 +62,7 @@ def join(tokens: Iterable[Token]) -> str:
 
 def lowered(name: str) -> str:
     """The name in lower case: SQLite folds A to Z and no other letter."""
-    return re.sub("[A-Z]+", lambda match: match.group().lower(), name)
+    return name.translate(_LOWER)
 
 
 def quoted(name: str) -> str:
@@ -63,6 +74,7 @@ def meaningful(tokens: list[Token]) -> list[int]:
     return [position for position, token in enumerate(tokens) if token.kind != "gap"]
 
 
+@lru_cache(maxsize=1024)
 def normal_form(sql: str) -> str:
     """The text with uniform white space and without unnecessary quotes, to compare two definitions."""
     return " ".join(_plain(token) for token in tokenize(sql) if token.kind != "gap")
