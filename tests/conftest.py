@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -50,6 +51,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that hold slow tests, so that no process ends long after the other."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage as the server does: what was imported and collected stays until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

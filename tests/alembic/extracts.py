@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def _rows(table: str) -> Iterator[Row]:
         yield row | {key: fold(row[name]) for name, key in KEYS.items() if name in row}
 
 
+@cache
 def _departments() -> dict[int, list[int]]:
     """The departments that each employee has been in."""
     ids = {
@@ -62,6 +64,7 @@ def _departments() -> dict[int, list[int]]:
     return found
 
 
+@cache
 def _lines(table: str) -> list[dict[str, str]]:
     with _path(table).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

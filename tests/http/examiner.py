@@ -34,14 +34,17 @@ _CREDENTIALS = {
 _numbers = count()
 
 
-def config(*, examples: int, seed: int, token: str) -> SchemathesisConfig:
-    """All checks, the same cases every time for one seed; `examples` are those drawn at random for each operation."""
+def config(*, examples: int, seed: int, token: str, mode: str = "all") -> SchemathesisConfig:
+    """All checks, the same cases every time for one seed; `examples` are those drawn at random for each operation.
+
+    `mode` is "all", or "positive" for valid requests alone.
+    """
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,
             "continue-on-failure": True,
             "headers": {"Authorization": f"Bearer {token}"},
-            "generation": {"max-examples": examples, "database": "none", "no-shrink": True},
+            "generation": {"mode": mode, "max-examples": examples, "database": "none", "no-shrink": True},
             # How fast a busy machine draws examples says nothing about the service.
             "suppress-health-check": ["all"],
             "checks": {

@@ -52,9 +52,9 @@ async def test_every_check_holds_in_process_on_sqlite(
 async def test_every_check_holds_over_http_on_postgresql(fresh_postgres_url: str, tmp_path: Path) -> None:
     token = await token_of_an_administrator(fresh_postgres_url)
     with serving(fresh_postgres_url, tmp_path / "log", executable=sys.executable) as (base, _):
-        schema = schemathesis.openapi.from_url(
-            f"{base}/openapi.json", config=config(examples=EXAMPLES, seed=2, token=token)
-        )
+        # An invalid request is refused before a database is asked: the test above has those.
+        configuration = config(examples=EXAMPLES, seed=2, token=token, mode="positive")
+        schema = schemathesis.openapi.from_url(f"{base}/openapi.json", config=configuration)
         judge(examine(schema), schema)
 
 
