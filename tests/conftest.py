@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import false, make_url
+from sqlalchemy import ColumnElement, Table, literal, make_url, select, true, union_all
 
 from service.app import Roster, create_app
 from service.migrate.entrypoints.aio import upgrade
@@ -29,6 +29,20 @@ use_roster()
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest and tempfile make folders of their own in it
 MEMORY_BYTES = 2**31
+
+
+def _made(table: Table) -> ColumnElement[bool]:
+    """Whether a test made the row: the built-in roles are part of the schema."""
+    return ~table.c.built_in if "built_in" in table.c else true()
+
+
+# The names of the tables in which a test left rows.
+FILLED = union_all(
+    *(
+        select(literal(table.name)).where(select(true()).select_from(table).where(_made(table)).exists())
+        for table in Base.metadata.sorted_tables
+    )
+)
 
 NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres", "battered_postgres"}
 
@@ -183,10 +197,11 @@ async def roster(shared_roster: Roster) -> AsyncIterator[Roster]:
     """The service on the shared database, which is emptied afterwards: its commits are real ones."""
     yield shared_roster
     async with shared_roster.database.writing.begin() as connection:
+        # Most tables are empty: one question for all of them takes less time than a DELETE on each.
+        filled = set(await connection.scalars(FILLED))
         for table in reversed(Base.metadata.sorted_tables):
-            # The built-in roles are part of the schema.
-            kept = table.c.built_in if "built_in" in table.c else false()
-            await connection.execute(table.delete().where(~kept))
+            if table.name in filled:
+                await connection.execute(table.delete().where(_made(table)))
     # Behind the service's back there is no administrator any more.
     shared_roster.authentication.forget()
 
