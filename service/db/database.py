@@ -1,5 +1,7 @@
 """One database as a process of the service holds it: a reader, units of work, and their engines."""
 
+from dataclasses import replace
+
 from sqlalchemy import MetaData
 
 from service.db.engine import Limits, Purpose, create_engine
@@ -9,6 +11,9 @@ from service.db.url_parameters import leads_through_pooler
 from service.db.urls import parse_url
 from service.errors import Misconfigured
 from service.settings import Settings
+
+# A connection that writes to SQLite is a place in a queue, and those who are in it share a COMMIT.
+_SQLITE_WRITERS = 4
 
 
 class Database:
@@ -27,6 +32,8 @@ class Database:
         url = parse_url(settings.database_url)
         pooler = settings.pooler or leads_through_pooler(url)
         self.reading = create_engine(url, Purpose.READ, limits=limits, pooler=pooler)
+        if url.get_backend_name() == "sqlite":
+            limits = replace(limits, pool_size=_SQLITE_WRITERS * limits.pool_size)
         self.writing = create_engine(url, Purpose.SERVE, limits=limits, pooler=pooler)
         deadline = settings.unit_deadline_seconds
         self.reader = Reader(self.reading, deadline_seconds=deadline, pooler=pooler)
