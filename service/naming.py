@@ -12,6 +12,7 @@ ROSTER = Naming(
     numbered=True,
     command="roster db",
     version=__version__,
+    version_column="version",
     database_setting="ROSTER_DATABASE_URL",
     migrate_setting="ROSTER_MIGRATE_URL",
     settings={

@@ -54,6 +54,8 @@ async def insert_one(
         assert row is not None  # noqa: S101 - an INSERT returns its row
         return struct(*row[:-1])
     stored = struct(*(await session.execute(_inserting(model, struct), values)).one())
+    if session.get_bind().dialect.name == "sqlite":
+        stored = await _read_again(session, model, stored)
     record_created(session, model, msgspec.structs.asdict(stored))
     return stored
 
@@ -95,9 +97,17 @@ async def update_one(session: AsyncSession, model: type[DeclarativeBase], row: S
         stored = stored and stored[:-1]
     elif stored := (await session.execute(_updating(model, type(row), names), values)).one_or_none():
         record_updated(session, model, {"id": known.id}, changes)
+        if session.get_bind().dialect.name == "sqlite":
+            return await _read_again(session, model, type(row)(*stored))
     if stored is None:
         raise StaleDataError(f"{model.__name__} {known.id} is not of version {known.version} any more.")
     return type(row)(*stored)
+
+
+async def _read_again(session: AsyncSession, model: type[DeclarativeBase], row: S) -> S:
+    """Return the row as it is stored: on SQLite RETURNING answers before AFTER triggers run."""
+    known: Any = row
+    return await read_for_update(session, model, known.id, type(row))
 
 
 async def delete_many(session: AsyncSession, model: type[DeclarativeBase], condition: ColumnElement[bool]) -> None:

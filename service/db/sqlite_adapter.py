@@ -122,6 +122,18 @@ def fetch(connection: sqlite3.Connection, begin: str | None, sql: str, parameter
     return connection.execute(sql, parameters).fetchall()
 
 
+def fetch_stored(connection: sqlite3.Connection, begin: str | None, sql: str, parameters: Any, again: str) -> list[Any]:
+    """Return the row of an INSERT or UPDATE with RETURNING, whose last value is the parameter of `again`.
+
+    RETURNING answers before AFTER triggers run: after a trigger's change the row is read again.
+    """
+    before = connection.total_changes
+    rows = fetch(connection, begin, sql, parameters)
+    if rows and connection.total_changes > before + len(rows):
+        rows = connection.execute(again, rows[0][-1:]).fetchall()
+    return rows
+
+
 def insert_many(connection: sqlite3.Connection, _begin: None, sql: str, rows: Any) -> None:
     """Run a statement that returns no rows for each row of parameters."""
     cursor = connection.cursor()

@@ -1,13 +1,13 @@
 """A transaction of SQLite past SQLAlchemy's connection: a unit of the writer, in the driver's own words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from sqlalchemy.pool.base import ConnectionPoolEntry, PoolProxiedConnection
 
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
-from service.db.sqlite_adapter import fetch, insert_many
+from service.db.sqlite_adapter import fetch, fetch_stored, insert_many
 from service.db.sqlite_group import Writer
 from service.db.sqlite_unit import Unit
 
@@ -37,8 +37,15 @@ class SqliteTransaction:
 
     async def fetch(self, sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         """Run one statement; raises what the driver raises, and as `Writer.run`."""
+        return await self._run(fetch, sql, arguments)
+
+    async def fetch_stored(self, sql: str, arguments: Sequence[Any], again: str) -> Sequence[Sequence[Any]]:
+        """Run an INSERT or UPDATE of one row, as `sqlite_adapter.fetch_stored`; raises as `fetch`."""
+        return await self._run(fetch_stored, sql, arguments, again)
+
+    async def _run(self, function: Callable[..., Sequence[Sequence[Any]]], *arguments: Any) -> Sequence[Sequence[Any]]:
         try:
-            return await self._writer.run(self._unit, fetch, sql, arguments, is_short=True)
+            return await self._writer.run(self._unit, function, *arguments, is_short=True)
         except Exception as failure:
             self._doubt(failure)
             raise

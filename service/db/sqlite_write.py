@@ -1,10 +1,10 @@
 """One row written to SQLite past SQLAlchemy's connection; its event is stored just before the COMMIT."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import Dialect, Executable, bindparam, select
 
 from service.db import audit
 from service.db.audit import Changes
@@ -15,19 +15,21 @@ from service.db.session import UnitSession
 class SqliteWrite:
     """An INSERT or UPDATE of one row with RETURNING; the row's id is the last column."""
 
-    __slots__ = ("_compiled", "_model", "_statement", "_verb")
+    __slots__ = ("_again", "_compiled", "_model", "_statement", "_verb")
 
-    def __init__(self, model: Any, verb: str, statement: Executable, columns: Iterable[Any], dialect: Dialect) -> None:
+    def __init__(self, model: Any, verb: str, statement: Executable, columns: Sequence[Any], dialect: Dialect) -> None:
         self._model = model
         self._verb = verb
         self._statement = statement
         self._compiled = Compiled(statement, columns, dialect)  # type: ignore[arg-type]
+        again = select(*columns).where(columns[-1] == bindparam("id"))
+        self._again = Compiled(again, columns, dialect).sql
 
     async def run(self, session: UnitSession, values: Mapping[str, Any], changes: Changes) -> Sequence[Any] | None:
         """Return the row as it is stored, with its id; `None` if there was none to change."""
-        transaction = await session.direct()
+        transaction: Any = await session.direct()
         try:
-            rows = await transaction.fetch(self._compiled.sql, self._compiled.arguments(values))
+            rows = await transaction.fetch_stored(self._compiled.sql, self._compiled.arguments(values), self._again)
         except sqlite3.IntegrityError as failure:
             if getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
                 # SQLite does not say which key failed; service.db.sqlite finds out for a statement of SQLAlchemy's.

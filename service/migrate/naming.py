@@ -15,12 +15,15 @@ class Naming(Program):
     change once a database was upgraded. `numbered` gives new revisions ids such as 0017_add_colour_to_users instead of
     Alembic's random ones. `version` is the version of the project in the audit table.
 
+    `version_column` is the column of a table that counts the changes of a row, if tables have one.
+
     `migrate_setting` is where a person sets a direct URL when `database_setting` leads through a pooler. `adopting` is
     a page on databases that existed before their first revision.
     """
 
     prefix: str = "migrator_"
     version: str = ""
+    version_column: str = ""
     numbered: bool = False
     migrate_setting: str = "the database URL"
     adopting: str = ""

@@ -70,6 +70,8 @@ class Backfill:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     statement: str | Mapping[str, str] | None = None
+    # Whether callers read the values before: a filled row then counts as changed in the table's version column.
+    is_change: bool = False
     # A SELECT of one boolean: whether the backfill's columns were dropped, so that it has nothing to fill.
     unless: str | None = None
 

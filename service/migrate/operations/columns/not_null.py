@@ -72,7 +72,9 @@ class SetNotNull(Operation):
     def _backfill(self, fill: str) -> Backfill:
         name = f"{self.table}.{self.column}"
         left = f"{ddl.quoted(self.column)} IS NULL"
-        return Backfill(name=name, table=self.table, key=self.key, left=left, assign={self.column: fill})
+        return Backfill(
+            name=name, table=self.table, key=self.key, left=left, assign={self.column: fill}, is_change=True
+        )
 
     @property
     def _trigger_name(self) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import image_differs
 from service.migrate.errors import Refused
+from service.migrate.operations.counted import counted_change
 from service.migrate.operations.step import Backfill
 
 # On PostgreSQL as text, as in the ledger: the cast works for a key of any type.
@@ -58,7 +59,7 @@ class Batches:
             settings = ", ".join(
                 f"{ddl.quoted(name)} = {value}" for name, value in (self.backfill.assign or {}).items()
             )
-            statement = f"UPDATE {self._table} SET {settings} WHERE {window} AND ({self.backfill.left})"
+            statement = f"UPDATE {self._table} SET {settings}{self._counted} WHERE {window} AND ({self.backfill.left})"
         return max(self.connection.execute(_text(statement, values), values).rowcount, 0)
 
     def failing(self, after: Key | None, rows: int) -> Key | None:
@@ -142,7 +143,7 @@ class Batches:
         )
         made = f"unnest({arrays}) AS made ({', '.join(marks)})"
         values = dict(zip(marks, (list(each) for each in zip(*rows, strict=True)), strict=True))
-        statement = text(f"UPDATE {self._table} SET {settings} FROM {made} WHERE {same}")
+        statement = text(f"UPDATE {self._table} SET {settings}{self._counted} FROM {made} WHERE {same}")
         return max(self.connection.execute(statement, values).rowcount, 0)
 
     def _unchanged(self, name: str, read: str) -> str:
@@ -162,7 +163,7 @@ class Batches:
                 *(f"{ddl.quoted(name)} COLLATE BINARY IS :{mark}" for mark, name in self._read.items()),
             )
         )
-        statement = text(f"UPDATE {self._table} SET {settings} WHERE {same}")
+        statement = text(f"UPDATE {self._table} SET {settings}{self._counted} WHERE {same}")
         written = self.connection.execute(statement, [dict(zip(marks, row, strict=True)) for row in rows])
         return max(written.rowcount, 0)
 
@@ -185,6 +186,10 @@ class Batches:
     @property
     def _is_postgresql(self) -> bool:
         return self.connection.dialect.name == "postgresql"
+
+    @cached_property
+    def _counted(self) -> str:
+        return counted_change(self.connection, self.backfill.table) if self.backfill.is_change else ""
 
     @property
     def _table(self) -> str:

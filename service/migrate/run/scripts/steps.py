@@ -6,6 +6,7 @@ from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.ddl import literal
 from service.migrate.errors import Refused
+from service.migrate.operations.counted import has_version, setting
 from service.migrate.operations.step import Backfill, Step
 from service.migrate.plan.plan import Phase
 from service.migrate.run.scripts.text import block, call, comment, dollar, executed, raised
@@ -105,7 +106,12 @@ def backfill(revision: str, fill: Backfill) -> str:
         change = text.strip().rstrip(";").replace("{batch}", window)
     else:
         settings = ", ".join(f"{ddl.quoted(name)} = {value}" for name, value in (fill.assign or {}).items())
-        change = f"UPDATE {table} SET {settings} WHERE {window} AND ({fill.left})"
+        where = f"WHERE {window} AND ({fill.left})"
+        change = f"UPDATE {table} SET {settings} {where}"
+        if fill.is_change and naming.current().version_column:
+            counted = f"UPDATE {table} SET {settings}, {setting()} {where}"
+            asked = has_version("postgresql", fill.table)
+            change = f"IF ({asked}) THEN {counted}; ELSE {change}; END IF"
     mine = f"revision = {literal(revision)} AND name = {literal(fill.name)}"
     left = f"EXISTS (SELECT FROM {table} WHERE {fill.left})"
     unless = [f"IF ({fill.unless}) THEN RETURN; END IF;"] if fill.unless else []
