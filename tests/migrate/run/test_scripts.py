@@ -1,6 +1,7 @@
 """Scripts through psql: they keep the ledger as online runs do, and change nothing in a database of another state."""
 
 import asyncio
+import re
 import secrets
 import subprocess
 from dataclasses import asdict
@@ -260,3 +261,24 @@ op.create_index("ix_t_p", "t", ["p"])""",
         )
         with pytest.raises(Refused, match="0005_alone has statements outside of a transaction"):
             commands.script(it.url, "0001:head")
+
+
+@pytest.mark.slow
+async def test_a_script_that_ends_behind_any_statement_is_run_again(postgres_admin_url: str, project: Project) -> None:
+    """As if psql was killed between two statements, in a session that then starts over."""
+    async with (
+        fresh_database(postgres_admin_url) as one,
+        fresh_database(postgres_admin_url) as other,
+        live(one, project, up=UP, contract=FREE) as online,
+        live(other, project, up=UP, contract=FREE) as scripted,
+    ):
+        verbs = {"upgrade": online.up, "backfill": online.backfill, "contract": online.contract, "purge": online.purge}
+        for phase, verb in verbs.items():
+            await verb()
+            text = script(scripted, phase)
+            for end in re.finditer(r"\$(?:step|fill)\$;\n|\\gexec\n", text):
+                assert (phase, run(scripted, text[: end.end()])) == (phase, "")
+            # A step whose work was done and not recorded has "nothing to do" in the audit, as online.
+            here, there = await told(scripted) | {"audit": ()}, await told(online) | {"audit": ()}
+            assert (phase, here) == (phase, there)
+            assert await scripted.state() == await online.state()

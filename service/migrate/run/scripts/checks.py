@@ -16,6 +16,7 @@ from service.migrate.run.scripts.text import array, block, raised
 from service.migrate.state import ledger
 
 _HEADS = "pg_temp.migrator_heads()"
+_TRIES = 20
 _NONE = "'{}'::text[]"
 _VERSIONS = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
 
@@ -47,13 +48,11 @@ def first_statement(state: State) -> str:
         f"  {raised('Each step of this script commits: run it without --single-transaction and outside of BEGIN.')}",
         "END IF;",
         "COMMIT;  -- fails where the client sends the whole script as one statement: use psql",
+        *_locked(),
         "PERFORM set_config('client_min_messages', 'warning', false), set_config('row_security', 'off', false),",
         "  set_config('migrator.state', '', false), set_config('migrator.revision', '', false),",
         f"  set_config('migrator.holder', {literal(_holder(state))}, false),",
         "  set_config('migrator.token', md5(random()::text || clock_timestamp()::text), false);",
-        f"IF NOT pg_try_advisory_xact_lock({naming.lock_key()}) THEN",
-        f"  {raised('Another migrator works on this database. Run the script again when it has ended.')}",
-        "END IF;",
         *_tables(state),
         *_same_owner(),
         functions(),
@@ -70,6 +69,18 @@ def first_statement(state: State) -> str:
         f"PERFORM pg_advisory_lock({naming.lock_key()});",
         declared=("_is_mine boolean", "_lines text[]", "_owner name"),
     )
+
+
+def _locked() -> Iterator[str]:
+    """Poll for the migrators' lock: the session of a psql that was killed ends a moment later."""
+    yield f"FOR _try IN 1..{_TRIES} LOOP"
+    yield f"  EXIT WHEN pg_try_advisory_xact_lock({naming.lock_key()});"
+    yield f"  IF _try = {_TRIES} THEN"
+    yield f"    {raised('Another migrator works on this database. Run the script again when it has ended.')}"
+    yield "  END IF;"
+    yield "  COMMIT;"
+    yield "  PERFORM pg_sleep(0.1);"
+    yield "END LOOP;"
 
 
 def _holder(state: State) -> str:
