@@ -80,16 +80,13 @@ def rename_table(
     note(RenameTable(table=table, to=to, columns=tuple(columns), key=tuple(key), uses_checked=tuple(uses_checked)))
 
 
-def add_column(table: str, column: Column[Any], *, derived: bool = False) -> None:
+def add_column(table: str, column: Column[Any], *, derived: bool = False, uses_checked: Sequence[str] = ()) -> None:
     """Add a column; existing rows get NULL or one constant default.
 
     Locks: ACCESS EXCLUSIVE for a change of the catalog, a millisecond at any size. A downgrade moves the column and its
-    values to the trash; a `derived` column is dropped.
-
-    Raises:
-        Refused: PostgreSQL would rewrite or scan the table under the lock.
+    values to the trash; a `derived` column is dropped. `uses_checked`: as for `drop_column`.
     """
-    note(AddColumn(table=table, column=column, derived=derived))
+    note(AddColumn(table=table, column=column, derived=derived, uses_checked=tuple(uses_checked)))
 
 
 def drop_column(table: str, column: Column[Any], *, uses_checked: Sequence[str] = ()) -> None:

@@ -88,9 +88,10 @@ def has_trigger_of(table: str, function: str) -> str:
 
 
 def has_function(name: str) -> str:
+    """Whether there is such a function without arguments."""
     return (
         "SELECT EXISTS (SELECT FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
-        f"AND proname = {literal(name)})"
+        f"AND proname = {literal(name)} AND pronargs = 0)"
     )
 
 

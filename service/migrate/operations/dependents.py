@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from service.migrate import naming
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import schema_copy
 from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
@@ -61,7 +61,7 @@ SELECT DISTINCT CASE WHEN classid = 'pg_trigger'::regclass
   THEN (SELECT 'the trigger ' || tgname FROM pg_trigger WHERE oid = objid)
   ELSE pg_describe_object(classid, objid, objsubid) END AS used
 FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND deptype IN ('n', 'a') AND refobjid IN (
-  SELECT oid FROM pg_proc WHERE proname = {name} AND pronamespace = current_schema()::regnamespace)
+  SELECT oid FROM pg_proc WHERE proname = {name} AND pronargs = 0 AND pronamespace = current_schema()::regnamespace)
 """
 
 
@@ -105,6 +105,17 @@ def of_function(name: str, why: str) -> Precondition:
         return [(each,) for each in _asked(connection, _OF_FUNCTION.format(**names))]
 
     return Precondition(why=why, rows=find, script=CATALOG)
+
+
+def absent(described: str, there: str) -> Precondition:
+    """What a revision creates does not exist already: `there` asks whether it does, `described` is as in `frees`."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        return [(described,)] if predicates.ask(connection, there) else []
+
+    cure = "Drop it earlier in the same revision, or change it by ops.execute with the old text for the downgrade"
+    why = f"The revision creates {described}, which exists already"
+    return Precondition(why=why, rows=find, cure=cure, script=CATALOG)
 
 
 def _described(**parts: str) -> str:

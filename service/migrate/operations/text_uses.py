@@ -19,8 +19,9 @@ from service.migrate.operations.step import CATALOG, Precondition
 # A use, and what calls it or why it counts.
 Use = tuple[str, ...]
 
-_KINDS = {"postgresql": ("function", "procedure", "trigger"), "sqlite": ("view", "virtual table")}
-_CHECKED = re.compile(rf"({'|'.join(kind for kinds in _KINDS.values() for kind in kinds)}) (.+)", re.DOTALL)
+_KINDS = {"postgresql": ("function", "procedure", "trigger"), "sqlite": ("view", "virtual table", "trigger")}
+_ALL_KINDS = tuple(dict.fromkeys(kind for kinds in _KINDS.values() for kind in kinds))
+_CHECKED = re.compile(rf"({'|'.join(_ALL_KINDS)}) (.+)", re.DOTALL)
 _NAMED = (
     "SELECT CASE prokind WHEN 'p' THEN 'procedure ' ELSE 'function ' END "
     "|| CASE WHEN pronamespace = current_schema()::regnamespace THEN '' ELSE nspname || '.' END || proname "
@@ -29,6 +30,7 @@ _NAMED = (
 )
 _NAMED_ON_SQLITE = (
     "SELECT 'view ' || name FROM sqlite_schema WHERE type = 'view' "
+    "UNION SELECT 'trigger ' || name FROM sqlite_schema WHERE type = 'trigger' "
     "UNION SELECT 'virtual table ' || name FROM pragma_table_list WHERE type = 'virtual'"
 )
 _CURE = 'Change or drop them, or list those that keep working: uses_checked=["{first}"]'
@@ -67,6 +69,19 @@ def of_table(table: str, what: str, checked: Sequence[str] = ()) -> tuple[Precon
     return _preconditions(table, what, find, checked)
 
 
+def of_shape(table: str, checked: Sequence[str] = ()) -> tuple[Precondition, ...]:
+    """Nothing inserts whole rows of the table by the number of its columns: INSERT INTO log SELECT NEW.*."""
+
+    def find(connection: Connection) -> list[Use]:
+        if connection.dialect.name == "sqlite":
+            added = f"ALTER TABLE {ddl.quoted(table)} ADD COLUMN {_PROBE}"
+            return [(each,) for each in schema_copy.broken(connection, added)]
+        return list(_found(connection, table, lambda body, of: body.inserts_row(of)))
+
+    what = f"{table} cannot get another column, since these would fail with it"
+    return _preconditions(table, what, find, checked)
+
+
 def of_row_type(table: str, what: str, checked: Sequence[str] = ()) -> tuple[Precondition, ...]:
     """No function takes or returns rows of the table, and none does what a view in its place cannot, on PostgreSQL."""
 
@@ -101,10 +116,9 @@ def _preconditions(
 ) -> tuple[Precondition, ...]:
     for each in checked:
         if not _CHECKED.fullmatch(each):
-            kinds = ", ".join(kind for kinds in _KINDS.values() for kind in kinds)
             raise Refused(
-                f"uses_checked has {each!r}, which does not begin with a kind ({kinds}). Write it as the refusal "
-                'names the use, such as "function lower_mail".'
+                f"uses_checked has {each!r}, which does not begin with a kind ({', '.join(_ALL_KINDS)}). Write it as "
+                'the refusal names the use, such as "function lower_mail".'
             )
     uses = Precondition(why=what, rows=find, table=table, needs=needs, cure=_CURE, script=CATALOG)
     if not checked:

@@ -8,6 +8,7 @@ from alembic.util import to_tuple
 from sqlalchemy import Connection
 
 from service.migrate import naming
+from service.migrate.dialects import predicates
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Step, words_in
 from service.migrate.plan.plan import Phase, Plan, plan
@@ -139,7 +140,7 @@ def _missing(connection: Connection, steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def _holds(connection: Connection, step: Step) -> bool:
-    return step.done is None or bool(connection.exec_driver_sql(step.done).scalar())
+    return step.done is None or predicates.ask(connection, step.done)
 
 
 def _are_done(connection: Connection, steps: Sequence[Step]) -> bool:

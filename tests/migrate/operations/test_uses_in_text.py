@@ -7,10 +7,10 @@ from sqlalchemy import JSON, Column, Integer, MetaData, String, Table
 
 from service.migrate.errors import Refused
 from service.migrate.operations.change_type.change_type import ChangeType
-from service.migrate.operations.columns.add_drop import DropColumn
+from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.columns.rename import RenameColumn
 from service.migrate.operations.tables.create_drop import DropTable
-from service.migrate.operations.triggers.trigger import DropFunction
+from service.migrate.operations.triggers.trigger import DropFunction, Function
 from tests.migrate.operations.live import Live, changes, declined, live
 from tests.migrate.project import Project
 
@@ -164,3 +164,52 @@ async def test_a_function_that_is_called_is_not_dropped(empty_postgres_url: str,
         await it.execute("ALTER TABLE firms ALTER phone DROP DEFAULT")
         checked = f'ops.drop_function("tidy", {text!r}, uses_checked=["function caller"])'
         assert await refusal(it, checked, in_contract=False) == ""
+
+
+AUDITED = {
+    "sqlite": (
+        "CREATE TABLE log (id INTEGER, city TEXT, phone TEXT)",
+        "CREATE TRIGGER copied AFTER INSERT ON Firms BEGIN INSERT INTO log SELECT * FROM firms; END",
+        "CREATE TRIGGER moved AFTER DELETE ON people BEGIN INSERT INTO firms VALUES (OLD.id, OLD.city, OLD.phone); END",
+        "CREATE TRIGGER named AFTER INSERT ON firms BEGIN INSERT INTO log (id) VALUES (NEW.id); END",
+        "CREATE VIEW both AS SELECT * FROM firms UNION SELECT * FROM people",
+    ),
+    "postgresql": (
+        "CREATE TABLE log (id INTEGER, city TEXT, phone TEXT)",
+        f"CREATE FUNCTION copied() {TRIGGER} $$ BEGIN INSERT INTO log SELECT NEW.*; RETURN NEW; END $$",
+        "CREATE TRIGGER copied AFTER INSERT ON firms FOR EACH ROW EXECUTE FUNCTION copied()",
+        f"CREATE FUNCTION named() {TRIGGER} $$ BEGIN INSERT INTO log (id) VALUES (NEW.id); RETURN NEW; END $$",
+        "CREATE TRIGGER named AFTER INSERT ON firms FOR EACH ROW EXECUTE FUNCTION named()",
+    ),
+}
+FAILING = {
+    "sqlite": ["the trigger copied", "the trigger moved", "the view both"],
+    "postgresql": ["the function copied, the trigger copied"],
+}
+
+
+async def test_a_column_more_is_refused_where_whole_rows_are_inserted(empty_url: str, project: Project) -> None:
+    backend = empty_url.partition(":")[0]
+    async with live(empty_url, project, base=BASE, rows=AUDITED[backend]) as it:
+        only = "cannot get another column"
+        new: Column[str] = Column("place", String(50))
+        add = AddColumn(table="firms", column=new)
+        for operation in (add, RenameColumn(table="firms", old=CITY, new=new)):
+            (use,) = await declined(it.url, operation, only)
+            assert found(use) == FAILING[backend]
+        checked = tuple(each.removeprefix("the ").partition(",")[0] for each in FAILING[backend])
+        assert await declined(it.url, replace(add, uses_checked=checked), only) == []
+
+
+async def test_what_is_there_is_not_created_again(empty_postgres_url: str, project: Project) -> None:
+    rows = (
+        "CREATE FUNCTION mine() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$",
+        "CREATE FUNCTION yours(text) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$",
+    )
+    async with live(empty_postgres_url, project, base=BASE, rows=rows) as it:
+        text = "CREATE OR REPLACE FUNCTION {}() RETURNS text LANGUAGE sql AS $$ SELECT 'y' $$"
+        (told,) = await declined(it.url, Function(name="mine", postgresql=text.format("mine")))
+        assert told.startswith("The revision creates the function mine, which exists already (1): ")
+        drop = f'ops.drop_function("mine", {rows[0]!r})\n'
+        calls = [f'ops.function("{name}", {text.format(name)!r})' for name in ("mine", "yours")]
+        assert await refusal(it, drop + "\n".join(calls), in_contract=False) == ""

@@ -89,7 +89,7 @@ def faults(connection: Connection, table: Stored) -> dict[str, str]:
     found = {}
     trials = [(f"the view {view}", f"SELECT * FROM {quoted(view)} LIMIT 0") for view in table.leaning]
     for other in table.triggered:
-        trials += [(f"a trigger of {other}", statement) for statement in _setting_off_triggers(connection, other)]
+        trials += [(f"a trigger of {other}", statement) for statement in _compiling(connection, other)]
     for thing, statement in trials:
         # Run for no rows, not EXPLAINed: a cached EXPLAIN of a trigger crashes SQLite 3.40 after a schema change.
         try:
@@ -138,11 +138,14 @@ def _leaning(rows: Sequence[Row[Any]], table: str) -> tuple[tuple[str, ...], tup
     return tuple(views), tuple(triggered)
 
 
-def _setting_off_triggers(connection: Connection, table: str) -> list[str]:
-    """Statements that make SQLite compile every trigger of the table, for no row."""
+def _compiling(connection: Connection, table: str) -> list[str]:
+    return setting_off_triggers(connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})").all(), table)
+
+
+def setting_off_triggers(rows: Iterable[Sequence[Any]], table: str) -> list[str]:
+    """Statements that make SQLite compile every trigger of a table, for no row; `rows` are those of table_xinfo."""
     name = quoted(table)
-    rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").all()
-    columns = [quoted(row.name) for row in rows if row.hidden not in (2, 3)]
+    columns = [quoted(row[1]) for row in rows if row[6] not in (2, 3)]
     listed = ", ".join(columns)
     settings = ", ".join(f"{column} = {column}" for column in columns)
     return [

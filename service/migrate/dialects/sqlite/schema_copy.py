@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from service.migrate import naming
+from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.tokens import lowered, quoted, tokenize
 from service.migrate.errors import Refused
 
@@ -42,6 +43,18 @@ def renamed_columns(connection: Connection, statement: str) -> list[str]:
         return [view for view in views if _columns(copy, view) != was[view]]
 
 
+def broken(connection: Connection, statement: str) -> list[str]:
+    """The triggers and views that no longer compile after a statement: INSERT INTO log SELECT * FROM t."""
+    rows = connection.exec_driver_sql(_SCHEMA).all()
+    dependent = [row for row in rows if row.type in ("trigger", "view")]
+    if not dependent:
+        return []
+    with _copied(connection, rows, statement) as copy:
+        before = {row.name: _fault(copy, row) for row in dependent}
+        _run(copy, statement, statement)
+        return [f"the {row.type} {row.name}" for row in dependent if _fault(copy, row) and not before[row.name]]
+
+
 def virtual_over(connection: Connection, table: str, column: str | None = None) -> list[str]:
     """The virtual tables whose definition names the table, and the column if one is given: fts5(city, content=t)."""
     wanted = {lowered(name) for name in (table, column) if name is not None}
@@ -70,6 +83,26 @@ def _run(copy: sqlite3.Connection, sql: str, statement: str) -> None:
         raise Refused(
             f"SQLite cannot run the stored schema with `{statement}`: {error}. Drop or mend the object it names."
         ) from error
+
+
+def _fault(copy: sqlite3.Connection, row: Row[Any]) -> str:
+    """SQLite's error when it compiles the view, or the trigger without the others of its table; empty without one."""
+    copy.execute("BEGIN")
+    try:
+        if row.type == "view":
+            copy.execute(f"SELECT * FROM {quoted(row.name)} LIMIT 0")
+            return ""
+        (table,) = copy.execute("SELECT tbl_name FROM sqlite_schema WHERE name = ?", (row.name,)).fetchone()
+        for (other,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            if other != row.name:
+                copy.execute(f"DROP TRIGGER {quoted(other)}")
+        for setting_off in catalog.setting_off_triggers(copy.execute(f"PRAGMA table_xinfo({quoted(table)})"), table):
+            copy.execute(setting_off)
+    except sqlite3.Error as error:
+        return str(error)
+    finally:
+        copy.execute("ROLLBACK")
+    return ""
 
 
 def _columns(copy: sqlite3.Connection, view: str) -> list[str]:

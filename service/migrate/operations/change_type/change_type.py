@@ -83,6 +83,7 @@ class ChangeType(Operation):
         if not self._conversion.keeps_old_values:
             return Phases(expand=expand, undo_preconditions=self._none_longer())
         return Phases(
+            preconditions=text_uses.of_shape(self.table, self.uses_checked),
             expand=expand,
             contract=(Step(title=f"KEEP COLUMN {self.table}.{self._name} FOR DOWNGRADE"),),
             purge=(removal(target, self.table, self._trashed(target).name),),
@@ -121,6 +122,7 @@ class ChangeType(Operation):
                 *text_uses.of_column(self.table, self._name, named, self.uses_checked),
                 self._fires_last(target, self._shadow.name),
                 *adds_without_rewrite(target, self.table, self._shadow, is_filled=True),
+                *text_uses.of_shape(self.table, self.uses_checked),
             ),
             expand=(conversion.shadowed(target, self._conversion), self._before(target)),
             backfill=(replace(self._conversion.fill(self._shadow), unless=taken_over),),

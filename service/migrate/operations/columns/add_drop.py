@@ -41,6 +41,7 @@ class AddColumn(Operation):
     table: str
     column: Column[Any]
     derived: bool = False
+    uses_checked: tuple[str, ...] = ()
 
     def phases(self, target: Target, /) -> Phases:
         refuse_column(self.table, self.column, target)
@@ -51,6 +52,7 @@ class AddColumn(Operation):
             preconditions=(
                 same_column(target, self.table, self.column),
                 *adds_without_rewrite(target, self.table, self.column),
+                *text_uses.of_shape(self.table, self.uses_checked),
             ),
             expand=(self._added(target),) if self.derived else self._returning(target),
         )

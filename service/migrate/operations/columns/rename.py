@@ -70,6 +70,7 @@ class RenameColumn(Operation):
                 *self._tried.tried(target),
                 *self._beside_others(target),
                 *adds_without_rewrite(target, self.table, self.new, is_filled=True),
+                *text_uses.of_shape(self.table, self.uses_checked),
             ),
             contract_preconditions=(
                 dependents.of_column(self.table, self.old.name, why),

@@ -22,7 +22,13 @@ class Trigger(Operation):
     sqlite: str | None = None
 
     def phases(self, target: Target, /) -> Phases:
-        return Phases(requires=((self.table, ()),), expand=self._created(target))
+        created = self._created(target)
+        there = predicates.has_trigger(target.dialect, self.table, self.name)
+        return Phases(
+            requires=((self.table, ()),),
+            preconditions=(dependents.absent(dependents.trigger(self.name), there),) if created else (),
+            expand=created,
+        )
 
     def _created(self, target: Target) -> tuple[Step, ...]:
         text = self.sqlite if target.is_sqlite else self.postgresql
@@ -68,7 +74,12 @@ class Function(Operation):
     postgresql: str
 
     def phases(self, target: Target, /) -> Phases:
-        return Phases(expand=() if target.is_sqlite else (self._created(),))
+        if target.is_sqlite:
+            return Phases()
+        there = predicates.has_function(self.name)
+        return Phases(
+            preconditions=(dependents.absent(dependents.function(self.name), there),), expand=(self._created(),)
+        )
 
     def _created(self) -> Step:
         there = predicates.has_function(self.name)

@@ -23,6 +23,7 @@ CASES = {
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c INTEGER
             DO $carry$ …
@@ -101,6 +102,7 @@ CASES = {
         expand:
         ? The revision's definition of t.c differs from the database
         ? ops.change_type('t', …) cannot be tried
+        ? t cannot get another column, since these would fail with it
         - SET DATA TYPE t.c, COPY OLD VALUES TO TRASH (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _trash_0002_c TEXT
             UPDATE t SET _trash_0002_c = c
@@ -131,6 +133,7 @@ CASES = {
         ? t.c cannot change its type before its dependents are dropped
         ? t.c cannot change its type, since the text of these may name it
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_c has read it
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t._next_c (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_c VARCHAR(50)
             DO $carry$ …

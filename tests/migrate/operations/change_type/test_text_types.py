@@ -92,6 +92,7 @@ CASES = {
         ? t.n cannot change its type before its dependents are dropped
         ? t.n cannot change its type, since the text of these may name it
         ? t has triggers that may change a row after zzz_4_roster_type_t__next_n has read it
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t._next_n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN _next_n BIGINT
             DO $carry$ …

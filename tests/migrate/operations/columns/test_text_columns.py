@@ -10,6 +10,7 @@ CASES = {
         up='ops.add_column("t", sa.Column("d", sa.String(50)))',
         postgresql="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
@@ -26,6 +27,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
@@ -41,6 +43,7 @@ CASES = {
         up='ops.add_column("t", sa.Column("d", sa.DateTime(), server_default=ops.now(), nullable=False))',
         postgresql="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t RENAME COLUMN _trash_0002_d TO d
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t)
@@ -57,6 +60,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.d FROM TRASH (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
           < MOVE COLUMN t.d TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
@@ -75,6 +79,7 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
             DO $columns$ …
@@ -83,6 +88,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN d VARCHAR(50) DEFAULT 'x' NOT NULL
           < DROP COLUMN t.d (ACCESS EXCLUSIVE on t)

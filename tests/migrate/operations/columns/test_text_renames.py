@@ -106,6 +106,7 @@ CASES = {
         ? The revision's definition of t.a differs from the database
         ? t has triggers that may change a row after zzz_1_roster_sync_t_d has read it
         ? A write of t.d does not reach triggers that read or write t.a
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT
             DO $carry$ …
@@ -186,6 +187,7 @@ CASES = {
         ? The revision's definition of t.a differs from the database
         ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         ? A write of t.d does not reach triggers that read or write t.a
+        ? t cannot get another column, since these would fail with it
         - DROP NOT NULL t.a (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck CHECK (b >
               0))

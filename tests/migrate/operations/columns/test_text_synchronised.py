@@ -26,6 +26,7 @@ CASES = {
         ? ops.rename_column('t', …) cannot be tried
         ? t has triggers that may change a row after zzz_1_roster_sync_t_seconds has read it
         ? A write of t.seconds does not reach triggers that read or write t.minutes
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'
             DO $carry$ …
@@ -91,6 +92,7 @@ CASES = {
         ? ops.rename_column('t', …) cannot be tried
         ? t has triggers that call RAISE(IGNORE), which would also skip the migrator's triggers
         ? A write of t.seconds does not reach triggers that read or write t.minutes
+        ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE "t" ADD COLUMN seconds INTEGER DEFAULT '60'
           < DROP COLUMN t.seconds (ACCESS EXCLUSIVE on t)

@@ -15,6 +15,7 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? The revision creates the function t_told, which exists already
         - CREATE FUNCTION t_told (none)
             CREATE FUNCTION t_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
           < DROP FUNCTION t_told (none)
@@ -51,6 +52,7 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? The revision creates the trigger t_told, which exists already
         - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION t_told()
           < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
@@ -58,6 +60,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? The revision creates the trigger t_told, which exists already
         - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
           < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
@@ -73,6 +76,7 @@ CASES = {
         postgresql="",
         sqlite="""
         expand:
+        ? The revision creates the trigger t_told, which exists already
         - CREATE TRIGGER t_told ON t (SHARE ROW EXCLUSIVE on t)
             CREATE TRIGGER t_told AFTER INSERT ON t BEGIN DELETE FROM t WHERE b < 0; END
           < DROP TRIGGER t_told ON t (ACCESS EXCLUSIVE on t)
