@@ -9,13 +9,17 @@ from tests.migrate.operations.every import CASES, sequences
 from tests.migrate.operations.written import DIALECTS
 from tests.migrate.project import Project
 
+# Operations that the earlier version did not have.
+NEW = {"replace_index", "replace_constraint of unique values", "set_comment"}
+
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_earlier_title_is_read_as_the_title_of_its_step(dialect: str, project: Project) -> None:
     earlier = (Path(__file__).parent / f"titles.{dialect}.txt").read_text().splitlines()
     today = {
         action.title
-        for case in CASES.values()
+        for name, case in CASES.items()
+        if name not in NEW
         for actions in sequences(case.planned(project, dialect))
         for action in actions
     }

@@ -83,7 +83,7 @@ def _of_postgresql(metadata: sa.MetaData, *, changed: bool) -> None:
         sa.UniqueConstraint("code", postgresql_nulls_not_distinct=not changed),
         sa.UniqueConstraint("other", deferrable=True, initially="DEFERRED"),
         pg.ExcludeConstraint(("span", "&&"), name="ex_docs_span", using="gist"),
-        postgresql_with={"fillfactor": 70},
+        postgresql_using="heap",
     )
     sa.Index("ix_docs_tags", docs.c.tags, postgresql_using="gin")
     sa.Index("ix_docs_code_more", docs.c.code, postgresql_include=["other"], postgresql_with={"fillfactor": 60})
