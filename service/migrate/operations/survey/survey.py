@@ -11,6 +11,7 @@ from service.migrate.dialects.attributes import Attribute, Found
 from service.migrate.dialects.inventory import inventory
 from service.migrate.dialects.sqlite.tokens import lowered
 from service.migrate.errors import Refused
+from service.migrate.operations import dependents
 from service.migrate.operations.base import Columns, Operation, Phases
 from service.migrate.operations.downgrade import Refill
 from service.migrate.operations.step import Backfill, Target
@@ -44,11 +45,17 @@ class Survey:
         for each in found:
             if columns is not None and each.column is not None and fold(each.column) not in columns:
                 continue
-            if f"{each.attribute} {each.name}".lower() in self.ignoring:
+            if self._spelled(each).lower() in self.ignoring:
                 continue
             rule = policy.rule(self.name, each.attribute)
             if rule is not None and not rule.unless(self.operation, each):
                 yield self._sentence(rule, each)
+
+    def _spelled(self, found: Found) -> str:
+        """As `dependents` spells what an earlier operation of the revision drops or sets."""
+        if found.attribute is Attribute.DEFAULT:
+            return dependents.has_no_default(f"{self.table}.{found.column}")
+        return f"{found.attribute} {found.name}"
 
     def key_refusal(self, connection: Connection, found: Iterable[Found]) -> str | None:
         """A sentence if the key does not find exactly one row."""
