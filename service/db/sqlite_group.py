@@ -1,7 +1,6 @@
 """The one connection that writes to SQLite: units take turns on it, and units that wait share one COMMIT."""
 
 import asyncio
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +13,7 @@ from service.db import sqlite_unit
 from service.db.sqlite_adapter import Driver
 from service.db.sqlite_connection import BEGIN_IMMEDIATE
 from service.db.sqlite_file import FileReplaced
-from service.db.sqlite_unit import Regrouped, Unit
+from service.db.sqlite_unit import Group, Regrouped, Unit, failure_of
 
 T = TypeVar("T")
 
@@ -46,8 +45,7 @@ class Writer:
         self._holder: Unit | None = None
         self._is_committing = False
         self._waiting: deque[tuple[Unit, asyncio.Future[None]]] = deque()
-        # The callers of units that have ended in the open transaction.
-        self._group: list[asyncio.Future[None]] = []
+        self._group = Group()
         self._until = 0.0
         self._release: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
@@ -120,9 +118,7 @@ class Writer:
         if not unit.began:
             self._end(unit)
             return
-        stored = asyncio.get_running_loop().create_future()
-        stored.add_done_callback(_retrieve)
-        self._group.append(stored)
+        stored = self._group.add()
         self._release = (_RELEASE,) if unit.is_savepoint else ()
         self._pass_on(may_share=unit.shares)
         await stored
@@ -132,6 +128,8 @@ class Writer:
         if unit.is_over:
             return
         if unit.began:
+            if self._group:
+                unit.sharing.seen = self._group.outcome()
             self._undo(unit)
             return
         unit.is_over = True
@@ -171,7 +169,7 @@ class Writer:
         unit.began = self.driver is not None and self.driver.in_transaction
         if not unit.began:
             # BEGIN failed; or SQLite rolled the whole transaction back, as for want of space.
-            self._fail_group(Regrouped(_LOST))
+            self._take_group().finish(Regrouped(_LOST))
             unit.is_over = True
             self._pass_on()
         elif unit.is_late:
@@ -183,9 +181,9 @@ class Writer:
         undone.add_done_callback(self._undone)
 
     def _undone(self, undone: "asyncio.Future[None]") -> None:
-        failure = _retrieve(undone)
+        failure = failure_of(undone)
         if self._group and (failure or self.driver is None or not self.driver.in_transaction):
-            self._fail_group(Regrouped(_LOST))
+            self._take_group().finish(Regrouped(_LOST))
         self._pass_on()
 
     # The turn
@@ -211,7 +209,7 @@ class Writer:
                 timer.cancel()
 
     def _pass_on_after(self, statement: "asyncio.Future[Any]") -> None:
-        _retrieve(statement)
+        failure_of(statement)
         self._pass_on()
 
     def _pass_on(self, *, may_share: bool = True) -> None:
@@ -256,8 +254,8 @@ class Writer:
 
     # The group
 
-    def _take_group(self) -> list["asyncio.Future[None]"]:
-        group, self._group = self._group, []
+    def _take_group(self) -> Group:
+        group, self._group = self._group, Group()
         self._release = ()
         if self._timer is not None:
             self._timer.cancel()
@@ -269,28 +267,13 @@ class Writer:
         committed = self._submit(sqlite_unit.commit)
         committed.add_done_callback(partial(self._committed, self._take_group()))
 
-    def _committed(self, group: Sequence["asyncio.Future[None]"], committed: "asyncio.Future[None]") -> None:
+    def _committed(self, group: Group, committed: "asyncio.Future[None]") -> None:
         self._is_committing = False
-        failure = _retrieve(committed)
-        if failure is None:
-            for stored in group:
-                if not stored.done():
-                    stored.set_result(None)
-        elif isinstance(failure, sqlite3.IntegrityError) and len(group) > 1:
-            sqlite_unit.fail(group, Regrouped("A constraint refused the COMMIT of several units."))
-        else:
-            sqlite_unit.fail(group, failure)
+        failure = failure_of(committed)
+        group.finish(failure)
         if isinstance(failure, FileReplaced):
             self.discard()
         self._pass_on()
-
-    def _fail_group(self, failure: BaseException) -> None:
-        sqlite_unit.fail(self._take_group(), failure)
-
-
-def _retrieve(future: "asyncio.Future[Any]") -> BaseException | None:
-    """Return how the future failed; it is logged as lost otherwise when a caller is gone."""
-    return None if future.cancelled() else future.exception()
 
 
 def _expire(turn: "asyncio.Future[None]") -> None:

@@ -9,17 +9,36 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_shares = ContextVar("shares", default=False)
+
+class Sharing:
+    """Whether the transactions of a piece of work share their COMMIT, and what the work may have seen of others."""
+
+    __slots__ = ("commits", "seen")
+
+    def __init__(self, *, commits: bool) -> None:
+        self.commits = commits
+        # The COMMIT of changes that a unit which was rolled back could see.
+        self.seen: asyncio.Future[BaseException | None] | None = None
+
+    async def confirm(self) -> None:
+        """Return once all that the work has seen is stored; raises Regrouped if something was not."""
+        seen, self.seen = self.seen, None
+        if seen is not None and await asyncio.shield(seen) is not None:
+            raise Regrouped("What the unit had seen of another was not stored.")
+
+
+_sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
 
 
 @contextmanager
-def sharing(*, commits: bool) -> Iterator[None]:
+def sharing(*, commits: bool) -> Iterator[Sharing]:
     """Let the transactions that begin inside share their COMMIT with others, if `commits`; else each has its own."""
-    token = _shares.set(commits)
+    inside = Sharing(commits=commits)
+    token = _sharing.set(inside)
     try:
-        yield
+        yield inside
     finally:
-        _shares.reset(token)
+        _sharing.reset(token)
 
 
 class Regrouped(sqlite3.OperationalError):
@@ -31,14 +50,61 @@ class Regrouped(sqlite3.OperationalError):
 class Unit:
     """One transaction of a caller: a transaction of SQLite, or a savepoint in one that is shared."""
 
-    __slots__ = ("began", "is_busy", "is_late", "is_over", "is_savepoint", "shares")
+    __slots__ = ("began", "is_busy", "is_late", "is_over", "is_savepoint", "shares", "sharing")
 
     def __init__(self) -> None:
-        self.shares = _shares.get()
+        self.sharing = _sharing.get() or Sharing(commits=False)
+        self.shares = self.sharing.commits
         self.began = self.is_savepoint = False
         # Whether a statement of it is in the driver's thread.
         self.is_busy = False
         self.is_over = self.is_late = False
+
+
+class Group:
+    """The callers of units that have ended in the open transaction, and wait for its COMMIT."""
+
+    __slots__ = ("_callers", "_outcome")
+
+    def __init__(self) -> None:
+        self._callers: list[asyncio.Future[None]] = []
+        self._outcome: asyncio.Future[BaseException | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._callers)
+
+    def add(self) -> "asyncio.Future[None]":
+        """Return what is done when the COMMIT of one more unit is, or fails as it does."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Nobody may be left to retrieve it.
+        stored.add_done_callback(failure_of)
+        self._callers.append(stored)
+        return stored
+
+    def outcome(self) -> "asyncio.Future[BaseException | None]":
+        """Return how the COMMIT will fail, or `None`: for a unit that was rolled back, but could see its changes."""
+        if self._outcome is None:
+            self._outcome = asyncio.get_running_loop().create_future()
+        return self._outcome
+
+    def finish(self, failure: BaseException | None) -> None:
+        """Let every caller go on, each with an error of its own."""
+        if isinstance(failure, sqlite3.IntegrityError) and len(self) > 1:
+            failure = Regrouped("A constraint refused the COMMIT of several units.")
+        if self._outcome is not None:
+            self._outcome.set_result(failure)
+        for stored in self._callers:
+            if stored.done():
+                continue
+            if failure is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(_copy(failure))
+
+
+def failure_of(future: "asyncio.Future[Any]") -> BaseException | None:
+    """Return how a future failed, which also keeps the failure from being logged as lost."""
+    return None if future.cancelled() else future.exception()
 
 
 def run(connection: sqlite3.Connection, before: Sequence[str], function: Callable[..., T], *arguments: Any) -> T:
@@ -66,13 +132,6 @@ def commit(connection: sqlite3.Connection) -> None:
         # A COMMIT that failed leaves the transaction open.
         if connection.in_transaction:
             connection.rollback()
-
-
-def fail(group: Sequence["asyncio.Future[None]"], failure: BaseException) -> None:
-    """Let each caller of a group meet the failure."""
-    for stored in group:
-        if not stored.done():
-            stored.set_exception(_copy(failure))
 
 
 def _copy(failure: BaseException) -> BaseException:

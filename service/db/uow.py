@@ -70,8 +70,14 @@ class Units:
         retries: Retries | None = None
         while True:
             try:
-                with sharing(commits=not alone):
-                    return await self._once(work, commit_if, audit)
+                with sharing(commits=not alone) as shared:
+                    try:
+                        answer = await self._once(work, commit_if, audit)
+                    except Exception:
+                        await shared.confirm()
+                        raise
+                    await shared.confirm()
+                    return answer
             except RosterError:
                 # An answer, whatever it was made of.
                 raise

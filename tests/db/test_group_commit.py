@@ -130,6 +130,33 @@ async def test_a_commit_that_fails_fails_each_of_its_units(
     assert await marks(writing) == ["next"]
 
 
+async def test_a_refusal_waits_until_what_it_is_about_is_stored(units: Units, writing: AsyncEngine) -> None:
+    connection = (await driver(writing))._connection
+    refusals = 0
+
+    def refuse_once(action: int, what: str | None, *_: Any) -> int:
+        nonlocal refusals
+        if (action, what) != (sqlite3.SQLITE_TRANSACTION, "COMMIT") or refusals:
+            return sqlite3.SQLITE_OK
+        refusals += 1
+        return sqlite3.SQLITE_DENY
+
+    async def only_one(session: AsyncSession) -> str:
+        if await session.scalar(select(Mark.text)):
+            raise NotFound("There is one already.")
+        session.add(Mark(text="b"))
+        return "b"
+
+    connection.set_authorizer(refuse_once)
+    failure, answer = await together(units, mark("a"), only_one)
+    connection.set_authorizer(None)
+    assert ("not authorized" in str(failure), answer) == (True, "b")
+    assert await marks(writing) == ["b"]
+    # And where the first is stored, the refusal is right.
+    first, refused = await together(units, mark("c"), only_one)
+    assert (first, type(refused)) == ("c", NotFound)
+
+
 async def test_a_full_database_fails_one_unit_and_runs_the_others_again(units: Units, writing: AsyncEngine) -> None:
     connection = (await driver(writing))._connection
     [pages] = connection.execute("PRAGMA page_count").fetchone()
