@@ -47,6 +47,8 @@ class Step:
     generate: Callable[[Connection], Iterable[str]] | None = None
     # Called before the statements; raises Refused if the step would fail live writes later.
     trial: Callable[[Connection], None] | None = None
+    # What a script runs in place of `trial`, in the transaction of the step.
+    tried: tuple[str, ...] = ()
     # Whether --sql writes the step: not one that only recovers from a crash, or restores from the trash.
     scripted: bool = True
     undo: "tuple[Action, ...]" = ()

@@ -88,6 +88,16 @@ def refuse_failing(connection: Connection, what: str, table: str, column: str, e
             connection.exec_driver_sql(f"INSERT INTO {_PROBE} SELECT {expression} FROM ({sample}) AS written")
 
 
+def tried(table: str, column: str, expression: str) -> tuple[str, ...]:
+    """The statements of `refuse_failing` for a script, which raise PostgreSQL's own error."""
+    on, sample = ddl.quoted(table), f"SELECT * FROM {ddl.quoted(table)} LIMIT {_SAMPLE_ROWS}"
+    return (
+        f"CREATE TEMPORARY TABLE {_PROBE} AS SELECT {ddl.quoted(column)} FROM {on} WHERE false",
+        f"INSERT INTO {_PROBE} SELECT {expression} FROM ({sample}) AS written",
+        f"DROP TABLE {_PROBE}",
+    )
+
+
 def may_try(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite" or bool(connection.exec_driver_sql(_MAY_MAKE).scalar())
 

@@ -282,3 +282,17 @@ async def test_a_script_that_ends_behind_any_statement_is_run_again(postgres_adm
             here, there = await told(scripted) | {"audit": ()}, await told(online) | {"audit": ()}
             assert (phase, here) == (phase, there)
             assert await scripted.state() == await online.state()
+
+
+async def test_a_script_tries_an_expression_before_it_makes_a_trigger(
+    empty_postgres_url: str, project: Project
+) -> None:
+    up = """
+ops.add_column("t", sa.Column("k", sa.String(3)))
+ops.follow("t", "k", source="a", postgresql="lower(a)", sqlite="lower(a)")
+"""
+    async with live(empty_postgres_url, project, up=up) as it:
+        assert "value too long for type character varying(3)" in run(it, script(it, "upgrade"), *IGNORING)
+        assert await it.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+        await it.execute("UPDATE t SET a = left(a, 3)")
+        assert run(it, script(it, "upgrade")) == ""

@@ -10,7 +10,7 @@ from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import changed
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.step import Step, Target, inverted
-from service.migrate.operations.trial import refuse_failing
+from service.migrate.operations.trial import refuse_failing, tried
 from service.migrate.operations.triggers import others
 from service.migrate.operations.triggers.trigger import Rank, SQLiteTrigger, guarded, row_trigger
 
@@ -68,7 +68,8 @@ class Follow(Operation):
                 ),
             },
         )
-        return replace(step, trial=partial(self._try, target))
+        tries = () if target.is_sqlite else tried(self.table, self.column, self.postgresql)
+        return replace(step, trial=partial(self._try, target), tried=tries)
 
     def _try(self, target: Target, connection: Connection) -> None:
         what = f"{target.revision}: ops.follow({self.table!r}, {self.column!r}, …)"

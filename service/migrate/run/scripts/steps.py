@@ -44,7 +44,7 @@ _COMMANDS = {Phase.EXPAND: "upgrade", Phase.SETTLE: "backfill", Phase.CONTRACT: 
 def _together(revision: str, phase: Phase, position: int, step: Step, skipped: Sequence[str]) -> Iterator[str]:
     place = (revision, phase, position)
     timeout = [f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS};"] if step.lock.keeps_requests_waiting else []
-    work = ["_outcome := 'done';", *timeout, *map(executed, step.statements)]
+    work = ["_outcome := 'done';", *map(executed, step.tried), *timeout, *map(executed, step.statements)]
     if not step.statements:
         work = []
     elif step.done is not None:
