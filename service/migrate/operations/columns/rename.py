@@ -69,6 +69,7 @@ class RenameColumn(Operation):
                 *defaults_agree(self.table, defaults),
                 *self._tried.tried(target),
                 *self._beside_others(target),
+                *(() if target.is_sqlite else (others.is_not_being_renamed(self.table, self.old.name),)),
                 *adds_without_rewrite(target, self.table, self.new, is_filled=True),
                 *text_uses.of_shape(self.table, self.uses_checked),
             ),

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Column, Computed, Connection, Identity, MetaData, Table
 
 from service.migrate.dialects import ddl, reflected
+from service.migrate.dialects.comparison import type_of
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_types
@@ -39,6 +40,7 @@ def matches_definition(table: str, column: Column[Any]) -> Precondition:
 def defaults_agree(table: str, defaults: Defaults) -> tuple[Precondition, ...]:
     """A row that is inserted under neither name has one value under both."""
     needs = (defaults.old.name,)
+    of_domains = _without_domain_defaults(table, defaults)
     if problem := defaults.problem():
         column = defaults.new if defaults.before is None else defaults.old
         found = [(f"{table}.{column.name}", problem)]
@@ -47,10 +49,25 @@ def defaults_agree(table: str, defaults: Defaults) -> tuple[Precondition, ...]:
         return (Precondition(why=why, rows=lambda _: list(found), table=table, needs=needs, cure=cure, script=CATALOG),)
     asked = defaults.difference()
     if asked is None:
-        return ()
+        return of_domains
     why = f"The defaults of {table}.{defaults.old.name} and {table}.{defaults.new.name} have two values"
     cure = "Write the converted default, and change it by ops.set_default in a later revision"
-    return (Precondition(why=why, rows=asked, table=table, needs=needs, cure=cure),)
+    return (*of_domains, Precondition(why=why, rows=asked, table=table, needs=needs, cure=cure))
+
+
+def _without_domain_defaults(table: str, defaults: Defaults) -> tuple[Precondition, ...]:
+    """PostgreSQL: neither type is a domain with a default, which each of the two columns would evaluate."""
+    if defaults.database == "sqlite":
+        return ()
+    kind = ddl.literal(type_of(defaults.new))
+    asked = (
+        "SELECT typname::text, typdefault FROM pg_type WHERE typtype = 'd' AND typdefault IS NOT NULL AND oid IN ("
+        f"SELECT atttypid FROM pg_attribute WHERE attrelid = {ddl.regclass(table)} "
+        f"AND attname = {ddl.literal(defaults.old.name)} UNION ALL SELECT to_regtype({kind}))"
+    )
+    why = f"{table}.{defaults.old.name} gets a default from a domain, and {defaults.new.name} would get another one"
+    cure = "ALTER DOMAIN … DROP DEFAULT before, and give the columns the default"
+    return (Precondition(why=why, rows=asked, table=table, needs=(defaults.old.name,), cure=cure),)
 
 
 def no_nulls(table: str, column: str) -> Precondition:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.migrate import naming
-from service.migrate.dialects import ddl
+from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite.tokens import Token, lowered, tokenize
 from service.migrate.operations import dependents
 from service.migrate.operations.step import CATALOG, Precondition, Target
@@ -71,6 +71,19 @@ def fires_alike(target: Target, table: str, column: str, new: str) -> Preconditi
     cure = "Drop them in upgrade(), or write each as an AFTER trigger without UPDATE OF"
     if target.is_sqlite:
         cure = f"Drop them in upgrade(), or write each as AFTER UPDATE OF {column}, without a write of {table}"
+    return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure, script=CATALOG)
+
+
+def is_not_being_renamed(table: str, column: str) -> Precondition:
+    """PostgreSQL: the column is not the new name of another one; triggers copy a value one step, in one order."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        own = ddl.inner_name(naming.owned(f"sync_{table}_{column}"))
+        there = connection.exec_driver_sql(predicates.has_trigger_of(table, own)).scalar()
+        return [(dependents.trigger(own),)] if there else []
+
+    why = f"{table}.{column} is the new name of a column that is being renamed"
+    cure = "Run the contract of that rename before"
     return Precondition(why=why, rows=find, table=table, needs=(column,), cure=cure, script=CATALOG)
 
 

@@ -104,8 +104,13 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.a differs from the database
+        ? t.a gets a default from a domain, and d would get another one
+            SELECT typname::text, typdefault FROM pg_type WHERE typtype = 'd' AND typdefault IS NOT NULL AND oid IN
+              (SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass('t') AND attname = 'a' UNION ALL SELECT
+              to_regtype('TEXT'))
         ? t has triggers that may change a row after zzz_1_roster_sync_t_d has read it
         ? A write of t.d does not reach triggers that read or write t.a
+        ? t.a is the new name of a column that is being renamed
         ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.d (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN d TEXT

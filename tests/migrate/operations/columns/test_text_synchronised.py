@@ -20,12 +20,17 @@ CASES = {
         postgresql="""
         expand:
         ? The revision's definition of t.minutes differs from the database
+        ? t.minutes gets a default from a domain, and seconds would get another one
+            SELECT typname::text, typdefault FROM pg_type WHERE typtype = 'd' AND typdefault IS NOT NULL AND oid IN
+              (SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass('t') AND attname = 'minutes' UNION ALL
+              SELECT to_regtype('INTEGER'))
         ? The defaults of t.minutes and t.seconds have two values
             SELECT '''1''', '''60''' WHERE CAST('60' AS INTEGER) IS DISTINCT FROM CAST((CAST('1' AS INTEGER) * 60)
               AS INTEGER)
         ? ops.rename_column('t', …) cannot be tried
         ? t has triggers that may change a row after zzz_1_roster_sync_t_seconds has read it
         ? A write of t.seconds does not reach triggers that read or write t.minutes
+        ? t.minutes is the new name of a column that is being renamed
         ? t cannot get another column, since these would fail with it
         - ADD COLUMN t.seconds (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ADD COLUMN seconds INTEGER, ALTER COLUMN seconds SET DEFAULT '60'

@@ -125,6 +125,7 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.u_id FROM TRASH (ACCESS EXCLUSIVE on t, if need be)
             ALTER TABLE t RENAME COLUMN _trash_0002_u_id TO u_id
           < MOVE COLUMN t.u_id TO TRASH (ACCESS EXCLUSIVE on t)
@@ -151,6 +152,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? t cannot get another column, since these would fail with it
         - RESTORE COLUMN t.u_id FROM TRASH (ACCESS EXCLUSIVE on t, if need be): there is nothing to do
           < MOVE COLUMN t.u_id TO TRASH (ACCESS EXCLUSIVE on t): there is nothing to do
           < DROP COLUMN t.u_id (ACCESS EXCLUSIVE on t, if need be): there is nothing to do

@@ -167,3 +167,34 @@ async def test_a_default_is_not_changed_during_a_rename(empty_url: str, project:
         project.add_safe("0003_default", after="0002_change", up='ops.set_default("t", "b", "2", was="1")')
         with pytest.raises(Refused, match="is being renamed"):
             await it.up()
+
+
+async def test_a_domain_has_no_default_during_a_rename(empty_postgres_url: str, project: Project) -> None:
+    kind = 'sa.dialects.postgresql.DOMAIN("mark", sa.Text(), create_type=False)'
+    rows = ("CREATE DOMAIN mark AS text DEFAULT gen_random_uuid()::text", "ALTER TABLE t ADD COLUMN m mark")
+    up = f'ops.rename_column("t", sa.Column("m", {kind}), sa.Column("n", {{kind}}))'
+    async with live(empty_postgres_url, project, rows=rows, up=up.replace("{kind}", "sa.Text()")) as it:
+        with pytest.raises(Refused, match="default from a domain"):
+            await it.up()
+        await it.execute("ALTER DOMAIN mark DROP DEFAULT")
+        await it.up()
+        await it.execute("INSERT INTO t (id, a) VALUES (9, 'nine')")
+        assert await it.execute("SELECT m, n FROM t WHERE id = 9") == [{"m": None, "n": None}]
+
+
+async def test_a_name_is_not_changed_twice_at_a_time(empty_url: str, project: Project) -> None:
+    renames = 'ops.rename_column("t", sa.Column("{old}", sa.String(50), nullable=False), '
+    renames += 'sa.Column("{new}", sa.String(50), nullable=False))'
+    async with live(empty_url, project, up=renames.format(old="a", new="c")) as it:
+        again = renames.format(old="c", new="d").replace('"c", sa.String(50), nullable=False', '"c", sa.String(50)')
+        project.add_safe("0003_again", after="0002_change", up=again)
+        if not it.is_sqlite:
+            with pytest.raises(Refused, match=r"t\.c is the new name of a column that is being renamed"):
+                await it.up()
+            return
+        await it.up()
+        await it.execute("INSERT INTO t (id, d) VALUES (9, 'nine')")
+        await it.execute("UPDATE t SET d = 'new' WHERE id = 1")
+        await it.execute("UPDATE t SET a = 'old' WHERE id = 2")
+        found = await it.execute("SELECT a, c, d FROM t WHERE id IN (1, 2, 9) ORDER BY id")
+        assert [set(row.values()) for row in found] == [{"new"}, {"old"}, {"nine"}]
