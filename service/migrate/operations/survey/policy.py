@@ -22,7 +22,7 @@ HAS_KEY = HAS_TRIGGER | {"rename_table"}
 # The triggers of change_type are on PostgreSQL alone, where a trigger needs no key.
 HAS_UNIQUE_KEY = (HAS_KEY | {"backfill"}) - {"change_type"}
 WRITES_ROWS = HAS_TRIGGER | {"backfill"}
-OF_INDEXES = frozenset({"add_unique", "create_index", "drop_index"})
+OF_INDEXES = frozenset({"add_unique", "create_index", "drop_index", "replace_index"})
 OF_CONSTRAINTS = frozenset({"add_check", "add_foreign_key", "drop_constraint", "replace_constraint"})
 OF_COLUMNS = REPLACES_COLUMN | {"add_column", "drop_column"}
 OF_TABLES = frozenset({"drop_table", "rename_table"})
@@ -31,11 +31,11 @@ ALTERS = (
     | OF_TABLES
     | OF_INDEXES
     | OF_CONSTRAINTS
-    | {FILL, "set_not_null", "drop_not_null", "set_default", "follow"}
+    | {FILL, "set_not_null", "drop_not_null", "set_default", "set_comment", "follow"}
 )
 ALL = ALTERS | {"trigger", "drop_trigger", "backfill", REFERENCED}
 # They count or check rows, or decide by the rows whether the trash is needed.
-READS_ROWS = ALL - {"trigger", "drop_trigger", "set_default"}
+READS_ROWS = ALL - {"trigger", "drop_trigger", "set_default", "set_comment"}
 
 # https://www.sqlite.org/stricttables.html
 _STRICT_TYPES = ("INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY")

@@ -21,7 +21,22 @@ class Change:
 
 
 # Outer names first: what stands for one may hold the others.
-NAMES = ("items", "a", "c", "wide", "columns", "key", "using", "value", "was", "default", "collation", "nullable", "t")
+NAMES = (
+    "items",
+    "a",
+    "c",
+    "wide",
+    "columns",
+    "key",
+    "using",
+    "value",
+    "was",
+    "comment",
+    "default",
+    "collation",
+    "nullable",
+    "t",
+)
 TO_TRASH = "_trash_0002_{}"
 CHANGES = {
     "add_column": Change(up='ops.add_column("{t}", sa.Column("more", sa.Text()))'),
@@ -43,6 +58,8 @@ CHANGES = {
     ),
     "create_index": Change(up='ops.create_index("more_{t}", "{t}", ["n"])'),
     "drop_index": Change(contract='ops.drop_index("ix_{t}", "{t}", ["m"])'),
+    "replace_index": Change(up='ops.replace_index("{t}", sa.Index("ix_{t}", "m"), sa.Index("ix_{t}", "m", "n"))'),
+    "set_comment": Change(up='ops.set_comment("{t}", "another", was={comment}, column="a")'),
     "trigger": Change(
         up='ops.trigger("mine_{t}", "{t}", postgresql="CREATE TRIGGER mine_{t} AFTER INSERT ON {t} FOR EACH STATEMENT '
         'EXECUTE FUNCTION nothing()", sqlite="CREATE TRIGGER mine_{t} AFTER INSERT ON {t} BEGIN SELECT 1; END")'

@@ -17,6 +17,7 @@ TEXT = {
     "value": "'y'",
     "columns": '["id", "a", "n", "m"]',
     "key": '["id"]',
+    "comment": "None",
     "items": KEY + "{a}" + REST + ', sa.Index("ix_{t}", "m")',
     "collation": '"C"',
     "default": '"x"',

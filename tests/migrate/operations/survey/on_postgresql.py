@@ -10,6 +10,7 @@ KINDS = {
     "plain": Kind(
         make=_PLAIN.replace("{}", ""),
         has=PLAIN,
+        definitions=TEXT | {"comment": '"a column"'},
         puts=(
             (
                 IS.TABLE_GRANT,

@@ -128,6 +128,8 @@ async def carried(url: str, project: Project, runs: Sequence[Run]) -> Outcomes:
 
 def is_changed(run: Run, found: Found) -> bool:
     """Whether it is what the operation changes."""
+    if found.attribute is Attribute.COLUMN_COMMENT:
+        return run.operation == "set_comment"
     if found.attribute is not Attribute.DEFAULT:
         return False
     # 'x'::text after 'x'::character varying.
