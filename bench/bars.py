@@ -46,6 +46,7 @@ _AIMS = (
     *(_Aim(_POSTGRESQL, each, Measured.p99_to, FLOOR, _P99, most=1.5) for each in (*_KEYED, "page")),
     *(_Aim(_POSTGRESQL, each, Measured.rate_to, FLOOR, _RATE, least=0.6) for each in _WRITES),
     *(_Aim(_POSTGRESQL, each, Measured.p99_to, FLOOR, _P99, most=2.0) for each in _WRITES),
+    _Aim(_POSTGRESQL, "post", Measured.processor_to, FLOOR, "processor time to the floor's", most=2.0),
     *(_Aim(_SQLITE, each, Measured.rate_to, FLOOR, _RATE, least=0.6) for each in _KEYED),
     *(_Aim(_SQLITE, each, Measured.rate_to, FLOOR, _RATE, least=1.0) for each in _WRITES),
     *(_Aim(_SQLITE, each, Measured.p99_to, FLOOR, _P99, most=1.0) for each in _WRITES),

@@ -58,6 +58,10 @@ class Measured(msgspec.Struct, kw_only=True):
     def p99_to(self, other: "Measured") -> float | None:
         return self.to(other, p99)
 
+    def processor_to(self, other: "Measured") -> float | None:
+        mine, theirs = self.processor_us(), other.processor_us()
+        return mine / theirs if mine and theirs else None
+
     def spread(self, _other: "Measured") -> float | None:
         """Return how many times the median the longest wait is."""
         return self.of(spread)
