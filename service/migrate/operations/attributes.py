@@ -1,6 +1,6 @@
 """Every attribute of SQLAlchemy's schema constructs: made in the database, of Python alone, or refused by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -8,7 +8,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Constraint,
-    Enum,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -18,12 +17,12 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
 
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
+from service.migrate.operations.column_types import refuse_type, refuse_types
 from service.migrate.operations.step import Target
 
 
@@ -190,6 +189,7 @@ def refuse_column(table: str, column: Column[Any], target: Target) -> None:
             f"{what} has collation={collation!r}, and SQLite has {', '.join(_SQLITE_COLLATIONS)}. Give the type for "
             "SQLite with with_variant."
         )
+    refuse_type(what, column, target)
     if isinstance(column.default, Sequence):
         raise Refused(
             f"{what} has an sa.Sequence, which no operation creates. Create it with ops.execute, and pass "
@@ -197,21 +197,6 @@ def refuse_column(table: str, column: Column[Any], target: Target) -> None:
         )
     if column.identity is not None:
         _refuse_identity(what, column, column.identity, target)
-
-
-def refuse_types(table: str, column: Column[Any]) -> None:
-    """Raises Refused for a type that needs CREATE TYPE or CREATE DOMAIN on PostgreSQL."""
-    for kind in _types(column.type):
-        if isinstance(kind, Enum) and kind.native_enum and getattr(kind, "create_type", True):
-            raise Refused(
-                f"{table}.{column.name} has a native enum type: the old version fails to read a value that is added to "
-                "the type later. Use a text type, and restrict its values with ops.add_check."
-            )
-        if isinstance(kind, DOMAIN) and kind.create_type:
-            raise Refused(
-                f"{table}.{column.name} has the domain {kind.name}, which no operation creates. Create it with "
-                "ops.execute, and pass create_type=False."
-            )
 
 
 def refuse_constraint(table: str, constraint: Constraint, target: Target) -> None:
@@ -269,15 +254,6 @@ def _refuse_identity(what: str, column: Column[Any], identity: Identity, target:
             f"{what} has an sa.Identity: on SQLite only an INTEGER PRIMARY KEY generates values. Use sa.Integer as the "
             "only column of the primary key, or leave the identity out."
         )
-
-
-def _types(kind: TypeEngine[Any]) -> Iterator[TypeEngine[Any]]:
-    """The type on PostgreSQL: without the type that Python sees, and with the type of an array's items."""
-    impl: Any = kind.dialect_impl(ddl.dialect("postgresql"))
-    impl = getattr(impl, "impl_instance", impl)
-    yield impl
-    if isinstance(item := getattr(impl, "item_type", None), TypeEngine):
-        yield from _types(item)
 
 
 def _kind(constraint: Constraint) -> str:

@@ -26,8 +26,17 @@ def of_rows(checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
     return tuple(check for check in checks if not isinstance(check, Same))
 
 
-def same_index(target: Target, table: str, name: str, statement: str, *, drops: bool = False) -> Same:
-    """The index of this name is the one that the statement creates."""
+def same_index(
+    target: Target,
+    table: str,
+    name: str,
+    statement: str,
+    *,
+    comment: str | None = None,
+    drops: bool = False,
+    keeps_comment: bool = False,
+) -> Same:
+    """The index of this name is the one that the statement creates; one that is dropped has the comment, too."""
 
     def on_sqlite(connection: Connection) -> Rows:
         asked = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
@@ -38,14 +47,25 @@ def same_index(target: Target, table: str, name: str, statement: str, *, drops: 
         return [(dependents.index(name), f"there is `{found}`", f"the revision says `{statement}`")]
 
     def on_postgresql(connection: Connection) -> Rows:
-        return _relation(connection, table, name, statement)
+        found = _relation(connection, table, name, statement)
+        there = definitions.index_comment(connection, name) if drops and not keeps_comment else comment
+        return found or _commented(dependents.index(name), there, comment)
 
     return _check(name, on_sqlite if target.is_sqlite else on_postgresql, drops=drops)
 
 
-def same_unique(target: Target, table: str, name: str, clause: str, statement: str, *, drops: bool = False) -> Same:
+def same_unique(
+    target: Target,
+    table: str,
+    name: str,
+    clause: str,
+    statement: str,
+    *,
+    comment: str | None = None,
+    drops: bool = False,
+) -> Same:
     """The unique constraint of this name is this clause, or its index, built by the statement, is all there is yet."""
-    constraint = same_constraint(target, table, name, clause, drops=drops)
+    constraint = same_constraint(target, table, name, clause, comment=comment, drops=drops)
 
     def find(connection: Connection) -> Rows:
         found = _rows(constraint, connection)
@@ -57,9 +77,19 @@ def same_unique(target: Target, table: str, name: str, clause: str, statement: s
 
 
 def same_constraint(
-    target: Target, table: str, name: str, clause: str, *, statement: str | None = None, drops: bool = False
+    target: Target,
+    table: str,
+    name: str,
+    clause: str,
+    *,
+    statement: str | None = None,
+    comment: str | None = None,
+    drops: bool = False,
 ) -> Same:
-    """The constraint of this name is this clause; PostgreSQL writes that of a `statement` in its own way."""
+    """The constraint of this name is this clause; PostgreSQL writes that of a `statement` in its own way.
+
+    One that is dropped has the comment, too.
+    """
 
     def on_sqlite(connection: Connection) -> Rows:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all()
@@ -79,7 +109,8 @@ def same_constraint(
         # A constraint that is not valid yet is validated; one that is to be dropped would come back valid.
         pair = (found, wanted) if drops else (_validated(found), _validated(wanted))
         if normal_form(pair[0]) == normal_form(pair[1]):
-            return []
+            there = definitions.constraint_comment(connection, table, name) if drops else comment
+            return _commented(dependents.constraint(table, name), there, comment)
         return [_differs(table, name, found, wanted)]
 
     return _check(name, on_sqlite if target.is_sqlite else on_postgresql, drops=drops)
@@ -113,6 +144,12 @@ def _rows(check: Precondition, connection: Connection) -> Rows:
     found = check.rows(connection)
     assert isinstance(found, list)  # noqa: S101 - as above
     return found
+
+
+def _commented(thing: str, there: str | None, declared: str | None) -> Rows:
+    if there == declared:
+        return []
+    return [(thing, f"there is the comment {there!r}", f"the revision says comment={declared!r}")]
 
 
 def _differs(table: str, name: str, found: str, wanted: str) -> tuple[str, ...]:

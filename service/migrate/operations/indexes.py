@@ -37,6 +37,7 @@ class CreateIndex(Operation):
     unique: bool = False
     where: Expression | None = None
     using: str | None = None
+    comment: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def phases(self, target: Target, /) -> Phases:
@@ -47,10 +48,12 @@ class CreateIndex(Operation):
             expand=self._built(target),
         )
 
-    def same(self, target: Target, *, drops: bool = False) -> Same:
-        """An index of this name has this definition."""
+    def same(self, target: Target, *, drops: bool = False, keeps_comment: bool = False) -> Same:
+        """An index of this name has this definition, and this comment unless the operation keeps the comment."""
         statement = ddl.index_text(self._index, target.dialect)
-        return same_index(target, self.table, self.name, statement, drops=drops)
+        return same_index(
+            target, self.table, self.name, statement, comment=self.comment, drops=drops, keeps_comment=keeps_comment
+        )
 
     @property
     def _required(self) -> tuple[Columns, ...]:
@@ -90,7 +93,7 @@ class CreateIndex(Operation):
             done=predicates.has_index(target.dialect, self.name),
             statements=(create,)
             if target.is_sqlite
-            else (f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(self.name)}", create),
+            else (f"DROP INDEX CONCURRENTLY IF EXISTS {ddl.quoted(self.name)}", create, *self._commented()),
             undo=(dropped_concurrently(target, self.name, self.table),),
         )
         if target.is_sqlite:
@@ -103,6 +106,11 @@ class CreateIndex(Operation):
             statements=(f"ANALYZE {ddl.quoted(self.table)}",),
         )
         return (build, analyze)
+
+    def _commented(self) -> tuple[str, ...]:
+        if self.comment is None:
+            return ()
+        return (f"COMMENT ON INDEX {ddl.quoted(self.name)} IS {ddl.literal(self.comment)}",)
 
     @property
     def _index(self) -> Index:
@@ -147,7 +155,9 @@ class DropIndex(CreateIndex):
 
 def arguments(name: str, table: str, columns: Iterable[Expression], options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of CreateIndex for those of `ops.create_index`."""
-    own: dict[str, Any] = {each: options.pop(each) for each in ("unique", "where", "using") if each in options}
+    own: dict[str, Any] = {
+        each: options.pop(each) for each in ("unique", "where", "using", "comment") if each in options
+    }
     return {"name": name, "table": table, "columns": tuple(columns), "options": options, **own}
 
 

@@ -26,6 +26,7 @@ class IndexOptions(_PostgresqlIndex, total=False):
     where: Expression
     using: str
     sqlite_where: Expression
+    comment: str
     info: Mapping[str, Any]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Column, Index
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects.postgresql import blocks
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
 from service.migrate.operations.base import Operation, Phases
@@ -24,7 +25,7 @@ class ReplaceIndex(Operation):
         was, now = self.was.phases(target), self.now.phases(target)
         return Phases(
             requires=now.requires,
-            preconditions=(self.was.same(target, drops=True), *of_rows(now.preconditions)),
+            preconditions=(self.was.same(target, drops=True, keeps_comment=True), *of_rows(now.preconditions)),
             expand=_at_once(was, now) if target.is_sqlite else self._swapped(target),
             undo_preconditions=of_rows(was.preconditions),
             frees=frozenset({dependents.index(self.was.name)}),
@@ -43,6 +44,7 @@ class ReplaceIndex(Operation):
             tables=(self.now.table,),
             done=predicates.both(predicates.negated(has_next), predicates.has_index(target.dialect, self.now.name)),
             statements=(
+                blocks.carry_index_comment(self.now.name, self._next),
                 f"DROP INDEX {ddl.quoted(self.now.name)}",
                 f"ALTER INDEX {ddl.quoted(self._next)} RENAME TO {ddl.quoted(self.now.name)}",
             ),

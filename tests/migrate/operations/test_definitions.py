@@ -5,6 +5,7 @@ import pytest
 from service.migrate.errors import Refused
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
+from tests.postgres import fresh_database
 
 BASE = """
 ops.create_table("u", sa.Column("id", sa.Integer(), nullable=False), sa.PrimaryKeyConstraint("id", name="pk_u"))
@@ -73,6 +74,41 @@ async def test_what_is_dropped_comes_back_as_it_was(empty_url: str, project: Pro
         assert await it.catalog() != before
         await it.down()
         assert await it.catalog() == before
+
+
+COMMENTED = (
+    DROP["ck"].replace('name="ck"', 'name="ck", comment="what"')
+    + """
+ops.replace_index("t", sa.Index("ix", "b", sa.text("lower(a) DESC"), postgresql_where=sa.text("b > 0")),
+    sa.Index("ix", "a"))
+ops.create_index("iy", "t", ["b"])
+"""
+)
+
+
+async def test_a_comment_is_declared_or_carried(postgres_admin_url: str, project: Project) -> None:
+    added = "\n".join(ADD.values())
+    comments = ("COMMENT ON INDEX ix IS 'why'", "COMMENT ON CONSTRAINT ck ON t IS 'what'")
+    async with (
+        fresh_database(postgres_admin_url) as url,
+        live(url, project, base=BASE + added, rows=comments) as it,
+    ):
+        before = await it.catalog()
+        for name, said in (("ix", "why"), ("ck", "what")):
+            project.remove("0002_change")
+            project.add_safe("0002_change", after="0001_base", up=DROP[name])
+            with pytest.raises(
+                Refused, match=f"{name}.* there is the comment '{said}', the revision says comment=None"
+            ):
+                await it.up()
+        project.remove("0002_change")
+        project.add_safe("0002_change", after="0001_base", up=COMMENTED)
+        await it.up()
+        assert await it.value("SELECT obj_description('iy'::regclass)") is None
+        await it.down()
+        assert await it.catalog() == before
+        assert await it.value("SELECT obj_description('ix'::regclass)") == "why"
+        assert await it.value("SELECT obj_description(oid) FROM pg_constraint WHERE conname = 'ck'") == "what"
 
 
 COLUMNS = {

@@ -92,12 +92,14 @@ CASES = {
           < DROP INDEX CONCURRENTLY ix_t_c_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c_next
         - REPLACE INDEX ix_t_c ON t (ACCESS EXCLUSIVE on t)
+            DO $comment$ …
             DROP INDEX ix_t_c
             ALTER INDEX ix_t_c_next RENAME TO ix_t_c
           < CREATE INDEX CONCURRENTLY ix_t_c_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
             DROP INDEX CONCURRENTLY IF EXISTS ix_t_c_next
             CREATE INDEX CONCURRENTLY ix_t_c_next ON t (c)
           < REPLACE INDEX ix_t_c ON t (ACCESS EXCLUSIVE on t)
+            DO $comment$ …
             DROP INDEX ix_t_c
             ALTER INDEX ix_t_c_next RENAME TO ix_t_c
         - ANALYZE t FOR ix_t_c (SHARE UPDATE EXCLUSIVE on t)

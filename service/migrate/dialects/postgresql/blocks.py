@@ -29,6 +29,18 @@ def _not_null_name(table: str, column: str) -> str:
     return f"{one.decode(errors='ignore')}_{two.decode(errors='ignore')}{label}"
 
 
+def carry_index_comment(index: str, to: str) -> str:
+    """Give an index the comment of another one, which is about to be dropped."""
+    return f"""DO $comment$
+DECLARE
+  kept text := obj_description({regclass(index)}, 'pg_class');
+BEGIN
+  IF kept IS NOT NULL THEN
+    EXECUTE format('COMMENT ON INDEX %I IS %L', {literal(to)}, kept);
+  END IF;
+END $comment$"""
+
+
 def touch_triggers(table: str) -> str:
     """Replace each PL/pgSQL trigger function of a table by itself, so that every session recompiles the function.
 

@@ -41,6 +41,18 @@ def constraint(connection: Connection, table: str, name: str) -> str | None:
     return found
 
 
+def constraint_comment(connection: Connection, table: str, name: str) -> str | None:
+    asked = "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = {} AND conname = {}"
+    found: str | None = connection.exec_driver_sql(asked.format(ddl.regclass(table), ddl.literal(name))).scalar()
+    return found
+
+
+def index_comment(connection: Connection, name: str) -> str | None:
+    asked = f"SELECT obj_description({ddl.regclass(name)}, 'pg_class')"
+    found: str | None = connection.exec_driver_sql(asked).scalar()
+    return found
+
+
 def relation(connection: Connection, name: str) -> Relation | None:
     row = connection.execute(text(_RELATION), {"name": name}).one_or_none()
     return None if row is None else Relation(row.table, _plain(row.text), bool(row.is_invalid), row.constraint)

@@ -8,7 +8,7 @@ from service.migrate.dialects import ddl, reflected
 from service.migrate.dialects.comparison import type_of
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
-from service.migrate.operations.attributes import refuse_types
+from service.migrate.operations.column_types import refuse_types
 from service.migrate.operations.columns import rewriting
 from service.migrate.operations.preconditions import primary_key
 from service.migrate.operations.step import CATALOG, Precondition

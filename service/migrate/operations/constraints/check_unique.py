@@ -53,7 +53,9 @@ class AddCheck(Operation):
         attach(constraint, self.table)
         clause = ddl.constraint_text(constraint, target.dialect)
         statement = ddl.add_constraint(constraint, target.dialect)
-        return same_constraint(target, self.table, self.name, clause, statement=statement, drops=drops)
+        return same_constraint(
+            target, self.table, self.name, clause, statement=statement, comment=self.options.get("comment"), drops=drops
+        )
 
     def _constraint(self, target: Target) -> CheckConstraint:
         condition = ddl.expression_text(self.condition, target.dialect)
@@ -118,7 +120,8 @@ class AddUnique(Operation):
         include = f" INCLUDE ({ddl.listed(self._included)})" if self._included else ""
         clause = f"UNIQUE{nulls} ({ddl.listed(self.columns)}){include}{deferrability(self.constraint)}"
         statement = ddl.index_text(self._index(self.name), target.dialect)
-        return same_unique(target, self.table, self.name, clause, statement, drops=drops)
+        comment = self.options.get("comment")
+        return same_unique(target, self.table, self.name, clause, statement, comment=comment, drops=drops)
 
     def _built(self, target: Target) -> tuple[Step, ...]:
         name, table = ddl.quoted(self.name), ddl.quoted(self.table)

@@ -48,7 +48,8 @@ class AddForeignKey(Operation):
     def same(self, target: Target, *, drops: bool = False) -> Same:
         """A foreign key of this name has this definition."""
         clause = ddl.constraint_text(self.constraint, target.dialect) if target.is_sqlite else self._clause
-        return same_constraint(target, self.table, self.name, clause, drops=drops)
+        comment = self.options.get("comment")
+        return same_constraint(target, self.table, self.name, clause, comment=comment, drops=drops)
 
     @property
     def _clause(self) -> str:
