@@ -92,6 +92,9 @@ class Transaction:
                 await self._execute("ROLLBACK;")
         except Exception as caught:  # noqa: BLE001 - the connection is closed, which rolls back too
             failure = caught
+        except BaseException as caught:
+            self._end(caught)
+            raise
         self._end(failure)
 
     def hand_over(self) -> PoolProxiedConnection:
