@@ -72,12 +72,13 @@ async def test_a_recipe_goes_up_and_down_with_every_value(fresh_url: str, projec
 
 
 def assert_every_value_is_there(before: eras.Rows, after: eras.Rows) -> None:
-    """All rows are what they were; where there was no value one may have been filled in."""
+    """All rows are what they were; where there was no value one may have been filled in, which is a change."""
     for table, rows in before.items():
         for was, row in zip(rows, after[table], strict=True):
-            assert {name: row[name] for name, value in was.items() if value is not None} == {
-                name: value for name, value in was.items() if value is not None
-            }
+            known = {name: value for name, value in was.items() if value is not None}
+            if "version" in known and any(row[name] is not None for name in was.keys() - known.keys()):
+                known["version"] += 1
+            assert {name: row[name] for name in known} == known
 
 
 async def test_the_first_example_is_a_whole_revision(fresh_url: str, project: Project) -> None:

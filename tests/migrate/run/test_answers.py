@@ -1,5 +1,7 @@
 """While a column is being filled, the service answers what is stored, with a version that counts the fill."""
 
+import pytest
+
 from service.migrate.entrypoints import aio
 from tests.conftest import client_of, serving_in_process
 from tests.migrate.project import Project, following
@@ -7,6 +9,7 @@ from tests.migrate.project import Project, following
 FILL = """ops.set_not_null("employees", "job_title", fill="'unknown'")"""
 
 
+@pytest.mark.slow
 async def test_a_fill_is_answered_and_counted(fresh_url: str, project: Project) -> None:
     project.add_safe(following("fill"), after=aio.head_revision(), up=FILL)
     async with serving_in_process(fresh_url) as roster, client_of(roster) as client:

@@ -70,6 +70,7 @@ async def check(it: Live, columns: dict[str, tuple[str, str, bool, str]], first:
         assert len(set(await both(it, name, ids[-1]))) == 1, name
 
 
+@pytest.mark.slow
 async def test_steady_defaults(empty_url: str, project: Project) -> None:
     rows = ("INSERT INTO t (id) VALUES (1)",)
     async with live(empty_url, project, base=base(STEADY), rows=rows, up=renames(STEADY)) as it:
@@ -90,6 +91,7 @@ async def test_steady_defaults(empty_url: str, project: Project) -> None:
         assert changes(before, await it.catalog()) == []
 
 
+@pytest.mark.slow
 async def test_defaults_with_another_value_in_each_row(empty_postgres_url: str, project: Project) -> None:
     definition = 'ops.execute("new", postgresql=["CREATE SEQUENCE numbers"])\n' + base(EACH)
     rows = ("INSERT INTO t (id) VALUES (1)",)

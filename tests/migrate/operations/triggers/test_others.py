@@ -36,6 +36,7 @@ async def drop(it: Live, name: str) -> None:
     await it.execute(f"DROP TRIGGER {name}{'' if it.is_sqlite else ' ON t'}")
 
 
+@pytest.mark.slow
 async def test_what_would_not_see_or_would_change_the_final_row_is_refused(
     empty_postgres_url: str, project: Project
 ) -> None:

@@ -59,10 +59,12 @@ async def refuse(url: str, project: Project, cases: dict[str, tuple[str, str]]) 
             assert changes(before, await it.state()) == []
 
 
+@pytest.mark.slow
 async def test_expressions_are_tried_before_a_trigger_exists(empty_url: str, project: Project) -> None:
     await refuse(empty_url, project, ON_BOTH)
 
 
+@pytest.mark.slow
 async def test_values_are_tried_in_the_new_column(empty_postgres_url: str, project: Project) -> None:
     await refuse(empty_postgres_url, project, ON_POSTGRESQL)
 
