@@ -44,7 +44,13 @@ def _rename_column(random: Random, table: Table) -> Change:
     column = random.choice(table.columns)
     new = random.choice(("New Name", "renamed", "user"))
     up = f"ops.rename_column({table.name!r}, {column.source()}, {column.source(new)}, {_key(table)})"
-    return Change(title="rename_column", up=up, table=table.name, names=_same(table) | {column.name: new})
+    names = _same(table) | {column.name: new}
+    return Change(title="rename_column", up=up, contract=_freed(table, column), table=table.name, names=names)
+
+
+def _freed(table: Table, column: Column, *more: str) -> str:
+    """A contract that drops the indexes of the column first."""
+    return "\n".join([*(f"ops.drop_index({each})" for each in table.indexes_of(column)), *more]) or "pass"
 
 
 def _rename_table(random: Random, table: Table) -> Change:
@@ -119,7 +125,7 @@ def _add_column(random: Random, table: Table) -> Change:
 
 def _drop_column(random: Random, table: Table) -> Change:
     column = random.choice(table.columns)
-    contract = f"ops.drop_column({table.name!r}, {column.source()})"
+    contract = _freed(table, column, f"ops.drop_column({table.name!r}, {column.source()})")
     names = _same(table) | {column.name: None}
     return Change(title="drop_column", contract=contract, table=table.name, names=names, is_wider=True)
 

@@ -1,6 +1,6 @@
 """Random tables as other people make them: columns, keys, defaults, constraints, triggers, grants and comments."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from tests.migrate.property.kinds import KINDS, POSTGRESQL_TYPES, Kind
@@ -48,12 +48,22 @@ class Table:
     extras: tuple[str, ...] = ()
     # Whether writes are made by a role that owns nothing.
     has_app: bool = False
-    # Names of columns that an extra uses.
-    used: frozenset[str] = field(default=frozenset())
 
     @property
     def every(self) -> tuple[Column, ...]:
         return (*self.key, *self.columns)
+
+    def indexes_of(self, column: Column) -> list[str]:
+        """Arguments of `ops.drop_index` for each index on the column."""
+        prefix, found = "CREATE INDEX {tag}", []
+        for extra in self.extras:
+            if extra.startswith(prefix) and quoted(column.name) in extra:
+                name, _, rest = extra.removeprefix(prefix).partition(" ON {t} (")
+                listed, _, where = rest.removesuffix(")").partition(") WHERE ")
+                listed = listed if listed.startswith("lower") else column.name
+                condition = f", where={where!r}" if where else ""
+                found.append(f"'m_{name}', {self.name!r}, [{listed!r}]{condition}")
+        return found
 
     def ddl(self, name: str, tag: str) -> list[str]:
         """The statements that create the table under this name."""
@@ -114,7 +124,7 @@ def _grants(random: Random, table: Table) -> list[str]:
     return [f"GRANT SELECT ({names}), INSERT ({names}), UPDATE ({names}) ON {{t}} TO {APP}"]
 
 
-def _on_both(table: Table) -> list[str]:
+def _on_both(random: Random, table: Table) -> list[str]:
     found = []
     for number, column in enumerate(table.columns):
         name = quoted(column.name)
@@ -126,6 +136,8 @@ def _on_both(table: Table) -> list[str]:
         if column.kind.is_text:
             found.append(f"CREATE INDEX {{tag}}ie_{number} ON {{t}} (lower({name}))")
     listed = ", ".join(quoted(each.name) for each in table.every)
+    if random.random() < 0.7:
+        return found
     return [*found, f"CREATE VIEW {{tag}}seen AS SELECT {listed} FROM {{t}}"]
 
 
@@ -134,7 +146,7 @@ def _on_postgresql(random: Random, table: Table) -> list[str]:
     name, first = quoted(column.name), random.choice(("a", "z", "~"))
     body = f"IF NEW.{name} IS NOT NULL THEN INSERT INTO logged VALUES ('named'); END IF; RETURN NEW;"
     extras = [
-        *_on_both(table),
+        *_on_both(random, table),
         "COMMENT ON TABLE {t} IS 'A table of others'",
         f"COMMENT ON COLUMN {{t}}.{name} IS 'A column of others'",
         f"ALTER TABLE {{t}} ALTER {name} SET STATISTICS 500",
@@ -143,24 +155,30 @@ def _on_postgresql(random: Random, table: Table) -> list[str]:
         f"ALTER TABLE {{t}} ADD CONSTRAINT {{tag}}ck CHECK ({name} IS NOT NULL OR {quoted(table.key[0].name)} > -9)",
         "CREATE PUBLICATION {tag}pub FOR TABLE {t}",
         "ALTER TABLE {t} ENABLE ROW LEVEL SECURITY; CREATE POLICY {tag}all ON {t} USING (true)",
-        f"CREATE FUNCTION {{tag}}named() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$; "
-        f'CREATE TRIGGER "{first}{{tag}}named" BEFORE INSERT OR UPDATE ON {{t}} FOR EACH ROW EXECUTE FUNCTION '
-        "{tag}named()",
-        f"CREATE FUNCTION {{tag}}after() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN INSERT INTO logged VALUES (TG_OP); RETURN NULL; END $$; "
-        f"CREATE TRIGGER {{tag}}after AFTER INSERT OR UPDATE OF {name} ON {{t}} FOR EACH ROW "
-        "EXECUTE FUNCTION {tag}after()",
-        f"CREATE RULE {{tag}}rule AS ON DELETE TO {{t}} DO ALSO INSERT INTO logged VALUES ('gone')",
+        (
+            f"CREATE FUNCTION {{tag}}named() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$; "
+            f'CREATE TRIGGER "{first}{{tag}}named" BEFORE INSERT OR UPDATE ON {{t}} FOR EACH ROW EXECUTE FUNCTION '
+            "{tag}named()"
+        ),
+        (
+            f"CREATE FUNCTION {{tag}}after() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN INSERT INTO logged VALUES (TG_OP); RETURN NULL; END $$; "
+            f"CREATE TRIGGER {{tag}}after AFTER INSERT OR UPDATE OF {name} ON {{t}} FOR EACH ROW "
+            "EXECUTE FUNCTION {tag}after()"
+        ),
+        "CREATE RULE {tag}rule AS ON DELETE TO {t} DO ALSO INSERT INTO logged VALUES ('gone')",
         f"CREATE STATISTICS {{tag}}st ON {', '.join(quoted(each.name) for each in table.every[:2])} FROM {{t}}",
     ]
     if column.kind.is_text:
         extras += [
             f"ALTER TABLE {{t}} ALTER {name} SET STORAGE EXTERNAL",
-            f"CREATE FUNCTION {{tag}}tidy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF to_jsonb(NEW) ? "
-            f"'{column.name}' THEN NEW := jsonb_populate_record(NEW, jsonb_build_object('{column.name}', "
-            f"lower(to_jsonb(NEW) ->> '{column.name}'))); END IF; RETURN NEW; END $$; "
-            f'CREATE TRIGGER "{first}{{tag}}tidy" BEFORE INSERT OR UPDATE ON {{t}} FOR EACH ROW EXECUTE FUNCTION '
-            "{tag}tidy()",
+            (
+                f"CREATE FUNCTION {{tag}}tidy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF to_jsonb(NEW) ? "
+                f"'{column.name}' THEN NEW := jsonb_populate_record(NEW, jsonb_build_object('{column.name}', "
+                f"lower(to_jsonb(NEW) ->> '{column.name}'))); END IF; RETURN NEW; END $$; "
+                f'CREATE TRIGGER "{first}{{tag}}tidy" BEFORE INSERT OR UPDATE ON {{t}} FOR EACH ROW EXECUTE FUNCTION '
+                "{tag}tidy()"
+            ),
         ]
     return extras
 
@@ -169,9 +187,11 @@ def _on_sqlite(random: Random, table: Table) -> list[str]:
     column = random.choice(table.columns)
     name = quoted(column.name)
     return [
-        *_on_both(table),
+        *_on_both(random, table),
         "CREATE TRIGGER {tag}after AFTER INSERT ON {t} BEGIN INSERT INTO logged VALUES ('inserted'); END",
         f"CREATE TRIGGER {{tag}}of AFTER UPDATE OF {name} ON {{t}} BEGIN INSERT INTO logged VALUES (NEW.{name}); END",
-        f"CREATE TRIGGER {{tag}}before BEFORE UPDATE ON {{t}} WHEN NEW.{name} IS NULL AND OLD.{name} IS NULL "
-        "BEGIN INSERT INTO logged VALUES ('null'); END",
+        (
+            f"CREATE TRIGGER {{tag}}before BEFORE UPDATE ON {{t}} WHEN NEW.{name} IS NULL AND OLD.{name} IS NULL "
+            "BEGIN INSERT INTO logged VALUES ('null'); END"
+        ),
     ]

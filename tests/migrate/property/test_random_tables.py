@@ -13,7 +13,7 @@ from tests.migrate.property.trial import trial
 from tests.postgres import client_programs, fresh_database
 
 # Seeds that failed once, by the fault that they found.
-FAILED = {}
+FAILED: dict[int, str] = {}
 RUNS = int(os.environ.get("ROSTER_RANDOM_TABLES", "20"))
 PG_DUMP = str(client_programs() / "pg_dump")
 SEEDS = sorted({*range(RUNS), *FAILED})

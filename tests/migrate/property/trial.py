@@ -125,14 +125,20 @@ class Catalog:
             found = sorted(_unordered(row["sql"]) for row in rows)
         else:
             url = make_url(self.url).render_as_string(hide_password=False)
-            ask = [self.pg_dump, "--schema-only", "--no-owner", "--exclude-table=migration*", "--exclude-table=alembic*"]
+            ask = [
+                self.pg_dump,
+                "--schema-only",
+                "--no-owner",
+                "--exclude-table=migration*",
+                "--exclude-table=alembic*",
+            ]
             told = subprocess.run([*ask, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
             found = sorted(line.rstrip(",") for line in told.splitlines() if not line.startswith(("--", "\\")))
         return [line for line in found if line and not any(each in line for each in _NOT_COMPARED)]
 
 
 def _unordered(definition: str) -> str:
-    """A statement of SQLite without what may differ: quotes, parentheses, the order of a column's clauses, the trash."""
+    """A statement without what may differ on SQLite: quotes, parentheses, the order of clauses, the trash."""
     plain = re.sub(r'["()\\]', " ", definition)
     parts = [" ".join(sorted(part.split())) for part in plain.split(",")]
     return ", ".join(part for part in parts if "_trash_" not in part)
@@ -149,7 +155,9 @@ async def trial(url: str, project: Project, seed: int, pg_dump: str | None) -> A
     project.add_safe("0001_base", after=None)
     await aio.upgrade(url, "0001")
     up = f"from sqlalchemy.dialects import postgresql as pg\n{change.up}"
-    contract = None if change.contract is None else f"from sqlalchemy.dialects import postgresql as pg\n{change.contract}"
+    contract = (
+        None if change.contract is None else f"from sqlalchemy.dialects import postgresql as pg\n{change.contract}"
+    )
     project.add_safe("0002_change", after="0001_base", up=up, contract=contract)
     async with opened(url) as store:
         statements = [*prepared(dialect), *table.ddl(TWIN, "w_"), *table.ddl(table.name, "m_")]

@@ -67,7 +67,9 @@ class Writer:
                 return f"under {names.table}: {names.columns} the table holds {one}, and the twin {other}"
         return "" if len(found) == len(expected) else f"{len(found)} rows instead of {len(expected)}"
 
-    def _is_unfilled(self, kept: list[Column], names: Names, one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    def _is_unfilled(
+        self, kept: list[Column], names: Names, one: tuple[object, ...], other: tuple[object, ...]
+    ) -> bool:
         """Whether two rows differ only where the backfill has not come yet."""
         return self.may_be_unfilled and all(
             mine == twins or (mine is None and names.of(column) != quoted(column.name))
@@ -116,7 +118,7 @@ class Writer:
         self.told.append(f"{main} -> {answers[0] or 'done'}")
         if bool(answers[0]) == bool(answers[1]):
             return ""
-        if answers[0] and self.change.is_narrower or answers[1] and self.change.is_wider:
+        if (answers[0] and self.change.is_narrower) or (answers[1] and self.change.is_wider):
             return ""
         return f"`{main}` -> {answers[0] or 'done'}; on the twin -> {answers[1] or 'done'}"
 
