@@ -32,6 +32,13 @@ SPREAD := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-re
 test-quick: install ## run the tests on SQLite that are not slow, without coverage
 	$(BIN)/python -m pytest $(SPREAD) -m 'not slow and not postgresql'
 
+.PHONY: test-slow
+test-slow: install ## try many random changes of random tables: make test-slow SEEDS=2000 FIRST=5000
+	ROSTER_RANDOM_TABLES=$(SEEDS) ROSTER_RANDOM_FIRST=$(FIRST) \
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 tests/migrate/property
+SEEDS ?= 300
+FIRST ?= 1000
+
 .PHONY: check
 check: install ## formatting, lint and types, changing nothing
 	$(BIN)/ruff format --check .

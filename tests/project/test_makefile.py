@@ -9,6 +9,7 @@ TARGETS = {
     "serve",
     "test",
     "test-quick",
+    "test-slow",
     "check",
     "fmt",
     "migration",

@@ -45,7 +45,10 @@ def _rename_column(random: Random, table: Table) -> Change:
     new = random.choice(("New Name", "renamed", "user"))
     up = f"ops.rename_column({table.name!r}, {column.source()}, {column.source(new)}, {_key(table)})"
     names = _same(table) | {column.name: new}
-    return Change(title="rename_column", up=up, contract=_freed(table, column), table=table.name, names=names)
+    contract = _freed(table, column)
+    return Change(
+        title="rename_column", up=up, contract=contract, table=table.name, names=names, is_wider=contract != "pass"
+    )
 
 
 def _freed(table: Table, column: Column, *more: str) -> str:

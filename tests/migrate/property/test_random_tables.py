@@ -12,11 +12,19 @@ from tests.migrate.property.tables import APP
 from tests.migrate.property.trial import trial
 from tests.postgres import client_programs, fresh_database
 
-# Seeds that failed once, by the fault that they found.
-FAILED: dict[int, str] = {}
-RUNS = int(os.environ.get("ROSTER_RANDOM_TABLES", "20"))
+# Seeds that failed once, and the fault that each found.
+FAILED = {
+    61: "new code had no privilege on the new column",
+    1001: "old code had no privilege on the view with the old name",
+    1006: "an index on a name that needs quotes could not be created again",
+    1016: "a column's privileges were those of the table, which the role did not have",
+    1026: "the type point has no equality operator",
+}
+# `make test-slow` tries more of them.
+RUNS = int(os.environ.get("ROSTER_RANDOM_TABLES", "5"))
+FIRST = int(os.environ.get("ROSTER_RANDOM_FIRST", "1000"))
 PG_DUMP = str(client_programs() / "pg_dump")
-SEEDS = sorted({*range(RUNS), *FAILED})
+SEEDS = sorted({*range(FIRST, FIRST + RUNS), *FAILED})
 
 
 @pytest.fixture(scope="module")

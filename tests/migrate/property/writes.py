@@ -46,7 +46,7 @@ class Writer:
         where = " AND ".join(f"{{{each.name}}} = {self._some_key()}" for each in self.table.key[:1])
         if choice < 0.5:
             return await self._made(f"DELETE FROM {{}} WHERE {where}", names)
-        settings = [f"{{{each.name}}} = {self._value(each)}" for each in self._some(names)]
+        settings = [f"{{{each.name}}} = {self._set(each, names)}" for each in self._some(names)]
         return await self._made(f"UPDATE {{}} SET {', '.join(settings)} WHERE {where}", names) if settings else ""
 
     async def insert(self, names: Names) -> str:
@@ -84,7 +84,9 @@ class Writer:
 
     def _as_text(self, name: str, column: str) -> str:
         if name in self.change.fills:
-            column = f"coalesce({column}, {self.change.fills[name]})"
+            kind = next(each.kind.sql for each in self.table.columns if each.name == name)
+            fill = self.change.fills[name]
+            column = f"coalesce({column}, {fill if self.store.backend == 'sqlite' else f'CAST({fill} AS {kind})'})"
         if name in self.change.types:
             column = f"CAST({column} AS {self.change.types[name]})"
         given = quoted(name)
@@ -99,6 +101,12 @@ class Writer:
             return there
         needed = [each for each in there if not each.nullable and each.default is None]
         return [each for each in there if each in needed or self.random.random() < 0.6]
+
+    def _set(self, column: Column, names: Names) -> str:
+        """A value to update with; before the backfill, a NULL under a new name says no more than an unfilled row."""
+        if self.may_be_unfilled and names.of(column) != quoted(column.name):
+            return self.random.choice(column.kind.values)
+        return self._value(column)
 
     def _value(self, column: Column) -> str:
         if column.nullable and self.random.random() < 0.2:
