@@ -106,7 +106,10 @@ async def test_a_table_that_is_used_is_not_dropped(empty_url: str, project: Proj
     ("up", "why"),
     [
         (
-            'ops.change_type("Parent", sa.Column("d", sa.Integer()), sa.Column("d", sa.Text()))',
+            """
+            ops.change_type("Parent", sa.Column("d", sa.Integer()), sa.Column("d", sa.Text()),
+                            back="CAST({} AS INTEGER)")
+            """,
             "before its dependents are dropped (2): the index ix_parent_b; the trigger told.",
         ),
         (
