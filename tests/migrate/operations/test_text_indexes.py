@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.migrate.operations.written import DIALECTS, Case
+from tests.migrate.operations.written import DIALECTS, TABLE, Case
 from tests.migrate.project import Project
 
 CASES = {
@@ -79,6 +79,7 @@ CASES = {
         """,
     ),
     "replace_index": Case(
+        tables=(TABLE, "CREATE INDEX ix_t_c ON t (c)"),
         up="""
         ops.replace_index(
             "t", sa.Index("ix_t_c", "c"), sa.Index("ix_t_c", "c", sa.text("lower(a)"), postgresql_include=["b"])

@@ -145,7 +145,7 @@ async def test_what_was_purged_is_named_before_anything_is_touched(empty_url: st
 async def test_a_purge_waits_for_the_contract(empty_url: str, project: Project) -> None:
     up = """
     ops.change_type("t", sa.Column("b", sa.Integer(), server_default="1"), sa.Column("b", sa.Text()),
-                    using="CAST({} AS TEXT)")
+                    using="CAST({} AS TEXT)", back="CAST({} AS INTEGER)")
     """
     async with live(empty_url, project, up=up) as it:
         await it.up()
