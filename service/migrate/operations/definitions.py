@@ -49,7 +49,8 @@ def same_index(
     def on_postgresql(connection: Connection) -> Rows:
         found = _relation(connection, table, name, statement)
         there = definitions.index_comment(connection, name) if drops and not keeps_comment else comment
-        return found or _commented(dependents.index(name), there, comment)
+        found = found or _commented(dependents.index(name), there, comment)
+        return found or (_marked(connection, name) if drops else [])
 
     return _check(name, on_sqlite if target.is_sqlite else on_postgresql, drops=drops)
 
@@ -69,6 +70,9 @@ def same_unique(
 
     def find(connection: Connection) -> Rows:
         found = _rows(constraint, connection)
+        if drops and not found and not target.is_sqlite:
+            found = _commented(dependents.index(name), definitions.index_comment(connection, name), None)
+            found = found or _marked(connection, name)
         if found or target.is_sqlite or definitions.constraint(connection, table, name) is not None:
             return found
         return [] if drops else _relation(connection, table, name, statement)
@@ -133,7 +137,7 @@ def _relation(connection: Connection, table: str, name: str, statement: str) -> 
 def _check(name: str, find: Callable[[Connection], Rows], *, drops: bool) -> Same:
     if drops:
         why = f"The revision's definition of {name} differs from the database"
-        cure = "Correct the definition, with which an undo makes it again"
+        cure = "Correct the definition, with which an undo makes it again, or remove what it cannot state"
         return Same(why=why, rows=find, cure=cure, script=CATALOG)
     why = f"{name} exists already, with another definition"
     return Same(why=why, rows=find, cure="Use another name, or replace it", script=CATALOG)
@@ -150,6 +154,10 @@ def _commented(thing: str, there: str | None, declared: str | None) -> Rows:
     if there == declared:
         return []
     return [(thing, f"there is the comment {there!r}", f"the revision says comment={declared!r}")]
+
+
+def _marked(connection: Connection, name: str) -> Rows:
+    return [(dependents.index(name), f"which {mark}") for mark in definitions.index_marks(connection, name)]
 
 
 def _differs(table: str, name: str, found: str, wanted: str) -> tuple[str, ...]:

@@ -148,3 +148,44 @@ async def test_another_column_or_table_of_the_name_is_refused(empty_url: str, pr
         project.add_safe("0002_change", after="0001_base", up=SAME)
         await it.up()
         assert await it.catalog() == before
+
+
+MARKS = {
+    "ALTER TABLE t CLUSTER ON i": "ALTER TABLE t SET WITHOUT CLUSTER",
+    "ALTER TABLE t REPLICA IDENTITY USING INDEX i": "ALTER TABLE t REPLICA IDENTITY DEFAULT",
+    "ALTER TABLE t CLUSTER ON uq": "ALTER TABLE t SET WITHOUT CLUSTER",
+    "COMMENT ON INDEX uq IS 'why'": "COMMENT ON INDEX uq IS NULL",
+    "ALTER INDEX uq SET (fillfactor = 50)": "ALTER INDEX uq RESET (fillfactor)",
+    "ALTER INDEX e ALTER COLUMN 1 SET STATISTICS 7": "ALTER INDEX e ALTER COLUMN 1 SET STATISTICS -1",
+}
+MARKED = (
+    "ALTER TABLE t ALTER b SET NOT NULL",
+    "CREATE UNIQUE INDEX i ON t (b)",
+    "CREATE INDEX e ON t (lower(a))",
+    "ALTER TABLE t ADD CONSTRAINT uq UNIQUE (a)",
+)
+DROPS_MARKED = """
+ops.drop_index("i", "t", ["b"], unique=True)
+ops.drop_index("e", "t", ["lower(a)"])
+ops.drop_constraint("t", sa.UniqueConstraint("a", name="uq"))
+"""
+
+
+async def test_what_an_undo_would_not_give_back_to_an_index_is_refused(
+    postgres_admin_url: str, project: Project
+) -> None:
+    async with (
+        fresh_database(postgres_admin_url) as url,
+        live(url, project, base=BASE, rows=MARKED, up=DROPS_MARKED) as it,
+    ):
+        for mark, without in MARKS.items():
+            await it.execute(mark)
+            with pytest.raises(
+                Refused, match=r"differs from the database \(1\): the index \w+, (which (is|has)|there is)"
+            ):
+                await it.up()
+            await it.execute(without)
+        before = await it.catalog()
+        await it.up()
+        await it.down()
+        assert await it.catalog() == before

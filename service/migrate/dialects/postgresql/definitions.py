@@ -17,6 +17,16 @@ SELECT t.relname AS table, pg_get_indexdef(i.oid) AS text, indisvalid IS FALSE A
 FROM pg_class i LEFT JOIN pg_index ON indexrelid = i.oid LEFT JOIN pg_class t ON t.oid = indrelid
 WHERE i.relnamespace = current_schema()::regnamespace AND i.relname = :name
 """
+_MARKS = """
+SELECT mark FROM pg_index JOIN pg_class ON oid = indexrelid, LATERAL (VALUES
+  (indisclustered, 'is the one that CLUSTER uses'),
+  (indisreplident, 'is the replica identity of the table'),
+  (reltablespace <> 0, 'is in a tablespace'),
+  (EXISTS (SELECT FROM pg_attribute WHERE attrelid = indexrelid AND coalesce(attstattarget, -1) >= 0),
+   'has a statistics target'),
+  (reloptions IS NOT NULL AND EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid), 'has storage parameters')
+) AS found (is_there, mark) WHERE is_there AND oid = to_regclass(:name)
+"""
 # pg_temp must come first, for the statements to reach the copy and never the table.
 _COPY = (
     "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
@@ -51,6 +61,11 @@ def index_comment(connection: Connection, name: str) -> str | None:
     asked = f"SELECT obj_description({ddl.regclass(name)}, 'pg_class')"
     found: str | None = connection.exec_driver_sql(asked).scalar()
     return found
+
+
+def index_marks(connection: Connection, name: str) -> list[str]:
+    """What an index has that CREATE INDEX of its definition would not give back."""
+    return list(connection.execute(text(_MARKS), {"name": ddl.quoted(name)}).scalars())
 
 
 def relation(connection: Connection, name: str) -> Relation | None:
