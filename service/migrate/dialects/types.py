@@ -55,7 +55,12 @@ def longest(column: Column[Any]) -> int | None:
 
 def affinity(kind: TypeEngine[Any]) -> str:
     """The column affinity of a type on SQLite: https://www.sqlite.org/datatype3.html."""
-    written = ddl.dialect("sqlite").type_compiler_instance.process(kind).upper()
+    return affinity_of(ddl.dialect("sqlite").type_compiler_instance.process(kind))
+
+
+def affinity_of(text: str) -> str:
+    """The column affinity of the text of a type, which may be empty."""
+    written = text.upper() or "BLOB"
     affinities = {"INT": "integer", "CHAR": "text", "CLOB": "text", "TEXT": "text", "BLOB": "blob"}
     found = next((affinity for word, affinity in affinities.items() if word in written), None)
     if found is None:

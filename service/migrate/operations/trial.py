@@ -10,8 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
+from service.migrate.dialects.postgresql.tokens import truncated
+from service.migrate.dialects.sqlite.tokens import lowered
+from service.migrate.dialects.types import affinity_of
 from service.migrate.errors import Refused, reason
-from service.migrate.operations.step import Precondition, Target
+from service.migrate.operations.definitions import Same
+from service.migrate.operations.step import CATALOG, Precondition, Target
 
 _SAMPLE_ROWS = 1000
 _PROBE = "_migration_trial"
@@ -33,7 +37,7 @@ class Conversion:
         """The database converts a sample of the values, to the new column and back."""
         types = {ddl.type_text(column, target.dialect) for column in (self.old, self.new)}
         if len(types) == 1 and self.forth[1] == self.back[1] == "{}":
-            return ()
+            return (self._same_type(target),)
 
         def find(connection: Connection) -> list[tuple[Any, ...]]:
             if may_try(connection):
@@ -45,6 +49,26 @@ class Conversion:
         script = f"SELECT 1 FROM ({self._sample}) AS v HAVING count({value}) < 0"
         needs = (self.old.name,)
         return (Precondition(why=why, rows=find, table=self.table, needs=needs, script=script),)
+
+    def _same_type(self, target: Target) -> Precondition:
+        """The column has the declared type: another type would change the values without a conversion."""
+        wanted = ddl.type_text(self.old, target.dialect)
+
+        def find(connection: Connection) -> list[tuple[Any, ...]]:
+            there = _type_of(connection, self.table, self.old.name)
+            if there is None or (not target.is_sqlite and not may_try(connection)):
+                return []
+            if target.is_sqlite:
+                is_same = affinity_of(there) == affinity_of(wanted)
+            else:
+                with _rolled_back(connection):
+                    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_PROBE} (value {wanted})")
+                    is_same = there == _type_of(connection, _PROBE, "value")
+            return [] if is_same else [(f"the type is {there or 'none'}", f"the revision says {wanted}")]
+
+        why = f"The revision's definition of {self.table}.{self.old.name} differs from the database"
+        cure = "Correct the type of both columns"
+        return Same(why=why, rows=find, table=self.table, needs=(self.old.name,), cure=cure, script=CATALOG)
 
     @property
     def _sample(self) -> str:
@@ -100,6 +124,19 @@ def tried(table: str, column: str, expression: str) -> tuple[str, ...]:
 
 def may_try(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite" or bool(connection.exec_driver_sql(_MAY_MAKE).scalar())
+
+
+def _type_of(connection: Connection, table: str, column: str) -> str | None:
+    if connection.dialect.name == "sqlite":
+        asked = f"SELECT name, type FROM pragma_table_xinfo({ddl.literal(table)})"
+        rows = connection.exec_driver_sql(asked).all()
+        return next((row.type for row in rows if lowered(row.name) == lowered(column)), None)
+    asked = (
+        f"SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = {ddl.regclass(table)} "
+        f"AND attname = {ddl.literal(truncated(column))} AND NOT attisdropped"
+    )
+    found: str | None = connection.exec_driver_sql(asked).scalar()
+    return found
 
 
 @contextmanager

@@ -189,3 +189,18 @@ async def test_what_an_undo_would_not_give_back_to_an_index_is_refused(
         await it.up()
         await it.down()
         assert await it.catalog() == before
+
+
+RENAMES = """
+ops.rename_column("t", sa.Column("a", sa.Numeric(20, 2)), sa.Column("c", sa.Numeric(20, 2)))
+"""
+
+
+async def test_a_rename_does_not_change_the_type_by_mistake(empty_url: str, project: Project) -> None:
+    async with live(empty_url, project, base=BASE, rows=(), up=RENAMES) as it:
+        before = await it.catalog()
+        with pytest.raises(
+            Refused, match=r"of t\.a differs from the database \(1\): the type is .*50\), the revision says"
+        ):
+            await it.up()
+        assert await it.catalog() == before
