@@ -15,7 +15,7 @@ from service.migrate.cli.options import target_of
     "--format",
     "format",
     type=click.Choice(["svg", "mermaid"]),
-    help="The format.  [default: svg if FILE ends in .svg, else mermaid]",
+    help="The format; without it SVG if FILE ends in .svg, else Mermaid.",
 )
 @click.option(
     "-o",
@@ -28,15 +28,15 @@ from service.migrate.cli.options import target_of
 def diagram(
     revision: str | None, tables: tuple[str, ...], format: str | None, file: Path | None, *, changes: bool
 ) -> None:
-    """Draw the tables and relationships of the models, or of the schema at REVISION.
+    """Draw the tables of the models, or at REVISION.
 
-    The schema at a revision is made in a temporary SQLite file; no database of yours is read.
-    Marks of --changes: + added, ~ changed, - removed.
+    The relationships are drawn too. The schema at a revision is made in a temporary SQLite file; no database of yours
+    is read. Marks of --changes: + added, ~ changed, - removed.
 
     \b
-      roster db diagram                                 the models, as Mermaid
-      roster db diagram -o schema.svg                   the models, as a picture
-      roster db diagram head --changes -o change.svg    what the newest revision changes
+      diagram                               the models, as Mermaid
+      diagram -o schema.svg                 the models, as a picture
+      diagram head --changes -o change.svg  what the newest revision changes
     """
     from service.migrate.errors import Unusable
     from service.migrate.proof.diagram import diagram as drawing

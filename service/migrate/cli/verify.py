@@ -28,7 +28,7 @@ _DATABASES = ("sqlite", "postgresql")
     type=click.Choice(_DATABASES),
     multiple=True,
     default=_DATABASES,
-    help="Only on this database.  [default: both]",
+    help="Only on this database, instead of on both.",
 )
 @click.option(
     "--server", metavar="URL", help="A PostgreSQL server instead of an ephemeral one; the role creates databases."
@@ -39,17 +39,17 @@ _DATABASES = ("sqlite", "postgresql")
 def verify(
     since: str | None, databases: tuple[str, ...], server: str | None, rows: int, seed: int, *, output: Output
 ) -> None:
-    """Run each revision up, down and up again, with rows in every table, and compare every value and the catalog.
+    """Try each revision up and down, with rows in tables.
 
     \b
     For each revision, on an empty database of its own:
-      1. generated rows in every table, after the revision's own seed_before(connection)
-      2. upgrade, downgrade, upgrade, backfill, contract, downgrade, and up again
-      3. after each downgrade, every value and the whole catalog are as before the upgrade
-      4. the revision's own assert_after(connection)
-    At the end the schema is compared with the models, and SQLite with PostgreSQL.
+      1. rows in every table, after its own seed_before(connection)
+      2. upgrade, downgrade, upgrade, backfill, contract, and down and up again
+      3. after each downgrade, all values and the catalog are as before
+      4. its own assert_after(connection)
 
-    The exit status is 1 if there are findings.
+    At the end the schema is compared with the models, and SQLite with PostgreSQL. The exit status is 1 if there are
+    findings.
     """
     from service.migrate.entrypoints import project
     from service.migrate.plan.config import scripts

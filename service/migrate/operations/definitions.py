@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.migrate.dialects.postgresql import definitions
+from service.migrate.dialects.reflected import folded
 from service.migrate.dialects.sqlite import comparing
 from service.migrate.dialects.sqlite.definition import parse
 from service.migrate.dialects.sqlite.tokens import lowered, normal_form
@@ -123,13 +124,13 @@ def same_constraint(
 def _relation(connection: Connection, table: str, name: str, statement: str) -> Rows:
     """What has the name of an index and is another index, or no index."""
     found = definitions.relation(connection, name)
-    if found is None or (found.is_invalid and found.table == table):
+    if found is None or (found.is_invalid and found.table == folded("postgresql", table)):
         return []
     if found.text is None:
         return [(f"the relation {name}", "which is no index")]
     thing = dependents.constraint(str(found.table), found.constraint) if found.constraint else dependents.index(name)
     wanted = definitions.declared_index(connection, table, name, statement) or statement
-    if found.table == table and normal_form(found.text) == normal_form(wanted):
+    if found.table == folded("postgresql", table) and normal_form(found.text) == normal_form(wanted):
         return []
     return [(thing, f"there is `{found.text}` on {found.table}", f"the revision says `{wanted}` on {table}")]
 

@@ -14,6 +14,7 @@ from service.migrate.operations.step import Step, words_in
 from service.migrate.plan.plan import Phase, Plan, plan
 from service.migrate.run.executor import are_opposite
 from service.migrate.state import drift, ledger
+from service.migrate.state.titles import is_same
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 # Kinds of objects in the questions of `predicates`.
@@ -69,7 +70,13 @@ def _unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
         if ledger.begun(connection, plan.revision, phase):
             yield f"the {phase} phase of {plan.revision} is recorded, and alembic_version does not have {plan.revision}"
     done = ledger.done(connection, plan.revision, Phase.EXPAND)
-    steps = [step for position, step in enumerate(plan.expand) if position in done]
+    titles = ledger.begun(connection, plan.revision, Phase.EXPAND)
+    # A step that the file has no more was edited, which the upgrade refuses.
+    steps = [
+        step
+        for at, step in enumerate(plan.expand)
+        if at in done and is_same(titles[at], step.title, connection.dialect.name)
+    ]
     for step in _missing(connection, steps):
         yield f"{step.title} of {plan.revision} is recorded as done, and the database does not have it"
 

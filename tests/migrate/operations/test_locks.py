@@ -23,12 +23,19 @@ CATALOG = {
     r"ALTER TABLE \S+ ADD CONSTRAINT \S+ FOREIGN KEY.+ NOT VALID": Lock.SHARE_ROW_EXCLUSIVE,
     r"ALTER TABLE \S+ REPLICA IDENTITY (FULL|DEFAULT)": Lock.ACCESS_EXCLUSIVE,
     r"CREATE TRIGGER .+": Lock.SHARE_ROW_EXCLUSIVE,
+    r"ALTER TABLE \S+ ENABLE ALWAYS TRIGGER \S+": Lock.SHARE_ROW_EXCLUSIVE,
+    r"ALTER TABLE \S+ DROP CONSTRAINT \S+, ADD CONSTRAINT \S+ UNIQUE USING INDEX \S+": Lock.ACCESS_EXCLUSIVE,
+    r"COMMENT ON (TABLE|COLUMN) \S+ IS .+": Lock.SHARE_UPDATE_EXCLUSIVE,
+    r"DROP INDEX \S+": Lock.ACCESS_EXCLUSIVE,
+    r"ALTER INDEX \S+ RENAME TO \S+": Lock.SHARE_UPDATE_EXCLUSIVE,
     r"DROP (TRIGGER|TABLE|VIEW) .+": Lock.ACCESS_EXCLUSIVE,
     r"CREATE (TABLE|VIEW) ((?!PARTITION OF).)+": Lock.NONE,
     # Of the partitioned table. Another partition than the default one also reads the rows of the default one.
     r"CREATE TABLE( IF NOT EXISTS)? \S+ PARTITION OF \S+ DEFAULT": Lock.ACCESS_EXCLUSIVE,
     r"(CREATE|CREATE OR REPLACE|DROP) FUNCTION .+": Lock.NONE,
-    r"DO \$name\$.+": Lock.ACCESS_EXCLUSIVE,
+    r"DO \$(name|shadow|storage|carry|columns|sequence)\$.+": Lock.ACCESS_EXCLUSIVE,
+    r"DO \$comment\$.+": Lock.SHARE_UPDATE_EXCLUSIVE,
+    r"SELECT set_config\(.+": Lock.NONE,
     r"DO \$(touch|grant|counted)\$.+": Lock.NONE,
     r"DO \$\$ BEGIN IF \(SELECT EXISTS \(SELECT 1 FROM \S+\)\) THEN ALTER TABLE \S+ RENAME TO \S+; END IF; END \$\$": (
         Lock.ACCESS_EXCLUSIVE

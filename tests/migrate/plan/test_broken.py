@@ -78,7 +78,7 @@ CALLS = {
     "a misspelt operation": ("ops.ad_column('users', 1)", "Did you mean add_column?"),
     "a misspelt name": ("ops.add_column('users', sa.Colum('x'))", "has no attribute 'Colum'. Did you mean Column?"),
     "a name of nothing": ("op.add_column('users')", "name 'op' is not defined. Did you mean ops?"),
-    "an argument too few": ("ops.add_column('users')", "Call ops.add_column(table, column, *, derived=False)"),
+    "an argument too few": ("ops.add_column('users')", "Call ops.add_column(table, column, *, derived=False, "),
     "an argument too many": ("ops.undo(1)", "Call ops.undo()"),
     "an argument of another name": ("ops.add_unique('users', 'u', column=['x'])", "Call ops.add_unique("),
     "a text for a column": ("ops.add_column('users', 'x')", "column is 'x', expected a Column"),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service.db.counting import counted
-from service.db.failures import Cure, cure
+from service.db.failures import cure, is_schema_missing
 from service.migrate import naming
 from service.migrate.errors import Refused, reason
 from service.migrate.operations.step import Backfill
@@ -242,7 +242,7 @@ def _left(session: Session, revision: str, batches: Batches) -> int:
 
 def _refuse_failing(revision: str, backfill: Backfill, failure: DBAPIError) -> None:
     """Raises Refused with the backfill's expressions if the database cannot compute or store a value."""
-    if cure(failure) in (Cure.AGAIN, Cure.RECONNECT):
+    if cure(failure) is not None and not is_schema_missing(failure):
         return
     settings = ", ".join(f"{name} = {value}" for name, value in (backfill.assign or {}).items())
     what = f" with {settings}" if settings else ""
