@@ -1,9 +1,10 @@
 """Dependents of a column or a table, which must be dropped first; `Phases.frees` spells them in the same way."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, inspect
 
 from service.migrate import naming
 from service.migrate.dialects import ddl, predicates
@@ -64,6 +65,17 @@ FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND deptype IN ('n', 'a') 
   SELECT oid FROM pg_proc WHERE proname = {name} AND pronargs = 0 AND pronamespace = current_schema()::regnamespace)
 """
 
+_KEYS_BY_UNIQUE = """
+SELECT 'the constraint ' || k.conname || ' of ' || relname FROM pg_constraint u
+JOIN pg_constraint k ON k.conindid = u.conindid AND k.contype = 'f' JOIN pg_class ON pg_class.oid = k.conrelid
+WHERE u.conrelid = to_regclass({table}) AND u.conname = {name} AND u.contype = 'u'
+"""
+
+_UNIQUE_INDEXES = """
+SELECT json_group_array(i.name) FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i
+WHERE l."unique" AND NOT l.partial AND i.name IS NOT NULL GROUP BY l.name
+"""
+
 
 def of_column(table: str, column: str, why: str, *, keeps: tuple[str, ...] = ()) -> Precondition:
     """No constraint, index, trigger, view or generated column depends on the column.
@@ -94,6 +106,19 @@ def of_table(table: str, why: str) -> Precondition:
             found = _asked(connection, _described(condition=_OF_TABLE, **names))
         return [(each,) for each in found]
 
+    return Precondition(why=why, rows=find, table=table, script=CATALOG)
+
+
+def of_unique(table: str, name: str, columns: Collection[str]) -> Precondition:
+    """No foreign key refers to the columns by this unique constraint."""
+
+    def find(connection: Connection) -> list[tuple[Any, ...]]:
+        if connection.dialect.name == "sqlite":
+            return [(each,) for each in sorted(_keys_by_unique(connection, table, columns))]
+        asked = _KEYS_BY_UNIQUE.format(table=ddl.literal(ddl.quoted(table)), name=ddl.literal(name))
+        return [(each,) for each in _asked(connection, asked)]
+
+    why = f"{name} of {table} cannot be dropped before its dependents"
     return Precondition(why=why, rows=find, table=table, script=CATALOG)
 
 
@@ -190,6 +215,20 @@ def _binds(clause: Clause) -> bool:
 
 def _name(clause: Clause) -> str:
     return clause.name or clause.kind
+
+
+def _keys_by_unique(connection: Connection, table: str, columns: Collection[str]) -> Iterator[str]:
+    """The foreign keys to these columns; none if they are the primary key too, or unique twice."""
+    inspector, wanted = inspect(connection), sorted(map(lowered, columns))
+    listed = connection.exec_driver_sql(_UNIQUE_INDEXES, (table,)).scalars()
+    unique = [*map(json.loads, listed), inspector.get_pk_constraint(table)["constrained_columns"]]
+    if sum(sorted(map(lowered, each)) == wanted for each in unique) > 1:
+        return
+    for name in inspector.get_table_names():
+        for key in inspector.get_foreign_keys(name):
+            referred = sorted(map(lowered, key["referred_columns"]))
+            if lowered(key["referred_table"]) == lowered(table) and referred == wanted:
+                yield constraint(name, key["name"] or f"on {', '.join(key['constrained_columns'])}")
 
 
 def _keys_to(row: Row[Any], table: str) -> Iterator[str]:

@@ -135,3 +135,19 @@ async def test_a_column_that_is_used_keeps_its_type(
     empty_postgres_url: str, project: Project, up: str, why: str
 ) -> None:
     assert why.rstrip(".") in await refusal(empty_postgres_url, project, up=up)
+
+
+async def test_a_unique_constraint_that_a_foreign_key_uses_is_not_dropped(empty_url: str, project: Project) -> None:
+    unique = """ops.drop_constraint("Parent", sa.UniqueConstraint("a", name="uq_Parent_a"))"""
+    message = await refusal(empty_url, project, contract=unique)
+    assert message.startswith("uq_parent_a of parent cannot be dropped before its dependents (1): ")
+    assert "the constraint fk_child of child" in message
+
+
+async def test_a_unique_constraint_goes_after_the_foreign_key(empty_url: str, project: Project) -> None:
+    unique = """ops.drop_constraint("Parent", sa.UniqueConstraint("a", name="uq_Parent_a"))"""
+    key = """ops.drop_constraint("child", sa.ForeignKeyConstraint(["parent"], ["Parent.a"], name="fk_child"))"""
+    async with live(empty_url, project, base=BASE, contract=f"{key}\n{unique}", rows=()) as it:
+        await it.up()
+        await it.contract()
+        assert not any("uq_Parent_a" in line for line in await it.catalog())

@@ -25,11 +25,15 @@ class DropConstraint(Operation):
         added = self.added.phases(target)
         return Phases(
             requires=((self.added.table, ()),),
-            preconditions=(self.added.same(target, drops=True),),
+            preconditions=(self.added.same(target, drops=True), *self._unused()),
             expand=(replace(self._dropped(target), undo=added.expand),),
             undo_preconditions=of_rows(added.preconditions),
             frees=frozenset({dependents.constraint(self.added.table, self.added.name)}),
         )
+
+    def _unused(self) -> tuple[Precondition, ...]:
+        added = self.added
+        return (dependents.of_unique(added.table, added.name, added.columns),) if isinstance(added, AddUnique) else ()
 
     def _dropped(self, target: Target) -> Step:
         referred = self.added.referred if isinstance(self.added, AddForeignKey) else None

@@ -35,6 +35,7 @@ CASES = {
         up='ops.drop_constraint("t", sa.UniqueConstraint("c", name="uq"))',
         postgresql="""
         expand:
+        ? uq of t cannot be dropped before its dependents
         - DROP CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT uq
           < CREATE UNIQUE INDEX CONCURRENTLY uq ON t (SHARE UPDATE EXCLUSIVE on t, alone)
@@ -48,6 +49,7 @@ CASES = {
         """,
         sqlite="""
         expand:
+        ? uq of t cannot be dropped before its dependents
         - DROP CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)
           < ADD CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
