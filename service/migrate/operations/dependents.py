@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, inspect
 
 from service.migrate import naming
-from service.migrate.dialects import ddl, predicates
+from service.migrate.dialects import ddl, predicates, reflected
 from service.migrate.dialects.sqlite import schema_copy
 from service.migrate.dialects.sqlite.clauses import Clause
 from service.migrate.dialects.sqlite.definition import Definition, Item, parse
@@ -221,7 +221,7 @@ def _keys_by_unique(connection: Connection, table: str, columns: Collection[str]
     """The foreign keys to these columns; none if they are the primary key too, or unique twice."""
     inspector, wanted = inspect(connection), sorted(map(lowered, columns))
     listed = connection.exec_driver_sql(_UNIQUE_INDEXES, (table,)).scalars()
-    unique = [*map(json.loads, listed), inspector.get_pk_constraint(table)["constrained_columns"]]
+    unique = [*map(json.loads, listed), reflected.primary_key(connection, table)]
     if sum(sorted(map(lowered, each)) == wanted for each in unique) > 1:
         return
     for name in inspector.get_table_names():
