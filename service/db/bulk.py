@@ -79,7 +79,7 @@ async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str],
 @cache
 def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
     marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
 
 
 async def update_many(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

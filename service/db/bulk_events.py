@@ -42,7 +42,7 @@ async def insert_many(
     }
     if connection.dialect.name == "sqlite":
         # There is one writer, and it holds the lock: what is added comes after what is there.
-        last = (await connection.exec_driver_sql(f"SELECT coalesce(max(rowid), 0) FROM {table.name}")).scalar_one()  # noqa: S608 - a name of our own schema
+        last = (await connection.exec_driver_sql(f"SELECT coalesce(max(rowid), 0) FROM {table.name}")).scalar_one()
         await bulk.insert_many(session, table, columns, rows)
         await connection.execute(_of_last_rows(table, subject), shared | {"last": last})
         return

@@ -37,7 +37,7 @@ class Write:
         first = self._compiled.width + 1
         shared = ", ".join(f"${first + at}::{kind}" for at, kind in enumerate(kinds))
         own = f"'{self._action}', '{noun}', written.{_KEY}, ${first + len(kinds)}::text"
-        event = f"INSERT INTO {audit.TABLE} ({', '.join((*trail.SHARED, *_OWN))}) SELECT {shared}, {own} FROM written"  # noqa: S608 - names of our own schema
+        event = f"INSERT INTO {audit.TABLE} ({', '.join((*trail.SHARED, *_OWN))}) SELECT {shared}, {own} FROM written"
         self._recording = f"WITH written AS ({self._compiled.sql}), stored AS ({event}) {read}"
 
     async def run(self, session: UnitSession, values: Mapping[str, Any], changes: Changes) -> Sequence[Any] | None:

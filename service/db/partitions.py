@@ -115,7 +115,7 @@ async def _create(session: AsyncSession, *, table: str, parent: _Table, month: d
     # Another process is at it; its next turn finds what this one left.
     if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:turn, 0)"), {"turn": _TURN}):
         return None
-    taken = f"SELECT EXISTS (SELECT FROM {parent.default} WHERE id >= {first} AND id < {end})"  # noqa: S608 - a name of our own schema and numbers
+    taken = f"SELECT EXISTS (SELECT FROM {parent.default} WHERE id >= {first} AND id < {end})"
     is_there = await session.scalar(text("SELECT to_regclass(:name)"), {"name": name})
     if is_there or (parent.default and await session.scalar(text(taken))):
         return None

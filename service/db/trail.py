@@ -23,11 +23,11 @@ _INSERT_ALL = f"""
     INSERT INTO {audit.TABLE} ({", ".join(_COLUMNS)})
     SELECT $1::timestamptz, $2::bigint, $3::bigint, $4::text, $5::text, each.*
     FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[]) AS each
-"""  # noqa: S608 - names of our own schema
+"""
 # It returns the transaction's mark, which would be a statement of its own otherwise (docs/decisions/0065).
 _STORE_AND_MARK = f"WITH stored AS ({_INSERT_ALL}) SELECT pg_current_xact_id()::text, {RECOVERED_AT}"
 _STORE_AND_ID = f"WITH stored AS ({_INSERT_ALL}) SELECT pg_current_xact_id()::text"
-_STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - as above
+_STORE = f"INSERT INTO {audit.TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 _moment = UtcDateTime()
 
