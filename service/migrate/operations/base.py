@@ -40,6 +40,8 @@ class Phases:
     refills: tuple[Backfill, ...] = ()
     # Dependents (as `dependents` spells them) that the operation drops: later preconditions ignore them.
     frees: frozenset[str] = frozenset()
+    # Dependents that the undo drops: preconditions of the undo ignore them.
+    adds: frozenset[str] = frozenset()
     # Whether the operation removes what the old version may use: it then belongs in contract().
     removes: bool = False
 
@@ -57,7 +59,11 @@ class Phases:
 
     def excused(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
         """The checks, each ignoring the dependents that these phases drop."""
-        return tuple(replace(check, ignoring=check.ignoring | self.frees) for check in checks)
+        return _ignoring(checks, self.frees)
+
+    def excused_undo(self, checks: Iterable[Precondition]) -> tuple[Precondition, ...]:
+        """The checks of an undo, each ignoring the dependents that the undo of these phases drops."""
+        return _ignoring(checks, self.adds)
 
     def _still_required(self, after: "Phases") -> tuple[Columns, ...]:
         return tuple(
@@ -76,6 +82,10 @@ class Phases:
 
     def _provided(self, table: str) -> set[str]:
         return {name for other, columns in self.provides if other == table for name in columns}
+
+
+def _ignoring(checks: Iterable[Precondition], dependents: frozenset[str]) -> tuple[Precondition, ...]:
+    return tuple(replace(check, ignoring=check.ignoring | dependents) for check in checks)
 
 
 def _joined(one: Any, other: Any) -> Any:

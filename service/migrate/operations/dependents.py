@@ -66,9 +66,8 @@ FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND deptype IN ('n', 'a') 
 """
 
 _KEYS_BY_UNIQUE = """
-SELECT 'the constraint ' || k.conname || ' of ' || relname FROM pg_constraint u
-JOIN pg_constraint k ON k.conindid = u.conindid AND k.contype = 'f' JOIN pg_class ON pg_class.oid = k.conrelid
-WHERE u.conrelid = to_regclass({table}) AND u.conname = {name} AND u.contype = 'u'
+SELECT 'the constraint ' || conname || ' of ' || relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE contype = 'f' AND confrelid = to_regclass({table}) AND conindid = to_regclass({name})
 """
 
 _UNIQUE_INDEXES = """
@@ -110,12 +109,12 @@ def of_table(table: str, why: str) -> Precondition:
 
 
 def of_unique(table: str, name: str, columns: Collection[str]) -> Precondition:
-    """No foreign key refers to the columns by this unique constraint."""
+    """No foreign key refers to the columns by this unique index, or that of this unique constraint."""
 
     def find(connection: Connection) -> list[tuple[Any, ...]]:
         if connection.dialect.name == "sqlite":
             return [(each,) for each in sorted(_keys_by_unique(connection, table, columns))]
-        asked = _KEYS_BY_UNIQUE.format(table=ddl.literal(ddl.quoted(table)), name=ddl.literal(name))
+        asked = _KEYS_BY_UNIQUE.format(table=ddl.literal(ddl.quoted(table)), name=ddl.literal(ddl.quoted(name)))
         return [(each,) for each in _asked(connection, asked)]
 
     why = f"{name} of {table} cannot be dropped before its dependents"

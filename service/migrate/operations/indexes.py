@@ -46,6 +46,7 @@ class CreateIndex(Operation):
             requires=self._required,
             preconditions=(self.same(target), *self._none_twice(target)),
             expand=self._built(target),
+            undo_preconditions=self.unused,
         )
 
     def same(self, target: Target, *, drops: bool = False, keeps_comment: bool = False) -> Same:
@@ -77,6 +78,13 @@ class CreateIndex(Operation):
         )
         why = f"Rows of {self.table} violate UNIQUE ({', '.join(values)})"
         return (Precondition(why=why, rows=rows, table=self.table, needs=tuple(sorted(words_in(*values)))),)
+
+    @property
+    def unused(self) -> tuple[Precondition, ...]:
+        """No foreign key refers to the columns by this index, which must be unique and on columns and all rows."""
+        names = [each for each in self.columns if isinstance(each, str) and _is_column(each)]
+        is_whole = self.unique and len(names) == len(self.columns) and self.where is None
+        return (dependents.of_unique(self.table, self.name, names),) if is_whole else ()
 
     def _where(self, target: Target) -> Expression | None:
         found: Expression | None = self.options.get(f"{target.dialect}_where", self.where)
@@ -146,7 +154,7 @@ class DropIndex(CreateIndex):
         drop = dropped_concurrently(target, self.name, self.table)
         return Phases(
             requires=self._required,
-            preconditions=(self.same(target, drops=True),),
+            preconditions=(self.same(target, drops=True), *self.unused),
             expand=(replace(drop, undo=self._built(target)),),
             undo_preconditions=self._none_twice(target),
             frees=frozenset({dependents.index(self.name)}),

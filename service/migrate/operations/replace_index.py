@@ -25,9 +25,13 @@ class ReplaceIndex(Operation):
         was, now = self.was.phases(target), self.now.phases(target)
         return Phases(
             requires=now.requires,
-            preconditions=(self.was.same(target, drops=True, keeps_comment=True), *of_rows(now.preconditions)),
+            preconditions=(
+                self.was.same(target, drops=True, keeps_comment=True),
+                *self.was.unused,
+                *of_rows(now.preconditions),
+            ),
             expand=_at_once(was, now) if target.is_sqlite else self._swapped(target),
-            undo_preconditions=of_rows(was.preconditions),
+            undo_preconditions=(*of_rows(was.preconditions), *self.now.unused),
             frees=frozenset({dependents.index(self.was.name)}),
         )
 

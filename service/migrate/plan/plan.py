@@ -138,9 +138,11 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         contract_checks=(*contract.preconditions, *contract.excused(upgrade.contract_preconditions)),
         contract=(*before.expand, *upgrade.contract, *after.expand),
         purge=(*contract.purge, *upgrade.purge),
-        undo_checks=upgrade.without_refilled(upgrade.undo_preconditions),
-        contract_undo_checks=contract.without_refilled(
-            (*contract.undo_preconditions, *upgrade.undo_contract_preconditions)
+        undo_checks=contract.excused_undo(
+            upgrade.excused_undo(upgrade.without_refilled(upgrade.undo_preconditions)),
+        ),
+        contract_undo_checks=contract.excused_undo(
+            contract.without_refilled((*contract.undo_preconditions, *upgrade.undo_contract_preconditions))
         ),
         downgrade_surveys=surveys(functions.downgrade, target),
         downgrade_checks=downgrade.preconditions,

@@ -151,3 +151,46 @@ async def test_a_unique_constraint_goes_after_the_foreign_key(empty_url: str, pr
         await it.up()
         await it.contract()
         assert not any("uq_Parent_a" in line for line in await it.catalog())
+
+
+INDEXED = """
+ops.create_table("parent", sa.Column("id", sa.Integer(), primary_key=True), sa.Column("code", sa.Integer()))
+ops.create_table("child", sa.Column("id", sa.Integer(), primary_key=True), sa.Column("code", sa.Integer()))
+"""
+KEYED = """
+ops.create_index("Ux", "parent", ["code"], unique=True)
+ops.add_foreign_key("child", "fk_child", ["code"], "parent", ["code"])
+"""
+WIDER = 'sa.Index("Ux", "code", unique=True), sa.Index("Ux", "code", "id", unique=True)'
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        'ops.drop_index("Ux", "parent", ["code"], unique=True)',
+        f'ops.replace_index("parent", {WIDER})',
+    ],
+)
+async def test_a_unique_index_that_a_foreign_key_uses_is_kept(empty_url: str, project: Project, contract: str) -> None:
+    async with live(empty_url, project, base=INDEXED + KEYED, rows=(), contract=contract) as it:
+        await it.up()
+        before = await it.state()
+        with pytest.raises(
+            Refused, match=r"Ux of parent cannot be dropped before its dependents \(1\): the constraint"
+        ):
+            await it.contract()
+        assert changes(before, await it.state()) == []
+
+
+async def test_an_undo_keeps_a_unique_index_for_the_key_of_another(empty_url: str, project: Project) -> None:
+    """The key that the revision itself adds goes before the index."""
+    async with live(empty_url, project, base=INDEXED, rows=(), up=KEYED) as it:
+        await it.up()
+        key = "CONSTRAINT fk_other FOREIGN KEY (code) REFERENCES parent (code)"
+        await it.execute(f"CREATE TABLE other (code integer, {key})")
+        before = await it.state()
+        with pytest.raises(Refused, match=r"Ux of parent cannot .* \(1\): the constraint fk_other of other"):
+            await it.down()
+        assert changes(before, await it.state()) == []
+        await it.execute("DROP TABLE other")
+        await it.down()

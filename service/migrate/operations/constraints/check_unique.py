@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, UniqueConstraint
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import (
@@ -94,7 +95,13 @@ class AddUnique(Operation):
             requires=((self.table, (*self.columns, *self._included)),),
             preconditions=(self.same(target), self._none_twice(target)),
             expand=(at_once(target, self.table, self.constraint),) if target.is_sqlite else self._built(target),
+            undo_preconditions=(self.unused,),
         )
+
+    @property
+    def unused(self) -> Precondition:
+        """No foreign key refers to the columns by this constraint."""
+        return dependents.of_unique(self.table, self.name, self.columns)
 
     @property
     def _included(self) -> tuple[str, ...]:

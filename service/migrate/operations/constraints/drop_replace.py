@@ -25,15 +25,11 @@ class DropConstraint(Operation):
         added = self.added.phases(target)
         return Phases(
             requires=((self.added.table, ()),),
-            preconditions=(self.added.same(target, drops=True), *self._unused()),
+            preconditions=(self.added.same(target, drops=True), *_unused(self.added)),
             expand=(replace(self._dropped(target), undo=added.expand),),
             undo_preconditions=of_rows(added.preconditions),
             frees=frozenset({dependents.constraint(self.added.table, self.added.name)}),
         )
-
-    def _unused(self) -> tuple[Precondition, ...]:
-        added = self.added
-        return (dependents.of_unique(added.table, added.name, added.columns),) if isinstance(added, AddUnique) else ()
 
     def _dropped(self, target: Target) -> Step:
         referred = self.added.referred if isinstance(self.added, AddForeignKey) else None
@@ -51,10 +47,11 @@ class ReplaceConstraint(Operation):
         was, now = self.was.phases(target), self.now.phases(target)
         return Phases(
             requires=now.requires,
-            preconditions=(self.was.same(target, drops=True), *self._checked(now)),
+            preconditions=(self.was.same(target, drops=True), *_unused(self.was), *self._checked(now)),
             expand=self._replaced(target, was, now),
-            undo_preconditions=of_rows(was.preconditions),
+            undo_preconditions=(*of_rows(was.preconditions), *_unused(self.now)),
             frees=frozenset({dependents.constraint(self.was.table, self.was.name)}),
+            adds=now.adds,
         )
 
     def _checked(self, now: Phases) -> tuple[Precondition, ...]:
@@ -66,6 +63,10 @@ class ReplaceConstraint(Operation):
             return unique_replaced(target, self.was, self.now)
         back = _swapped(target, self.now, self.was)
         return (replace(_swapped(target, self.was, self.now), undo=(back, *was.expand[1:])), *now.expand[1:])
+
+
+def _unused(dropped: AddCheck | AddForeignKey | AddUnique) -> tuple[Precondition, ...]:
+    return (dropped.unused,) if isinstance(dropped, AddUnique) else ()
 
 
 def replacement(table: str, was: Constraint, now: Constraint) -> ReplaceConstraint:

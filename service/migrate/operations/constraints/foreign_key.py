@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
 
 from service.migrate.dialects import ddl, predicates
+from service.migrate.operations import dependents
 from service.migrate.operations.attributes import refuse_constraint
 from service.migrate.operations.base import Operation, Phases
 from service.migrate.operations.constraints.actions import deferrability, in_two_parts, is_not_valid
@@ -43,6 +44,7 @@ class AddForeignKey(Operation):
             requires=((self.table, self.columns), (self.referred, self.referred_columns)),
             preconditions=(self.same(target), *self._checked(target)),
             expand=with_orphans_resolved(steps, self) if self.returning and self.releases else steps,
+            adds=frozenset({dependents.constraint(self.table, self.name)}),
         )
 
     def same(self, target: Target, *, drops: bool = False) -> Same:

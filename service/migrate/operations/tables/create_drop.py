@@ -43,6 +43,7 @@ class CreateTable(Operation):
             provides=((name, tuple(column.name for column in self.table.columns)),),
             preconditions=(same_table(target, self.table), *(trashed_orphans(key, target) for key in asked)),
             expand=(*self._created(target), *steps),
+            adds=frozenset(dependents.constraint(name, key.name) for key in keys),
         )
 
     def _created(self, target: Target) -> tuple[Step, ...]:

@@ -44,6 +44,8 @@ CASES = {
             ALTER TABLE t ADD CONSTRAINT uq_t_a_c UNIQUE USING INDEX uq_t_a_c
           < DROP CONSTRAINT uq_t_a_c ON t (ACCESS EXCLUSIVE on t)
             ALTER TABLE t DROP CONSTRAINT uq_t_a_c
+        undo:
+        ? uq_t_a_c of t cannot be dropped before its dependents
         """,
         sqlite="""
         expand:
@@ -55,6 +57,8 @@ CASES = {
           < DROP CONSTRAINT uq_t_a_c ON t (ACCESS EXCLUSIVE on t)
             = CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INTEGER DEFAULT 1, c TEXT, CONSTRAINT ck
               CHECK (b > 0))
+        undo:
+        ? uq_t_a_c of t cannot be dropped before its dependents
         """,
     ),
     "add_foreign_key": Case(

@@ -182,6 +182,7 @@ CASES = {
         """,
         postgresql="""
         expand:
+        ? uq of t cannot be dropped before its dependents
         ? Rows of t violate UNIQUE (c, a)
             SELECT c, a FROM t GROUP BY c, a HAVING count(*) > 1 ORDER BY c, a
         - CREATE UNIQUE INDEX CONCURRENTLY uq_next ON t (SHARE UPDATE EXCLUSIVE on t, alone)
@@ -199,9 +200,11 @@ CASES = {
         undo:
         ? Rows of t violate UNIQUE (c)
             SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        ? uq of t cannot be dropped before its dependents
         """,
         sqlite="""
         expand:
+        ? uq of t cannot be dropped before its dependents
         ? Rows of t violate UNIQUE (c, a)
             SELECT c, a FROM t WHERE c IS NOT NULL AND a IS NOT NULL GROUP BY c, a HAVING count(*) > 1 ORDER BY c, a
         - REPLACE CONSTRAINT uq ON t (ACCESS EXCLUSIVE on t)
@@ -211,6 +214,7 @@ CASES = {
         undo:
         ? Rows of t violate UNIQUE (c)
             SELECT c FROM t WHERE c IS NOT NULL GROUP BY c HAVING count(*) > 1 ORDER BY c
+        ? uq of t cannot be dropped before its dependents
         """,
     ),
 }
