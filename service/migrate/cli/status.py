@@ -32,8 +32,8 @@ _EXPLAINED = {
 def status(url: str | None, *, output: Output) -> None:
     """Show the revision, what is pending, and drift.
 
-    The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited or changed by other
-    means, else 1. A pending backfill or contract does not count.
+    The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited, contradictory or
+    changed by other means, else 1. A pending backfill or contract does not count.
     """
     found = read_status(target_of(url))
     document = asdict(found) | {
@@ -79,6 +79,7 @@ def _lines(found: "Status") -> Iterator[str]:
     for revision in phases.incomplete:
         up, down = naming.command("upgrade"), naming.command("downgrade")
         yield f"{revision} is incomplete: {up} completes it, {down} undoes it."
+    yield from found.contradictions
     if found.pending:
         yield f"{len(found.pending)} to apply with {naming.command('upgrade')}:"
         yield from (f"  {each}" for each in found.pending)

@@ -18,6 +18,7 @@ from service.migrate.plan import checksum, graph, revisions
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.plan.revisions import plans
+from service.migrate.run import contradictions
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
@@ -76,6 +77,8 @@ class Status:
     phases: Remaining
     migrator: str | None
     blocked_by: str | None
+    # What a run would be refused for: contradictions between ledger and database, each with the way out.
+    contradictions: tuple[str, ...] = ()
 
     @property
     def up_to_date(self) -> bool:
@@ -88,8 +91,8 @@ class Status:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is pending, incomplete, edited or drifted; pending backfills and contracts are sound."""
-        troubles = (self.phases.incomplete, self.phases.checksum_mismatch, self.phases.drift)
+        """Whether nothing is pending, incomplete, edited, drifted or contradictory; an unfinished backfill is sound."""
+        troubles = (self.phases.incomplete, self.phases.checksum_mismatch, self.phases.drift, self.contradictions)
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 
 
@@ -105,12 +108,14 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
     phases = Remaining()
     migrator = lock.file_holder(parsed)
     blocked_by = None
+    contradicting: tuple[str, ...] = ()
     if not is_missing_file(parsed):
         with refusing(parsed):
             async with disposed(_reading(parsed)) as engine:
                 standing = await compatibility.check(engine, supported, config)
                 async with engine.connect() as connection:
                     phases = await connection.run_sync(read_phases, standing.heads, directory)
+                    contradicting = await connection.run_sync(_contradictions, standing.heads, directory)
                     if engine.dialect.name == "postgresql":
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
@@ -123,6 +128,7 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
         phases=phases,
         migrator=migrator,
         blocked_by=blocked_by,
+        contradictions=contradicting,
     )
 
 
@@ -186,6 +192,16 @@ def read_phases(connection: Connection, heads: tuple[str, ...], directory: Scrip
         backfills=tuple(_backfill(row) for row in fills.values() if row.state != BackfillState.DONE),
         drift=tuple(drift.drift(connection)),
     )
+
+
+def _contradictions(connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory) -> tuple[str, ...]:
+    """Those that a run would be refused for; none while a run is active, or where newer code upgraded the database."""
+    is_active = ledger.exists(connection) and ledger.active_run(connection) is not None
+    if is_active or graph.unknown(directory, heads):
+        return ()
+    applied = graph.oldest_first(directory, graph.with_ancestors(directory, heads))
+    found = contradictions.contradictions(connection, applied, directory, has_drift=ledger.exists(connection))
+    return tuple(f"{each.problem} {each.cure}" for each in found)
 
 
 def _in_order(directory: ScriptDirectory, ids: set[str]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Refusal of a run where ledger and database contradict each other: a step is recorded, and its object is missing."""
+"""Contradictions between the ledger and the database: a step is recorded, and its object is missing."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
@@ -22,6 +23,14 @@ _KINDS = {"r", "p", "v", "table", "index", "view", "trigger"}
 _LATER = (Phase.SETTLE, Phase.CONTRACT)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """What the ledger and the database say, and the commands that end the contradiction, as sentences."""
+
+    problem: str
+    cure: str
+
+
 def refuse_contradictions(
     connection: Connection,
     applied: Sequence[Script],
@@ -38,34 +47,49 @@ def refuse_contradictions(
     Raises:
         Refused: another program changed the schema or alembic_version. The message names a step and the way out.
     """
+    found = next(contradictions(connection, applied, directory, has_drift=has_drift, undone=undone), None)
+    if found is not None:
+        raise Refused(f"{found.problem} Nothing was changed. {found.cure}")
+
+
+def contradictions(
+    connection: Connection,
+    applied: Sequence[Script],
+    directory: ScriptDirectory,
+    *,
+    has_drift: bool,
+    undone: Collection[str] = (),
+) -> Iterator[Contradiction]:
+    """What `refuse_contradictions` refuses, one for each revision or step; the arguments are the same."""
     known = ledger.known(connection) if ledger.exists(connection) else set()
     heads = " ".join(sorted(_heads(applied))) or "base"
     if known:
-        _refuse_unapplied(connection, known - {script.revision for script in applied}, directory, heads)
+        yield from _unapplied(connection, known - {script.revision for script in applied}, directory, heads)
         if has_drift:
             counted = known.difference(undone)
-            _refuse_changed(connection, [script for script in applied if script.revision in counted], heads)
-    _refuse_stamped(connection, applied, known)
+            yield from _changed(connection, [script for script in applied if script.revision in counted], heads)
+    yield from _stamped(connection, applied, known)
 
 
-def _refuse_unapplied(
+def _unapplied(
     connection: Connection, revisions: Collection[str], directory: ScriptDirectory, heads: str
-) -> None:
+) -> Iterator[Contradiction]:
     """A revision with records that is not in alembic_version: an incomplete upgrade, or a downgrade by other means."""
     dialect = connection.dialect.name
     for script in directory.walk_revisions():
         if script.revision not in revisions or (found := plan(script, dialect)) is None:
             continue
-        problem = next(_unapplied(connection, found), None)
+        problem = next(_recorded_of_unapplied(connection, found), None)
         if problem is not None:
-            raise Refused(
-                f"The ledger and the database contradict each other: {problem}, since another program downgraded the "
-                f"schema or restored a dump. Nothing was changed. Run `alembic stamp {heads}`, which makes the ledger "
-                f"forget {script.revision}, then run the command again."
+            yield Contradiction(
+                problem=f"The ledger and the database contradict each other: {problem}, since another program "
+                "downgraded the schema or restored a dump.",
+                cure=f"Run `alembic stamp {heads}`, which makes the ledger forget {script.revision}, then run the "
+                "command again.",
             )
 
 
-def _unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
+def _recorded_of_unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
     for phase in reversed(_LATER):
         if ledger.begun(connection, plan.revision, phase):
             yield f"the {phase} phase of {plan.revision} is recorded, and alembic_version does not have {plan.revision}"
@@ -81,7 +105,7 @@ def _unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
         yield f"{step.title} of {plan.revision} is recorded as done, and the database does not have it"
 
 
-def _refuse_changed(connection: Connection, applied: Sequence[Script], heads: str) -> None:
+def _changed(connection: Connection, applied: Sequence[Script], heads: str) -> Iterator[Contradiction]:
     """A recorded step whose object the catalog had after the last run, and has no more."""
     changed = [(line, words_in(_subject(line))) for line in drift.changes(connection)]
     if not changed:
@@ -92,10 +116,10 @@ def _refuse_changed(connection: Connection, applied: Sequence[Script], heads: st
         later = (other for _, other in recorded[position + 1 :])
         if line is None or _holds(connection, step) or any(are_opposite(step.done, other.done) for other in later):
             continue
-        raise Refused(
-            f"The ledger and the database contradict each other: {step.title} of {revision} is recorded as done, and "
-            f"another program changed that since the last run ({line}). Nothing was changed. Restore it, or run "
-            f"`alembic stamp {heads}`, which accepts the schema as it is."
+        yield Contradiction(
+            problem=f"The ledger and the database contradict each other: {step.title} of {revision} is recorded as "
+            f"done, and another program changed that since the last run ({line}).",
+            cure=f"Restore it, or run `alembic stamp {heads}`, which accepts the schema as it is.",
         )
 
 
@@ -116,7 +140,7 @@ def _subject(line: str) -> str:
     return re.split(r" AS |: | WHEN ", line, maxsplit=1)[0] if kind in ("function", "trigger") else line
 
 
-def _refuse_stamped(connection: Connection, applied: Sequence[Script], known: Collection[str]) -> None:
+def _stamped(connection: Connection, applied: Sequence[Script], known: Collection[str]) -> Iterator[Contradiction]:
     """A revision without a record that alembic_version has, and the database has not."""
     later: set[str] = set()
     for script in reversed(applied):
@@ -124,15 +148,15 @@ def _refuse_stamped(connection: Connection, applied: Sequence[Script], known: Co
         if found is None:
             continue
         if script.revision not in known and not any(_are_done(connection, found.steps(phase)) for phase in _LATER):
-            for step in _missing(connection, found.expand):
-                if later.isdisjoint(_names(step)):
-                    before = " ".join(to_tuple(script.down_revision, default=())) or "base"
-                    raise Refused(
-                        f"alembic_version has {script.revision}, and the database does not have what "
-                        f"{step.title} makes: the revision was stamped and not applied. Nothing was changed. Run "
-                        f"`alembic stamp {before}`, then {naming.command('upgrade')}; or run `alembic stamp "
-                        f"{script.revision}` again, which accepts the schema as it is."
-                    )
+            missing = (step for step in _missing(connection, found.expand) if later.isdisjoint(_names(step)))
+            if (step := next(missing, None)) is not None:
+                before = " ".join(to_tuple(script.down_revision, default=())) or "base"
+                yield Contradiction(
+                    problem=f"alembic_version has {script.revision}, and the database does not have what "
+                    f"{step.title} makes: the revision was stamped and not applied.",
+                    cure=f"Run `alembic stamp {before}`, then {naming.command('upgrade')}; or run `alembic stamp "
+                    f"{script.revision}` again, which accepts the schema as it is.",
+                )
         for phase in (Phase.EXPAND, *_LATER):
             later |= words_in(*(text for step in found.steps(phase) for text in (step.title, *step.statements)))
 

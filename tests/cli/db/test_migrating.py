@@ -109,6 +109,7 @@ def test_status_of_a_database_at_head_is_good(fresh_url: str) -> None:
         },
         "migrator": None,
         "blocked_by": None,
+        "contradictions": [],
         "works": True,
         "up_to_date": True,
         "is_sound": True,

@@ -6,6 +6,7 @@ import pytest
 from alembic import command
 
 from service.migrate.entrypoints import aio
+from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.plan.config import configuration
 from tests.migrate.operations.live import Live, live
@@ -31,6 +32,10 @@ async def stamp(it: Live, revision: str) -> None:
 
 async def refused(it: Live, *messages: str, also_down: bool = True) -> None:
     before = await it.state()
+    found = await status(it.url)
+    assert not found.is_sound
+    told = [each.replace(" Nothing was changed.", "") for each in messages]
+    assert any(all(text in each for text in told) for each in found.contradictions), found.contradictions
     for verb in (it.up, it.backfill, it.contract, *((it.down,) if also_down else ())):
         with pytest.raises(Refused) as caught:
             await verb()
