@@ -59,9 +59,6 @@ def battered_postgres() -> Iterator[Server]:
 @pytest.fixture
 async def battered_url(battered_postgres: Server) -> AsyncIterator[str]:
     """A database with the small tables on that server."""
-    # Only COMMIT writes to the disk: a crash loses what was not committed, ids included.
-    await execute(battered_postgres.url, "ALTER SYSTEM SET wal_writer_delay = '10s'")
-    await execute(battered_postgres.url, "SELECT pg_reload_conf()")
     async with fresh_database(battered_postgres.url, "battered") as url:
         await create_tables(url)
         yield url
