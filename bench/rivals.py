@@ -100,6 +100,10 @@ def running(rival: Rival, url: str, *, workers: int, folder: Path) -> Iterator[S
     try:
         _wait(process, log, workers)
         yield Server(rival=rival, port=port, pid=process.pid)
+    except Exception as failure:
+        # The keeper still runs when the server has died.
+        failure.add_note(f"The end of the server's log:\n{log.read_text()[-4000:]}")
+        raise
     finally:
         assert process.stdin
         process.stdin.close()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from service.db.engine import Limits, Purpose, create_engine
 from service.db.uow import Units
 from tests.db.tables import Tables
-from tests.postgres import Server, ephemeral_server, execute, fresh_database
+from tests.postgres import Server, ephemeral_server, fresh_database
 
 
 @pytest.fixture
