@@ -1,8 +1,6 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -87,10 +85,8 @@ class Reader:
         connection = await pool.borrow()
         try:
             rows = await self._fetch(connection.driver_connection, sql, arguments)
-            if self._short_reads is not None and not self._short_reads.is_open:
-                # A file that cannot be opened now is a matter for the next query.
-                with suppress(sqlite3.Error):
-                    await connection.driver_connection.run(self._short_reads.open)  # type: ignore[union-attr]
+            if self._short_reads is not None:
+                await self._short_reads.open(connection.driver_connection.run)  # type: ignore[union-attr]
         except BaseException as failure:
             # A cancelled query may still be running there.
             if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:

@@ -1,7 +1,8 @@
 """Short queries of SQLite in the event loop: a hop to a thread and back costs several times what a keyed read does."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from service.db.sqlite_connection import FileConnection
@@ -21,20 +22,30 @@ class ShortReads:
     def __init__(self, open_connection: Callable[[], FileConnection]) -> None:
         self._open = open_connection
         self._connection: FileConnection | None = None
+        self._is_opening = False
         self._long: set[str] = set()
         self._operations = 0
 
-    @property
-    def is_open(self) -> bool:
-        return self._connection is not None
+    async def open(self, run_in_thread: Callable[[Callable[..., FileConnection]], Awaitable[FileConnection]]) -> None:
+        """Connect, unless that is done or under way, in the thread of a connection that works.
 
-    def open(self, _connection: object) -> None:
-        """Connect, in the thread of a connection that works."""
+        The thread hands the connection over: whatever uses it, and closes it, runs in the event loop. SQLite's driver
+        crashes if one thread closes a connection on which another runs a statement.
+        """
+        if self._connection is not None or self._is_opening:
+            return
+        self._is_opening = True
+        try:
+            # A file that cannot be opened now is a matter for the next query.
+            with suppress(sqlite3.Error):
+                self._connection = await run_in_thread(self._opened)
+        finally:
+            self._is_opening = False
+
+    def _opened(self, _connection: object) -> FileConnection:
         connection = self._open()
         connection.set_progress_handler(self._interrupts, _MOST_OPERATIONS)
-        former, self._connection = self._connection, connection
-        if former is not None:
-            former.close()
+        return connection
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> list[Any] | None:
         """Return all rows, or `None` if the query has to run in a thread."""

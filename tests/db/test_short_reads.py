@@ -1,6 +1,9 @@
 """Queries of SQLite that are short run in the event loop; others, and those that meet trouble, in a thread."""
 
+import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
+from service.db.sqlite_connection import FileConnection
 from service.db.uow import Units
 from tests.db.conftest import create_tables, engine_on
 from tests.db.tables import Mark, Tables
@@ -94,3 +98,30 @@ async def test_a_disposed_engine_closes_the_connection_and_opens_another(reading
     await reading.dispose()
     assert await reader.first(BY_ID, id=1) == "here"
     assert len(hops) == 2
+
+
+async def test_first_queries_at_once_open_one_connection_which_no_thread_closes(
+    reading: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = []
+    closed_in = []
+    watch, close = FileConnection.set_progress_handler, FileConnection.close
+
+    def note(connection: FileConnection, *arguments: Any) -> None:
+        watched.append(connection)
+        # Long enough for the other queries to see that nothing is open yet.
+        time.sleep(0.1)
+        watch(connection, *arguments)
+
+    def note_close(connection: FileConnection) -> None:
+        if connection in watched:
+            closed_in.append(threading.current_thread())
+        close(connection)
+
+    monkeypatch.setattr(FileConnection, "set_progress_handler", note, raising=False)
+    monkeypatch.setattr(FileConnection, "close", note_close, raising=False)
+    reader = Reader(reading)
+    assert await asyncio.gather(*(reader.first(BY_ID, id=1) for _ in range(16))) == ["here"] * 16
+    assert len(watched) == 1
+    await reading.dispose()
+    assert closed_in == [threading.main_thread()]
