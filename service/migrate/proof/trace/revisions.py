@@ -1,0 +1,170 @@
+"""Revisions traced: executed up and down through every phase on PostgreSQL, with rows in every table."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import to_tuple
+from sqlalchemy import Connection, make_url
+
+from service.db.engine import Purpose
+from service.migrate.entrypoints import commands, project
+from service.migrate.errors import Refused
+from service.migrate.plan import graph
+from service.migrate.plan.config import Source, scripts
+from service.migrate.plan.faults import shown
+from service.migrate.plan.plan import is_plain
+from service.migrate.proof.scratch import postgresql_database
+from service.migrate.proof.trace.gate import Gate
+from service.migrate.proof.trace.observed import Observed
+from service.migrate.proof.trace.tracer import Label, Tracer
+from service.migrate.proof.verify.rows import Rows
+from service.migrate.proof.verify.verify import unsaid
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """What the statements of a revision did, and, for a revision that cannot be executed, why."""
+
+    revision: str
+    file: str
+    observed: tuple[Observed, ...]
+    refused: str = ""
+
+
+@dataclass(kw_only=True)
+class RevisionTracer:
+    """Traces revisions one after another on databases of its own, which `server` creates."""
+
+    server: str
+    rows: Rows
+    config: Source | None = None
+    _url: str = field(default="", init=False)
+    _tracer: Tracer = field(init=False)
+    _brought: set[str] = field(default_factory=set, init=False)
+
+    def run(self, revisions: Sequence[str]) -> Iterator[Traced]:
+        """Yield the result of each revision, in the order of the history."""
+        chosen = set(revisions)
+        with ExitStack() as stack:
+            for script in reversed(list(self._directory.walk_revisions())):
+                if script.revision not in chosen:
+                    continue
+                if not self._url or self._brought - graph.with_ancestors(self._directory, [script.revision]):
+                    # What is there belongs to another branch, or to a revision that failed.
+                    self._start(stack)
+                yield self._traced(script)
+
+    @property
+    def _directory(self) -> ScriptDirectory:
+        return scripts(self.config)
+
+    def _start(self, stack: ExitStack) -> None:
+        stack.pop_all().close()
+        self._url, self._brought = stack.enter_context(postgresql_database(self.server)), set()
+        gate = stack.enter_context(Gate(url=self._url))
+        self._tracer = Tracer(url=make_url(self._url), gate=gate)
+        listening: AbstractContextManager[None] = self._tracer.listening()
+        stack.enter_context(listening)
+
+    def _traced(self, script: Script) -> Traced:
+        found: list[Observed] = []
+        refused = ""
+        try:
+            for parent in to_tuple(script.down_revision, default=()):
+                self._bring(parent)
+            self._brought |= graph.with_ancestors(self._directory, [script.revision])
+            self._round(script, found)
+        except Refused as failure:
+            found += self._tracer.observed()
+            refused = str(failure)
+            self._brought.add("")
+        return Traced(
+            revision=script.revision, file=shown(script.path), observed=tuple(dict.fromkeys(found)), refused=refused
+        )
+
+    def _round(self, script: Script, found: list[Observed]) -> None:
+        """Up, down and up again, first without and then with the phases that follow the upgrade."""
+        parents = to_tuple(script.down_revision, default=())
+        below = parents[0] if len(parents) == 1 else "base" if not parents else None
+        if seed := getattr(script.module, "seed_before", None):
+            self._in_database(seed, writes=True)
+        self._in_database(self.rows.fill, writes=True)
+        found += self._upgraded(script)
+        if below is not None:
+            found += self._observe(script, "upgrade", "down", commands.downgrade, below)
+            self._do(commands.upgrade, script.revision)
+        if is_plain(script.module):
+            return
+        found += self._observe(script, "backfill", "up", commands.backfill)
+        found += self._observe(script, "contract", "up", commands.contract)
+        if below is not None:
+            found += self._observe(script, "contract", "down", commands.downgrade, below)
+            self._do(commands.upgrade, script.revision)
+            self._do(commands.backfill)
+            self._do(commands.contract)
+        found += self._observe(script, "purge", "up", commands.purge)
+
+    def _upgraded(self, script: Script) -> list[Observed]:
+        """Upgrade; with plain rows, if the revision refuses odd ones."""
+        try:
+            return self._observe(script, "upgrade", "up", commands.upgrade, script.revision)
+        except Refused:
+            self._in_database(self.rows.clear, writes=True)
+            self._in_database(replace(self.rows, is_plain=True).fill, writes=True)
+            return self._observe(script, "upgrade", "up", commands.upgrade, script.revision)
+
+    def _bring(self, revision: str) -> None:
+        """All phases of a revision and of those below it, unless they ran."""
+        if revision in self._brought:
+            return
+        self._brought |= graph.with_ancestors(self._directory, [revision])
+        self._do(commands.upgrade, revision)
+        for command in (commands.backfill, commands.contract, commands.purge):
+            self._do(command)
+
+    def _observe(
+        self, script: Script, phase: str, direction: str, command: Callable[..., Any], *arguments: str
+    ) -> list[Observed]:
+        file = Path(script.path)
+        label = Label(
+            revision=script.revision,
+            phase=phase,
+            direction=direction,
+            file=shown(file),
+            folder=file.parent,
+            line=_line(file, "downgrade" if direction == "down" else phase),
+        )
+        self._in_database(lambda connection: self._tracer.begin(label, connection))
+        self._do(command, *arguments)
+        found = self._tracer.observed()
+        self._tracer.begin(Label())
+        return found
+
+    def _do(self, command: Callable[..., Any], *arguments: str) -> None:
+        command(self._url, *arguments, config=self.config, report=unsaid)
+
+    def _in_database(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
+        return asyncio.run(self._in_connection(function, writes=writes))
+
+    async def _in_connection(self, function: Callable[[Connection], T], *, writes: bool) -> T:
+        engine = project.read(self.config).engine(Purpose.MIGRATE, self._url)
+        try:
+            async with engine.begin() if writes else engine.connect() as connection:
+                return await connection.run_sync(function)
+        finally:
+            await engine.dispose()
+
+
+def _line(file: Path, name: str) -> int:
+    """The line that defines a phase, or the first of the file."""
+    lines = file.read_text().splitlines()
+    defined = re.compile(rf"(def {name}\b|{name}\b.*=)")
+    return next((at for at, text in enumerate(lines, start=1) if defined.match(text)), 1)

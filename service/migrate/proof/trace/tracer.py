@@ -1,0 +1,205 @@
+"""Observes the statements that SQLAlchemy sends, by its events: what runs, and how, stays the same."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import walk_stack
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, event
+
+from service.migrate.proof.trace import snapshot
+from service.migrate.proof.trace.gate import Gate, Seen
+from service.migrate.proof.trace.observed import Observed
+from service.migrate.proof.trace.snapshot import Baseline, Difference, Snapshot
+from service.migrate.state import ledger
+
+_KEY = "trace"
+# Statements that read, or set the session, take no lock that blocks requests.
+_READING = re.compile(
+    r"\s*(SELECT\b(?!.*\bINTO\b)|WITH\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)\b)"
+    r"|(SHOW|SET|RESET|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|EXPLAIN)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+# The migrator's records of what it does.
+_RECORDING = re.compile(
+    rf"(INSERT INTO|UPDATE|DELETE FROM) ({'|'.join(('alembic_version', *sorted(ledger.TABLES)))})\b"
+)
+# The package that runs the batches of a backfill.
+_BACKFILL = "service.migrate.run.backfill"
+_EVENTS = ("before_cursor_execute", "after_cursor_execute", "handle_error", "commit", "rollback")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What the statements belong to, and the folder whose files call them."""
+
+    revision: str = ""
+    phase: str = ""
+    direction: str = ""
+    file: str = ""
+    line: int | None = None
+    folder: Path | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """A statement that was sent; `timeouts` are the session's own, where the tracer took them off."""
+
+    before: Snapshot
+    alone: bool
+    timeouts: tuple[str, str] | None = None
+    began: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """The statement that runs in a session, and those of its transaction that ended, with their start."""
+
+    running: _Running | None = None
+    ended: list[tuple[Observed, float]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Tracer:
+    """Observes the statements that this process sends to one database, on relations that exist at `begin`."""
+
+    url: URL
+    gate: Gate
+    _label: Label = field(default_factory=Label, init=False)
+    _baseline: Baseline | None = field(default=None, init=False)
+    _observed: list[Observed] = field(default_factory=list, init=False)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Observe the statements of this process inside the block, once `begin` was called."""
+        for name in _EVENTS:
+            event.listen(Engine, name, getattr(self, f"_{name}"))
+        try:
+            yield
+        finally:
+            for name in _EVENTS:
+                event.remove(Engine, name, getattr(self, f"_{name}"))
+
+    def begin(self, label: Label, connection: Connection | None = None) -> None:
+        """Count the relations of now as those that existed; without a connection, observe nothing."""
+        self._label, self._observed, self._baseline = label, [], None
+        if connection is not None:
+            self._baseline = snapshot.baseline(lambda sql: _read(connection, sql))
+
+    def observed(self) -> list[Observed]:
+        """What was observed since the last call."""
+        found, self._observed = self._observed, []
+        return found
+
+    def _before_cursor_execute(self, connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if not self._concerns(connection) or self._baseline is None or _is_harmless(statement):
+            return
+        alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        running = _Running(before=snapshot.taken(lambda sql: _read(connection, sql), alone=alone), alone=alone)
+        if alone:
+            self._shut(connection, running)
+        _session(connection).running = running
+        running.began = time.perf_counter()
+
+    def _after_cursor_execute(self, connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        session = _session(connection)
+        running, session.running = session.running, None
+        if running is None or self._baseline is None:
+            return
+        milliseconds = 1000 * (time.perf_counter() - running.began)
+        seen = self._open(connection, running) if running.alone else set()
+        after = snapshot.taken(lambda sql: _read(connection, sql), alone=running.alone)
+        difference = Difference(before=running.before, after=after, baseline=self._baseline)
+        found = Observed(
+            statement=statement,
+            **self._place(),
+            locks=difference.seen(seen) if running.alone else difference.locks,
+            held=difference.held,
+            rewritten=difference.rewritten,
+            scanned=difference.scanned,
+            changed=difference.changed,
+            dropped=difference.dropped,
+            milliseconds=milliseconds,
+        )
+        if running.alone:
+            self._observed.append(found)
+        else:
+            session.ended.append((found, running.began))
+
+    def _handle_error(self, context: ExceptionContext) -> None:
+        if context.connection is None or not self._concerns(context.connection):
+            return
+        session = _session(context.connection)
+        running, session.running = session.running, None
+        if running is not None and running.alone and not context.is_disconnect:
+            self._open(context.connection, running)
+
+    def _commit(self, connection: Connection) -> None:
+        if self._concerns(connection):
+            session = _session(connection)
+            ended, session.ended = session.ended, []
+            now = time.perf_counter()
+            self._observed += [replace(each, milliseconds=1000 * (now - began)) for each, began in ended]
+
+    # Locks are held until a rollback too.
+    _rollback = _commit
+
+    def _concerns(self, connection: Connection) -> bool:
+        url = connection.engine.url
+        return (url.host, url.port, url.database) == (self.url.host, self.url.port, self.url.database)
+
+    def _shut(self, connection: Connection, running: _Running) -> None:
+        settings = "current_setting('lock_timeout'), current_setting('statement_timeout')"
+        ((pid, *timeouts),) = _read(connection, f"SELECT pg_backend_pid(), {settings}")
+        running.timeouts = (timeouts[0], timeouts[1])
+        # The gate holds the statement up for longer than its own limits may allow.
+        _set_timeouts(connection, ("0", "0"))
+        known = self._baseline.relations if self._baseline is not None else frozenset[int]()
+        there = running.before.relations.values()
+        self.gate.shut(pid, [each.name for each in there if each.oid in known and each.kind in "rp"])
+
+    def _open(self, connection: Connection, running: _Running) -> Seen:
+        seen = self.gate.open()
+        if running.timeouts is not None:
+            _set_timeouts(connection, running.timeouts)
+        return seen
+
+    def _place(self) -> dict[str, Any]:
+        """The label, with the line of the revision that sent the statement, and with the phase of a batch."""
+        label = self._label
+        place = {name: getattr(label, name) for name in ("revision", "phase", "direction", "file", "line")}
+        for frame, line in walk_stack(None):
+            if label.folder is not None and Path(frame.f_code.co_filename).parent == label.folder:
+                return place | {"line": line}
+            if frame.f_globals.get("__name__", "").startswith(_BACKFILL):
+                # A downgrade has backfills too.
+                return place | {"phase": "backfill"}
+        return place
+
+
+def _is_harmless(statement: str) -> bool:
+    return bool(_READING.match(statement) or _RECORDING.match(statement))
+
+
+def _session(connection: Connection) -> _Session:
+    found: _Session = connection.info.setdefault(_KEY, _Session())
+    return found
+
+
+def _read(connection: Connection, sql: str) -> list[Any]:
+    """The rows of a query, sent without SQLAlchemy's events."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
+def _set_timeouts(connection: Connection, timeouts: tuple[str, str]) -> None:
+    for name, value in zip(("lock_timeout", "statement_timeout"), timeouts, strict=True):
+        _read(connection, f"SELECT set_config('{name}', '{value}', false)")
