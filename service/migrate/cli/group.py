@@ -12,6 +12,7 @@ from service.migrate.cli import (
     diagram,
     downgrade,
     history,
+    lint,
     purge,
     revision,
     status,
@@ -34,6 +35,7 @@ _COMMANDS = (
     purge.purge,
     diagram.diagram,
     verify.verify,
+    lint.lint,
 )
 
 

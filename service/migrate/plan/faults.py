@@ -16,7 +16,7 @@ from service.migrate.plan.arguments import misfit, usage
 
 # By name, not imported: ops imports this package.
 _OPS = "service.migrate.ops"
-_AGAIN = "Correct the file and run the command again"
+AGAIN = "Correct the file and run the command again"
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def located(refused: Refused, file: Path) -> Refused:
     return type(refused)(f"{shown(file)}:{lines[-1]}: {refused}") if lines else refused
 
 
-def at(file: str | Path, line: int, what: str, cure: str = _AGAIN) -> Refused:
+def at(file: str | Path, line: int, what: str, cure: str = AGAIN) -> Refused:
     """The refusal `file:line: what. cure.`."""
     return Refused(f"{shown(file)}:{line}: {what}. {cure}.")
 
@@ -82,7 +82,7 @@ def _fault_and_cure(failure: BaseException, own: FrameType | None, called: Frame
         return (what, f"Call ops.{usage(named)}")
     if names := _names(failure, own):
         close = get_close_matches(str(getattr(failure, "name", "")), names, n=1)
-        return (what, f"Did you mean {close[0]}? {_AGAIN}") if close else (what,)
+        return (what, f"Did you mean {close[0]}? {AGAIN}") if close else (what,)
     return (what,)
 
 

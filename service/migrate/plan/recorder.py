@@ -41,9 +41,9 @@ def _verify(operation: Operation) -> None:
         operation.phases(target)
 
 
-def recorded(function: Callable[[], None]) -> list[Operation]:
-    """The operations that the function calls, in order."""
-    operations: list[Operation] = []
+def recorded(function: Callable[[], None], into: list[Operation] | None = None) -> list[Operation]:
+    """The operations that the function calls, in order, appended to `into`: what was called stays after a failure."""
+    operations: list[Operation] = [] if into is None else into
     token = _recording.set(operations)
     try:
         function()

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL
 
 from service.migrate.errors import Unknown, Unusable, refusing
@@ -22,11 +22,7 @@ def chosen(directory: ScriptDirectory, since: str | None) -> list[str]:
     scripts = list(reversed(list(directory.walk_revisions())))
     if since is None:
         return [each.revision for each in scripts]
-    try:
-        with refusing(URL.create("sqlite")):
-            base = directory.get_revision(since)
-    except Unknown:
-        base = None
+    base = _revision(directory, since)
     if base is not None:
         old = graph.with_ancestors(directory, [base.revision])
         return [each.revision for each in scripts if each.revision not in old]
@@ -34,15 +30,36 @@ def chosen(directory: ScriptDirectory, since: str | None) -> list[str]:
     return [each.revision for each in scripts if Path(each.path).resolve() in changed]
 
 
+def _revision(directory: ScriptDirectory, name: str) -> Script | None:
+    try:
+        with refusing(URL.create("sqlite")):
+            return directory.get_revision(name)
+    except Unknown:
+        return None
+
+
 def _changed(folder: Path, ref: str) -> set[Path]:
     """The files below a folder that differ from a commit, or are in no commit yet."""
-    root = Path(_git(folder, ref, "rev-parse", "--show-toplevel").strip())
-    differing = _git(folder, ref, "diff", "--name-only", "--diff-filter=d", "-z", ref, "--", str(folder))
-    new = _git(folder, ref, "ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", str(folder))
+    root = Path(git(folder, ref, "rev-parse", "--show-toplevel").strip())
+    differing = git(folder, ref, "diff", "--name-only", "--diff-filter=d", "-z", ref, "--", str(folder))
+    new = git(folder, ref, "ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", str(folder))
     return {(root / name).resolve() for name in (*differing.split("\0"), *new.split("\0")) if name}
 
 
-def _git(folder: Path, ref: str, *arguments: str) -> str:
+def commit_of(directory: ScriptDirectory, since: str | None) -> str | None:
+    """The commit that `since` names; `None` for a revision, and without `since`.
+
+    Raises:
+        Unknown: `since` is neither.
+    """
+    scripts = list(directory.walk_revisions())
+    if since is None or not scripts or _revision(directory, since) is not None:
+        return None
+    return git(Path(scripts[0].path).parent, since, "rev-parse", "--verify", f"{since}^{{commit}}").strip()
+
+
+def git(folder: Path, ref: str, *arguments: str) -> str:
+    """What git prints; `ref` is what a message says that it could not find."""
     if ref.startswith("-"):
         raise Unknown(f"There is no revision {ref}, and no commit of Git can have that name.")
     try:
@@ -53,3 +70,12 @@ def _git(folder: Path, ref: str, *arguments: str) -> str:
         reason = (done.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ").rstrip(".")
         raise Unknown(f"There is no revision {ref}, and no commit of Git: {reason}.")
     return done.stdout
+
+
+def source_at(file: Path, commit: str) -> str | None:
+    """The text of a file in a commit; `None` if the commit does not have the file."""
+    root = Path(git(file.parent, commit, "rev-parse", "--show-toplevel").strip())
+    name = str(file.resolve().relative_to(root.resolve()))
+    if not git(root, commit, "ls-tree", "--name-only", "-z", commit, "--", name):
+        return None
+    return git(root, commit, "show", f"{commit}:{name}")

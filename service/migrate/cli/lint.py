@@ -1,0 +1,126 @@
+"""`lint`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+from service.migrate.cli.options import target_of
+
+if TYPE_CHECKING:
+    from service.migrate.proof.lint.rule import Rule
+
+_DATABASES = ("sqlite", "postgresql")
+
+
+class Selection(TypedDict):
+    """Which revisions are examined, for what, and by which rules."""
+
+    since: str | None
+    databases: tuple[str, ...]
+    version: int
+    only: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def _list(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - as click calls it
+    if wanted:
+        from service.migrate.proof.lint.lint import listed
+
+        rules = listed()
+        width = max(len(each.id) for each in rules)
+        for each in rules:
+            click.echo(f"{each.id:{width}}  {each.level:7}  {each.effect}")
+        context.exit()
+
+
+def _explain(context: click.Context, _option: click.Parameter, id: str | None) -> None:
+    if id:
+        from service.migrate.proof.lint.lint import rule
+
+        for line in _explained(rule(id)):
+            click.echo(line)
+        context.exit()
+
+
+def _explained(rule: "Rule") -> Iterator[str]:
+    names = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+    yield f"{rule.id} ({rule.level}, {' and '.join(names[each] for each in rule.databases)})"
+    yield f"  {rule.family}."
+    yield f"  Users: {rule.effect}"
+    yield f"  Safe: {rule.advice}."
+    if rule.versions:
+        yield f"  PostgreSQL: {rule.versions}."
+
+
+@click.command()
+@click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
+@click.option(
+    "--on",
+    "databases",
+    type=click.Choice(_DATABASES),
+    multiple=True,
+    default=_DATABASES,
+    help="Only for this database, instead of for both.",
+)
+@click.option(
+    "--postgresql-version",
+    "version",
+    type=click.IntRange(15, 18),
+    default=15,
+    show_default=True,
+    help="The oldest version of PostgreSQL that you run.",
+)
+@click.option("--rule", "only", multiple=True, metavar="ID", help="Only this rule; it may be repeated.")
+@click.option("--ignore", "ignored", multiple=True, metavar="ID", help="Not this rule; it may be repeated.")
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(["text", "json", "sarif", "junit", "github"]),
+    default="text",
+    show_default=True,
+    help="The format of the findings.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write to this file instead of standard output.",
+)
+@click.option("--list-rules", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the rules.")
+@click.option(
+    "--explain", metavar="ID", is_eager=True, expose_value=False, callback=_explain, help="Explain this rule."
+)
+def lint(format: str, file: Path | None, **selection: Unpack[Selection]) -> None:
+    """Find what a revision would do to requests.
+
+    The revisions are read without a database: their operations, their SQL, the models and the history. Each finding has
+    its file and line, what users would feel, and the safe way. A comment on the line, or above it, suppresses one:
+
+    \b
+      # lint: ignore[index-blocks-writes] until 2027-03-01: the table is empty
+
+    The exit status is 1 if there are findings.
+    """
+    from service.migrate.proof.lint.formats.formats import FORMATS
+    from service.migrate.proof.lint.lint import Asked, lint
+
+    result = lint(Asked(**selection), target_of(None).config)
+    _write(FORMATS[format](result), file)
+    if result.findings:
+        click.get_current_context().exit(1)
+
+
+def _write(text: str, file: Path | None) -> None:
+    from service.migrate.errors import Unusable
+
+    if file is None:
+        click.echo(text)
+        return
+    try:
+        file.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as failure:
+        raise Unusable(f"{file} cannot be written: {failure.strerror}.") from failure

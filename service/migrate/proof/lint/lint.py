@@ -1,0 +1,121 @@
+"""A run of the linter: the revisions of a project, judged and without what is suppressed."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+from service.migrate.entrypoints import project
+from service.migrate.errors import Unknown
+from service.migrate.plan.config import Source
+from service.migrate.proof import revisions
+from service.migrate.proof.finding import Finding
+from service.migrate.proof.lint import models, reading, suppressions
+from service.migrate.proof.lint.examining import Examined, Examiner, Given
+from service.migrate.proof.lint.reading import Revision
+from service.migrate.proof.lint.rule import RULES, Family, Rule
+from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers its rules
+    history,
+    locks,
+    on_table,
+    rewrites,
+    running_version,
+    sqlite,
+    trace,
+    transactions,
+    values,
+)
+
+NEWEST_VERSION, OLDEST_VERSION = 18, 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The findings in the order of the history, and the revisions that were examined."""
+
+    revisions: tuple[Revision, ...]
+    findings: tuple[Finding, ...]
+    suppressed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a run is about; `only` and `ignored` are ids of rules."""
+
+    since: str | None = None
+    databases: tuple[str, ...] = ("sqlite", "postgresql")
+    version: int = OLDEST_VERSION
+    only: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    today: date | None = None
+
+
+def lint(asked: Asked, config: Source | None = None) -> Result:
+    """Examine the revisions that `since` does not contain.
+
+    Raises:
+        Unknown: there is no such revision, commit or rule.
+        Refused: a revision cannot be loaded.
+    """
+    for id in (*asked.only, *asked.ignored):
+        rule(id)
+    found = project.read(config)
+    directory = found.scripts
+    chosen = revisions.chosen(directory, asked.since)
+    ordered = reversed(list(directory.walk_revisions()))
+    read = [reading.read(each, found.metadata, asked.databases) for each in ordered]
+    commit = revisions.commit_of(directory, asked.since)
+    given = Given(
+        databases=asked.databases,
+        version=asked.version,
+        mapped=models.of_metadata(found.metadata),
+        base=models.at_commit(Path(directory.dir), commit) if commit else None,
+        model_modules=models.modules_of(found.metadata),
+        was=dict(_at_commit(read, chosen, commit)) if commit else {},
+        heads=tuple(directory.get_heads()),
+    )
+    examined = list(Examiner(read, given).run(chosen))
+    return _result(asked, [each for each in read if each.id in chosen], examined)
+
+
+def rule(id: str) -> Rule:
+    """The rule of this id; raises Unknown if there is none."""
+    if id not in RULES:
+        close = get_close_matches(id, RULES, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise Unknown(f"There is no rule {id}. {meant}--list-rules lists the rules there are.")
+    return RULES[id]
+
+
+def listed() -> list[Rule]:
+    """The rules, by family."""
+    families = list(Family)
+    return sorted(RULES.values(), key=lambda each: families.index(each.family))
+
+
+def _at_commit(read: Sequence[Revision], chosen: Collection[str], commit: str) -> Iterator[tuple[str, str]]:
+    """The source at the commit of each chosen revision that the commit has."""
+    for each in read:
+        if each.id in chosen:
+            source = revisions.source_at(each.path, commit)
+            if source is not None:
+                yield each.id, source
+
+
+def _result(asked: Asked, read: Sequence[Revision], examined: Sequence[Examined]) -> Result:
+    today = asked.today or datetime.now(UTC).date()
+    findings: list[Finding] = []
+    count = 0
+    for revision in read:
+        own = [each for each in examined if each.finding.revision == revision.id]
+        kept, extra = suppressions.applied(revision, own, today)
+        count += len(own) - len(kept)
+        findings += sorted((*kept, *extra), key=lambda each: (each.line, each.rule))
+    return Result(
+        revisions=tuple(read),
+        findings=tuple(
+            each for each in findings if (not asked.only or each.rule in asked.only) and each.rule not in asked.ignored
+        ),
+        suppressed=count,
+    )

@@ -1,0 +1,1 @@
+"""The rules, one file per family; importing this package registers them all."""

@@ -1,0 +1,228 @@
+"""What a revision does with transactions, time limits and rows, so that requests wait or the run fails."""
+
+import re
+
+from service.migrate.proof.finding import Level
+from service.migrate.proof.lint.calls import Style
+from service.migrate.proof.lint.rule import PG, RULES, SQLITE, Family, Place, Rules
+from service.migrate.proof.lint.sql.change import Change, Kind
+
+rules = Rules(family=Family.TRANSACTIONS)
+_BOTH = (PG, SQLITE)
+# What takes ACCESS EXCLUSIVE on an existing table, most of it for a moment only.
+_EXCLUSIVE = frozenset(
+    (
+        *(
+            Kind.ADD_COLUMN,
+            Kind.DROP_COLUMN,
+            Kind.RENAME_COLUMN,
+            Kind.RENAME_TABLE,
+            Kind.CHANGE_TYPE,
+            Kind.SET_NOT_NULL,
+        ),
+        *(Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_CONSTRAINT, Kind.DROP_CONSTRAINT),
+        *(Kind.DROP_TABLE, Kind.TRUNCATE, Kind.SET_SCHEMA, Kind.ROW_SECURITY, Kind.ADD_IDENTITY),
+    )
+)
+_LONGEST_SECONDS = 1.0
+_ONE_VALUE = re.compile(r"(=|\bin \()\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
+
+
+def _locked(at: Place) -> list[str]:
+    """The existing tables that earlier statements of the transaction hold under ACCESS EXCLUSIVE."""
+    held = [each for each in at.together if each.change.kind in _EXCLUSIVE and not each.is_new]
+    return list(dict.fromkeys(each.change.table for each in held if each.change.table))
+
+
+@rules.on(
+    *_EXCLUSIVE,
+    Kind.CREATE_INDEX,
+    Kind.UPDATE,
+    Kind.DELETE,
+    Kind.INSERT,
+    Kind.VALIDATE_CONSTRAINT,
+    Kind.REFRESH,
+    id="long-work-under-a-lock",
+    advice="One change in a transaction: safe operations commit after each step; move rows in an ops.Backfill",
+)
+def long_work_under_a_lock(at: Place) -> str | None:
+    """Requests to the table that is already locked wait until the long statement is done and committed."""
+    held = _locked(at)
+    if not held or at.call.alone:
+        return None
+    long = [
+        each.id
+        for each in RULES.values()
+        if (each.blocks or each.id == "changes-many-rows")
+        and at.change.kind in each.kinds
+        and each.judge
+        and each.judge(at)
+    ]
+    return f"{at.change.kind} on {at.change.table} runs while {' and '.join(held)} is locked" if long else None
+
+
+@rules.on(
+    *_EXCLUSIVE,
+    id="locks-several-tables",
+    level=Level.WARNING,
+    advice="One table in a transaction: safe operations commit after each step",
+)
+def locks_several_tables(at: Place) -> str | None:
+    """A request that uses both tables in the other order deadlocks with the revision, and one of them fails."""
+    held = [each for each in _locked(at) if each != at.change.table]
+    first = [each for each in at.together if each.change.table == at.change.table and each.change.kind in _EXCLUSIVE]
+    if not held or at.is_new or at.call.alone or first or not at.change.table:
+        return None
+    return f"{at.change.kind} locks {at.change.table}, and the transaction holds {' and '.join(held)}"
+
+
+@rules.on(
+    Kind.UPDATE,
+    Kind.DELETE,
+    id="changes-many-rows",
+    databases=_BOTH,
+    advice="ops.Backfill changes the rows in batches, each in a short transaction",
+)
+def changes_many_rows(at: Place) -> str | None:
+    """Writers of the same rows wait until the revision commits; on SQLite every writer waits."""
+    if at.is_new or not at.change.table or (_ONE_VALUE.search(at.change.to) and "select" not in at.change.to.lower()):
+        return None
+    return f"{at.change.kind} {at.change.table} changes all rows it finds in one transaction"
+
+
+@rules.on(
+    Kind.CREATE_INDEX,
+    Kind.REINDEX,
+    Kind.REFRESH,
+    Kind.DROP_INDEX,
+    Kind.VACUUM,
+    id="not-in-a-transaction",
+    advice="ops.create_index and ops.drop_index run outside of a transaction; op needs autocommit_block()",
+)
+def not_in_a_transaction(at: Place) -> str | None:
+    """The revision fails, since PostgreSQL does not run the statement inside of a transaction."""
+    outside = (
+        "concurrently" in at.change.words and at.change.kind is not Kind.REFRESH
+    ) or at.change.kind is Kind.VACUUM
+    if at.call.alone or not outside:
+        return None
+    return f"{at.change.kind} {at.change.name or at.change.table} runs inside of a transaction".replace("  ", " ")
+
+
+@rules.on(
+    Kind.CREATE_INDEX,
+    id="accepts-invalid-index",
+    advice="ops.create_index drops an invalid index and builds it again",
+)
+def accepts_invalid_index(at: Place) -> str | None:
+    """Queries stay slow and duplicates stay possible: the second run accepts the INVALID index of a failed one."""
+    found = {"concurrently", "if", "exists"} <= at.change.words
+    return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {at.change.name}" if found else None
+
+
+@rules.on(
+    Kind.CREATE_INDEX,
+    Kind.ADD_CONSTRAINT,
+    id="not-on-a-partitioned-table",
+    advice="Create the index on each partition CONCURRENTLY and attach it; see PostgreSQL's manual, 5.12.2.2",
+    versions="before 18 a foreign key of a partitioned table cannot be NOT VALID",
+)
+def not_on_a_partitioned_table(at: Place) -> str | None:
+    """The revision fails: PostgreSQL does not do this to a partitioned table."""
+    if not at.table.is_partitioned:
+        return None
+    if at.change.kind is Kind.CREATE_INDEX:
+        return f"CREATE INDEX CONCURRENTLY on {at.change.table}" if "concurrently" in at.change.words else None
+    key = at.change.constraint
+    found = key.kind == "foreign key" and not key.is_valid and at.version < 18
+    return f"FOREIGN KEY … NOT VALID on {at.change.table}" if found else None
+
+
+@rules.on(
+    Kind.TRANSACTION,
+    id="ends-the-transaction",
+    databases=_BOTH,
+    advice="Leave BEGIN, COMMIT and ROLLBACK out: the migrator makes the transactions",
+)
+def ends_the_transaction(at: Place) -> str | None:
+    """A failure after it leaves the revision half applied, since the migrator's transaction has ended."""
+    return f"{at.change.name.upper()} in {at.call.phase}()"
+
+
+@rules.on(
+    Kind.SET,
+    id="waits-longer-for-locks",
+    advice="Leave lock_timeout out: the migrator waits 50 ms and tries again",
+)
+def waits_longer_for_locks(at: Place) -> str | None:
+    """Requests queue behind the statement that waits for its lock, as long as lock_timeout is."""
+    if at.change.name.lower() not in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        return None
+    seconds = _seconds(at.change.to)
+    if at.change.name.lower() != "lock_timeout" or (seconds is not None and 0 < seconds < _LONGEST_SECONDS):
+        return None
+    return f"lock_timeout is set to {at.change.to}, beyond deadlock_timeout (1 s)"
+
+
+def _seconds(text: str) -> float | None:
+    found = re.fullmatch(r"(\d+)(ms|s|min|h)?", text.replace(" ", ""))
+    if found is None:
+        return None
+    return int(found[1]) * {"ms": 0.001, "s": 1, "min": 60, "h": 3600, None: 0.001}[found[2]]
+
+
+@rules.on(
+    Kind.SELECT,
+    Kind.OTHER,
+    id="waits-in-the-transaction",
+    advice="Leave it out: the migrator holds its own advisory lock, and waits between transactions",
+)
+def waits_in_the_transaction(at: Place) -> str | None:
+    """Every lock of the revision is held while it waits; CREATE INDEX CONCURRENTLY deadlocks with a waiting lock."""
+    found = re.search(r"\b(pg_sleep\w*|pg_advisory_(?:xact_)?lock\w*)\s*\(", at.change.text, re.IGNORECASE)
+    return f"{found[1]} in {at.call.phase}()" if found else None
+
+
+@rules.on(
+    Kind.ADD_COLUMN,
+    Kind.DROP_COLUMN,
+    Kind.CHANGE_TYPE,
+    Kind.CREATE_INDEX,
+    Kind.ADD_CONSTRAINT,
+    Kind.LOCK,
+    Kind.CREATE_TRIGGER,
+    id="understated-lock",
+    advice="Pass lock=ops.Lock.ACCESS_EXCLUSIVE, so that the step has the limits of a blocking lock",
+)
+def understated_lock(at: Place) -> str | None:
+    """Requests wait without a limit: the step is run as one that blocks nothing."""
+    declared = at.call.declared
+    if at.call.style is not Style.RAW or declared is None or declared.keeps_requests_waiting or at.is_new:
+        return None
+    concurrent = "concurrently" in at.change.words or not at.change.table
+    return None if concurrent else f"{at.change.kind} on {at.change.table} is declared with the lock {declared}"
+
+
+@rules.on(
+    Kind.ADD_COLUMN,
+    Kind.CHANGE_TYPE,
+    Kind.SET_NOT_NULL,
+    Kind.ADD_CONSTRAINT,
+    id="reads-the-table-twice",
+    level=Level.WARNING,
+    advice="One ALTER TABLE with both actions, or the safe operations of each",
+)
+def reads_the_table_twice(at: Place) -> str | None:
+    """Requests wait for two scans of the table where one would do."""
+    if at.is_new or at.call.style is Style.SAFE or not _is_long(at.change, at):
+        return None
+    before = [each for each in at.together if each.change.table == at.change.table and _is_long(each.change, each)]
+    own = before and before[-1].call is not at.call
+    return f"{at.change.table} is read in full again by {at.change.kind}" if own else None
+
+
+def _is_long(change: Change, at: Place) -> bool:
+    return any(
+        each.blocks and change.kind in each.kinds and each.judge is not None and each.judge(at) is not None
+        for each in RULES.values()
+    )

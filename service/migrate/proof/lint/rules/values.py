@@ -1,0 +1,161 @@
+"""Downgrades, and values that a revision loses."""
+
+import ast
+
+from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
+from service.migrate.operations.triggers.follow import Follow
+from service.migrate.proof.finding import Level
+from service.migrate.proof.lint.calls import Style
+from service.migrate.proof.lint.rule import PG, SQLITE, Family, Found, Place, Rules, Whole
+from service.migrate.proof.lint.rules.downgrades import is_empty
+from service.migrate.proof.lint.sql.change import Column, Kind
+
+rules = Rules(family=Family.VALUES, databases=(PG, SQLITE))
+_CHANGES_NOTHING = (Kind.SELECT, Kind.SET, Kind.PRAGMA, Kind.TRANSACTION)
+
+
+@rules.whole(
+    id="no-downgrade",
+    advice="ops.undo(), or the reverse of each directive; ops.refuse_if_any where rows do not fit the older schema",
+)
+def no_downgrade(of: Whole) -> Found:
+    """A deploy that fails cannot be taken back: the downgrade does nothing or raises, and the schema stays."""
+    stop = next((each for each in of.revision.stops if each.phase == "downgrade" and not each.needs_rows), None)
+    function = of.revision.function("downgrade")
+    line = function.lineno if function else 1
+    if stop is not None:
+        yield stop.line or line, f"downgrade() raises {stop.reason}"
+    elif any(each.change.kind not in _CHANGES_NOTHING for each in of.places) and is_empty(function):
+        yield line, "downgrade() does nothing"
+
+
+@rules.whole(
+    id="false-downgrade",
+    advice="Reverse each directive of upgrade() in downgrade(), the last one first; or ops.undo()",
+)
+def false_downgrade(of: Whole) -> Found:
+    """After a downgrade the schema is not what the older code knows, and the next upgrade fails on what is left."""
+    if not of.revision.is_plain or is_empty(of.revision.function("downgrade")):
+        return
+    if any(each.phase == "downgrade" or each.needs_rows for each in of.revision.stops):
+        return
+    line = of.revision.line_of("downgrade")
+    for table in sorted({*of.before.tables, *of.back.tables}):
+        was, now = of.before.tables.get(table), of.back.tables.get(table)
+        if was is None or now is None:
+            yield line, f"after downgrade() {table} {'is still there' if was is None else 'is missing'}"
+            continue
+        for what, before, after in (
+            ("column", set(was.columns), set(now.columns)),
+            ("index", {*was.indexes}, {*now.indexes}),
+            ("constraint", {each.name for each in was.constraints}, {each.name for each in now.constraints}),
+        ):
+            yield from (
+                (line, f"after downgrade() the {what} {table}.{each} is missing") for each in sorted(before - after)
+            )
+            yield from (
+                (line, f"after downgrade() the {what} {table}.{each} is still there") for each in sorted(after - before)
+            )
+        for name in sorted(set(was.columns) & set(now.columns)):
+            one, other = was.columns[name], now.columns[name]
+            if one.type and other.type and one.type != other.type:
+                yield line, f"after downgrade() {table}.{name} is {other.type} instead of {one.type}"
+            elif one.is_nullable != other.is_nullable:
+                yield line, f"after downgrade() {table}.{name} is {'' if other.is_nullable else 'NOT '}NULL"
+
+
+@rules.on(
+    Kind.DROP_COLUMN,
+    Kind.DROP_TABLE,
+    id="destroys-values",
+    advice="ops.drop_column and ops.drop_table keep the values in the trash, from which a downgrade restores them",
+)
+def destroys_values(at: Place) -> str | None:
+    """The values are gone: a downgrade makes an empty column or table."""
+    if at.is_new or (at.change.kind is Kind.DROP_COLUMN and at.is_new_column):
+        return None
+    return f"{at.change.kind} {'.'.join(filter(None, (at.change.table, at.change.name)))} in Alembic's plain style"
+
+
+@rules.on(
+    Kind.UPDATE,
+    Kind.DELETE,
+    id="irreversible-values",
+    level=Level.WARNING,
+    advice="Keep the old values in a column of their own (ops.add_column), and drop it in a later contract()",
+)
+def irreversible_values(at: Place) -> str | None:
+    """A downgrade does not bring the old values back."""
+    undone = [each for each in at.revision.calls if each.phase == "downgrade" and each.database == at.call.database]
+    back = {change.table for each in undone for change in each.changes if change.kind in (Kind.UPDATE, Kind.INSERT)}
+    names = [name for table, name in at.added if table == at.change.table and name in at.change.text.split()]
+    operation = at.call.operation
+    undo = getattr(operation, "down", ((), ()))[at.call.database == SQLITE] if operation is not None else ()
+    if at.is_new or not at.change.table or at.change.table in back or undo or (names and at.change.kind is Kind.UPDATE):
+        return None
+    return f"{at.change.kind} {at.change.table} has no reverse in downgrade()"
+
+
+@rules.whole(
+    id="looks-like-rename",
+    advice="ops.rename_column or ops.rename_table, which keep the values; or an ops.Backfill that copies them",
+)
+def looks_like_rename(of: Whole) -> Found:
+    """The values of the old column or table are not under the new name: rows look empty to the new version."""
+    yield from _renamed_columns(of)
+    dropped = [each for each in of.places if each.change.kind is Kind.DROP_TABLE]
+    for made in [each for each in of.places if each.change.kind is Kind.CREATE_TABLE]:
+        for gone in dropped:
+            columns = set(of.before.table(gone.change.table).columns)
+            is_copy = any(
+                each.change.kind is Kind.INSERT and each.change.table == made.change.table for each in of.places
+            )
+            if columns and columns == {each.name for each in made.change.columns} and not is_copy and not _fills(of):
+                yield made.call.line, f"{gone.change.table} is dropped, and {made.change.table} has the same columns"
+
+
+def _renamed_columns(of: Whole) -> Found:
+    dropped = [each for each in of.places if each.change.kind is Kind.DROP_COLUMN and _is_own(each, DropColumn)]
+    for added in [each for each in of.places if each.change.kind is Kind.ADD_COLUMN and _is_own(each, AddColumn)]:
+        for gone in dropped:
+            was = of.before.column(gone.change.table, gone.change.name)
+            same = was is not None and was.type == added.change.column.type and gone.change.table == added.change.table
+            written = any(
+                each.change.kind is Kind.UPDATE and added.change.name in each.change.text for each in of.places
+            )
+            if same and not written and not _fills(of):
+                yield (
+                    added.call.line,
+                    (f"{gone.change.table}.{gone.change.name} is dropped, and {added.change.name} has its type"),
+                )
+
+
+def _is_own(at: Place, kind: type) -> bool:
+    """Whether the change is a directive of its own, and not a part of another operation."""
+    return at.call.style is not Style.SAFE or isinstance(at.call.operation, kind)
+
+
+def _fills(of: Whole) -> bool:
+    own = any(isinstance(each, Follow) for each in of.revision.operations)
+    return own or any(
+        isinstance(each, ast.Assign) and "backfill" in ast.unparse(each) for each in of.revision.tree.body
+    )
+
+
+@rules.on(
+    Kind.INSERT,
+    id="explicit-ids",
+    level=Level.WARNING,
+    databases=(PG,),
+    advice="Leave the id out, or set the sequence afterwards: SELECT setval(pg_get_serial_sequence(…), max(id))",
+)
+def explicit_ids(at: Place) -> str | None:
+    """The next INSERT of the service takes an id that is there already, and fails."""
+    columns = {name: at.schema.column(at.change.table, name) for name in at.change.names}
+    numbered = [name for name, each in columns.items() if each and (each.is_identity or _is_serial(each))]
+    text = " ".join(each.text for each in at.revision.calls)
+    return f"INSERT INTO {at.change.table} sets {numbered[0]}" if numbered and "setval" not in text else None
+
+
+def _is_serial(column: Column) -> bool:
+    return (column.default or "").startswith("nextval")

@@ -1,0 +1,1 @@
+"""SQL statements as changes of a schema, and the schema that they come to."""
