@@ -30,6 +30,8 @@ class Attribute(StrEnum):
     RULE = "rule"
     # Where a value comes from.
     DEFAULT = "default"
+    NOT_NULL = "NOT NULL with a name, a comment or an option of its own"
+    NOT_NULL_NOT_VALID = "NOT NULL NOT VALID"
     OWNED_SEQUENCE = "owned sequence"
     SHARED_SEQUENCE = "sequence shared with other columns"
     IDENTITY = "identity"

@@ -16,10 +16,11 @@ BLOCKS = {
           given record;
         BEGIN
           FOR given IN
-            SELECT conname, wanted FROM (VALUES ('id', 'u_id_not_null'), ('c', 'u_c_not_null'))
-            AS named (attname, wanted) JOIN pg_attribute USING (attname)
+            SELECT conname, wanted FROM (VALUES ('id', 't_id_not_null', 'u_id_not_null'),
+              ('c', 't_c_not_null', 'u_c_not_null'))
+            AS named (attname, former, wanted) JOIN pg_attribute USING (attname)
             JOIN pg_constraint ON conrelid = attrelid AND conkey = ARRAY[attnum]
-            WHERE attrelid = to_regclass('u') AND contype = 'n' AND conname <> wanted
+            WHERE attrelid = to_regclass('u') AND contype = 'n' AND conname = former
           LOOP
             EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', 'u', given.conname, given.wanted);
           END LOOP;

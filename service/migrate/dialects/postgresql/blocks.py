@@ -1,23 +1,62 @@
 """PL/pgSQL DO blocks, for changes whose statements depend on the catalog."""
 
-from service.migrate.dialects.ddl import LONGEST_NAME, literal, regclass
+from service.migrate.dialects.ddl import LONGEST_NAME, inner_name, literal, quoted, regclass
 
 
-def name_not_null(table: str, *columns: str) -> str:
-    """Rename NOT NULL constraints after their columns: PostgreSQL 18 names them, and a rename keeps the old name."""
-    names = ", ".join(f"({literal(column)}, {literal(_not_null_name(table, column))})" for column in columns)
+def rename_not_null(table: str, to: str, *columns: str) -> str:
+    """Rename NOT NULL constraints after the new name of their table, where they have the name of the former.
+
+    PostgreSQL 18 names them, and RENAME TO keeps the names.
+    """
+    names = ", ".join(
+        f"({literal(each)}, {literal(_not_null_name(table, each))}, {literal(_not_null_name(to, each))})"
+        for each in columns
+    )
     return f"""DO $name$
 DECLARE
   given record;
 BEGIN
   FOR given IN
-    SELECT conname, wanted FROM (VALUES {names}) AS named (attname, wanted) JOIN pg_attribute USING (attname)
+    SELECT conname, wanted FROM (VALUES {names}) AS named (attname, former, wanted) JOIN pg_attribute USING (attname)
     JOIN pg_constraint ON conrelid = attrelid AND conkey = ARRAY[attnum]
-    WHERE attrelid = {regclass(table)} AND contype = 'n' AND conname <> wanted
+    WHERE attrelid = {regclass(to)} AND contype = 'n' AND conname = former
   LOOP
-    EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(table)}, given.conname, given.wanted);
+    EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', {literal(to)}, given.conname, given.wanted);
   END LOOP;
 END $name$"""
+
+
+def carry_not_null(table: str, column: str, to: str) -> str:
+    """Give a column's NOT NULL the name, the comment and the NO INHERIT of another column, which loses its own.
+
+    PostgreSQL 18 has these in constraints; without two of them the block does nothing.
+    """
+    alter, on = f"ALTER TABLE {quoted(table)}", f"ON {quoted(table)}"
+    gone = inner_name(f"{column}_was_not_null")
+    return f"""DO $name$
+DECLARE
+  kept record;
+  own name;
+BEGIN
+  SELECT conname, connoinherit, obj_description(n.oid, 'pg_constraint') AS comment INTO kept {_NOT_NULL_OF}
+    WHERE attrelid = {regclass(table)} AND attname = {literal(column)} AND contype = 'n';
+  SELECT conname INTO own {_NOT_NULL_OF}
+    WHERE attrelid = {regclass(table)} AND attname = {literal(to)} AND contype = 'n';
+  IF kept.conname IS NULL OR own IS NULL THEN
+    RETURN;
+  END IF;
+  EXECUTE format({literal(f"{alter} RENAME CONSTRAINT %I TO {quoted(gone)}")}, kept.conname);
+  EXECUTE format({literal(f"{alter} RENAME CONSTRAINT %I TO %I")}, own, kept.conname);
+  IF kept.connoinherit THEN
+    EXECUTE format({literal(f"{alter} ALTER CONSTRAINT %I NO INHERIT")}, kept.conname);
+  END IF;
+  IF kept.comment IS NOT NULL THEN
+    EXECUTE format({literal(f"COMMENT ON CONSTRAINT %I {on} IS %L")}, kept.conname, kept.comment);
+  END IF;
+END $name$"""
+
+
+_NOT_NULL_OF = "FROM pg_attribute JOIN pg_constraint n ON conrelid = attrelid AND conkey = ARRAY[attnum]"
 
 
 def _not_null_name(table: str, column: str) -> str:

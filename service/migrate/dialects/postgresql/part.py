@@ -15,5 +15,5 @@ class Part(NamedTuple):
     column: str = "NULL"
 
 
-def of_column(condition: str, definition: str, *, more: str = "") -> Part:
-    return Part(f"a {more} WHERE {condition}", "attname", definition, "attname")
+def of_column(condition: str, definition: str, *, name: str = "attname", more: str = "") -> Part:
+    return Part(f"a {more} WHERE {condition}", name, definition, "attname")

@@ -31,6 +31,13 @@ _OTHER_TAKERS = (
     "JOIN pg_attribute o ON (o.attrelid, o.attnum) = (adrelid, adnum)"
 )
 
+# PostgreSQL 18 names NOT NULL constraints; SET NOT NULL gives the name that follows, shortened if it is too long.
+_NOT_NULL = "JOIN pg_constraint n ON conrelid = attrelid AND contype = 'n' AND conkey = ARRAY[attnum]"
+_NAMED = "concat((SELECT relname FROM t), '_', attname, '_not_null')"
+_HAS_OWN_NAME = (
+    f"conname !~ '_not_null[0-9]*$' OR octet_length({_NAMED}) < 64 AND rtrim(conname, '0123456789') <> {_NAMED}"
+)
+
 PARTS: tuple[tuple[Attribute, Part], ...] = (
     (
         Attribute.DEFAULT,
@@ -40,6 +47,17 @@ PARTS: tuple[tuple[Attribute, Part], ...] = (
             more="JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)",
         ),
     ),
+    (
+        Attribute.NOT_NULL,
+        of_column(
+            f"{_HAS_OWN_NAME} OR connoinherit OR obj_description(n.oid, 'pg_constraint') IS NOT NULL",
+            f"concat_ws(', ', CASE WHEN {_HAS_OWN_NAME} THEN 'its name' END, CASE WHEN connoinherit THEN 'NO INHERIT' "
+            "END, 'its comment ' || quote_literal(obj_description(n.oid, 'pg_constraint')))",
+            name="conname",
+            more=_NOT_NULL,
+        ),
+    ),
+    (Attribute.NOT_NULL_NOT_VALID, of_column("NOT convalidated", "conname", name="conname", more=_NOT_NULL)),
     (
         Attribute.OWNED_SEQUENCE,
         Part(_OWNED, "d.objid::regclass", "format_type(seqtypid, NULL)", COLUMN.format("d.refobjsubid")),

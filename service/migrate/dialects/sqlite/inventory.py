@@ -9,6 +9,7 @@ from service.migrate import naming
 from service.migrate.dialects import ddl
 from service.migrate.dialects.attributes import Attribute, Found
 from service.migrate.dialects.sqlite import catalog
+from service.migrate.dialects.sqlite.clauses import Clause, Column
 from service.migrate.dialects.sqlite.definition import Definition, parse
 from service.migrate.dialects.sqlite.tokens import lowered, normal_form, tokenize
 
@@ -72,9 +73,17 @@ def _of_columns(connection: Connection, table: str, definition: Definition | Non
         column = definition.column(row.name)
         if clause := column.clause("COLLATE"):
             yield Found(Attribute.COLLATION, row.name, row.name, _last_name(column.text_of(clause)).upper())
+        if (clause := column.clause("NOT NULL")) and (options := _of_not_null(column, clause)):
+            yield Found(Attribute.NOT_NULL, row.name, clause.name or row.name, options)
         if lowered(row.name) == rowid:
             kind = Attribute.AUTOINCREMENT if definition.has_autoincrement else Attribute.ROWID
             yield Found(kind, row.name, row.name, row.type)
+
+
+def _of_not_null(column: Column, clause: Clause) -> str:
+    """What a NOT NULL has beside its two words: a name, ON CONFLICT."""
+    action = column.text_of(clause).upper().partition("NULL")[2].strip()
+    return ", ".join(each for each in ("its name" if clause.name else "", action) if each)
 
 
 def _last_name(text: str) -> str:

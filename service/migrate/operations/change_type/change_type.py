@@ -216,8 +216,13 @@ class ChangeType(Operation):
         relax: tuple[str, ...] = ()
         need: tuple[Step, ...] = ()
         if not self.was.nullable:
-            relax = optional(target, self.table, self._name, undoable=False).statements
-            need = required(target, self.table, self._name)
+            relax = (
+                blocks.carry_not_null(self.table, self._name, shadow),
+                *optional(target, self.table, self._name, undoable=False).statements,
+            )
+            *others, last = required(target, self.table, self._name)
+            kept = blocks.carry_not_null(self.table, shadow, self._name)
+            need = (*others, replace(last, statements=(*last.statements, kept)))
         there = predicates.has_column(target.dialect, self.table, trash)
         back = Step(
             title=f"SWAP COLUMN {self.table}.{self._name} TO OLD TYPE",
@@ -229,7 +234,6 @@ class ChangeType(Operation):
                 rename_column(self.table, self._name, shadow),
                 rename_column(self.table, trash, self._name),
                 carry.move_default(self.table, shadow, self._name),
-                blocks.name_not_null(self.table, shadow),
                 *conversion.default_moved(self.table, self.was, shadow),
                 *before.statements,
                 blocks.touch_triggers(self.table),
@@ -248,7 +252,6 @@ class ChangeType(Operation):
                 rename_column(self.table, self._name, trash),
                 rename_column(self.table, shadow, self._name),
                 carry.move_default(self.table, trash, self._name),
-                blocks.name_not_null(self.table, self._name),
                 *conversion.default_moved(self.table, self.column, trash),
                 *after.statements,
                 blocks.touch_triggers(self.table),

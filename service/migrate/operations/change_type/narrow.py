@@ -40,8 +40,8 @@ def narrowed(target: Target, conversion: Conversion) -> tuple[Action, ...]:
             rename_column(table, name, gone),
             rename_column(table, shadow.name, name),
             *default_moved(table, back.column, gone),
+            *(() if back.column.nullable else (blocks.carry_not_null(table, gone, name),)),
             f"{alter} DROP COLUMN {ddl.quoted(gone)}",
-            blocks.name_not_null(table, name),
             blocks.touch_triggers(table),
         ),
     )

@@ -82,6 +82,12 @@ def _has_default(operation: Any, _found: Found) -> bool:
     return before.server_default is not None if isinstance(before, Column) else before is not None
 
 
+def _keeps_not_null(operation: Any, _found: Found) -> bool:
+    # A dropped column with a default goes to the trash as it is.
+    dropped = getattr(operation, "column", None)
+    return isinstance(dropped, Column) and dropped.server_default is not None
+
+
 _BY_HAND = "Change it by a revision of its own SQL, with ops.execute"
 _PARENT_ROWS = "rows of the child {name} would not fire the triggers of this table"
 
@@ -122,6 +128,18 @@ RULES: dict[Attribute, Rule] = {
         reason="has the default {definition}, which the revision does not state as the default before",
         cure="Add it to the definitions as server_default, or to ops.set_default as was=",
         unless=_has_default,
+    ),
+    Attribute.NOT_NULL: Rule(
+        operations=frozenset({"rename_column", "drop_column", "drop_not_null"}),
+        reason="has the NOT NULL constraint {name}, which an undo would set again without {definition}",
+        cure="Take that off before; on PostgreSQL the name becomes <table>_<column>_not_null by ALTER TABLE … RENAME "
+        "CONSTRAINT {name} TO …",
+        unless=_keeps_not_null,
+    ),
+    Attribute.NOT_NULL_NOT_VALID: Rule(
+        operations=REPLACES_COLUMN | {FILL, "set_not_null", "drop_column", "drop_not_null"},
+        reason="has the NOT NULL constraint {name} NOT VALID, so that existing rows may be NULL",
+        cure="Fill these rows by an ops.Backfill, then ALTER TABLE … VALIDATE CONSTRAINT {name} by ops.execute",
     ),
     Attribute.OWNED_SEQUENCE: Rule(
         operations=frozenset({"rename_column"}),

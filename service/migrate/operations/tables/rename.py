@@ -74,7 +74,7 @@ class RenameTable(Operation):
             statements=(
                 f"DROP VIEW IF EXISTS {ddl.quoted(self.table)}",
                 rename_table(self.to, self.table),
-                blocks.name_not_null(self.table, *self.columns),
+                blocks.rename_not_null(self.to, self.table, *self.columns),
             ),
         )
         return Step(
@@ -87,7 +87,7 @@ class RenameTable(Operation):
             ),
             statements=(
                 rename_table(self.table, self.to),
-                blocks.name_not_null(self.to, *self.columns),
+                blocks.rename_not_null(self.table, self.to, *self.columns),
                 *self._view().statements,
             ),
             undo=(back,),

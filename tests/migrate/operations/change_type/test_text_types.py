@@ -60,7 +60,6 @@ CASES = {
             ALTER TABLE t RENAME COLUMN _next_c TO c
             ALTER TABLE t ALTER COLUMN _last_c DROP DEFAULT
             ALTER TABLE t DROP COLUMN _last_c
-            DO $name$ …
             DO $touch$ …
         undo:
         ? t.c is longer than 50 characters, the old limit, in some rows
@@ -129,12 +128,12 @@ CASES = {
             DROP TRIGGER IF EXISTS zzz_4_roster_type_t__next_n ON t
             DROP TRIGGER IF EXISTS roster_type_t__next_n ON t
             DROP FUNCTION IF EXISTS roster_type_t__next_n()
+            DO $name$ …
             ALTER TABLE t ALTER COLUMN n DROP NOT NULL
             DO $carry$ …
             ALTER TABLE t RENAME COLUMN n TO _trash_0002_n
             ALTER TABLE t RENAME COLUMN _next_n TO n
             DO $sequence$ …
-            DO $name$ …
             ALTER TABLE t ALTER COLUMN _trash_0002_n DROP DEFAULT
             CREATE OR REPLACE FUNCTION roster_type_t_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN IF NEW.n
               IS DISTINCT FROM NEW._trash_0002_n THEN NEW._trash_0002_n := NEW.n; END IF; EXCEPTION WHEN OTHERS THEN
@@ -150,7 +149,6 @@ CASES = {
             ALTER TABLE t RENAME COLUMN n TO _next_n
             ALTER TABLE t RENAME COLUMN _trash_0002_n TO n
             DO $sequence$ …
-            DO $name$ …
             ALTER TABLE t ALTER COLUMN _next_n DROP DEFAULT
             CREATE OR REPLACE FUNCTION roster_type_t__next_n() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN BEGIN …
             CREATE TRIGGER zzz_4_roster_type_t__next_n BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION …
@@ -163,6 +161,7 @@ CASES = {
           < SET NOT NULL t.n (ACCESS EXCLUSIVE on t)
             ALTER TABLE t ALTER COLUMN n SET NOT NULL
             ALTER TABLE t DROP CONSTRAINT IF EXISTS ck_t_n_not_null
+            DO $name$ …
         contract:
         ? t has triggers that may change a row after zzz_4_roster_type_t_n has read it
         - BACKFILL t._trash_0002_n ON DOWNGRADE (none)

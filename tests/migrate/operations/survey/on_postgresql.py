@@ -100,6 +100,19 @@ KINDS = {
     "unlogged": Kind(
         make=_PLAIN.replace("{}", "").replace("CREATE TABLE", "CREATE UNLOGGED TABLE"), has=(IS.UNLOGGED,)
     ),
+    "named NOT NULL": Kind(
+        make=f'{_CREATE}varchar(50) COLLATE "C" CONSTRAINT odd_{{t}} NOT NULL, {_COLUMNS}); {_INDEX}',
+        has=(IS.NOT_NULL,),
+        definitions=TEXT | {"default": "None", "was": "None", "nullable": "False"},
+        runs=False,
+    ),
+    "NOT NULL NOT VALID": Kind(
+        make=f"{_CREATE}int, {_COLUMNS}); {_INDEX}"
+        "ALTER TABLE {t} ADD CONSTRAINT {t}_a_not_null NOT NULL a NOT VALID",
+        has=(IS.NOT_NULL_NOT_VALID,),
+        definitions=NUMBER | {"nullable": "False"},
+        runs=False,
+    ),
     "partitioned": Kind(
         make="CREATE TABLE {t} (id int, k int DEFAULT 1, a varchar(50) COLLATE \"C\" DEFAULT 'x'{null}, n int, "
         "m int NOT NULL DEFAULT 1, CONSTRAINT ck_{t} CHECK (m > -1), PRIMARY KEY (id, k)) PARTITION BY RANGE (k); "

@@ -22,6 +22,12 @@ KINDS = {
         ),
         definitions=_NOCASE,
     ),
+    "named NOT NULL": Kind(
+        make=_PLAIN.replace(" DEFAULT 'x'{null}", " CONSTRAINT odd NOT NULL") + _INDEX,
+        has=(IS.NOT_NULL,),
+        definitions=_NOCASE | {"default": "None", "was": "None", "nullable": "False"},
+        runs=False,
+    ),
     "strict": Kind(
         make=_PLAIN.replace("VARCHAR(50)", "TEXT") + " STRICT" + _INDEX, has=(IS.STRICT,), definitions=_STRICT
     ),
