@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from service.migrate.dialects import ddl
 from service.migrate.dialects.comparison import differ
 from service.migrate.dialects.postgresql.tokens import truncated
+from service.migrate.dialects.sqlite import failing
 from service.migrate.dialects.sqlite.tokens import lowered
 from service.migrate.dialects.types import affinity_of
 from service.migrate.errors import Refused, reason
@@ -77,10 +78,13 @@ class Conversion:
     def _try(self, connection: Connection, target: Target) -> None:
         there, again = f"{_PROBE}_1", f"{_PROBE}_2"
         made = {there: self.new, again: self.old}
+        if target.is_sqlite and self.forth[0] == "up":
+            _refuse_risky(connection, f"{target.revision}: {self.call}", self.table, self.forth[1])
+        strict = _strict(connection, self.table)
         with _rolled_back(connection):
             for name, column in made.items():
                 kind = ddl.type_text(column, target.dialect)
-                connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} (value {kind})")
+                connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} (value {kind}){strict}")
             for into, (argument, expression), source in (
                 (there, self.forth, f"({self._sample})"),
                 (again, self.back, there),
@@ -105,11 +109,39 @@ def refuse_failing(connection: Connection, what: str, table: str, column: str, e
     if not may_try(connection):
         return
     on, name = ddl.quoted(table), ddl.quoted(column)
+    made = f"AS SELECT {name} FROM {on} WHERE 1 = 0"
+    if connection.dialect.name == "sqlite":
+        _refuse_risky(connection, what, table, expression)
+        made = f"({name} {_type_of(connection, table, column) or ''}){_strict(connection, table)}"
     with _rolled_back(connection):
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_PROBE} AS SELECT {name} FROM {on} WHERE 1 = 0")
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_PROBE} {made}")
         with _explained(what, repr(expression), table):
             sample = f"SELECT * FROM {on} LIMIT {_SAMPLE_ROWS}"
             connection.exec_driver_sql(f"INSERT INTO {_PROBE} SELECT {expression} FROM ({sample}) AS written")
+
+
+def _refuse_risky(connection: Connection, what: str, table: str, expression: str) -> None:
+    """Raises Refused for an expression of a trigger on SQLite, where no trigger can catch an error."""
+    if found := failing.risk(expression):
+        name, cure = found
+        raise Refused(
+            f"{what}: {expression!r} uses {name}, with which SQLite fails on some values, and each write of such a "
+            f"value would fail. Write {cure}."
+        )
+    if _strict(connection, table) and not failing.is_of_one_type(expression):
+        raise Refused(
+            f"{what}: {expression!r} may have a value of another type than the column, which the STRICT table {table} "
+            "refuses, so that a write would fail. Write CAST(… AS …) around it."
+        )
+
+
+def _strict(connection: Connection, table: str) -> str:
+    if connection.dialect.name != "sqlite":
+        return ""
+    asked = (
+        f"SELECT strict FROM pragma_table_list WHERE schema = 'main' AND lower(name) = {ddl.literal(lowered(table))}"
+    )
+    return " STRICT" if connection.exec_driver_sql(asked).scalar() else ""
 
 
 def tried(table: str, column: str, expression: str) -> tuple[str, ...]:

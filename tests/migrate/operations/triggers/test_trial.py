@@ -1,5 +1,7 @@
 """An expression that the database cannot run is refused before a trigger exists, and is no outage for a later row."""
 
+from pathlib import Path
+
 import pytest
 
 from service.migrate.entrypoints import aio
@@ -45,9 +47,22 @@ ON_POSTGRESQL = {
     "fill": ("""ops.set_not_null("t", "n", fill="CAST(a AS INTEGER)")""", "fails .*one"),
 }
 
+RENAME_A = RENAME.replace("{old}", "a").replace("{kind}", "sa.Text()").replace("{down}", "{}")
+ON_SQLITE = {
+    "json": (RENAME_A.replace("{up}", "json_extract({}, '$.x')"), "uses json_extract, with which SQLite fails on some"),
+    "arrow": (FOLLOW.replace("{}", "a -> 'x'"), "uses ->, .* json_valid"),
+    "overflow": ("""ops.set_not_null("t", "n", fill="abs(id)")""", "uses abs"),
+    "strict": ("""ops.set_not_null("s", "n", fill="id || 'x'")""", "the STRICT table s refuses"),
+    "cast in strict": (
+        """ops.set_not_null("s", "n", fill="CAST('x' AS TEXT)")""",
+        "cannot store TEXT value in INTEGER",
+    ),
+}
+
 
 async def refuse(url: str, project: Project, cases: dict[str, tuple[str, str]]) -> None:
-    async with live(url, project, base=BASE, rows=ROWS) as it:
+    strict = ("CREATE TABLE s (id INTEGER PRIMARY KEY NOT NULL, n INTEGER) STRICT", "INSERT INTO s VALUES (1, NULL)")
+    async with live(url, project, base=BASE, rows=(*ROWS, *strict) if "sqlite" in url else ROWS) as it:
         for up, match in cases.values():
             project.add_safe("0002_change", after="0001_base", up=up)
             before = await it.state()
@@ -109,3 +124,17 @@ async def test_a_type_that_a_later_value_does_not_fit_is_no_outage(empty_postgre
         await it.execute("DELETE FROM t WHERE id = 3")
         await it.backfill()
         assert await it.value("SELECT sum(b) FROM t") == 3
+
+
+async def test_an_expression_that_fails_on_some_values_is_refused_on_sqlite(tmp_path: Path, project: Project) -> None:
+    """No trigger of SQLite can catch the error, which would be that of the write."""
+    await refuse(f"sqlite:///{tmp_path}/roster.db", project, ON_SQLITE)
+
+
+async def test_an_expression_on_sqlite_that_always_has_a_value_is_taken(tmp_path: Path, project: Project) -> None:
+    """The write of a value that the expression cannot use succeeds."""
+    up = RENAME_A.replace("{up}", "CASE WHEN json_valid({}) THEN json_extract({}, '$.x') END")
+    async with live(f"sqlite:///{tmp_path}/roster.db", project, base=BASE, rows=ROWS, up=up) as it:
+        await it.up()
+        await it.execute("""INSERT INTO t (id, a) VALUES (3, '{"x": 7}'), (4, '{')""")
+        assert await it.execute("SELECT c FROM t WHERE id > 2") == [{"c": "7"}, {"c": None}]
