@@ -27,6 +27,7 @@ from service.migrate.run.locking.waiting import pause
 from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.retry import write_down
 from service.migrate.run.session import Session
+from service.migrate.run.shared_trash import refuse_shared_trash
 from service.migrate.state import ledger, trash
 from service.migrate.state.compatibility import refuse_unknown
 
@@ -153,6 +154,8 @@ class RevisionRunner:
         if self.command.counts_from_here:
             # An incomplete upgrade counts as one step of a relative downgrade.
             left = left[: max(len(left) - len(begun), 0)]
+        if self.command.is_upgrade:
+            refuse_shared_trash([step.revision for step in left], context.script, self.session.dialect)
         if self.command.is_upgrade and not heads:
             refuse_tables_there(self.session, left)
         self._begin(heads, applied)

@@ -50,6 +50,12 @@ def items(connection: Connection) -> list[Item]:
     return found
 
 
+def original_name(name: str) -> str | None:
+    """What a column or a table in the trash was named before; `None` for another name."""
+    match = _NAMED.fullmatch(name)
+    return match[2] if match else None
+
+
 def size(connection: Connection, item: Item) -> int:
     """The number of values or rows that a purge of the item deletes."""
     counted = "*" if item.column is None else ddl.quoted(item.column)

@@ -53,3 +53,26 @@ async def test_the_end_of_an_incomplete_upgrade_counts_as_done(empty_url: str, p
             await it.up()
         assert await aio.downgrade(it.url, "0001") == ["0002_change"]
         assert await aio.downgrade(it.url, "0001") == []
+
+
+async def test_two_revisions_of_one_number_do_not_share_the_trash(empty_url: str, project: Project) -> None:
+    b = 'sa.Column("b", sa.Integer(), server_default="1")'
+    drop = f'ops.drop_column("t", {b})'
+    others: tuple[dict[str, str], ...] = (
+        {"contract": drop},
+        {"up": f'ops.rename_column("t", {b}, sa.Column("e", sa.Integer()))'},
+        {"contract": 'ops.add_column("t", sa.Column("b", sa.Integer()))'},
+    )
+    async with live(empty_url, project, contract=drop) as it:
+        await it.up()
+        await it.contract()
+        before = await it.state()
+        for other in others:
+            project.add_safe("0002_other", after="0002_change", **other)
+            with pytest.raises(
+                Refused, match=r"0002_other and 0002_change have the number 0002, and both keep t\.b in"
+            ):
+                await it.up()
+        assert await it.state() == before
+        await aio.contract(it.url, undo=True)
+        assert await it.value("SELECT b FROM t WHERE id = 3") == 30
