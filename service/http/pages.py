@@ -56,6 +56,9 @@ def render(page: Page[Any], scope: Any) -> Answer:
 def _with_cursor(query: str, cursor: str) -> str:
     """Return the query string with another cursor."""
     if _NEEDS_NO_ENCODING.fullmatch(query):
-        return f"{_CURSOR.sub('', query)}&cursor={cursor}".lstrip("&")
+        rest, _, last = query.partition("&cursor=")
+        if "&" in last or rest.startswith("cursor="):
+            rest = _CURSOR.sub("", query)
+        return f"{rest}&cursor={cursor}".lstrip("&")
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     return urlencode(parameters | {"cursor": cursor})

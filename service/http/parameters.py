@@ -23,6 +23,7 @@ _MOST_PARAMETERS = 40
 _NEEDS_NO_DECODING = re.compile(rb"[\w.~-]+=[\w.~:,-]*(?:&[\w.~-]+=[\w.~:,-]*){0,9}")
 # The longest query string that is cached: short ones, which hold no cursor.
 _LONGEST_REMEMBERED = 40
+_IN_CURSORS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _MOST_REMEMBERED = 200
 
 
@@ -36,6 +37,7 @@ class Parameters(Generic[S]):
         self._prepare = {name: _PREPARE.get(type(described(kind)), str) for name, kind in kinds.items()}
         self._empty = struct()
         self._remembered = lru_cache(_MOST_REMEMBERED)(self._read)
+        self._first_page = lru_cache(_MOST_REMEMBERED)(self._values)
 
     def read(self, raw: bytes) -> S:
         """Return the struct, which is frozen and may be shared.
@@ -44,23 +46,46 @@ class Parameters(Generic[S]):
             Malformed: the query string is not UTF-8, or has too many parameters.
             Invalid: parameters are unknown, repeated or not valid; the error lists all of them.
         """
-        if len(raw) > _LONGEST_REMEMBERED:
-            return self._read(raw)
         # Callers repeat few query strings, and the structs are immutable.
-        return self._remembered(raw)
+        if len(raw) <= _LONGEST_REMEMBERED:
+            return self._remembered(raw)
+        first, name, cursor = raw.rpartition(b"cursor=")
+        if name and not cursor.translate(None, _IN_CURSORS) and first[-1:] in (b"&", b""):
+            return self._with_cursor(first[:-1], cursor) or self._read(raw)
+        return self._read(raw)
+
+    def _with_cursor(self, first: bytes, cursor: bytes) -> S | None:
+        """Return the struct of the query of a first page and a cursor, as Link and most callers join them.
+
+        `None` if something is wrong, or has to be looked at more closely.
+        """
+        if len(first) > _LONGEST_REMEMBERED or "cursor" not in self._kinds:
+            return None
+        try:
+            values = self._first_page(first)
+            return None if "cursor" in values else msgspec.convert(values | {"cursor": cursor.decode()}, self.struct)
+        except (KeyError, ValueError, Malformed):
+            return None
 
     def _read(self, raw: bytes) -> S:
         if not raw:
             return self._empty
-        pairs = _pairs(raw)
         try:
             # All at once is cheaper; one by one finds all faults.
-            values = {name: self._prepare[name](text) for name, text in pairs}
-            if len(values) == len(pairs):
-                return msgspec.convert(values, self.struct)
+            return msgspec.convert(self._values(raw), self.struct)
         except (KeyError, ValueError):  # msgspec's errors are ValueErrors
             pass
-        raise Invalid(WRONG, *self._faults(pairs))
+        raise Invalid(WRONG, *self._faults(_pairs(raw)))
+
+    def _values(self, raw: bytes) -> dict[str, Any]:
+        """Return the values by name; raises KeyError or ValueError if one is unknown, repeated or not valid."""
+        if not raw:
+            return {}
+        pairs = _pairs(raw)
+        values = {name: self._prepare[name](text) for name, text in pairs}
+        if len(values) < len(pairs):
+            raise ValueError(raw)
+        return values
 
     def _faults(self, pairs: list[tuple[str, str]]) -> Iterator[Fault]:
         seen: set[str] = set()

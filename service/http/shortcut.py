@@ -61,7 +61,7 @@ async def answer(endpoint: Any, authentication: Authentication, scope: Any, rece
         check_codings(scope)
     # Before the body is read or the handler is asked.
     scope["actor"] = await authentication.admit(scope, endpoint.permission)
-    request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+    request = _LeanRequest(scope, receive, send)
     is_refused = False
     try:
         response = await endpoint(request)
@@ -74,3 +74,22 @@ async def answer(endpoint: Any, authentication: Authentication, scope: Any, rece
         if not (is_refused or "keeps_access" in scope):
             authentication.forget_after(scope["method"], endpoint.permission)
     await response(scope, receive, send)
+
+
+class _LeanRequest(Request[Any, Any, Any]):
+    """A request that makes what Litestar keeps with it at its first use: endpoints seldom need it."""
+
+    __slots__ = ("_is_whole",)
+
+    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self._is_whole = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self._is_whole:
+            raise AttributeError(name)
+        self._is_whole = True
+        super().__init__(self.scope, self.receive, self.send)
+        return getattr(self, name)

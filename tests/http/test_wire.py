@@ -3,18 +3,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import Fault, Invalid, Malformed
-from service.http.parameters import Parameters
 from service.http.wire import Body, sent
-from service.records.schemas import RecordCreate, RecordParameters, RecordUpdate
-from service.users.schemas import UserCreate, UserParameters, UserUpdate
+from service.records.schemas import RecordCreate, RecordUpdate
+from service.users.schemas import UserCreate, UserUpdate
 from tests.conftest import Make
-from tests.nouns import ASTRAL, MOMENT
+from tests.nouns import MOMENT
 
 USER = Body(UserCreate)
 RECORD = Body(RecordCreate)
@@ -187,77 +185,6 @@ async def test_a_patch_does_what_rfc_7396_says(
         assert (answer.status_code, answer.json()) == (200, expected)
     assert (await client.get(path)).json() == expected
     await client.delete(path)
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    number: int | msgspec.UnsetType = msgspec.UNSET
-    flag: bool | msgspec.UnsetType = msgspec.UNSET
-    text: str | msgspec.UnsetType = msgspec.UNSET
-
-
-@pytest.mark.parametrize(
-    "number", ["", "+5", "-", "--5", " 5", "5 ", "05", "-0", "5.0", "5e0", "0x5", "5_0", "٣", "²", "null", "9" * 20]
-)
-def test_wants_numbers_written_plainly(number: str) -> None:
-    query = str(httpx.QueryParams({"number": number})).encode()
-    assert refused(Parameters(Asked), query) == [
-        Fault(detail=f"Expected a whole number, got {number!r}.", parameter="number")
-    ]
-
-
-@pytest.mark.parametrize("flag", ["", "1", "0", "True", "FALSE", "yes", "null", " true"])
-def test_wants_true_or_false(flag: str) -> None:
-    query = str(httpx.QueryParams({"flag": flag})).encode()
-    assert refused(Parameters(Asked), query) == [
-        Fault(detail=f"Expected true or false, got {flag!r}.", parameter="flag")
-    ]
-
-
-def test_reads_parameters() -> None:
-    read = Parameters(Asked).read
-    assert read(b"") == read(b"&&") == Asked()
-    assert read(b"number=-5&flag=true&text=") == Asked(number=-5, flag=True, text="")
-    assert read(b"number=0&text=null") == Asked(number=0, text="null")
-    assert read(b"text=%F0%9D%92%9C+%2B%26") == Asked(text=f"{ASTRAL} +&")
-
-
-def test_tells_everything_that_is_wrong_with_parameters() -> None:
-    query = b"limit=0&limit=5&sort=age&q=&email=x&active&page=2&page=3&external_id=%00"
-    form = "The value is blank, holds a character that is not allowed, or does not match the format."
-    assert refused(Parameters(UserParameters), query) == [
-        Fault(detail="Expected int >= 1.", parameter="limit"),
-        Fault(detail="This parameter is given more than once.", parameter="limit"),
-        Fault(detail="Invalid enum value 'age'.", parameter="sort"),
-        Fault(detail="Expected str of length >= 1.", parameter="q"),
-        Fault(detail="Expected str of length >= 3.", parameter="email"),
-        Fault(detail="Expected true or false, got ''.", parameter="active"),
-        Fault(detail="There is no such parameter.", parameter="page"),
-        Fault(detail="There is no such parameter.", parameter="page"),
-        Fault(detail=form, parameter="external_id"),
-    ]
-
-
-@pytest.mark.parametrize("key", [0, -1, 2**63, 10**18 * 10])
-def test_wants_keys_that_a_row_can_have(key: int) -> None:
-    assert len(refused(Parameters(RecordParameters), b"owner_id=%d" % key)) == 1
-    assert Parameters(RecordParameters).read(b"owner_id=%d" % (2**63 - 1)).owner_id == 2**63 - 1
-
-
-@pytest.mark.parametrize("query", [b"q=%ff", b"q=%ed%a0%80", b"%ff=1", b"q=\xff", b"q=%c3"])
-def test_wants_a_query_in_utf_8(query: bytes) -> None:
-    with pytest.raises(Malformed, match=r"The query string is not UTF-8, percent-encoded\."):
-        Parameters(UserParameters).read(query)
-
-
-def test_wants_no_endless_query() -> None:
-    with pytest.raises(Malformed, match=r"The query string has more than 40 parameters\."):
-        Parameters(UserParameters).read(b"a=1&" * 100)
-
-
-def refused(parameters: Parameters[Any], query: bytes) -> list[Fault]:
-    with pytest.raises(Invalid) as refused:
-        parameters.read(query)
-    return list(refused.value.faults)
 
 
 async def test_odd_texts_and_times_in_a_query_break_no_list(client: httpx.AsyncClient, make: Make) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.http.problems import problem
+from service.http.server import head
 
 
 class Cycle(RequestResponseCycle):
@@ -13,6 +14,8 @@ class Cycle(RequestResponseCycle):
 
     failure: Exception | None = None
     _until_close = False
+    # Of a response that has begun, until the first part of its body.
+    _head = b""
 
     def fail(self, failure: Exception) -> None:
         """Raise the failure in the application's next receive()."""
@@ -33,6 +36,46 @@ class Cycle(RequestResponseCycle):
             return {"type": "http.disconnect"}
         raise self.failure
 
+    async def send(self, message: Any) -> None:
+        """Send a message; a usual response is written as a whole, by one system call instead of two."""
+        if self._head:
+            await self._send_first(message)
+        elif self.response_started or not self.keep_alive or not self._prepare(message):
+            await super().send(message)
+
+    def _prepare(self, message: Any) -> bool:
+        """Keep the head until the body, which is ready where its length is known; else return False."""
+        if message["type"] != "http.response.start":
+            return False
+        written = head.written(message["status"], [*self.default_headers, *message["headers"]])
+        if written is None:
+            return False
+        self._head, self.expected_content_length = written
+        self.response_started = True
+        self.waiting_for_100_continue = self.chunked_encoding = False
+        return True
+
+    async def _send_first(self, message: Any) -> None:
+        text, self._head = self._head, b""
+        body = message.get("body", b"")
+        is_whole = len(body) == self.expected_content_length and not message.get("more_body", False)
+        # What is left to uvicorn: HEAD, bodies in parts or of a wrong length, and waiting for a slow client.
+        if not is_whole or self.scope["method"] == "HEAD" or self.flow.write_paused or self.disconnected:
+            if not self.disconnected:
+                self.transport.write(text)
+            await super().send(message)
+            return
+        self.transport.write(text + body)
+        self.expected_content_length = 0
+        self._complete()
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
     async def run_asgi(self, app: Any) -> None:
         """Call the application; answer 500 if it does not respond."""
         plain = self.scope["http_version"] != "1.0" and not self.waiting_for_100_continue
@@ -50,7 +93,7 @@ class Cycle(RequestResponseCycle):
                 await problem(500, "internal", "The service made a mistake; it has been written down.")(
                     self.scope,  # type: ignore[arg-type]
                     self.receive,
-                    send,  # type: ignore[arg-type]
+                    send,
                 )
         else:
             if not self.response_complete and not self.disconnected:
