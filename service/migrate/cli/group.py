@@ -11,6 +11,7 @@ from service.migrate.cli import (
     current,
     diagram,
     downgrade,
+    drift,
     history,
     lint,
     purge,
@@ -34,6 +35,7 @@ _COMMANDS = (
     contract.contract,
     purge.purge,
     diagram.diagram,
+    drift.drift,
     verify.verify,
     lint.lint,
 )

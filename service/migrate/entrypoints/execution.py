@@ -9,12 +9,14 @@ from functools import partial
 from io import StringIO
 from typing import Any
 
+from alembic.autogenerate import produce_migrations
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SAWarning
 
 import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself with Alembic
 from service.migrate.dialects.ddl import is_trash
-from service.migrate.entrypoints import autogenerate
+from service.migrate.entrypoints import autogenerate, expression_indexes
 from service.migrate.errors import Refused
 from service.migrate.plan.context import Context
 from service.migrate.run.backfill.runner import BackfillRunner, Progress
@@ -40,8 +42,7 @@ def run(context: Context, connection: Connection, metadata: MetaData) -> None:
     A connection in a transaction is migrated inside it, and its owner commits; otherwise each step commits.
     """
     attributes = context.config.attributes
-    options = {"connection": connection, **_options(connection.dialect.name, metadata)}
-    options["include_name"] = partial(_is_included, partitions=_partitions(connection))
+    options = {"connection": connection, **_comparing(connection, metadata)}
     context.configure(**options)
     asked = context.get_context().opts
     work: Work | None = attributes.get("work")
@@ -69,6 +70,23 @@ def run(context: Context, connection: Connection, metadata: MetaData) -> None:
         revisions = RevisionRunner(command=Command.of(asked), done=attributes.setdefault("done", []), phases=runner)
         with _ended(runner, accepts_drift=revisions.command.is_stamp):
             run_until_done(context, connection, revisions, options)
+
+
+def differences(connection: Connection, metadata: MetaData) -> list[Any]:
+    """What autogenerate finds between the models and the database, at any revision and in any phase."""
+    context = MigrationContext.configure(connection, opts=_comparing(connection, metadata))
+    with warnings.catch_warnings():
+        # As above, and a type that SQLAlchemy does not know.
+        warnings.simplefilter("ignore", SAWarning)
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index")
+        script = produce_migrations(context, metadata)
+    expression_indexes.add(context, script)
+    return [] if script.upgrade_ops is None else list(script.upgrade_ops.as_diffs())
+
+
+def _comparing(connection: Connection, metadata: MetaData) -> dict[str, Any]:
+    included = partial(_is_included, partitions=_partitions(connection))
+    return {**_options(connection.dialect.name, metadata), "include_name": included}
 
 
 def _runner(connection: Connection, report: lock.Report, attributes: dict[str, Any]) -> PhaseRunner:

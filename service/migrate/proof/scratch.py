@@ -26,14 +26,14 @@ def sqlite_file() -> Iterator[str]:
 
 
 @contextmanager
-def postgresql_server(server: str | None) -> Iterator[str]:
+def postgresql_server(server: str | None, *, version: int | None = None) -> Iterator[str]:
     """The URL of an account that may create databases: the given one, or that of an ephemeral server.
 
     Raises:
-        Unusable: the URL is not one of PostgreSQL, or no PostgreSQL is installed.
+        Unusable: the URL is not one of PostgreSQL, or no PostgreSQL, or none of the version, is installed.
     """
     if server is None:
-        with ephemeral_server() as made:
+        with ephemeral_server(version=version) as made:
             yield made.url
         return
     url = url_of(server)

@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, inspect, select
 
 from service.db.clock import now
+from service.migrate.dialects.postgresql import objects as catalog_objects
 from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
 from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger
@@ -15,39 +17,7 @@ _SQLITE = (
     "SELECT type, name, tbl_name, sql FROM sqlite_schema "
     "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
-POSTGRESQL = """
-SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-       || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
-       || CASE a.attidentity WHEN 'a' THEN ' identity always' WHEN 'd' THEN ' identity by default' ELSE '' END
-       || CASE a.attgenerated WHEN 's' THEN ' stored' WHEN 'v' THEN ' virtual' ELSE '' END
-       || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') || coalesce(' collate ' || o.collname, '')
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
-LEFT JOIN pg_collation o ON o.oid = a.attcollation
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p') AND NOT c.relispartition
-  AND a.attnum > 0 AND NOT a.attisdropped
-UNION ALL
-SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
-  AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = conrelid AND relispartition)
-UNION ALL
-SELECT 'index ' || pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' invalid' END
-FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = current_schema()::regnamespace
-  AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = indrelid AND relispartition)
-UNION ALL
-SELECT 'trigger ' || pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' enabled ' || tgenabled::text END
-FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
-WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace AND NOT c.relispartition
-UNION ALL
-SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc
-WHERE pronamespace = current_schema()::regnamespace AND prokind <> 'a'
-UNION ALL SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()
-UNION ALL
-SELECT 'sequence ' || relname || ' ' || format_type(seqtypid, NULL) || coalesce(' of ' || refobjid::regclass, '')
-FROM pg_class c JOIN pg_sequence ON seqrelid = c.oid
-LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
-WHERE relnamespace = current_schema()::regnamespace
-"""
+POSTGRESQL = catalog_objects.lines(catalog_objects.PARTS)
 # `varchar_column IN ('a', 'b')` as it is created; a restored dump has the cast on each element instead.
 _CAST_ARRAY = re.compile(r"\(ARRAY\[('(?:[^']|'')*'::[a-z ]+(?:, '(?:[^']|'')*'::[a-z ]+)*)\]\)::text\[\]")
 _ELEMENT = re.compile(r"'(?:[^']|'')*'::[a-z ]+")
@@ -55,6 +25,20 @@ _NAMES = "|".join(("alembic_version", *sorted(ledger.TABLES)))
 _OURS = re.compile(rf"\b(?:{_NAMES})")
 # The same for PostgreSQL's regular expressions, in which scripts select the lines.
 OURS_IN_SQL = rf"\m(?:{_NAMES})"
+
+
+class CatalogObject(NamedTuple):
+    """An object of the catalog; `line` is the line of `lines`, `definition` the text that the database has.
+
+    `table` is empty for a function; a table, a view and a free sequence are their own.
+    """
+
+    kind: str
+    table: str
+    name: str
+    definition: str
+    line: str
+    is_of_extension: bool = False
 
 
 def lines(connection: Connection) -> list[str]:
@@ -66,8 +50,27 @@ def lines(connection: Connection) -> list[str]:
     if connection.dialect.name == "postgresql":
         found = [_as_restored(line) for line in connection.exec_driver_sql(POSTGRESQL).scalars()]
     else:
-        found = [line for row in connection.exec_driver_sql(_SQLITE) for line in _lines(*row)]
-    return sorted(re.sub(r"\s+", " ", line) for line in found if not _OURS.search(line))
+        found = [each.line for row in connection.exec_driver_sql(_SQLITE) for each in _objects(*row)]
+    return sorted(_on_one_line(line) for line in found if not _OURS.search(line))
+
+
+def objects(connection: Connection) -> list[CatalogObject]:
+    """The objects that `lines` has a line for."""
+    if connection.dialect.name == "postgresql":
+        return described(connection, catalog_objects.PARTS)
+    found = [each for row in connection.exec_driver_sql(_SQLITE) for each in _objects(*row)]
+    return [each for each in found if not _OURS.search(each.line)]
+
+
+def described(connection: Connection, parts: Sequence[catalog_objects.Part]) -> list[CatalogObject]:
+    """The objects that these parts select from PostgreSQL's catalog, without those of Alembic and of the ledger."""
+    found = []
+    for kind, table, name, head, text, is_of_extension in connection.exec_driver_sql(catalog_objects.objects(parts)):
+        definition = _as_restored(text or "")
+        line = _on_one_line(f"{head}{definition}")
+        if not _OURS.search(line):
+            found.append(CatalogObject(kind, table, name, definition, line, is_of_extension))
+    return found
 
 
 def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
@@ -111,12 +114,29 @@ def _as_restored(line: str) -> str:
     return _CAST_ARRAY.sub(lambda array: f"ARRAY[{_ELEMENT.sub(lambda each: f'({each[0]})::text', array[1])}]", line)
 
 
-def _lines(kind: str, name: str, table: str, sql: str) -> list[str]:
+def _on_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def _objects(kind: str, name: str, table: str, sql: str) -> list[CatalogObject]:
     if kind != "table" or is_virtual(sql):
-        return [f"{kind} {name} of {table}: {normal_form(sql)}"]
+        text = normal_form(sql)
+        return [CatalogObject(kind, table, name, sql, _on_one_line(f"{kind} {name} of {table}: {text}"))]
     definition = parse(sql, name)
-    items = [f"in {name}: {_item(each)}" for each in definition.items]
-    return [f"table {name} {normal_form(definition.tail)}", *items]
+    tail = normal_form(definition.tail)
+    return [
+        CatalogObject("table", name, name, tail, _on_one_line(f"table {name} {tail}")),
+        *(_part(name, each) for each in definition.items),
+    ]
+
+
+def _part(table: str, item: Item) -> CatalogObject:
+    """A column, or a constraint, which may have no name but its text."""
+    text = _item(item)
+    line = _on_one_line(f"in {table}: {text}")
+    if item.is_constraint:
+        return CatalogObject("constraint", table, item.constraint_name or text, text, line)
+    return CatalogObject("column", table, item.column.name, text, line)
 
 
 def _item(item: Item) -> str:

@@ -64,7 +64,7 @@ BAD_ON_POSTGRESQL = {
         "pass",
         "the catalog has in addition: trigger CREATE TRIGGER t",
     ),
-    "lost_grant": ("op.execute('GRANT SELECT ON books TO PUBLIC')", "pass", "privileges of books: =r/"),
+    "lost_grant": ("op.execute('GRANT SELECT ON books TO PUBLIC')", "pass", "privileges of books to PUBLIC: SELECT"),
     "lost_comment": ("op.execute('COMMENT ON COLUMN books.kind IS $$What$$')", "pass", "comment on books.kind: What"),
     "lost_policy": (
         "op.execute('CREATE POLICY p ON books USING (true)')",

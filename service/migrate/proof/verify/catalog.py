@@ -1,65 +1,216 @@
-"""What catalogs hold beside definitions: privileges, comments, policies, settings of tables and columns."""
-
-import re
+"""What catalogs hold beside definitions: privileges, comments, policies, settings of tables, columns and sequences."""
 
 from sqlalchemy import Connection
 
+from service.migrate.dialects.postgresql.objects import Part
 from service.migrate.proof.diagram.reading import is_own
+from service.migrate.state import drift
+from service.migrate.state.drift import CatalogObject
 
 _HERE = "relnamespace = current_schema()::regnamespace AND NOT relispartition"
-# Each row is a table, which may be the migrator's own, and a line.
-_MORE = f"""
-SELECT relname, format('table %I %s %s%s%s', relname, relkind,
-  CASE relpersistence WHEN 'u' THEN 'unlogged ' ELSE '' END,
-  CASE WHEN relrowsecurity THEN 'row security ' ELSE '' END,
-  CASE WHEN relforcerowsecurity THEN 'forced ' ELSE '' END)
-  || coalesce(array_to_string(reloptions, ' '), '') || ' replica identity ' || relreplident::text
-FROM pg_class WHERE {_HERE} AND relkind IN ('r', 'p', 'f')
-UNION ALL
-SELECT relname, format('privileges of %I: %s', relname, acl) FROM pg_class, unnest(relacl) AS acl WHERE {_HERE}
-UNION ALL
-SELECT relname, format('privileges of %I.%I: %s', relname, attname, acl)
-FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid, unnest(attacl) AS acl WHERE {_HERE} AND NOT attisdropped
-UNION ALL
-SELECT relname, format('comment on %I%s: %s', relname, coalesce('.' || quote_ident(attname), ''), description)
-FROM pg_description JOIN pg_class ON pg_class.oid = objoid AND classoid = 'pg_class'::regclass
-LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 WHERE {_HERE}
-UNION ALL
-SELECT relname, format('comment on constraint %I of %I: %s', conname, relname, description)
-FROM pg_description JOIN pg_constraint ON pg_constraint.oid = objoid AND classoid = 'pg_constraint'::regclass
-JOIN pg_class ON pg_class.oid = conrelid WHERE {_HERE}
-UNION ALL
-SELECT tablename, format('policy %s on %I: %s %s to %s using %s with check %s', policyname, tablename, permissive, cmd,
-  roles, qual, with_check) FROM pg_policies WHERE schemaname = current_schema()
-UNION ALL
-SELECT relname, format('column %I.%I storage %s compression %s statistics %s options %s', relname, attname, attstorage,
-  attcompression, attstattarget, attoptions)
-FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE {_HERE} AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
-UNION ALL
-SELECT relname, format('statistics %s', pg_get_statisticsobjdef(pg_statistic_ext.oid))
-FROM pg_statistic_ext JOIN pg_class ON pg_class.oid = stxrelid WHERE {_HERE}
-UNION ALL
-SELECT relname, format('publication %I of %I', pubname, relname)
-FROM pg_publication_rel JOIN pg_publication ON pg_publication.oid = prpubid JOIN pg_class ON pg_class.oid = prrelid
-WHERE {_HERE}
-UNION ALL
-SELECT relname, format('rule %s', pg_get_ruledef(pg_rewrite.oid))
-FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class WHERE {_HERE} AND rulename <> '_RETURN'
-UNION ALL
-SELECT proname, format('privileges of function %I: %s', proname, acl)
-FROM pg_proc, unnest(proacl) AS acl WHERE pronamespace = current_schema()::regnamespace
-UNION ALL
-SELECT typname, format('type %I %s', typname, coalesce((
-  SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = pg_type.oid),
-  format_type(typbasetype, typtypmod)))
-FROM pg_type WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('e', 'd')
-"""
+_ATTRIBUTE = "pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+# A role by name, the owner by that word: the same schema may belong to another role elsewhere.
+_ROLE = "CASE WHEN {0} = 0 THEN 'PUBLIC' WHEN {0} = {owner} THEN 'the owner' ELSE quote_ident(pg_get_userbyid({0})) END"
+# NULL stands for the privileges that an object is created with.
+_KINDS = "CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\""
+
+
+def _granted(acl: str) -> str:
+    return f"LATERAL (SELECT DISTINCT grantee FROM aclexplode({acl})) AS g"
+
+
+def _privileges(acl: str, owner: str) -> str:
+    grantor = _ROLE.format("grantor", owner=owner)
+    return (
+        "(SELECT string_agg(privilege_type || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END"
+        f" || CASE WHEN grantor = {owner} THEN '' ELSE ' by ' || {grantor} END, ', ' ORDER BY privilege_type, grantor)"
+        f" FROM aclexplode({acl}) AS e WHERE e.grantee = g.grantee)"
+    )
+
+
+_OF_TABLE = f"coalesce(relacl, acldefault({_KINDS}, relowner))"
+_OF_FUNCTION = "coalesce(proacl, acldefault('f', proowner))"
+_PARTS = (
+    Part(
+        "table",
+        "relname",
+        "relname",
+        "format('table %I ', relname)",
+        "concat_ws(' ', CASE relkind WHEN 'r' THEN 'ordinary' WHEN 'p' THEN 'partitioned' ELSE 'foreign' END,"
+        " CASE relpersistence WHEN 'u' THEN 'unlogged' END, CASE WHEN relrowsecurity THEN 'row security' END,"
+        " CASE WHEN relforcerowsecurity THEN 'forced' END, array_to_string(reloptions, ' '),"
+        " 'replica identity ' || relreplident::text)",
+        f"pg_class WHERE {_HERE} AND relkind IN ('r', 'p', 'f')",
+        "oid",
+    ),
+    Part(
+        "materialized view",
+        "relname",
+        "relname",
+        "format('materialized view %I ', relname)",
+        "pg_get_viewdef(oid)",
+        f"pg_class WHERE {_HERE} AND relkind = 'm'",
+        "oid",
+    ),
+    Part(
+        "options",
+        "relname",
+        "relname",
+        "format('options of view %I: ', relname)",
+        "array_to_string(reloptions, ' ')",
+        f"pg_class WHERE {_HERE} AND relkind IN ('v', 'm') AND reloptions IS NOT NULL",
+        "oid",
+    ),
+    Part(
+        "privileges",
+        "relname",
+        f"'to ' || {_ROLE.format('g.grantee', owner='relowner')}",
+        f"format('privileges of %I to %s: ', relname, {_ROLE.format('g.grantee', owner='relowner')})",
+        _privileges(_OF_TABLE, "relowner"),
+        f"pg_class, {_granted(_OF_TABLE)} WHERE {_HERE} AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S')",
+        "pg_class.oid",
+    ),
+    Part(
+        "privileges",
+        "relname",
+        f"attname || ' to ' || {_ROLE.format('g.grantee', owner='relowner')}",
+        f"format('privileges of %I.%I to %s: ', relname, attname, {_ROLE.format('g.grantee', owner='relowner')})",
+        _privileges("attacl", "relowner"),
+        f"{_ATTRIBUTE}, {_granted('attacl')} WHERE {_HERE} AND NOT attisdropped",
+        "attrelid",
+    ),
+    Part(
+        "privileges",
+        "oid::regprocedure",
+        f"'to ' || {_ROLE.format('g.grantee', owner='proowner')}",
+        "format('privileges of function %s to %s: ', oid::regprocedure, "
+        f"{_ROLE.format('g.grantee', owner='proowner')})",
+        _privileges(_OF_FUNCTION, "proowner"),
+        f"pg_proc, {_granted(_OF_FUNCTION)} WHERE pronamespace = current_schema()::regnamespace",
+        "oid",
+        "pg_proc",
+    ),
+    Part(
+        "comment",
+        "relname",
+        "coalesce(attname, relname)",
+        "format('comment on %I%s: ', relname, coalesce('.' || quote_ident(attname), ''))",
+        "description",
+        "pg_description JOIN pg_class ON pg_class.oid = objoid AND classoid = 'pg_class'::regclass "
+        f"LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 WHERE {_HERE}",
+        "pg_class.oid",
+    ),
+    Part(
+        "comment",
+        "relname",
+        "'constraint ' || conname",
+        "format('comment on constraint %I of %I: ', conname, relname)",
+        "description",
+        "pg_description JOIN pg_constraint ON pg_constraint.oid = objoid AND classoid = 'pg_constraint'::regclass "
+        f"JOIN pg_class ON pg_class.oid = conrelid WHERE {_HERE}",
+        "conrelid",
+    ),
+    Part(
+        "comment",
+        "relname",
+        "'trigger ' || tgname",
+        "format('comment on trigger %I of %I: ', tgname, relname)",
+        "description",
+        "pg_description JOIN pg_trigger ON pg_trigger.oid = objoid AND classoid = 'pg_trigger'::regclass "
+        f"JOIN pg_class ON pg_class.oid = tgrelid WHERE {_HERE}",
+        "tgrelid",
+    ),
+    Part(
+        "comment",
+        "pg_proc.oid::regprocedure",
+        "pg_proc.oid::regprocedure",
+        "format('comment on function %s: ', pg_proc.oid::regprocedure)",
+        "description",
+        "pg_description JOIN pg_proc ON pg_proc.oid = objoid AND classoid = 'pg_proc'::regclass "
+        "WHERE pronamespace = current_schema()::regnamespace",
+        "pg_proc.oid",
+        "pg_proc",
+    ),
+    Part(
+        "policy",
+        "relname",
+        "polname",
+        "format('policy %s on %I: ', polname, relname)",
+        "format('%s %s to %s using %s with check %s', permissive, cmd, roles, qual, with_check)",
+        "pg_policies JOIN pg_class ON relname = tablename AND relnamespace = schemaname::regnamespace "
+        "JOIN pg_policy ON polrelid = pg_class.oid AND polname = policyname WHERE schemaname = current_schema()",
+        "pg_class.oid",
+    ),
+    Part(
+        "settings",
+        "relname",
+        "attname",
+        "format('column %I.%I ', relname, attname)",
+        "format('storage %s compression %s statistics %s options %s', attstorage, attcompression, attstattarget,"
+        " attoptions)",
+        f"{_ATTRIBUTE} WHERE {_HERE} AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped",
+        "attrelid",
+    ),
+    Part(
+        "settings",
+        "relname",
+        "relname",
+        "format('sequence %I ', relname)",
+        "format('start %s increment %s minimum %s maximum %s cache %s cycle %s',"
+        " seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle)",
+        "pg_class JOIN pg_sequence ON seqrelid = pg_class.oid WHERE relnamespace = current_schema()::regnamespace",
+        "pg_class.oid",
+    ),
+    Part(
+        "statistics",
+        "relname",
+        "stxname",
+        "'statistics '",
+        "pg_get_statisticsobjdef(pg_statistic_ext.oid)",
+        f"pg_statistic_ext JOIN pg_class ON pg_class.oid = stxrelid WHERE {_HERE}",
+        "stxrelid",
+    ),
+    Part(
+        "publication",
+        "relname",
+        "pubname",
+        "format('publication %I of %I', pubname, relname)",
+        "''",
+        "pg_publication_rel JOIN pg_publication ON pg_publication.oid = prpubid "
+        f"JOIN pg_class ON pg_class.oid = prrelid WHERE {_HERE}",
+        "prrelid",
+    ),
+    Part(
+        "rule",
+        "relname",
+        "rulename",
+        "'rule '",
+        "pg_get_ruledef(pg_rewrite.oid)",
+        f"pg_rewrite JOIN pg_class ON pg_class.oid = ev_class WHERE {_HERE} AND rulename <> '_RETURN'",
+        "ev_class",
+    ),
+    Part(
+        "type",
+        "typname",
+        "typname",
+        "format('type %I ', typname)",
+        "coalesce((SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) FROM pg_enum"
+        " WHERE enumtypid = pg_type.oid), format_type(typbasetype, typtypmod) || CASE WHEN typnotnull THEN ' not null'"
+        " ELSE '' END || coalesce(' default ' || typdefault, ''))",
+        "pg_type WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('e', 'd')",
+        "oid",
+        "pg_type",
+    ),
+)
+
+
+def more_objects(connection: Connection) -> list[CatalogObject]:
+    """What `drift.objects` leaves out; nothing on SQLite, whose definitions say all."""
+    if connection.dialect.name != "postgresql":
+        return []
+    return [each for each in drift.described(connection, _PARTS) if not is_own(each.table)]
 
 
 def more_lines(connection: Connection) -> list[str]:
-    """One line for each, sorted; none on SQLite, whose definitions say all."""
-    if connection.dialect.name != "postgresql":
-        return []
-    rows = connection.exec_driver_sql(_MORE).all()
-    return sorted(re.sub(r"\s+", " ", line).strip() for table, line in rows if not is_own(table))
+    """The line of each of `more_objects`, sorted."""
+    return sorted(each.line.strip() for each in more_objects(connection))

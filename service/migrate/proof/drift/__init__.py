@@ -1,0 +1,1 @@
+"""`drift`: a database against what its revisions make, and against the models."""
