@@ -15,6 +15,7 @@ from service.migrate.cli import (
     history,
     lint,
     purge,
+    rehearse,
     revision,
     status,
     upgrade,
@@ -38,6 +39,7 @@ _COMMANDS = (
     drift.drift,
     verify.verify,
     lint.lint,
+    rehearse.rehearse,
 )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -14,16 +14,28 @@ from service.migrate.proof.diagram.reading import is_own
 from service.migrate.proof.verify.samples import samples
 
 _ATTEMPTS = 40
+# More rows than these are plain ones, inserted in chunks.
+_ONE_BY_ONE = 100
+_CHUNK = 1000
+_FAILED_CHUNKS = 3
+# Called with a table and how many rows it has, after each chunk.
+Watch = Callable[[str, int], None]
 
 
 @dataclass(kw_only=True)
 class Rows:
-    """Fills the tables of a database up to `count` rows each."""
+    """Fills the tables of a database up to `count` rows each; `counts` has other numbers, by table.
+
+    `fixed` has values of columns, by names such as `users.email`.
+    """
 
     seed: int
     count: int
     # Whether every value is plain, for a revision that refuses the odd ones.
     is_plain: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    watch: Watch | None = None
     _serial: int = field(default=0, init=False)
 
     def fill(self, connection: Connection) -> dict[str, str]:
@@ -42,10 +54,12 @@ class Rows:
             connection.execute(table.delete())
 
     def _fill(self, connection: Connection, table: Table, random: Random) -> str:
-        there = len(connection.execute(select(1).select_from(table).limit(self.count)).all())
+        count = self.counts.get(table.name, self.count)
+        there = len(connection.execute(select(1).select_from(table).limit(count)).all())
         error, attempts = "", 0
         literals = _literals(connection, table)
-        while there < self.count and attempts < _ATTEMPTS + self.count:
+        first = min(count, _ONE_BY_ONE)
+        while there < first and attempts < _ATTEMPTS + first:
             attempts += 1
             # A row of plain values where the odd ones violate a constraint that is not understood here.
             is_plain = self.is_plain or attempts % 2 == 0
@@ -57,7 +71,49 @@ class Rows:
                 error = " ".join(str(getattr(failure, "orig", None) or failure).split())
                 continue
             there += 1
-        return error if not there else ""
+        if there >= first:
+            self._fill_in_chunks(connection, table, random, literals, count - there)
+        return error if count and not there else ""
+
+    def _fill_in_chunks(
+        self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], left: int
+    ) -> None:
+        """Insert plain rows; a chunk that violates a constraint is left out, and after some of these the rest."""
+        keys = _keys(connection, table, max(left, 0))
+        total, failed = left, 0
+        while left > 0 and failed < _FAILED_CHUNKS:
+            size = min(left, _CHUNK)
+            rows = [dict(self._plain(table, random, literals, keys)) for _ in range(size)]
+            try:
+                with connection.begin_nested():
+                    connection.execute(table.insert(), rows)
+            except (SQLAlchemyError, OverflowError, ValueError):
+                failed += 1
+                continue
+            left -= size
+            if self.watch is not None:
+                self.watch(table.name, total - left)
+
+    def _plain(
+        self, table: Table, random: Random, literals: dict[str, list[Any]], keys: list[tuple[list[str], list[Any]]]
+    ) -> Iterator[tuple[str, Any]]:
+        """The values of a row without what the database sets itself: every row has the same columns."""
+        self._serial += 1
+        # In turn, because a column that refers to another table may be unique.
+        referred = {
+            name: value
+            for names, rows in keys
+            for name, value in zip(names, rows[self._serial % len(rows)] if rows else [None] * len(names), strict=True)
+        }
+        for column in table.columns:
+            fixed = f"{table.name}.{column.name}"
+            if column.computed is not None or (column.identity is not None and column.identity.always):
+                continue
+            if column.name in referred or fixed in self.fixed:
+                yield column.name, self.fixed.get(fixed, referred.get(column.name))
+            elif column.server_default is None or column.primary_key or _is_unique(table, column):
+                given = literals.get(column.name)
+                yield column.name, random.choice(given) if given else samples(column.type, self._serial)[1]
 
     def _values(
         self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], *, is_plain: bool
@@ -66,7 +122,9 @@ class Rows:
         for column in table.columns:
             if column.computed is not None or (column.identity is not None and column.identity.always):
                 continue
-            if column.name in referred:
+            if f"{table.name}.{column.name}" in self.fixed:
+                yield column.name, self.fixed[f"{table.name}.{column.name}"]
+            elif column.name in referred:
                 yield column.name, referred[column.name]
             elif column.nullable and not column.primary_key and random.random() < 0.3:
                 yield column.name, None
@@ -120,6 +178,17 @@ def _referred(connection: Connection, table: Table, random: Random) -> dict[str,
         row = random.choice(rows) if rows and not (is_optional and random.random() < 0.3) else [None] * len(columns)
         found |= dict(zip((column.name for column in columns), row, strict=True))
     return found
+
+
+def _keys(connection: Connection, table: Table, count: int) -> list[tuple[list[str], list[Any]]]:
+    """For each foreign key its columns, and values for them from rows that exist."""
+    return [
+        (
+            [each.parent.name for each in key.elements],
+            list(connection.execute(select(*(each.column for each in key.elements)).limit(count)).all()),
+        )
+        for key in table.foreign_key_constraints
+    ]
 
 
 def _literals(connection: Connection, table: Table) -> dict[str, list[Any]]:

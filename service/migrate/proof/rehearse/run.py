@@ -1,0 +1,263 @@
+"""A rehearsal as the command asks for it: revisions, previous version, databases and sizes."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from service.migrate import naming
+from service.migrate.entrypoints import project
+from service.migrate.errors import Unknown, Unusable
+from service.migrate.plan.config import Source, configuration_file, scripts
+from service.migrate.proof import revisions
+from service.migrate.proof.rehearse import overrides, versions
+from service.migrate.proof.rehearse.database import made
+from service.migrate.proof.rehearse.judge import Measured
+from service.migrate.proof.rehearse.messages import Settings
+from service.migrate.proof.rehearse.overrides import Overrides
+from service.migrate.proof.rehearse.phases import NEW, OLD, Deployment, Phase, deployment, phases
+from service.migrate.proof.rehearse.rehearsal import Rehearsal
+from service.migrate.proof.rehearse.versions import Version
+from service.migrate.proof.verify.rows import Rows
+from service.terminal.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The options of a rehearsal, as `rehearse --help` explains them."""
+
+    since: str | None
+    previous: str | None
+    databases: tuple[str, ...]
+    server: str | None
+    sizes: tuple[int, ...]
+    serve: str | None
+    traffic: Path | None
+    seconds: float
+    connections: int
+    rate: float
+    writes: float
+    timeout: float
+    seed: int
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What was rehearsed, and the figures of each phase."""
+
+    revisions: list[str]
+    previous: str
+    measured: list[Measured] = field(default_factory=list)
+    unused: dict[str, dict[str, str]] = field(default_factory=dict)
+    requests: dict[str, str] = field(default_factory=dict)
+
+
+def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
+    """Rehearse on each database with each number of rows.
+
+    Raises:
+        Unknown: there is no such revision or commit.
+        Unusable: a file, a command, a version or a server cannot be used.
+    """
+    file = _file(config)
+    project.read(config)
+    said = overrides.read(plan.traffic, file.parent)
+    command = _command(plan, said)
+    chosen, commit = choose(plan, config, file.parent)
+    found = deployment(scripts(config), chosen)
+    if not found.base:
+        raise Unusable(
+            f"{chosen[0]} is the first revision, and no version serves an empty database: name another with --since."
+        )
+    result = Result(revisions=[each.revision for each in found.revisions], previous=commit)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearse-")))
+        old = stack.enter_context(versions.previous(file.parent, commit, said.install))
+        both = {OLD: old, NEW: versions.current(file.parent)}
+        clock = _Clock(show, len(plan.databases) * len(plan.sizes))
+        for backend in plan.databases:
+            for rows in plan.sizes:
+                one = _One(
+                    plan=plan,
+                    config=config,
+                    file=file,
+                    said=said,
+                    versions=both,
+                    found=found,
+                    folder=folder,
+                    command=command,
+                )
+                result.measured += one.run(backend, rows, clock, result)
+    return result
+
+
+def choose(plan: Plan, config: Source | None, folder: Path) -> tuple[list[str], str]:
+    """The new revisions, oldest first, and the commit of the previous version.
+
+    Without --since the revisions that the previous version lacks are new. If it lacks none, the newest is new, and the
+    previous version is the one before it was added.
+    """
+    directory = scripts(config)
+    if plan.since is not None:
+        chosen = revisions.chosen(directory, plan.since)
+        if not chosen:
+            raise Unknown(f"No revision is new since {plan.since}.")
+        oldest = Path(directory.get_revision(chosen[0]).path)
+        return chosen, versions.base(folder, plan.previous) if plan.previous else versions.parent_of_addition(oldest)
+    commit = versions.base(folder, plan.previous)
+    chosen = _new_since(directory, commit)
+    if chosen:
+        return chosen, commit
+    if plan.previous is not None:
+        raise Unknown(f"{plan.previous} has every revision: name those to rehearse with --since.")
+    newest = next(iter(directory.walk_revisions()), None)
+    if newest is None:
+        raise Unusable("There is no revision to rehearse.")
+    commit = versions.parent_of_addition(Path(newest.path))
+    return _new_since(directory, commit), commit
+
+
+def _new_since(directory: ScriptDirectory, commit: str) -> list[str]:
+    known = versions.revisions_of(Path(directory.dir), commit)
+    return [each.revision for each in reversed(list(directory.walk_revisions())) if each.revision not in known]
+
+
+class _Clock:
+    """Progress over all phases of all rehearsals, with the time left as a log has no bar for it."""
+
+    def __init__(self, show: Progress, rehearsals: int) -> None:
+        self._show = show
+        self._rehearsals = rehearsals
+        self._done = 0
+        self._began = monotonic()
+
+    def __call__(self, phase: str, number: int, count: int) -> None:
+        done, total = self._done * count + number, self._rehearsals * count
+        left = (monotonic() - self._began) / done * (total - done) if done else None
+        self._show("rehearse", done, total, phase if left is None else f"{phase}, {left:.0f} s left")
+
+    def filling(self, table: str, rows: int) -> None:
+        self._show(f"fill {table}", rows, None, f"{rows:,} rows")
+
+    def finish(self) -> None:
+        self._done += 1
+        self._began = monotonic() if self._done == 0 else self._began
+
+
+@dataclass(kw_only=True)
+class _One:
+    """One rehearsal: a database and a number of rows."""
+
+    plan: Plan
+    config: Source | None
+    file: Path
+    said: Overrides
+    versions: dict[str, Version]
+    found: Deployment
+    folder: Path
+    command: str
+
+    def run(self, backend: str, count: int, clock: _Clock, result: Result) -> Iterator[Measured]:
+        rows = Rows(
+            seed=self.plan.seed,
+            count=count,
+            is_plain=True,
+            counts=self.said.rows,
+            fixed=self.said.columns,
+            watch=clock.filling,
+        )
+        with made(backend, self.plan.server, self.config) as database:
+            database.prepare(list(self.found.base), rows)
+            variables = {**self.said.environment, **self._url_variable(database.url)}
+            rehearsal = Rehearsal(
+                database=database,
+                config=self.file,
+                versions=self.versions,
+                serve=self.command,
+                variables=variables,
+                settings=self._settings(self._token(database.url, variables)),
+                rows=count,
+                seconds=self.plan.seconds,
+                folder=self.folder,
+            )
+            steps = phases(self.found, backend)
+
+            def report(phase: Phase, number: int) -> None:
+                clock(f"{phase.described} on {backend}", number, len(steps))
+
+            yield from rehearsal.run(steps, report)
+            clock.finish()
+            result.unused |= {name: each.unused for name, each in rehearsal.learned.items()}
+
+    def _url_variable(self, url: str) -> dict[str, str]:
+        setting = naming.current().database_setting
+        return {setting: url} if _is_variable(setting) else {}
+
+    def _token(self, url: str, variables: dict[str, str]) -> str:
+        """What the traffic file's command for a token prints last, run by the previous version."""
+        if not self.said.token:
+            return ""
+        old = self.versions[OLD]
+        words = versions.split(self.said.token, python=old.python, url=url)
+        environment = {**old.environment, **variables}
+        done = subprocess.run(
+            words, cwd=old.folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        if done.returncode or not done.stdout.strip():
+            raise Unusable(f"The command for a token failed: {self.said.token}:{versions.last_lines(done.stderr)}")
+        return done.stdout.split()[-1]
+
+    def _settings(self, token: str) -> Settings:
+        return Settings(
+            versions=(OLD, NEW),
+            connections=self.plan.connections,
+            rate=self.plan.rate,
+            writes=self.plan.writes,
+            timeout_seconds=self.plan.timeout,
+            seed=self.plan.seed,
+            headers={name.lower(): each.replace("{token}", token) for name, each in self.said.headers.items()},
+            openapi=self.said.openapi,
+            skip=self.said.skip,
+            weights=self.said.weights,
+            values=self.said.values,
+        )
+
+
+def _command(plan: Plan, said: Overrides) -> str:
+    """The command that serves a version; raises Unusable if it is missing, or cannot work."""
+    command = plan.serve or said.serve
+    if not command:
+        raise Unusable(
+            "No command serves this project: give --serve, such as 'uvicorn shop:app --port {port}', or `serve` in "
+            f"{overrides.NAME}."
+        )
+    if "{port}" not in command:
+        raise Unusable(f"The command {command!r} has no {{port}}, which the rehearsal chooses.")
+    if "{url}" not in command and not _is_variable(naming.current().database_setting):
+        raise Unusable(
+            f"The command {command!r} has no {{url}}, and the project's Naming no database_setting: one must tell "
+            "the service which database it is."
+        )
+    versions.split(command, port="", python="", url="")
+    return command
+
+
+def _is_variable(name: str) -> bool:
+    return re.fullmatch(r"[A-Z][A-Z0-9_]*", name) is not None
+
+
+def _file(config: Source | None) -> Path:
+    named = (
+        (config.config_file_name or config.toml_file_name) if isinstance(config, Config) else configuration_file(config)
+    )
+    if named is None:
+        raise Unusable("A rehearsal needs a file alembic.ini: name it with --config.")
+    return Path(named).absolute()
