@@ -79,6 +79,10 @@ bench-scale: install ## measure with 10,000 to 1,000,000 users and 1 to 64 calle
 bench-migrate: install ## measure every change of a schema, up and down, beside live traffic
 	$(BIN)/python -m bench.migrating
 
+.PHONY: bench-lint
+bench-lint: install ## measure which statements keep requests waiting, and which of them the linter and squawk-cli find
+	$(BIN)/python -m bench.lint
+
 .PHONY: lock
 lock: ## choose the newest versions again and write the lock files (needs the package index)
 	@uv='$(UV)'; if [ -z "$$uv" ]; then \

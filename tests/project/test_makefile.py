@@ -14,6 +14,7 @@ TARGETS = {
     "fmt",
     "migration",
     "bench",
+    "bench-lint",
     "bench-migrate",
     "bench-scale",
     "clean",

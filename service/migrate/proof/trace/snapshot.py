@@ -200,9 +200,15 @@ class Difference:
         ]
 
     def _is_rewritten(self, before: Relation, after: Relation) -> bool:
-        # TRUNCATE gives new files too, which are empty.
+        # TRUNCATE gives new files too, which are empty, and a sequence has one row.
         table = self.after.relations.get(after.table)
-        return before.filenode != after.filenode and bool(after.size) and table is not None and bool(table.size)
+        return (
+            after.kind != "S"
+            and before.filenode != after.filenode
+            and bool(after.size)
+            and table is not None
+            and bool(table.size)
+        )
 
     def _names(self, counted: Mapping[int, int]) -> tuple[str, ...]:
         return tuple(

@@ -1,0 +1,33 @@
+"""The corpus of the linter's benchmark: its locks are those of this server, and the trace warns of what blocks."""
+
+import asyncpg
+
+from bench.lint.corpus import Locks, corpus, locks_of, measured
+from bench.lint.measure import alarms, traced
+from bench.lint.report import score
+
+LEAST = 88
+
+
+def test_every_statement_was_measured_on_each_version() -> None:
+    assert len(corpus().statements) >= LEAST
+    for version, found in measured().items():
+        assert list(found.statements) == sorted(corpus().of(version)), version
+        assert found.server.startswith(f"{version}.")
+
+
+async def test_statements_take_the_locks_and_get_the_warnings_of_the_corpus(empty_postgres_url: str) -> None:
+    connection = await asyncpg.connect(empty_postgres_url)
+    server = connection.get_server_version().major
+    await connection.close()
+    version = max(each for each in measured() if each <= server)
+    observed = await traced(empty_postgres_url, corpus(), version, rows=50)
+    expected = {name: (each.modes, each.blocks) for name, each in measured()[version].statements.items()}
+    found = {name: read(locks_of(each)) for name, each in observed.items()}
+    assert {name: each for name, each in found.items() if each != expected[name]} == {}
+    judged = score("trace", version, measured()[version], set(alarms(observed)))
+    assert (judged.missed, judged.wrong) == ([], [])
+
+
+def read(locks: Locks) -> tuple[dict[str, str], str]:
+    return locks.modes, locks.blocks
