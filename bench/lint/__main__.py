@@ -41,7 +41,7 @@ def main(versions: tuple[int, ...], rows: int, *, writes: bool, with_squawk: boo
             own = [name for name, rules in reported.items() if rules & squawk.LOCKS]
             scores.append(score(squawk.version(program), version, found[version], own))
     if writes:
-        everything = (measured() if MEASURED.exists() else {}) | found
+        everything = {str(each): what for each, what in ((measured() if MEASURED.exists() else {}) | found).items()}
         MEASURED.write_bytes(msgspec.json.format(msgspec.json.encode(everything, order="sorted"), indent=1) + b"\n")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"measured": found, "scores": scores})))

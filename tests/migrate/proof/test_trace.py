@@ -17,7 +17,7 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
     "0002_index": (
         "op.create_index('ix_books_title', 'books', ['title'])",
         "op.drop_index('ix_books_title')",
-        [("blocks-writes", "upgrade", "op.create_index('ix_books_title', 'books', ['title'])")],
+        [("trace-blocks-writes", "upgrade", "op.create_index('ix_books_title', 'books', ['title'])")],
     ),
     "0003_not_null": (
         (
@@ -26,32 +26,33 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         ),
         "op.alter_column('shelves', 'label', nullable=True)",
         [
-            ("blocks-writes", "upgrade", "coalesce(label, '')\")"),
-            ("scans-table", "upgrade", "op.alter_column('shelves', 'label', nullable=False)"),
+            ("trace-blocks-writes", "upgrade", "coalesce(label, '')\")"),
+            ("trace-blocks-reads", "upgrade", "op.alter_column('shelves', 'label', nullable=False)"),
         ],
     ),
     "0005_inline_check": (
         "op.execute('ALTER TABLE books ADD COLUMN pages integer CHECK (pages > 0)')",
         "op.drop_column('books', 'pages')",
-        [("scans-table", "upgrade", "CHECK (pages > 0)')")],
+        [("trace-blocks-reads", "upgrade", "CHECK (pages > 0)')")],
     ),
     "0006_key": (
         "op.create_foreign_key('fk_again', 'books', 'shelves', ['shelf_id'], ['id'])",
         "op.drop_constraint('fk_again', 'books')",
-        [("blocks-writes", "upgrade", "['shelf_id'], ['id'])")],
+        [("trace-blocks-writes", "upgrade", "['shelf_id'], ['id'])")],
     ),
     "0007_drop": (
         "op.alter_column('books', 'price', type_=sa.Numeric(12, 4))\nop.drop_column('shelves', 'label')",
         "op.add_column('shelves', sa.Column('label', sa.Uuid(), server_default=sa.text('gen_random_uuid()')))",
         [
-            ("rewrites-table", "upgrade", "type_=sa.Numeric(12, 4))"),
-            ("rewrites-table", "downgrade", "gen_random_uuid()')))"),
+            ("trace-blocks-reads", "upgrade", "type_=sa.Numeric(12, 4))"),
+            ("trace-drops", "upgrade", "op.drop_column('shelves', 'label')"),
+            ("trace-blocks-reads", "downgrade", "gen_random_uuid()')))"),
         ],
     ),
     "0008_cascade": (
         "op.execute('DROP TABLE shelves CASCADE')",
         "op.create_table('shelves', sa.Column('id', sa.Integer(), primary_key=True))",
-        [("drops-undeclared", "upgrade", "op.execute('DROP TABLE shelves CASCADE')")],
+        [("trace-drops", "upgrade", "op.execute('DROP TABLE shelves CASCADE')")],
     ),
 }
 SAFE = """

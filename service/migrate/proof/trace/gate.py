@@ -9,6 +9,7 @@ fourth session, and the statement goes on to its next stage.
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,8 +23,10 @@ T = TypeVar("T")
 Seen = set[tuple[int, str]]
 
 _POLL_SECONDS = 0.001
+# An autovacuum gives its lock up after deadlock_timeout.
+_FIRST_WAIT = "20s"
 # A statement that is first in the queue for a stronger lock keeps the next writer out.
-_LOCK_WAIT = "20ms"
+_NEXT_WAIT = "20ms"
 _LOCKS = """
 SELECT relation, mode, granted FROM pg_locks
 WHERE pid = $1 AND (NOT granted OR (locktype = 'relation'
@@ -72,7 +75,7 @@ class Gate:
             self._sessions.append(await asyncpg.connect(self.url, server_settings={"jit": "off"}))
         holder, spare, observer = self._sessions
         # It conflicts with itself: a statement that does not wait for writers waits for this one.
-        await _hold(holder, tables, "SHARE UPDATE EXCLUSIVE")
+        await _hold(holder, tables, "SHARE UPDATE EXCLUSIVE", _FIRST_WAIT)
         self._ended.clear()
         self._watching = asyncio.ensure_future(self._watch(pid, tables, holder, spare, observer))
 
@@ -91,7 +94,8 @@ class Gate:
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
             seen |= {(each["relation"], mode_of(each["mode"])) for each in locks if each["relation"] is not None}
-            await _hold(spare, tables, "ROW EXCLUSIVE")
+            with suppress(asyncpg.LockNotAvailableError):
+                await _hold(spare, tables, "ROW EXCLUSIVE", _NEXT_WAIT)
             await _let_go(holder)
             holder, spare = spare, holder
         await _let_go(holder)
@@ -110,15 +114,16 @@ class Gate:
             await each.close()
 
 
-async def _hold(session: asyncpg.Connection, tables: Sequence[str], mode: str) -> None:
-    """Lock the tables until `_let_go`, or none of them where another session waits for a stronger lock."""
+async def _hold(session: asyncpg.Connection, tables: Sequence[str], mode: str, wait: str) -> None:
+    """Lock the tables until `_let_go`; raises LockNotAvailableError and locks none if another session is first."""
     if not tables:
         return
-    await session.execute(f"BEGIN; SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+    await session.execute(f"BEGIN; SET LOCAL lock_timeout = '{wait}'")
     try:
         await session.execute(f"LOCK TABLE {', '.join(tables)} IN {mode} MODE")
     except asyncpg.LockNotAvailableError:
         await session.execute("ROLLBACK")
+        raise
 
 
 async def _let_go(session: asyncpg.Connection) -> None:

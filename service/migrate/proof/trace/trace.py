@@ -1,9 +1,8 @@
-"""Findings about revisions from what the server did: locks that last as long as rows, and drops that no one named."""
+"""Findings about revisions from what the server did: locks that last as long as rows, and drops too early."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from service.migrate.operations.step import words_in
 from service.migrate.plan.config import Source
 from service.migrate.proof.finding import Finding, Level
 from service.migrate.proof.scratch import postgresql_server
@@ -12,16 +11,13 @@ from service.migrate.proof.trace.observed import Observed
 from service.migrate.proof.trace.revisions import RevisionTracer, Traced
 from service.migrate.proof.verify.rows import Rows
 
-REWRITES = "rewrites-table"
-SCANS = "scans-table"
-BLOCKS_READS = "blocks-reads"
-BLOCKS_WRITES = "blocks-writes"
-DROPS = "drops-undeclared"
+# By what waits.
+RULES = {Blocks.READS: "trace-blocks-reads", Blocks.WRITES: "trace-blocks-writes"}
+DROPS = "trace-drops"
 REFUSED = "trace-refused"
 _SHOWN = 120
+_IN_USE = ("table ", "column ", "view ")
 # Batches are bounded, and each commits: the rows of one are locked for milliseconds.
-# Indexes and sequences go with their table.
-_OWNED = ("index ", "sequence ")
 _BATCHED = ("backfill",)
 
 
@@ -70,38 +66,23 @@ def _of(each: Observed) -> Iterator[Finding]:
     is_batch = each.phase in _BATCHED and not any(lock.blocks.keeps_requests_waiting for lock in each.locks)
     if each.lasts and not is_batch:
         yield Finding(
-            rule=_rule(each),
-            level=Level.ERROR,
+            rule=RULES[each.blocks],
+            level=Level.ERROR if each.blocks is Blocks.READS else Level.WARNING,
             what=f"{_shortened(each.statement)} {_work(each)} {_under(each)}",
             effect=f"{each.blocks.effect} for a time that grows with the rows",
             advice=_advice(each),
             **place,
         )
-    if unnamed := _unnamed(each):
+    in_use = [name for name in each.dropped if name.startswith(_IN_USE)]
+    if in_use and each.phase == "upgrade" and each.direction == "up":
         yield Finding(
             rule=DROPS,
-            level=Level.WARNING,
-            what=f"{_shortened(each.statement)} drops {', '.join(unnamed)} too",
-            effect="what the revision does not name is gone with what it drops",
-            advice="Drop it by name, so that the downgrade restores it.",
+            level=Level.ERROR,
+            what=f"{_shortened(each.statement)} drops {', '.join(in_use)}",
+            effect="the version that still runs fails wherever it names what was dropped",
+            advice="Drop it in contract(), which runs when the previous version of the code is gone.",
             **place,
         )
-
-
-def _rule(each: Observed) -> str:
-    if each.rewritten:
-        return REWRITES
-    if each.blocks is Blocks.WRITES:
-        return BLOCKS_WRITES
-    return SCANS if any(lock.blocks is Blocks.READS for lock in each.locks) else BLOCKS_READS
-
-
-def _unnamed(each: Observed) -> list[str]:
-    """What was dropped with its table, view or type, on a relation that the statement does not name."""
-    words = words_in(each.statement)
-    return [
-        what for what in each.dropped if not what.startswith(_OWNED) and not words & words_in(what.rpartition(" ")[2])
-    ]
 
 
 def _shortened(statement: str) -> str:

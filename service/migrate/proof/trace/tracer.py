@@ -149,6 +149,8 @@ class Tracer:
     _rollback = _commit
 
     def _concerns(self, connection: Connection) -> bool:
+        if connection.invalidated:
+            return False
         url = connection.engine.url
         return (url.host, url.port, url.database) == (self.url.host, self.url.port, self.url.database)
 
