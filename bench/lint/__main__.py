@@ -5,7 +5,7 @@ import asyncio
 import click
 import msgspec
 
-from bench.lint import squawk
+from bench.lint import squawk, static
 from bench.lint.corpus import MEASURED, NOTICED_MS, ROWS, Version, corpus, measured
 from bench.lint.measure import SERVER, alarms, traced
 from bench.lint.measure import measured as measure
@@ -36,6 +36,8 @@ def main(versions: tuple[int, ...], rows: int, *, writes: bool, with_squawk: boo
         click.echo(f"PostgreSQL {version}: {len(corpus().of(version))} statements", err=True)
         found[version], warned = _run(version, rows)
         scores.append(score("trace", version, found[version], warned))
+        read = static.alarms(static.rules(corpus(), version))
+        scores.append(score("rules", version, found[version], read))
         if program is not None:
             reported = squawk.rules(program, corpus().of(version), version)
             own = [name for name, rules in reported.items() if rules & squawk.LOCKS]
