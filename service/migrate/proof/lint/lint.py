@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.migrate.entrypoints import project
 from service.migrate.errors import Unknown
-from service.migrate.plan.config import Source
+from service.migrate.plan.config import Source, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.finding import Finding
 from service.migrate.proof.lint import models, reading, suppressions
@@ -61,7 +61,7 @@ def lint(asked: Asked, config: Source | None = None) -> Result:
     for id in (*asked.only, *asked.ignored):
         rule(id)
     found = project.read(config)
-    directory = found.scripts
+    directory = scripts(config)
     chosen = revisions.chosen(directory, asked.since)
     ordered = reversed(list(directory.walk_revisions()))
     read = [reading.read(each, found.metadata, asked.databases) for each in ordered]

@@ -42,7 +42,7 @@ class Revision:
 
     @cached_property
     def source(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
 
     @cached_property
     def tree(self) -> ast.Module:

@@ -104,13 +104,10 @@ class Rule:
     phases: tuple[str, ...] = ("upgrade", "contract")
     # Whether the rule is about safe operations too.
     judges_safe: bool = False
+    # Whether the rule claims that requests wait longer than for a change of the catalog.
+    blocks: bool = False
     judge: Judge | None = None
     review: Review | None = None
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the rule claims that requests wait longer than for a change of the catalog."""
-        return self.family in (Family.LOCKS, Family.REWRITES)
 
 
 RULES: dict[str, Rule] = {}
@@ -137,6 +134,7 @@ class Rules:
         databases: tuple[str, ...] | None = None,
         versions: str = "",
         judges_safe: bool = False,
+        blocks: bool | None = None,
     ) -> Callable[[Judge], Judge]:
         """Register a rule about changes of these kinds; the function returns the fact that it finds."""
 
@@ -152,6 +150,7 @@ class Rules:
                     versions=versions,
                     kinds=kinds,
                     judges_safe=judges_safe,
+                    blocks=self.family in (Family.LOCKS, Family.REWRITES) if blocks is None else blocks,
                     judge=judge,
                 )
             )

@@ -21,6 +21,9 @@ ops.execute("new tables", postgresql=[
     "CREATE TABLE logs (id integer NOT NULL, at timestamptz, CONSTRAINT pk_logs PRIMARY KEY (id, at)) "
     "PARTITION BY RANGE (at)",
     "CREATE TABLE parts (id integer NOT NULL, at timestamptz, CONSTRAINT pk_parts PRIMARY KEY (id, at))",
+    "CREATE TABLE logs_rest PARTITION OF logs DEFAULT",
+    "CREATE TABLE days (id integer NOT NULL, at timestamptz, CONSTRAINT pk_days PRIMARY KEY (id, at)) "
+    "PARTITION BY RANGE (at)",
     "CREATE DOMAIN short AS text CHECK (length(VALUE) < 9)",
     "CREATE POLICY shown ON shelves USING (true)",
 ], undo_postgresql=["SELECT 1"])
@@ -91,8 +94,16 @@ CASES: dict[str, Case] = {
         run("ALTER TABLE logs ATTACH PARTITION parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"),
         run(
             "CREATE TABLE newest (id integer, at timestamptz, CONSTRAINT pk PRIMARY KEY (id, at)); "
-            "ALTER TABLE logs ATTACH PARTITION newest FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
+            "ALTER TABLE days ATTACH PARTITION newest FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
         ),
+    ),
+    "partition-scans-default": Case(
+        run("CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"),
+        run("CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"),
+    ),
+    "collation-rebuilds-index": Case(
+        "op.alter_column('books', 'kind', type_=sa.String(9, collation='C'))",
+        "ops.add_column('books', sa.Column('n', sa.String(9, collation='C').with_variant(sa.Text(), 'sqlite')))",
     ),
     "refresh-blocks-reads": Case(
         run("REFRESH MATERIALIZED VIEW sums"), run("REFRESH MATERIALIZED VIEW CONCURRENTLY sums")
@@ -120,7 +131,8 @@ CASES: dict[str, Case] = {
     ),
     "stored-column-rewrites": Case(
         run("ALTER TABLE books ADD COLUMN n text GENERATED ALWAYS AS (lower(title)) STORED"),
-        run("ALTER TABLE books ADD COLUMN n text GENERATED ALWAYS AS (lower(title)) VIRTUAL"),
+        "ops.add_column('books', sa.Column('n', sa.Text()), derived=True)\n"
+        "ops.follow('books', 'n', 'title', postgresql='lower(title)', sqlite='lower(title)')",
     ),
     "domain-column-rewrites": Case(
         run("ALTER TABLE books ADD COLUMN n short"), run("ALTER TABLE books ADD COLUMN n text")
@@ -167,6 +179,10 @@ CASES: dict[str, Case] = {
         "with op.get_context().autocommit_block():\n"
         "    op.create_index('ix', 'parts', ['at'], postgresql_concurrently=True)",
         good_down="op.drop_index('ix', 'parts')",
+    ),
+    "needs-newer-version": Case(
+        run("ALTER TABLE books ADD CONSTRAINT nn NOT NULL price NOT VALID"),
+        run("ALTER TABLE books ADD CONSTRAINT nn CHECK (price IS NOT NULL) NOT VALID"),
     ),
     "ends-the-transaction": Case("op.execute('COMMIT')", run("SELECT 1")),
     "waits-longer-for-locks": Case(run("SET LOCAL lock_timeout = '5s'"), run("SET LOCAL lock_timeout = '40ms'")),

@@ -34,7 +34,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "shortDescription": {"text": rule.effect},
         "help": {"text": f"{rule.effect} Safe: {rule.advice}."},
         "defaultConfiguration": {"level": rule.level.value},
-        "properties": {"tags": [rule.family.name.lower(), *rule.databases]},
+        "properties": {"tags": sorted({rule.family.name.lower(), *rule.databases})},
     }
 
 

@@ -15,7 +15,7 @@ _WEAK = ("access share", "row share", "row exclusive", "share update exclusive")
 )
 def index_blocks_writes(at: Place) -> str | None:
     """Writers of the table wait until the index is built."""
-    if at.is_new or "concurrently" in at.change.words:
+    if at.is_new or not {"concurrently", "only"}.isdisjoint(at.change.words):
         return None
     return f"CREATE INDEX {at.change.name} on {at.change.table} takes SHARE while it builds"
 
@@ -144,6 +144,41 @@ def attach_scans_partition(at: Place) -> str | None:
 
 
 @rules.on(
+    Kind.ATTACH_PARTITION,
+    Kind.CREATE_TABLE,
+    id="partition-scans-default",
+    advice="Add a validated CHECK to the default partition before, which excludes the bounds of the new one",
+)
+def partition_scans_default(at: Place) -> str | None:
+    """Requests to the default partition wait until every row of it was read for rows of the new one."""
+    parent = at.change.to if at.change.kind is Kind.CREATE_TABLE else at.change.table
+    default = at.schema.table(parent).default_partition
+    proven = any(each.kind == "check" and each.is_valid for each in at.schema.table(default).constraints)
+    if not default or default in at.created or proven:
+        return None
+    return f"{at.change.kind} of {parent} reads all rows of {default} under ACCESS EXCLUSIVE"
+
+
+@rules.on(
+    Kind.CHANGE_TYPE,
+    id="collation-rebuilds-index",
+    advice="ops.change_type, with the indexes dropped before and created again in contract()",
+)
+def collation_rebuilds_index(at: Place) -> str | None:
+    """Readers and writers of the table wait until the indexes of the column are built again."""
+    name = at.change.name
+    used = [index for index, columns in at.table.indexes.items() if name in columns]
+    used += [each.name or each.kind for each in at.table.constraints if name in each.columns and _has_index(each)]
+    if at.is_new or "collate" not in at.change.words or not used:
+        return None
+    return f"The collation of {at.change.table}.{name} changes, and {', '.join(used)} is built again"
+
+
+def _has_index(constraint: Constraint) -> bool:
+    return constraint.kind in ("unique", "primary key", "exclude")
+
+
+@rules.on(
     Kind.REFRESH,
     id="refresh-blocks-reads",
     advice="REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index on the view",
@@ -199,7 +234,7 @@ def type_change_rechecks_rows(at: Place) -> str | None:
     """Readers and writers of the table wait until the CHECK was evaluated for every row."""
     was = at.schema.column(at.change.table, at.change.name)
     free = was is not None and types.is_catalog_only(was.type, at.change.column.type) and not at.change.text
-    checks = at.table.checks(at.change.name)
+    checks = [each for each in at.table.checks(at.change.name) if each.is_valid]
     if at.is_new or not free or not checks or was is None or was.type == at.change.column.type:
         return None
     return f"{at.change.table}.{at.change.name} has a CHECK, which the longer type evaluates for all rows"

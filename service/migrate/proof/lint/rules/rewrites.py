@@ -18,9 +18,17 @@ def type_change_rewrites(at: Place) -> str | None:
     """Readers and writers of the table wait until every row and every index is written anew."""
     was, now = at.schema.column(at.change.table, at.change.name), at.change.column.type
     known = was.type if was is not None else ""
-    if at.is_new or (known and not at.change.text and types.is_catalog_only(known, now)):
+    # A domain without a constraint is its base type; between the two timestamps only UTC makes no difference.
+    target = at.schema.domains.get(types.base(now)) or now
+    free = types.is_catalog_only(known, target) or ({known, now} == {"timestamp", "timestamptz"} and _is_in_utc(at))
+    if at.is_new or (known and not at.change.text and free):
         return None
     return f"{at.change.table}.{at.change.name} from {known or 'a type that the history does not tell'} to {now}"
+
+
+def _is_in_utc(at: Place) -> bool:
+    zones = [each.change.to for each in at.together if each.change.name.lower() == "timezone"]
+    return bool(zones) and zones[-1] in ("utc", "gmt", "etc/utc")
 
 
 @rules.on(

@@ -7,28 +7,23 @@ rules = Rules(family=Family.TRACE)
 _SAFE = "The safe operation of service.migrate.ops for this change"
 
 BLOCKS_READS = rules.declare(
-    id="blocks-reads",
+    id="trace-blocks-reads",
     effect="Readers and writers of the table wait as long as the lock was held.",
     advice=_SAFE,
 )
 BLOCKS_WRITES = rules.declare(
-    id="blocks-writes",
+    id="trace-blocks-writes",
     effect="Writers of the table wait as long as the lock was held.",
     advice=_SAFE,
-)
-REWRITES_TABLE = rules.declare(
-    id="rewrites-table",
-    effect="Requests to the table wait until every row was written anew, and the disk holds the table twice.",
-    advice=_SAFE,
-)
-SCANS_TABLE = rules.declare(
-    id="scans-table",
-    effect="Requests to the table wait until every row was read.",
-    advice=_SAFE,
-)
-DROPS_UNDECLARED = rules.declare(
-    id="drops-undeclared",
-    effect="What the revision does not name is gone with what it drops.",
-    advice="Drop it by name, so that the downgrade restores it",
     level=Level.WARNING,
+)
+DROPS = rules.declare(
+    id="trace-drops",
+    effect="The running version fails wherever it names what was dropped.",
+    advice="Drop it in contract(), when the previous version runs no more",
+)
+REFUSED = rules.declare(
+    id="trace-refused",
+    effect="The deploy stops at this revision if the tables have such rows.",
+    advice="Correct the revision, or give it a function seed_before(connection) with rows that it accepts",
 )

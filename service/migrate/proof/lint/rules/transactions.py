@@ -25,7 +25,8 @@ _EXCLUSIVE = frozenset(
     )
 )
 _LONGEST_SECONDS = 1.0
-_ONE_VALUE = re.compile(r"(=|\bin \()\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
+# A condition that one value meets, or values of a list or a range.
+_ONE_VALUE = re.compile(r"(=|\bin\(|\bbetween)\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
 
 
 def _locked(at: Place) -> list[str]:
@@ -42,7 +43,9 @@ def _locked(at: Place) -> list[str]:
     Kind.INSERT,
     Kind.VALIDATE_CONSTRAINT,
     Kind.REFRESH,
+    Kind.SELECT,
     id="long-work-under-a-lock",
+    blocks=True,
     advice="One change in a transaction: safe operations commit after each step; move rows in an ops.Backfill",
 )
 def long_work_under_a_lock(at: Place) -> str | None:
@@ -53,11 +56,14 @@ def long_work_under_a_lock(at: Place) -> str | None:
     long = [
         each.id
         for each in RULES.values()
-        if (each.blocks or each.id == "changes-many-rows")
+        if each.blocks
+        and each.id != "long-work-under-a-lock"
         and at.change.kind in each.kinds
         and each.judge
         and each.judge(at)
     ]
+    if not long and at.change.kind is Kind.SELECT and at.change.table and not at.is_new:
+        long = [] if _ONE_VALUE.search(at.change.text) or "limit" in at.change.text.lower() else ["a query"]
     return f"{at.change.kind} on {at.change.table} runs while {' and '.join(held)} is locked" if long else None
 
 
@@ -80,6 +86,7 @@ def locks_several_tables(at: Place) -> str | None:
     Kind.UPDATE,
     Kind.DELETE,
     id="changes-many-rows",
+    blocks=True,
     databases=_BOTH,
     advice="ops.Backfill changes the rows in batches, each in a short transaction",
 )
@@ -136,6 +143,33 @@ def not_on_a_partitioned_table(at: Place) -> str | None:
     key = at.change.constraint
     found = key.kind == "foreign key" and not key.is_valid and at.version < 18
     return f"FOREIGN KEY … NOT VALID on {at.change.table}" if found else None
+
+
+# What the first version that knows it is found by.
+_SINCE = {
+    18: re.compile(
+        r"\)\s*VIRTUAL\b|\bADD (CONSTRAINT \S+ )?NOT NULL\b|\bNOT ENFORCED\b|WITHOUT OVERLAPS|\buuidv7", re.IGNORECASE
+    ),
+    17: re.compile(r"\bSET EXPRESSION\b|\bMERGE PARTITIONS\b|\bJSON_TABLE\b", re.IGNORECASE),
+    16: re.compile(r"\bSTORAGE DEFAULT\b|\bany_value\b", re.IGNORECASE),
+}
+
+
+@rules.on(
+    Kind.ADD_COLUMN,
+    Kind.ADD_CONSTRAINT,
+    Kind.SET_EXPRESSION,
+    Kind.CREATE_TABLE,
+    Kind.OTHER,
+    Kind.SET_DEFAULT,
+    id="needs-newer-version",
+    advice="What the oldest version knows too, or --postgresql-version with the version that you run",
+    versions="16 to 18 each have statements that older ones refuse",
+)
+def needs_newer_version(at: Place) -> str | None:
+    """The revision fails on the older servers."""
+    known = [version for version, found in _SINCE.items() if version > at.version and found.search(at.call.text)]
+    return f"{at.change.kind} as only PostgreSQL {max(known)} knows it" if known else None
 
 
 @rules.on(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from service.migrate.proof.lint.sql import columns
+from service.migrate.proof.lint.sql import columns, types
 from service.migrate.proof.lint.sql.change import Change, Column, Constraint, Kind
 from service.migrate.proof.lint.sql.cursor import Cursor, joined, listed, names_in
 
@@ -33,7 +33,10 @@ def created(cursor: Cursor, text: str) -> Iterator[Change]:
         yield Change(kind=Kind.CREATE_ENUM if is_enum else Kind.OTHER, name=name, text=text)
     elif kind == "domain":
         all_words = frozenset(token.keyword for token in cursor.tokens)
-        yield Change(kind=Kind.CREATE_DOMAIN, name=cursor.name(), words=all_words, text=text)
+        name = cursor.name()
+        cursor.take("as")
+        base = types.spelled(joined(cursor.until("default", "constraint", "not", "null", "check", "collate")))
+        yield Change(kind=Kind.CREATE_DOMAIN, name=name, to=base, words=all_words, text=text)
     elif kind in ("policy", "publication"):
         name = cursor.name()
         table = cursor.name() if cursor.take("on") else ""
@@ -58,6 +61,7 @@ def _table(cursor: Cursor, words: frozenset[str], text: str) -> Change:
     marks = {
         "partitioned": rest.startswith("partition by") or "partition by" in rest,
         "partition": bool(parent),
+        "default": bool(parent) and rest.startswith("default"),
         "select": rest.startswith("as ") or " as select" in rest or " as ( select" in rest,
     }
     return Change(
@@ -76,6 +80,8 @@ def _index(cursor: Cursor, words: frozenset[str], text: str) -> Change:
     cursor.take("if", "not", "exists")
     name = "" if cursor.word() == "on" else cursor.name()
     cursor.take("on")
+    # Of a partitioned table alone: the index is built with its partitions' indexes, which are attached later.
+    only = {"only"} if cursor.word() == "only" else set()
     table = cursor.name()
     cursor.until("(")
     return Change(
@@ -83,6 +89,6 @@ def _index(cursor: Cursor, words: frozenset[str], text: str) -> Change:
         name=name,
         table=table,
         names=names_in(cursor.group()),
-        words=words,
+        words=words | only,
         text=text,
     )

@@ -90,7 +90,7 @@ def inserted(cursor: Cursor, text: str) -> Iterator[Change]:
 def truncated(cursor: Cursor, text: str) -> Iterator[Change]:
     words = words_of(cursor)
     cursor.take("table")
-    while name := cursor.name():
+    while cursor.word() not in ("cascade", "restart", "continue", "restrict") and (name := cursor.name()):
         yield Change(kind=Kind.TRUNCATE, table=name, words=words, text=text)
         cursor.take(",")
 

@@ -17,6 +17,8 @@ class Table:
     constraints: list[Constraint] = field(default_factory=list)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     is_partitioned: bool = False
+    # The partition for rows that no other has.
+    default_partition: str = ""
 
     def copy(self) -> "Table":
         return Table(
@@ -24,6 +26,7 @@ class Table:
             constraints=list(self.constraints),
             indexes=dict(self.indexes),
             is_partitioned=self.is_partitioned,
+            default_partition=self.default_partition,
         )
 
     def is_required(self, column: str) -> bool:
@@ -41,14 +44,14 @@ class Table:
 
 @dataclass(slots=True, kw_only=True)
 class Schema:
-    """Tables, and by name the functions, triggers, views, enums and constrained domains."""
+    """Tables, and by name the functions, triggers, views, enums, and domains with the type that has no constraint."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     triggers: dict[tuple[str, str], str] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     enums: set[str] = field(default_factory=set)
-    domains: dict[str, bool] = field(default_factory=dict)
+    domains: dict[str, str] = field(default_factory=dict)
     policies: set[tuple[str, str]] = field(default_factory=set)
 
     def copy(self) -> "Schema":
@@ -148,6 +151,9 @@ def _set_default(table: Table, change: Change) -> None:
 
 def _add_constraint(table: Table, change: Change) -> None:
     found = change.constraint
+    if found.kind == "not null" and not found.is_valid:
+        table.constraints.append(found)
+        return
     if found.index:
         found = replace(found, columns=table.indexes.pop(found.index, ()))
     table.constraints.append(found)
@@ -161,6 +167,10 @@ def _drop_constraint(table: Table, change: Change) -> None:
 
 
 def _validate(table: Table, change: Change) -> None:
+    for each in table.constraints:
+        if each.name == change.name and each.kind == "not null":
+            known = table.columns.get(each.columns[0]) or Column(name=each.columns[0])
+            table.columns[known.name] = replace(known, is_nullable=False)
     table.constraints = [
         replace(each, is_valid=each.is_valid or each.name == change.name) for each in table.constraints
     ]
@@ -198,6 +208,8 @@ def _create_table(schema: Schema, change: Change) -> None:
             known = [name for name in each.columns if name in table.columns]
             table.columns |= {name: replace(table.columns[name], is_nullable=False) for name in known}
     schema.tables[change.table] = table
+    if "default" in change.words and change.to in schema.tables:
+        schema.tables[change.to].default_partition = change.table
 
 
 def _drop_table(schema: Schema, change: Change) -> None:
@@ -232,7 +244,7 @@ _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
     Kind.DROP_VIEW: lambda schema, change: schema.views.pop(change.name, None),
     Kind.CREATE_ENUM: lambda schema, change: schema.enums.add(change.name),
     Kind.CREATE_DOMAIN: lambda schema, change: schema.domains.update(
-        {change.name: not change.words.isdisjoint(("check", "not"))}
+        {change.name: change.to if change.words.isdisjoint(("check", "not")) else ""}
     ),
     Kind.CREATE_POLICY: lambda schema, change: schema.policies.add((change.table, change.name)),
     Kind.DROP_POLICY: lambda schema, change: schema.policies.discard((change.table, change.name)),
@@ -240,4 +252,4 @@ _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
 
 
 def is_constrained_domain(schema: Schema, type: str) -> bool:
-    return schema.domains.get(types.base(type), False)
+    return schema.domains.get(types.base(type)) == ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from service.migrate.dialects.postgresql.statements import Statement
 from service.migrate.dialects.postgresql.tokens import Token, tokenize
 from service.migrate.proof.lint.sql import alter_table, creating, others
 from service.migrate.proof.lint.sql.change import Change, Kind
@@ -52,8 +53,12 @@ def of_statement(tokens: Sequence[Token]) -> Iterator[Change]:
             for change in read(cursor, text):
                 yield from (_of_block(change) if change.inner == () and change.words == others.BLOCK else (change,))
             return
-    kind = Kind.TRANSACTION if cursor.word() in _TRANSACTION else Kind.SELECT if cursor.word() == "select" else None
-    yield Change(kind=kind or Kind.OTHER, name=cursor.word(), text=text)
+    if cursor.word() in ("select", "perform"):
+        found = next((each.name for each in Statement(tuple(tokens)).sources()), "")
+        yield Change(kind=Kind.SELECT, name=cursor.word(), table=found, to=text, text=text)
+        return
+    kind = Kind.TRANSACTION if cursor.word() in _TRANSACTION else Kind.OTHER
+    yield Change(kind=kind, name=cursor.word(), text=text)
 
 
 def _of_block(change: Change) -> Iterator[Change]:
@@ -65,7 +70,20 @@ def _of_block(change: Change) -> Iterator[Change]:
 
 
 _FIRST = frozenset(
-    ("alter", "create", "drop", "update", "delete", "insert", "truncate", "reindex", "lock", "cluster", "merge")
+    (
+        "alter",
+        "create",
+        "drop",
+        "update",
+        "delete",
+        "insert",
+        "truncate",
+        "reindex",
+        "lock",
+        "cluster",
+        "merge",
+        "perform",
+    )
 )
 
 

@@ -1,0 +1,141 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from service.migrate.plan import config
+from tests.migrate.foreign.conftest import Run
+from tests.migrate.project import Project
+from tests.migrate.proof.lint.conftest import Look, run
+
+pytest_plugins = ["tests.migrate.foreign.conftest"]
+ADD = "op.add_column('books', sa.Column('n', sa.Integer()))"
+DROP = "op.drop_column('books', 'n')"
+INDEX = "op.create_index('ix', 'books', ['title'])"
+
+
+def test_roster_itself_has_no_finding() -> None:
+    assert run().stdout == "23 revisions, 0 findings.\n"
+
+
+def test_a_project_of_others_has_no_finding(run: Run) -> None:
+    assert run("lint").stdout == "5 revisions, 0 findings.\n"
+
+
+def test_a_revision_of_others_is_found(run: Run, library: Path) -> None:
+    (library / "migrations/versions/later.py").write_text(
+        '"""Later."""\n\nimport sqlalchemy as sa\nfrom alembic import op\nfrom library.models import Base\n\n'
+        'revision = "later"\ndown_revision = "c20d64f7e811"\n\n\n'
+        'def upgrade():\n    op.drop_column("loans", "book_id")\n\n\n'
+        'def downgrade():\n    op.add_column("loans", sa.Column("book_id", sa.Integer(), nullable=False))\n'
+    )
+    found = run("lint", "--since", "c20d64f7e811", status=1).stdout
+    assert "migrations/versions/later.py:5: error[imports-models]: from library.models import Base\n" in found
+    assert "later.py:12: error[drops-used-column]: loans.book_id is dropped, and the models map it\n" in found
+    assert (
+        "python -m service.migrate" in run("lint", "--rule", "nothing", status=2).output + "python -m service.migrate"
+    )
+
+
+def test_findings_are_written_to_a_file(project: Project, look: Look, tmp_path: Path) -> None:
+    look(INDEX, "op.drop_index('ix', 'books')")
+    file = tmp_path / "findings.json"
+    assert run("--format", "json", "-o", str(file), status=1).stdout == ""
+    document = json.loads(file.read_text())
+    assert document["revisions"] == ["0001_base", "0002_it"]
+    (finding,) = document["findings"]
+    assert {name: finding[name] for name in ("rule", "level", "line", "file", "database", "phase")} == {
+        "rule": "index-blocks-writes",
+        "level": "error",
+        "line": 18,
+        "file": "alembic/versions/0002_it.py",
+        "database": "postgresql",
+        "phase": "upgrade",
+    }
+    assert "cannot be written: " in run("-o", str(tmp_path / "none/x.txt"), status=2).stderr
+
+
+def test_rules_are_chosen(look: Look) -> None:
+    up = f"{INDEX}\nop.execute('UPDATE books SET kind = NULL')"
+    assert {rule for _, rule in look(up)} == {
+        "index-blocks-writes",
+        "changes-many-rows",
+        "irreversible-values",
+        "false-downgrade",
+    }
+    assert look(up, only=("changes-many-rows",)) == [(19, "changes-many-rows")]
+    assert "changes-many-rows" not in {rule for _, rule in look(up, ignored=("changes-many-rows",))}
+    assert look(up, databases=("sqlite",), only=("index-blocks-writes",)) == []
+
+
+def test_rules_are_listed_and_explained() -> None:
+    assert "index-blocks-writes                error    Writers of the table wait until the index is built.\n" in (
+        run("--list-rules").stdout
+    )
+    assert run("--explain", "not-null-scans-rows").stdout.splitlines()[0] == "not-null-scans-rows (error, PostgreSQL)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--rule", "index-block-writes"], "There is no rule index-block-writes. Did you mean index-blocks-writes?"),
+        (["--explain", "x"], "There is no rule x."),
+        (["--since", "nowhere"], "There is no revision nowhere, and no commit of Git: "),
+        (["--postgresql-version", "9"], "9 is not in the range 15<=x<=18."),
+    ],
+)
+def test_a_mistake_is_one_line(project: Project, arguments: list[str], expected: str) -> None:
+    (line,) = [each for each in run(*arguments, status=2).stderr.splitlines() if each.startswith("Error")]
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import nothing_there", ":1: ModuleNotFoundError: No module named 'nothing_there'."),
+        ("\n\nraise ValueError('no')", ":3: ValueError: no."),
+        ("def upgrade(:", ":1: SyntaxError: "),
+    ],
+)
+def test_a_revision_that_does_not_import_is_one_line(project: Project, source: str, expected: str) -> None:
+    file = project.versions / "0009_broken.py"
+    file.write_text(source)
+    config.forget()
+    (line,) = run(status=1).stderr.splitlines()
+    project.remove("0009_broken")
+    assert line.startswith(f"Error: alembic/versions/0009_broken.py{expected}"), line
+
+
+def test_two_heads_are_found(project: Project, look: Look) -> None:
+    project.add("0003_other", after="0001_base", up=ADD, down=DROP)
+    assert look("op.execute('SELECT 1')") == [(12, "several-heads"), (12, "several-heads")]
+
+
+def test_a_base_tells_what_was_edited_and_what_was_mapped(project: Project, look: Look) -> None:
+    models = project.folder / "models.py"
+    models.write_text(
+        "class Book(Base):\n    __tablename__ = 'books'\n    id: Mapped[int] = mapped_column(primary_key=True)\n"
+        "    cost: Mapped[int] = mapped_column('price')\n"
+    )
+    look(f"{ADD}\n{INDEX}", f"op.drop_index('ix')\n{DROP}")
+    git = ["git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *command], check=True)
+    assert run("--since", "HEAD").stdout == "0 revisions, 0 findings.\n"
+    project.add("0003_drop", after="0002_it", up="op.drop_column('books', 'price')\nop.drop_column('books', 'note')")
+    found = run("--since", "HEAD", "--rule", "drops-used-column", status=1).stdout
+    # The code of the commit maps `price`, and no longer `note`.
+    assert [line.partition("[")[2] for line in found.splitlines() if "error" in line][:1] == [
+        "drops-used-column]: books.price is dropped in upgrade(), while the previous version runs"
+    ]
+    assert "books.note" not in found
+    file = project.versions / "0002_it.py"
+    file.write_text(file.read_text().replace("import os\n", "# a comment\nimport os\n"))
+    config.forget()
+    assert "edited-revision" not in run("--since", "HEAD", status=1).stdout
+    file.write_text(file.read_text().replace("'title'", "'kind'"))
+    config.forget()
+    assert (
+        "0002_it.py:1: error[edited-revision]: The code of the file differs" in run("--since", "HEAD", status=1).stdout
+    )
