@@ -76,6 +76,11 @@ def test_statements_that_block_for_as_long_as_there_are_rows(own: Project, postg
     for id, (up, down, _) in BAD.items():
         own.add(f"bad_{id}", after=after, up=up, down=down)
         after = f"bad_{id}"
+    own.add("refused", after=after)
+    file = own.versions / "refused.py"
+    file.write_text(
+        file.read_text() + "\n\ndef seed_before(connection):\n    connection.execute(sa.text('SELECT 1 / 0'))\n"
+    )
     found: dict[str, list[Finding]] = {}
     for finding in trace(chosen(scripts(), None), postgres_admin_url, rows=12):
         found.setdefault(finding.revision, []).append(finding)
@@ -83,6 +88,9 @@ def test_statements_that_block_for_as_long_as_there_are_rows(own: Project, postg
         seen = found.pop(f"bad_{id}", [])
         assert [(each.rule, each.phase) for each in seen] == [one[:2] for one in expected], (id, seen)
         assert all(line_of(each).endswith(one[2]) for each, one in zip(seen, expected, strict=True)), (id, seen)
+    (refused,) = found.pop("refused")
+    assert (refused.rule, refused.file) == ("trace-refused", str(file))
+    assert refused.what.endswith("division by zero")
     assert found == {}
 
 

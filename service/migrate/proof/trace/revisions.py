@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import Purpose
 from service.migrate.entrypoints import commands, project
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, reason
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
-from service.migrate.plan.faults import shown
+from service.migrate.plan.faults import explained, shown
 from service.migrate.plan.plan import is_plain
 from service.migrate.proof.scratch import postgresql_database
 from service.migrate.proof.trace.gate import Gate
@@ -82,9 +83,10 @@ class RevisionTracer:
                 self._bring(parent)
             self._brought |= graph.with_ancestors(self._directory, [script.revision])
             self._round(script, found)
-        except Refused as failure:
+        except (Refused, SQLAlchemyError) as failure:
             found += self._tracer.observed()
-            refused = str(failure)
+            refused = str(failure) if isinstance(failure, Refused) else reason(failure)
+            # No revision's id: the database must not be used again.
             self._brought.add("")
         return Traced(
             revision=script.revision, file=shown(script.path), observed=tuple(dict.fromkeys(found)), refused=refused
@@ -95,7 +97,8 @@ class RevisionTracer:
         parents = to_tuple(script.down_revision, default=())
         below = parents[0] if len(parents) == 1 else "base" if not parents else None
         if seed := getattr(script.module, "seed_before", None):
-            self._in_database(seed, writes=True)
+            with explained(script.path):
+                self._in_database(seed, writes=True)
         self._in_database(self.rows.fill, writes=True)
         found += self._upgraded(script)
         if below is not None:
