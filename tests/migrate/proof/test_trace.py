@@ -55,6 +55,10 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         [("trace-drops", "upgrade", "op.execute('DROP TABLE shelves CASCADE')")],
     ),
 }
+RAW = """
+ops.execute("no one writes here", lock=ops.Lock.NONE, tables=["books"],
+            postgresql=["UPDATE books SET title = title || '!'"])
+"""
 SAFE = """
 ops.create_index("ix_books_kind", "books", ["kind"])
 ops.add_column("books", sa.Column("isbn", sa.String(20), server_default="?", nullable=False))
@@ -76,7 +80,8 @@ def test_statements_that_block_for_as_long_as_there_are_rows(own: Project, postg
     for id, (up, down, _) in BAD.items():
         own.add(f"bad_{id}", after=after, up=up, down=down)
         after = f"bad_{id}"
-    own.add("refused", after=after)
+    own.add_safe("raw", after=after, up=RAW)
+    own.add("refused", after="raw")
     file = own.versions / "refused.py"
     file.write_text(
         file.read_text() + "\n\ndef seed_before(connection):\n    connection.execute(sa.text('SELECT 1 / 0'))\n"
@@ -88,6 +93,8 @@ def test_statements_that_block_for_as_long_as_there_are_rows(own: Project, postg
         seen = found.pop(f"bad_{id}", [])
         assert [(each.rule, each.phase) for each in seen] == [one[:2] for one in expected], (id, seen)
         assert all(line_of(each).endswith(one[2]) for each, one in zip(seen, expected, strict=True)), (id, seen)
+    (raw,) = found.pop("raw")
+    assert (raw.rule, line_of(raw).strip()[:23]) == ("trace-blocks-writes", 'postgresql=["UPDATE boo')
     (refused,) = found.pop("refused")
     assert (refused.rule, refused.file) == ("trace-refused", str(file))
     assert refused.what.endswith("division by zero")

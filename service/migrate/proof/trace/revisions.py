@@ -28,6 +28,8 @@ from service.migrate.proof.verify.rows import Rows
 from service.migrate.proof.verify.verify import unsaid
 
 T = TypeVar("T")
+# Shorter texts may stand anywhere in a file.
+_TELLING = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,7 @@ class RevisionTracer:
         self._do(command, *arguments)
         found = self._tracer.observed()
         self._tracer.begin(Label())
-        return found
+        return [_located(each, label) for each in found]
 
     def _do(self, command: Callable[..., Any], *arguments: str) -> None:
         command(self._url, *arguments, config=self.config, report=unsaid)
@@ -168,6 +170,16 @@ class RevisionTracer:
 
 def _line(file: Path, name: str) -> int:
     """The line that defines a phase, or the first of the file."""
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     defined = re.compile(rf"(def {name}\b|{name}\b.*=)")
     return next((at for at, text in enumerate(lines, start=1) if defined.match(text)), 1)
+
+
+def _located(observed: Observed, label: Label) -> Observed:
+    """With the line that has the statement's text, for a step, which no frame of the revision sends."""
+    if observed.line != label.line:
+        return observed
+    first = next((line.strip() for line in observed.statement.splitlines() if line.strip()), "")
+    lines = Path(label.file).read_text(encoding="utf-8").splitlines()
+    found = (at for at, text in enumerate(lines, start=1) if len(first) >= _TELLING and first in text)
+    return replace(observed, line=next(found, observed.line))
