@@ -9,6 +9,7 @@ import click
 from service.migrate.cli.options import target_of
 
 if TYPE_CHECKING:
+    from service.migrate.proof.lint.lint import Asked
     from service.migrate.proof.lint.rule import Rule
 
 _DATABASES = ("sqlite", "postgresql")
@@ -90,11 +91,13 @@ def _explained(rule: "Rule") -> Iterator[str]:
     metavar="FILE",
     help="Write to this file instead of standard output.",
 )
+@click.option("--fix", "fixes", is_flag=True, help="Rewrite op with safe operations where that is exact.")
+@click.option("--diff", "shows_diff", is_flag=True, help="With --fix: print the change and write nothing.")
 @click.option("--list-rules", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the rules.")
 @click.option(
     "--explain", metavar="ID", is_eager=True, expose_value=False, callback=_explain, help="Explain this rule."
 )
-def lint(format: str, file: Path | None, **selection: Unpack[Selection]) -> None:
+def lint(format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **selection: Unpack[Selection]) -> None:
     """Find what a revision would do to requests.
 
     The revisions are read without a database: their operations, their SQL, the models and the history. Each finding has
@@ -108,10 +111,31 @@ def lint(format: str, file: Path | None, **selection: Unpack[Selection]) -> None
     from service.migrate.proof.lint.formats.formats import FORMATS
     from service.migrate.proof.lint.lint import Asked, lint
 
-    result = lint(Asked(**selection), target_of(None).config)
+    asked = Asked(**selection)
+    if fixes or shows_diff:
+        found = _fix(asked, is_diff=shows_diff)
+        if shows_diff:
+            click.get_current_context().exit(1 if found else 0)
+    result = lint(asked, target_of(None).config)
     _write(FORMATS[format](result), file)
     if result.findings:
         click.get_current_context().exit(1)
+
+
+def _fix(asked: "Asked", *, is_diff: bool) -> bool:
+    """Write the fixes, or print them; the reasons of what is not exact go to standard error."""
+    from service.migrate.proof.lint.fix.fixing import fixes
+
+    found = list(fixes(asked, target_of(None).config))
+    for each in found:
+        for line, reason in each.refusals:
+            click.echo(f"{each.revision.file}:{line}: not fixed: {reason}.", err=True)
+        if is_diff:
+            click.echo(each.diff(), nl=False)
+        elif each.is_exact:
+            each.write()
+            click.echo(f"Fixed {each.revision.file}.", err=True)
+    return bool(found)
 
 
 def _write(text: str, file: Path | None) -> None:

@@ -48,7 +48,7 @@ class Examiner:
     def run(self, chosen: Collection[str]) -> Iterator[Examined]:
         """Yield the findings of the chosen revisions."""
         for at, revision in enumerate(self._revisions):
-            before = self._before(revision)
+            before = self.before(revision)
             after = before.copy()
             for call in _up(revision, PG):
                 for change in call.changes:
@@ -61,7 +61,8 @@ class Examiner:
                 }
                 yield from self._judged(revision, before, places)
 
-    def _before(self, revision: Revision) -> Schema:
+    def before(self, revision: Revision) -> Schema:
+        """The schema before a revision that was examined."""
         found = [self._after[each] for each in revision.parents if each in self._after]
         return reduce(Schema.joined, found, Schema()).copy()
 

@@ -1,7 +1,7 @@
 """A run of the linter: the revisions of a project, judged and without what is suppressed."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,6 +26,7 @@ from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers it
     transactions,
     values,
 )
+from service.migrate.proof.lint.sql.schema import Schema
 
 NEWEST_VERSION, OLDEST_VERSION = 18, 15
 
@@ -37,6 +38,8 @@ class Result:
     revisions: tuple[Revision, ...]
     findings: tuple[Finding, ...]
     suppressed: int
+    # The schema before each revision, as the history tells it.
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,7 @@ def lint(asked: Asked, config: Source | None = None) -> Result:
     directory = scripts(config)
     chosen = revisions.chosen(directory, asked.since)
     ordered = reversed(list(directory.walk_revisions()))
-    read = [reading.read(each, found.metadata, asked.databases) for each in ordered]
+    read = [reading.read(each, found.metadata, asked.databases, is_judged=each.revision in chosen) for each in ordered]
     commit = revisions.commit_of(directory, asked.since)
     given = Given(
         databases=asked.databases,
@@ -75,8 +78,10 @@ def lint(asked: Asked, config: Source | None = None) -> Result:
         was=dict(_at_commit(read, chosen, commit)) if commit else {},
         heads=tuple(directory.get_heads()),
     )
-    examined = list(Examiner(read, given).run(chosen))
-    return _result(asked, [each for each in read if each.id in chosen], examined)
+    examiner = Examiner(read, given)
+    own = [each for each in read if each.id in chosen]
+    result = _result(asked, own, list(examiner.run(chosen)))
+    return replace(result, schemas={each.id: examiner.before(each) for each in own})
 
 
 def rule(id: str) -> Rule:

@@ -42,7 +42,7 @@ class Revision:
 
     @cached_property
     def source(self) -> str:
-        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        return self.path.read_text(encoding="utf-8")
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -62,15 +62,15 @@ class Revision:
         return [each for each in self.calls if each.phase == phase and each.database == database]
 
 
-def read(script: Script, metadata: MetaData, databases: Sequence[str]) -> Revision:
-    """Run the revision's functions without a database."""
+def read(script: Script, metadata: MetaData, databases: Sequence[str], *, is_judged: bool = True) -> Revision:
+    """Run the revision's functions without a database; one that is not judged only tells what it makes."""
     module: Any = script.module
     plain = is_plain(module)
     calls: list[Call] = []
     stops: list[Stop] = []
     called: list[Operation] = []
     # The operations are the same on both databases; PostgreSQL is read always, since most rules are about it.
-    for database in dict.fromkeys(("postgresql", *databases)):
+    for database in dict.fromkeys(("postgresql", *databases)) if is_judged else ("postgresql",):
         for name in FUNCTIONS:
             if not hasattr(module, name):
                 continue
@@ -91,7 +91,7 @@ def read(script: Script, metadata: MetaData, databases: Sequence[str]) -> Revisi
         calls=tuple(calls),
         stops=tuple(stops),
         operations=tuple(called),
-        refusal="" if plain or stops else _refusal(script, databases),
+        refusal="" if plain or stops or not is_judged else _refusal(script, databases),
     )
 
 

@@ -5,6 +5,7 @@ import re
 from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.calls import Style
 from service.migrate.proof.lint.rule import PG, RULES, SQLITE, Family, Place, Rules
+from service.migrate.proof.lint.rules.locks import WEAK
 from service.migrate.proof.lint.sql.change import Change, Kind
 
 rules = Rules(family=Family.TRANSACTIONS)
@@ -31,8 +32,12 @@ _ONE_VALUE = re.compile(r"(=|\bin\(|\bbetween)\s*('|-?\d|:|%|\$\d|true\b|false\b
 
 def _locked(at: Place) -> list[str]:
     """The existing tables that earlier statements of the transaction hold under ACCESS EXCLUSIVE."""
-    held = [each for each in at.together if each.change.kind in _EXCLUSIVE and not each.is_new]
+    held = [each for each in at.together if _is_held(each.change) and not each.is_new]
     return list(dict.fromkeys(each.change.table for each in held if each.change.table))
+
+
+def _is_held(change: Change) -> bool:
+    return change.kind in _EXCLUSIVE or (change.kind is Kind.LOCK and change.to not in WEAK)
 
 
 @rules.on(

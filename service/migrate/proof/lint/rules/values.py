@@ -98,6 +98,7 @@ def irreversible_values(at: Place) -> str | None:
 
 @rules.whole(
     id="looks-like-rename",
+    level=Level.WARNING,
     advice="ops.rename_column or ops.rename_table, which keep the values; or an ops.Backfill that copies them",
 )
 def looks_like_rename(of: Whole) -> Found:

@@ -1,0 +1,113 @@
+"""Fixes of plain revisions: rewritten, compared with what they did, and written to their files."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from alembic.script import Script
+
+from service.migrate.errors import Refused, Unusable
+from service.migrate.operations.step import Target
+from service.migrate.plan import config as configuration
+from service.migrate.plan.config import Source
+from service.migrate.plan.plan import plan
+from service.migrate.proof.lint import operations
+from service.migrate.proof.lint.calls import Call
+from service.migrate.proof.lint.fix.rewriting import Refusal, Rewriter
+from service.migrate.proof.lint.lint import Asked, Result, lint
+from service.migrate.proof.lint.reading import Revision
+from service.migrate.proof.lint.sql import statements
+from service.migrate.proof.lint.sql.schema import Schema, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fix:
+    """A revision with findings: its new source, or why it stays as it is."""
+
+    revision: Revision
+    source: str
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.refusals
+
+    def diff(self) -> str:
+        """The change as a unified diff; empty if the revision stays as it is."""
+        if not self.is_exact:
+            return ""
+        old, new = self.revision.source.splitlines(keepends=True), self.source.splitlines(keepends=True)
+        return "".join(difflib.unified_diff(old, new, f"a/{self.revision.file}", f"b/{self.revision.file}"))
+
+    def write(self) -> None:
+        """Write the new source, if there is one."""
+        if self.is_exact:
+            try:
+                self.revision.path.write_text(self.source, encoding="utf-8")
+            except OSError as failure:
+                raise Unusable(f"{self.revision.file} cannot be written: {failure.strerror}.") from failure
+            configuration.forget()
+
+
+def fixes(asked: Asked, config: Source | None = None) -> Iterator[Fix]:
+    """The fixes of the plain revisions with findings; raises as `lint` does, and Unusable without `since`."""
+    if asked.since is None:
+        raise Unusable("--fix needs --since BASE: a revision that some database has run must stay as it is.")
+    found: Result = lint(asked, config)
+    with_findings = {each.revision for each in found.findings}
+    for revision in found.revisions:
+        if revision.is_plain and revision.id in with_findings:
+            yield _fix(revision, found.schemas[revision.id], asked.databases)
+
+
+def _fix(revision: Revision, before: Schema, databases: Sequence[str]) -> Fix:
+    rewriter = Rewriter(revision.source, before)
+    source = rewriter.result()
+    refusals = rewriter.refusals
+    if not refusals:
+        refusals = list(_differences(revision, source, before, databases))
+    return Fix(revision=revision, source=source, refusals=tuple(refusals))
+
+
+def _differences(revision: Revision, source: str, before: Schema, databases: Sequence[str]) -> Iterator[Refusal]:
+    """Why the new source does not come to the same schema."""
+    module: Any = ModuleType("revision")
+    exec(compile(source, str(revision.path), "exec"), vars(module))  # noqa: S102 - as Alembic loads the file
+    try:
+        for database in databases:
+            plan(Script(module, revision.id, str(revision.path)), database)
+    except Refused as refused:
+        yield Refusal(1, f"the safe operations are refused: {refused}")
+        return
+    was = _after(before, [each for each in revision.calls if each.phase == "upgrade"])
+    calls: list[Call] = []
+    for name in ("upgrade", "contract"):
+        if hasattr(module, name):
+            target = Target(dialect="postgresql", revision=revision.id)
+            calls += operations.calls_of(getattr(module, name), str(revision.path), name, target)[0]
+    now = _after(before, sorted(calls, key=lambda each: each.phase == "contract"))
+    for table in sorted({*was.tables, *now.tables}):
+        lost, other = (set(_parts(each.tables.get(table))) for each in (was, now))
+        if lost != other:
+            named = ", ".join(sorted(lost - other) or sorted(other - lost))
+            yield Refusal(1, f"the safe operations would not leave {table} with the same: {named}")
+
+
+def _after(before: Schema, calls: Sequence[Call]) -> Schema:
+    schema = before.copy()
+    for call in calls:
+        if call.database == "postgresql":
+            for change in call.changes or statements.changes(call.text):
+                schema.apply(change)
+    return schema
+
+
+def _parts(table: Table | None) -> Iterator[str]:
+    if table is None:
+        return
+    for each in table.columns.values():
+        yield f"column {each.name} {each.type}{'' if each.is_nullable else ' NOT NULL'}"
+    yield from (f"index {name} ({', '.join(columns)})" for name, columns in table.indexes.items())
+    yield from (f"{each.kind} {each.name}" for each in table.constraints)
