@@ -49,7 +49,15 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("trace-blocks-reads", "downgrade", "gen_random_uuid()')))"),
         ],
     ),
-    "0008_cascade": (
+    "0008_function": (
+        (
+            "op.execute('CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS $$ UPDATE books SET price = 1 $$')\n"
+            "op.get_bind().execute(sa.text('SELECT fill()'))"
+        ),
+        "op.execute('DROP FUNCTION fill()')",
+        [("trace-blocks-writes", "upgrade", "op.get_bind().execute(sa.text('SELECT fill()'))")],
+    ),
+    "0009_cascade": (
         "op.execute('DROP TABLE shelves CASCADE')",
         "op.create_table('shelves', sa.Column('id', sa.Integer(), primary_key=True))",
         [("trace-drops", "upgrade", "op.execute('DROP TABLE shelves CASCADE')")],

@@ -23,7 +23,7 @@ from service.migrate.plan.plan import is_plain
 from service.migrate.proof.scratch import postgresql_database
 from service.migrate.proof.trace.gate import Gate
 from service.migrate.proof.trace.observed import Observed
-from service.migrate.proof.trace.tracer import Label, Tracer
+from service.migrate.proof.trace.tracer import Label, Tracer, first_line
 from service.migrate.proof.verify.rows import Rows
 from service.migrate.proof.verify.verify import unsaid
 
@@ -145,6 +145,7 @@ class RevisionTracer:
             direction=direction,
             file=shown(file),
             folder=file.parent,
+            source=file.read_text(encoding="utf-8"),
             line=_line(file, "downgrade" if direction == "down" else phase),
         )
         self._in_database(lambda connection: self._tracer.begin(label, connection))
@@ -179,7 +180,7 @@ def _located(observed: Observed, label: Label) -> Observed:
     """With the line that has the statement's text, for a step, which no frame of the revision sends."""
     if observed.line != label.line:
         return observed
-    first = next((line.strip() for line in observed.statement.splitlines() if line.strip()), "")
-    lines = Path(label.file).read_text(encoding="utf-8").splitlines()
+    first = first_line(observed.statement)
+    lines = label.source.splitlines()
     found = (at for at, text in enumerate(lines, start=1) if len(first) >= _TELLING and first in text)
     return replace(observed, line=next(found, observed.line))

@@ -18,11 +18,11 @@ from service.migrate.proof.trace.snapshot import Baseline, Difference, Snapshot
 from service.migrate.state import ledger
 
 _KEY = "trace"
-# Statements that read, or set the session, take no lock that blocks requests.
-_READING = re.compile(
-    r"\s*(SELECT\b(?!.*\bINTO\b)|WITH\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)\b)"
-    r"|(SHOW|SET|RESET|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|EXPLAIN)\b)",
-    re.IGNORECASE | re.DOTALL,
+# Statements that set the session take no lock.
+_SETTING = re.compile(r"\s*(SHOW|SET|RESET|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|EXPLAIN)\b", re.IGNORECASE)
+# The migrator asks the catalog all the time; a query of a revision may call a function that changes something.
+_QUERY = re.compile(
+    r"\s*(SELECT\b(?!.*\bINTO\b)|WITH\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)\b))", re.IGNORECASE | re.DOTALL
 )
 # The migrator's records of what it does.
 _RECORDING = re.compile(
@@ -35,7 +35,7 @@ _EVENTS = ("before_cursor_execute", "after_cursor_execute", "handle_error", "com
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What the statements belong to, and the folder whose files call them."""
+    """What the statements belong to: the revision's file with its text, and the folder whose files send them."""
 
     revision: str = ""
     phase: str = ""
@@ -43,6 +43,7 @@ class Label:
     file: str = ""
     line: int | None = None
     folder: Path | None = None
+    source: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class Tracer:
         return found
 
     def _before_cursor_execute(self, connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        if not self._concerns(connection) or self._baseline is None or _is_harmless(statement):
+        if not self._concerns(connection) or self._baseline is None or self._is_harmless(statement):
             return
         alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
         running = _Running(before=snapshot.taken(lambda sql: _read(connection, sql), alone=alone), alone=alone)
@@ -154,6 +155,19 @@ class Tracer:
         url = connection.engine.url
         return (url.host, url.port, url.database) == (self.url.host, self.url.port, self.url.database)
 
+    def _is_harmless(self, statement: str) -> bool:
+        if _SETTING.match(statement) or _RECORDING.match(statement):
+            return True
+        return bool(_QUERY.match(statement)) and self._label.folder is not None and not self._is_of_revision(statement)
+
+    def _is_of_revision(self, statement: str) -> bool:
+        return first_line(statement) in self._label.source or self._sending_line() is not None
+
+    def _sending_line(self) -> int | None:
+        """The line of the revision whose frame is on the stack."""
+        frames = ((Path(frame.f_code.co_filename).parent, line) for frame, line in walk_stack(None))
+        return next((line for folder, line in frames if folder == self._label.folder), None)
+
     def _shut(self, connection: Connection, running: _Running) -> None:
         settings = "current_setting('lock_timeout'), current_setting('statement_timeout')"
         ((pid, *timeouts),) = _read(connection, f"SELECT pg_backend_pid(), {settings}")
@@ -174,17 +188,16 @@ class Tracer:
         """The label, with the line of the revision that sent the statement, and with the phase of a batch."""
         label = self._label
         place = {name: getattr(label, name) for name in ("revision", "phase", "direction", "file", "line")}
-        for frame, line in walk_stack(None):
-            if label.folder is not None and Path(frame.f_code.co_filename).parent == label.folder:
-                return place | {"line": line}
-            if frame.f_globals.get("__name__", "").startswith(_BACKFILL):
-                # A downgrade has backfills too.
-                return place | {"phase": "backfill"}
-        return place
+        if line := self._sending_line():
+            return place | {"line": line}
+        names = (frame.f_globals.get("__name__", "") for frame, _ in walk_stack(None))
+        # A downgrade has backfills too.
+        return place | {"phase": "backfill"} if any(name.startswith(_BACKFILL) for name in names) else place
 
 
-def _is_harmless(statement: str) -> bool:
-    return bool(_READING.match(statement) or _RECORDING.match(statement))
+def first_line(statement: str) -> str:
+    """The first line that has text."""
+    return next((line.strip() for line in statement.splitlines() if line.strip()), "")
 
 
 def _session(connection: Connection) -> _Session:
