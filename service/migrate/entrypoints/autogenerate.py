@@ -18,7 +18,7 @@ import service.migrate.entrypoints.render  # noqa: F401 - it registers how each 
 from service.db import types
 from service.migrate import naming
 from service.migrate.dialects import now
-from service.migrate.entrypoints import expression_indexes
+from service.migrate.entrypoints import checks, expression_indexes
 from service.migrate.entrypoints.definitions import type_text
 from service.migrate.entrypoints.dividing import divide
 from service.migrate.entrypoints.status import read_phases
@@ -59,6 +59,7 @@ def number(context: MigrationContext, _revision: Any, scripts: list[MigrationScr
     """
     for script in scripts:
         expression_indexes.add(context, script)
+        checks.add(context, script)
         if script.upgrade_ops is not None and not script.upgrade_ops.is_empty():
             _refuse_unfinished(context)
         divide(script)

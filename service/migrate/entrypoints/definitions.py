@@ -2,10 +2,19 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import CheckConstraint, ClauseElement, Column, Constraint, ForeignKeyConstraint, Index, TypeDecorator
+from sqlalchemy import (
+    CheckConstraint,
+    ClauseElement,
+    Column,
+    Constraint,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    TypeDecorator,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -39,10 +48,20 @@ def _plain_type(kind: TypeEngine[Any], context: AutogenContext) -> str:
         context.imports.add(f"import {module}")
         prefix = f"{module}."
     text = repr(kind)
+    if isinstance(kind, Enum) and not kind.native_enum:
+        # Its CHECK is a constraint of the table, under the name that the naming convention gives it.
+        text = text.replace(", create_constraint=True", "")
     for inner in vars(kind).values():
         if isinstance(inner, TypeEngine):
             text = text.replace(repr(inner), type_text(inner, context))
     return f"{prefix}{text}"
+
+
+def is_check(constraint: Constraint) -> TypeGuard[CheckConstraint]:
+    """Whether both databases have the constraint as a CHECK, which one of a native type is not."""
+    rule = getattr(constraint, "_create_rule", None)
+    is_made = rule is None or all(rule(ddl.compiler(each)) for each in ("postgresql", "sqlite"))
+    return isinstance(constraint, CheckConstraint) and is_made
 
 
 def constraint_text(constraint: Constraint, context: AutogenContext) -> str:

@@ -113,12 +113,17 @@ def same_constraint(
             wanted = definitions.declared_constraint(connection, table, name, statement) or clause
         # A constraint that is not valid yet is validated; one that is to be dropped would come back valid.
         pair = (found, wanted) if drops else (_validated(found), _validated(wanted))
-        if normal_form(pair[0]) == normal_form(pair[1]):
+        if _form(pair[0]) == _form(pair[1]):
             there = definitions.constraint_comment(connection, table, name) if drops else comment
             return _commented(dependents.constraint(table, name), there, comment)
         return [_differs(table, name, found, wanted)]
 
     return _check(name, on_sqlite if target.is_sqlite else on_postgresql, drops=drops)
+
+
+def _form(definition: str) -> str:
+    """One text for a CHECK as it was created, and as PostgreSQL writes it again when it reads its own text."""
+    return normal_form(definitions.as_restored(definition))
 
 
 def _relation(connection: Connection, table: str, name: str, statement: str) -> Rows:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from service.db.clock import now
 from service.migrate.dialects.postgresql import objects as catalog_objects
+from service.migrate.dialects.postgresql.definitions import as_restored
 from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
 from service.migrate.dialects.sqlite.tokens import join, normal_form
 from service.migrate.state import ledger
@@ -18,9 +19,6 @@ _SQLITE = (
     "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
 POSTGRESQL = catalog_objects.lines(catalog_objects.PARTS)
-# `varchar_column IN ('a', 'b')` as it is created; a restored dump has the cast on each element instead.
-_CAST_ARRAY = re.compile(r"\(ARRAY\[('(?:[^']|'')*'::[a-z ]+(?:, '(?:[^']|'')*'::[a-z ]+)*)\]\)::text\[\]")
-_ELEMENT = re.compile(r"'(?:[^']|'')*'::[a-z ]+")
 _NAMES = "|".join(("alembic_version", *sorted(ledger.TABLES)))
 _OURS = re.compile(rf"\b(?:{_NAMES})")
 # The same for PostgreSQL's regular expressions, in which scripts select the lines.
@@ -48,7 +46,7 @@ def lines(connection: Connection) -> list[str]:
     which are created and dropped with the data and share the definition of their table.
     """
     if connection.dialect.name == "postgresql":
-        found = [_as_restored(line) for line in connection.exec_driver_sql(POSTGRESQL).scalars()]
+        found = [as_restored(line) for line in connection.exec_driver_sql(POSTGRESQL).scalars()]
     else:
         found = [each.line for row in connection.exec_driver_sql(_SQLITE) for each in _objects(*row)]
     return sorted(_on_one_line(line) for line in found if not _OURS.search(line))
@@ -66,7 +64,7 @@ def described(connection: Connection, parts: Sequence[catalog_objects.Part]) -> 
     """The objects that these parts select from PostgreSQL's catalog, without those of Alembic and of the ledger."""
     found = []
     for kind, table, name, head, text, is_of_extension in connection.exec_driver_sql(catalog_objects.objects(parts)):
-        definition = _as_restored(text or "")
+        definition = as_restored(text or "")
         line = _on_one_line(f"{head}{definition}")
         if not _OURS.search(line):
             found.append(CatalogObject(kind, table, name, definition, line, is_of_extension))
@@ -106,12 +104,7 @@ def changes(connection: Connection) -> list[str]:
 
 def _kept(connection: Connection) -> set[str] | None:
     kept = connection.execute(select(ledger.CATALOG.c.lines)).scalar()
-    return None if kept is None else set(map(_as_restored, json.loads(kept)))
-
-
-def _as_restored(line: str) -> str:
-    """The line as it is after a dump and a restore, which keep the meaning of a CHECK and not its text."""
-    return _CAST_ARRAY.sub(lambda array: f"ARRAY[{_ELEMENT.sub(lambda each: f'({each[0]})::text', array[1])}]", line)
+    return None if kept is None else set(map(as_restored, json.loads(kept)))
 
 
 def _on_one_line(text: str) -> str:

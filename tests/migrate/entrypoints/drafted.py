@@ -21,6 +21,12 @@ class Colour(enum.Enum):
     BLUE = "blue"
 
 
+class More(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+    GREEN = "green"
+
+
 class Folded(sa.TypeDecorator[str]):
     """A type of the project's own."""
 
@@ -36,7 +42,10 @@ def models(database: str, *, changed: bool = False) -> sa.MetaData:
         metadata,
         sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
         sa.Column("name", sa.String(50 + changed), nullable=False, comment="what to call them" + "!" * changed),
-        sa.Column("colour", sa.Enum(Colour, native_enum=False, create_constraint=True, name="colour", length=9)),
+        sa.Column(
+            "colour",
+            sa.Enum(More if changed else Colour, native_enum=False, create_constraint=True, name="colour", length=9),
+        ),
         sa.Column("folded", Folded, server_default="50% :x" + "y" * changed),
         sa.Column("payload", sa.JSON().with_variant(pg.JSONB(), "postgresql")),
         sa.Column("lasting", sa.Interval),
@@ -47,7 +56,9 @@ def models(database: str, *, changed: bool = False) -> sa.MetaData:
         sa.Column("full name", sa.Text),
         sa.Column("boss_id", sa.Integer, sa.ForeignKey("people.id", ondelete="SET NULL" if changed else "CASCADE")),
         sa.Column("room_id", sa.Integer, sa.ForeignKey("rooms.id", deferrable=True, initially="DEFERRED")),
-        sa.CheckConstraint(sa.column("age") > 5, name="old"),
+        sa.CheckConstraint(sa.column("age") > (6 if changed else 5), name="old"),
+        *([] if changed else [sa.CheckConstraint("folded <> 'x:y'", name="named")]),
+        sa.Column("size", sa.Integer, *([sa.CheckConstraint("size <> 0", name="some")] if changed else [])),
         sa.UniqueConstraint("name", *(["age"] if changed else ["folded"]), name="uq_people_what"),
         comment="all of them" if not changed else None,
         sqlite_autoincrement=True,

@@ -57,7 +57,8 @@ async def test_models_are_drafted_whole_changed_and_dropped(empty_url: str, draf
     async with opened(empty_url) as store:
         first = await catalog(store)
         text = await drafted_and_run(empty_url, "second", drafted.models(database, changed=True))
-        assert re.findall(r"ops\.(?:drop|add)_(?:index|constraint|unique|foreign_key)", text) == []
+        changed = re.findall(r"ops\.(?:drop|add)_(?:index|constraint|unique|foreign_key|check).*?(?:ck_\w+)?", text)
+        assert [each.split("(")[0] for each in changed] == ["ops.add_check", "ops.drop_constraint"]
         second = await catalog(store)
         assert first != second
         await downgrade(empty_url, "0001")

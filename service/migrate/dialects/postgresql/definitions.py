@@ -32,6 +32,9 @@ _COPY = (
     "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
     "CREATE TEMPORARY TABLE {table} (LIKE {schema}.{table})",
 )
+# `varchar_column IN ('a', 'b')` as it is created; a restored dump has the cast on each element instead.
+_CAST_ARRAY = re.compile(r"\(ARRAY\[('(?:[^']|'')*'::[a-z ]+(?:, '(?:[^']|'')*'::[a-z ]+)*)\]\)::text\[\]")
+_ELEMENT = re.compile(r"'(?:[^']|'')*'::[a-z ]+")
 _INDEX = re.compile(r"CREATE (?P<unique>UNIQUE )?INDEX .*? ON .*? (?=USING )", re.DOTALL)
 
 
@@ -84,6 +87,11 @@ def declared_index(connection: Connection, table: str, name: str, statement: str
     asked = text("SELECT pg_get_indexdef(to_regclass(:name))")
     statement = statement.replace(" INDEX CONCURRENTLY ", " INDEX ", 1)
     return _plain(_tried(connection, table, statement, asked, {"name": f"pg_temp.{ddl.quoted(name)}"}))
+
+
+def as_restored(text: str) -> str:
+    """The text as it is after a dump and a restore, which keep the meaning of a CHECK and not its text."""
+    return _CAST_ARRAY.sub(lambda array: f"ARRAY[{_ELEMENT.sub(lambda each: f'({each[0]})::text', array[1])}]", text)
 
 
 def _tried(connection: Connection, table: str, statement: str, asked: TextClause, given: dict[str, str]) -> str | None:

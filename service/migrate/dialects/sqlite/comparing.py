@@ -30,6 +30,14 @@ def constraint(definition: Definition, name: str) -> str | None:
     return None
 
 
+def checks(definition: Definition) -> dict[str, str]:
+    """The named CHECK constraints of the table and of its columns."""
+    named = [item.constraint_name for item in definition.items if item.is_constraint]
+    named += [clause.name for column in definition.columns for clause in column.clauses]
+    found = {name: text for name in named if name and (text := constraint(definition, name)) is not None}
+    return {name: text for name, text in found.items() if text.upper().startswith("CHECK")}
+
+
 def comparable(sql: str) -> tuple[str, ...]:
     """The meaningful tokens: names and keywords without case, without needless parentheses and defaults."""
     solid = [token for token in tokenize(sql) if token.kind != "gap"]
