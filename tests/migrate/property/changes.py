@@ -27,9 +27,9 @@ class Change:
     is_wider: bool = False
 
 
-def random_change(random: Random, table: Table) -> Change:
-    """One operation on the table."""
-    return random.choice(_CHANGES)(random, table)
+def random_change(random: Random, table: Table, *, more: bool = False) -> Change:
+    """One operation on the table; `more` has those that seeds from before do not know."""
+    return random.choice((*_CHANGES, *_MORE) if more else _CHANGES)(random, table)
 
 
 def _same(table: Table) -> dict[str, str | None]:
@@ -150,6 +150,39 @@ def _create_index(random: Random, table: Table) -> Change:
     return Change(title="create_index", up=up, table=table.name, names=_same(table))
 
 
+def _drop_table(_random: Random, table: Table) -> Change:
+    key = f"sa.PrimaryKeyConstraint({', '.join(repr(each.name) for each in table.key)}, name='m_pk')"
+    indexes = dict.fromkeys(each for column in table.columns for each in table.indexes_of(column))
+    definition = ", ".join([*(each.source() for each in table.every), key])
+    contract = [*(f"ops.drop_index({each})" for each in indexes), f"ops.drop_table({table.name!r}, {definition})"]
+    names: dict[str, str | None] = dict.fromkeys(_same(table))
+    return Change(title="drop_table", contract="\n".join(contract), table="", names=names)
+
+
+def _add_foreign_key(random: Random, table: Table) -> Change:
+    kind = table.key[0].kind.sql
+    columns = [each for each in table.columns if each.kind.sql == kind]
+    if not columns or len(table.key) > 1:
+        return _follow(random, table)
+    rule = random.choice(("", ", ondelete='RESTRICT'", ", onupdate='CASCADE'", ", deferrable=True"))
+    named = (
+        f"{table.name!r}, 'new_key', [{random.choice(columns).name!r}], {table.name!r}, [{table.key[0].name!r}]{rule}"
+    )
+    up = f"ops.add_foreign_key({named})"
+    return Change(title="add_foreign_key", up=up, table=table.name, names=_same(table), is_narrower=True)
+
+
+def _follow(random: Random, table: Table) -> Change:
+    column = random.choice(table.columns)
+    added = Column(name="added", kind=column.kind)
+    text = quoted(column.name)
+    up = (
+        f"ops.add_column({table.name!r}, {added.source()}, derived=True)\n"
+        f"ops.follow({table.name!r}, 'added', {column.name!r}, postgresql={text!r}, sqlite={text!r}, {_key(table)})"
+    )
+    return Change(title="follow", up=up, table=table.name, names=_same(table))
+
+
 _CHANGES: tuple[Callable[[Random, Table], Change], ...] = (
     _rename_column,
     _rename_column,
@@ -168,3 +201,4 @@ _CHANGES: tuple[Callable[[Random, Table], Change], ...] = (
     _add_unique,
     _create_index,
 )
+_MORE = (_drop_table, _drop_table, _add_foreign_key, _add_foreign_key, _follow, _follow)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.migrate.project import Project, copied
 from tests.migrate.property.tables import APP
-from tests.migrate.property.trial import trial
+from tests.migrate.property.trial import FIRST_OF_MORE, trial
 from tests.postgres import client_programs, fresh_database
 
 # Seeds that failed once, and the fault that each found.
@@ -24,7 +24,7 @@ FAILED = {
 RUNS = int(os.environ.get("ROSTER_RANDOM_TABLES", "5"))
 FIRST = int(os.environ.get("ROSTER_RANDOM_FIRST", "1000"))
 PG_DUMP = str(client_programs() / "pg_dump")
-SEEDS = sorted({*range(FIRST, FIRST + RUNS), *FAILED})
+SEEDS = sorted({*range(FIRST, FIRST + RUNS), FIRST_OF_MORE, *FAILED})
 
 
 @pytest.fixture(scope="module")
