@@ -1,5 +1,6 @@
 """Autogenerate's CHECK constraints of tables that exist, which Alembic does not compare: by name and by definition."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from alembic.operations.ops import (
@@ -10,7 +11,7 @@ from alembic.operations.ops import (
     ModifyTableOps,
 )
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, MetaData, Table
+from sqlalchemy import CheckConstraint, Connection, MetaData, Table, TextClause
 from sqlalchemy.schema import conv
 
 from service.migrate.dialects import ddl, reflected
@@ -39,7 +40,7 @@ def add(context: MigrationContext, script: MigrationScript) -> None:
     created = {each.table_name: each for each in script.upgrade_ops.ops if isinstance(each, CreateTableOp)}
     for _, table in sorted(metadata.tables.items()):
         if table.name in created:
-            _name_checks_of_types(created[table.name], table, connection.dialect.name)
+            _add_checks_of_columns(created[table.name], table, connection.dialect.name)
         elif table.schema is None and reflected.table_name(connection, table.name) is not None:
             drops, others = _compared(connection, table)
             # A column is dropped after its constraints, and added before them.
@@ -47,12 +48,23 @@ def add(context: MigrationContext, script: MigrationScript) -> None:
             script.upgrade_ops.ops += [ModifyTableOps(table.name, others)] if others else []
 
 
-def _name_checks_of_types(operation: CreateTableOp, table: Table, database: str) -> None:
-    """Write the check of an Enum as a constraint, with the name that the naming convention of the models gives it."""
-    named, _ = _modelled(table, database)
-    of_types = {name: each for name, each in named.items() if getattr(each, "_type_bound", False)}
-    checks = [CheckConstraint(each.sqltext, name=conv(name)) for name, each in sorted(of_types.items())]
-    operation.columns = [*operation.columns, *checks]
+def _add_checks_of_columns(operation: CreateTableOp, table: Table, database: str) -> None:
+    """Write the checks of single columns, and those of Enums, as constraints of the table, which Alembic leaves out.
+
+    An Enum's has the name that the naming convention of the models gives it.
+    """
+    named, unnamed = _modelled(table, database)
+    left_out = {id(each) for column in table.columns for each in column.constraints}
+    left_out |= {id(each) for each in table.constraints if getattr(each, "_type_bound", False)}
+    checks = [*((conv(name), each) for name, each in sorted(named.items())), *((None, each) for each in unnamed)]
+    operation.columns = [
+        *operation.columns,
+        *(
+            CheckConstraint(_text(each, database), name=name, **each.dialect_kwargs)
+            for name, each in checks
+            if id(each) in left_out
+        ),
+    ]
 
 
 def _compared(connection: Connection, table: Table) -> tuple[list[Any], list[Any]]:
@@ -61,9 +73,11 @@ def _compared(connection: Connection, table: Table) -> tuple[list[Any], list[Any
     stored = {folded(database, name): (name, text) for name, text in _stored(connection, on).items()}
     others: list[Any] = []
     named, unnamed = _modelled(table, database)
+    for name in _of_native_types(table, database):
+        stored.pop(folded(database, name), None)
     for name, check in sorted(named.items()):
         was = stored.pop(folded(database, name), None)
-        now = CreateCheckConstraintOp(conv(name), table.name, check.sqltext, **check.dialect_kwargs)
+        now = CreateCheckConstraintOp(conv(name), table.name, _text(check, database), **check.dialect_kwargs)
         if was is None:
             others.append(now)
         elif _is_other(connection, table.name, name, check):
@@ -81,11 +95,23 @@ def _modelled(table: Table, database: str) -> tuple[dict[str, CheckConstraint], 
     """The checks of a model, by name and without a name, those of its types and of single columns among them."""
     format_name = ddl.compiler(database).preparer.format_constraint
     every = (*table.constraints, *(one for column in table.columns for one in column.constraints))
-    checks = {each: format_name(each, _alembic_quote=False) for each in every if is_check(each)}
-    return (
-        {str(name): each for each, name in checks.items() if name is not None},
-        [each for each, name in checks.items() if name is None],
-    )
+    checks = [each for each in every if is_check(each)]
+    unnamed = [each for each in checks if each.name is None]
+    return {str(format_name(each, _alembic_quote=False)): each for each in checks if each not in unnamed}, unnamed
+
+
+def _of_native_types(table: Table, database: str) -> Iterator[str]:
+    """The names that checks may have of types that the other database has natively, such as Boolean."""
+    format_name = ddl.compiler(database).preparer.format_constraint
+    for each in table.constraints:
+        if isinstance(each, CheckConstraint) and each.name is not None and not is_check(each):
+            yield str(format_name(each, _alembic_quote=False))
+    yield from (name for column in table.columns if (name := getattr(column.type, "name", None)))
+
+
+def _text(check: CheckConstraint, database: str) -> TextClause:
+    # As an expression of columns it would become a constraint of the model.
+    return ddl.verbatim(ddl.expression_text(check.sqltext, database))
 
 
 def _stored(connection: Connection, table: str) -> dict[str, str]:

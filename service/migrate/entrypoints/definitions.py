@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from inspect import signature
 from typing import Any, TypeGuard
 
 from alembic.autogenerate.api import AutogenContext
@@ -51,9 +52,10 @@ def _plain_type(kind: TypeEngine[Any], context: AutogenContext) -> str:
     if isinstance(kind, Enum) and not kind.native_enum:
         # Its CHECK is a constraint of the table, under the name that the naming convention gives it.
         text = text.replace(", create_constraint=True", "")
-    for inner in vars(kind).values():
-        if isinstance(inner, TypeEngine):
-            text = text.replace(repr(inner), type_text(inner, context))
+    arguments = (getattr(kind, name, None) for name in signature(type(kind).__init__).parameters)
+    inner = [each for each in (*vars(kind).values(), *arguments) if isinstance(each, TypeEngine)]
+    for written, each in {repr(each): each for each in inner}.items():
+        text = text.replace(written, type_text(each, context))
     return f"{prefix}{text}"
 
 

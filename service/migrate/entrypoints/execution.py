@@ -14,7 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import DBAPIError, SAWarning
 
-import service.migrate.dialects.sqlite.impl  # noqa: F401 - it registers itself with Alembic
+import service.migrate.dialects.postgresql.impl
+import service.migrate.dialects.sqlite.impl  # noqa: F401 - both register themselves with Alembic
 from service.migrate.dialects.ddl import is_trash
 from service.migrate.entrypoints import autogenerate, expression_indexes
 from service.migrate.errors import Refused

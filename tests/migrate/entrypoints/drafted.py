@@ -46,7 +46,7 @@ def models(database: str, *, changed: bool = False) -> sa.MetaData:
             "colour",
             sa.Enum(More if changed else Colour, native_enum=False, create_constraint=True, name="colour", length=9),
         ),
-        sa.Column("folded", Folded, server_default="50% :x" + "y" * changed),
+        sa.Column("folded", Folded, server_default="it's 50% :x" + "y" * changed),
         sa.Column("payload", sa.JSON().with_variant(pg.JSONB(), "postgresql")),
         sa.Column("lasting", sa.Interval),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now()),
@@ -72,7 +72,8 @@ def models(database: str, *, changed: bool = False) -> sa.MetaData:
         metadata,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("owner_id", sa.Integer, sa.ForeignKey("people.id", onupdate="CASCADE"), index=True),
-        sa.Column("Big", sa.BigInteger),
+        sa.Column("Big", sa.BigInteger, sa.CheckConstraint('"Big" > 0', name="big")),
+        sa.Column("is_flat", sa.Boolean(create_constraint=True, name="flat")),
         info={"for": object()},
     )
     if database == "postgresql":
@@ -90,6 +91,7 @@ def _of_postgresql(metadata: sa.MetaData, *, changed: bool) -> None:
         sa.Column("code", sa.String(9)),
         sa.Column("other", sa.String(9)),
         sa.Column("span", pg.INT4RANGE),
+        sa.Column("plain", sa.JSON, server_default='{"a": 1}' if changed else "{}"),
         sa.Column("key", sa.Uuid, server_default=sa.text("gen_random_uuid()")),
         sa.UniqueConstraint("code", postgresql_nulls_not_distinct=not changed),
         sa.UniqueConstraint("other", deferrable=True, initially="DEFERRED"),
