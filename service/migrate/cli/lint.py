@@ -23,6 +23,9 @@ class Selection(TypedDict):
     version: int
     only: tuple[str, ...]
     ignored: tuple[str, ...]
+    traces: bool
+    server: str | None
+    rows: int
 
 
 def _list(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - as click calls it
@@ -91,6 +94,11 @@ def _explained(rule: "Rule") -> Iterator[str]:
     metavar="FILE",
     help="Write to this file instead of standard output.",
 )
+@click.option("--trace", "traces", is_flag=True, help="Execute the revisions on PostgreSQL too, and read their locks.")
+@click.option("--server", metavar="URL", help="With --trace: this server instead of an ephemeral one.")
+@click.option(
+    "--rows", default=50, show_default=True, type=click.IntRange(2, 100_000), help="With --trace: rows in each table."
+)
 @click.option("--fix", "fixes", is_flag=True, help="Rewrite op with safe operations where that is exact.")
 @click.option("--diff", "shows_diff", is_flag=True, help="With --fix: print the change and write nothing.")
 @click.option("--list-rules", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the rules.")
@@ -100,8 +108,9 @@ def _explained(rule: "Rule") -> Iterator[str]:
 def lint(format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **selection: Unpack[Selection]) -> None:
     """Find what a revision would do to requests.
 
-    The revisions are read without a database: their operations, their SQL, the models and the history. Each finding has
-    its file and line, what users would feel, and the safe way. A comment on the line, or above it, suppresses one:
+    The revisions are read without a database: their operations, their SQL, the models and the history. With --trace
+    they are executed too, on a PostgreSQL that is made for it. Each finding has its file and line, what users would
+    feel, and the safe way. A comment on the line, or above it, suppresses one:
 
     \b
       # lint: ignore[index-blocks-writes] until 2027-03-01: the table is empty
@@ -110,13 +119,15 @@ def lint(format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **sel
     """
     from service.migrate.proof.lint.formats.formats import FORMATS
     from service.migrate.proof.lint.lint import Asked, lint
+    from service.terminal.progress import progress
 
     asked = Asked(**selection)
     if fixes or shows_diff:
         found = _fix(asked, is_diff=shows_diff)
         if shows_diff:
             click.get_current_context().exit(1 if found else 0)
-    result = lint(asked, target_of(None).config)
+    with progress() as show:
+        result = lint(asked, target_of(None).config, lambda done, total, revision: show("trace", done, total, revision))
     _write(FORMATS[format](result), file)
     if result.findings:
         click.get_current_context().exit(1)

@@ -11,7 +11,7 @@ from service.migrate.errors import Unknown
 from service.migrate.plan.config import Source, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.finding import Finding
-from service.migrate.proof.lint import models, reading, suppressions
+from service.migrate.proof.lint import models, reading, suppressions, tracing
 from service.migrate.proof.lint.examining import Examined, Examiner, Given
 from service.migrate.proof.lint.reading import Revision
 from service.migrate.proof.lint.rule import RULES, Family, Rule
@@ -52,14 +52,23 @@ class Asked:
     only: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     today: date | None = None
+    # Whether the revisions are executed too: on which server (None: an ephemeral one), with how many rows in a table.
+    traces: bool = False
+    server: str | None = None
+    rows: int = 50
 
 
-def lint(asked: Asked, config: Source | None = None) -> Result:
-    """Examine the revisions that `since` does not contain.
+def _unwatched(_done: int, _total: int, _revision: str) -> None:
+    pass
+
+
+def lint(asked: Asked, config: Source | None = None, watch: tracing.Watch = _unwatched) -> Result:
+    """Examine the revisions that `since` does not contain; `watch` is called after each that is traced.
 
     Raises:
         Unknown: there is no such revision, commit or rule.
         Refused: a revision cannot be loaded.
+        Unusable: there is no PostgreSQL to trace on.
     """
     for id in (*asked.only, *asked.ignored):
         rule(id)
@@ -80,7 +89,11 @@ def lint(asked: Asked, config: Source | None = None) -> Result:
     )
     examiner = Examiner(read, given)
     own = [each for each in read if each.id in chosen]
-    result = _result(asked, own, list(examiner.run(chosen)))
+    examined = list(examiner.run(chosen))
+    if asked.traces and "postgresql" in asked.databases:
+        known = [each.finding for each in examined]
+        examined += tracing.traced(chosen, known, server=asked.server, rows=asked.rows, config=config, watch=watch)
+    result = _result(asked, own, examined)
     return replace(result, schemas={each.id: examiner.before(each) for each in own})
 
 

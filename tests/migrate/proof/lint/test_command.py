@@ -112,6 +112,25 @@ def test_two_heads_are_found(project: Project, look: Look) -> None:
     assert look("op.execute('SELECT 1')") == [(12, "several-heads"), (12, "several-heads")]
 
 
+@pytest.mark.slow
+def test_a_trace_finds_what_stands_in_strings(project: Project, look: Look, postgres_admin_url: str) -> None:
+    hidden = "DO $$ BEGIN EXECUTE 'UPDATE books ' || 'SET price = 1'; END $$"
+    project.add("0001_plain", after=None, up="op.execute('CREATE TABLE books (id integer PRIMARY KEY, price integer)')")
+    file = project.versions / "0001_base.py"
+    kept = file.read_text()
+    project.remove("0001_base")
+    up = f"op.execute({hidden!r})\n# lint: ignore[trace-blocks-writes] until 2099-01-01: tried\nop.execute({hidden!r})"
+    project.add("0002_it", after="0001_plain", up=up)
+    found = run(
+        "--trace", "--server", postgres_admin_url, "--since", "0001_plain", "--on", "postgresql", status=1
+    ).stdout
+    file.write_text(kept)
+    project.remove("0001_plain")
+    lines = [line.partition("[")[2] for line in found.splitlines() if "[trace-" in line]
+    assert [each.partition("]")[0] for each in lines] == ["trace-blocks-writes"], found
+    assert "0002_it.py:18: warning[trace-blocks-writes] on postgresql: DO $$" in found
+
+
 def test_a_base_tells_what_was_edited_and_what_was_mapped(project: Project, look: Look) -> None:
     models = project.folder / "models.py"
     models.write_text(

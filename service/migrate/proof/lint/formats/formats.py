@@ -8,6 +8,7 @@ from typing import Any
 from service.db.counting import counted
 from service.migrate.proof.finding import Finding, Level
 from service.migrate.proof.lint.formats import junit, sarif
+from service.migrate.proof.lint.formats.sentences import sentence
 from service.migrate.proof.lint.lint import Result
 
 
@@ -24,8 +25,8 @@ def text(result: Result) -> str:
 def _block(each: Finding) -> str:
     on = f" on {each.database}" if each.database else ""
     lines = [f"{each.file}:{each.line}: {each.level}[{each.rule}]{on}: {each.what}"]
-    lines += [f"    {each.effect}"] if each.effect else []
-    lines += [f"    Safe: {each.advice}."] if each.advice else []
+    lines += [f"    {sentence(each.effect)}"] if each.effect else []
+    lines += [f"    Safe: {sentence(each.advice)}"] if each.advice else []
     return "\n".join(lines)
 
 
@@ -51,7 +52,7 @@ def _command(each: Finding) -> str:
     """https://docs.github.com/actions/reference/workflow-commands: values and properties have escapes of their own."""
     properties = {"file": each.file, "line": str(max(each.line, 1)), "title": each.rule}
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    message = f"{each.what}\n{each.effect}\nSafe: {each.advice}."
+    message = f"{each.what}\n{sentence(each.effect)}\nSafe: {sentence(each.advice)}"
     return f"::{each.level} {written}::{_message(message)}"
 
 

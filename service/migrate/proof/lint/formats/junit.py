@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
+from service.migrate.proof.lint.formats.sentences import summary
 from service.migrate.proof.lint.lint import Result
 
 # Characters that XML 1.0 does not allow, even escaped.
@@ -25,10 +26,7 @@ def written(result: Result) -> str:
         # The schemas of most readers allow one failure in a case.
         failure = ET.SubElement(case, "failure", {"message": _text(own[0].what), "type": own[0].rule})
         failure.text = _text(
-            "\n".join(
-                f"{each.file}:{each.line}: {each.level}[{each.rule}]: {each.what}. {each.effect} Safe: {each.advice}."
-                for each in own
-            )
+            "\n".join(f"{each.file}:{each.line}: {each.level}[{each.rule}]: {summary(each)}" for each in own)
         )
     ET.indent(root)
     return str(ET.tostring(root, encoding="unicode", xml_declaration=True))

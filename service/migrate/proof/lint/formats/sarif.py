@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from service.migrate import naming
 from service.migrate.proof.finding import Finding
+from service.migrate.proof.lint.formats.sentences import summary
 from service.migrate.proof.lint.lint import Result
 from service.migrate.proof.lint.rule import RULES, Rule
 
@@ -46,7 +47,7 @@ def _result(each: Finding, place: int) -> dict[str, Any]:
         "ruleId": each.rule,
         "ruleIndex": place,
         "level": each.level.value,
-        "message": {"text": f"{each.what}. {each.effect} Safe: {each.advice}."},
+        "message": {"text": summary(each)},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"finding/v1": identity},
         "properties": {"revision": each.revision, "database": each.database, "phase": each.phase},
