@@ -77,8 +77,8 @@ def import_command(url: str | None, /, noun: str, file: str, format: str | None,
       roster import users people.csv --dry-run        store nothing
       generate | roster import records - --format csv
 
-    A thousand lines are one transaction, and importing a file again does no harm. With --mode upsert a line updates the
-    NOUN that has its external_id or, for users, its email. An error is printed to standard error as
+    Some thousand lines are one transaction, and importing a file again does no harm. With --mode upsert a line updates
+    the NOUN that has its external_id or, for users, its email. An error is printed to standard error as
     file:line: field: what is wrong; the exit status is then 1.
     """
     from service.http.transfer.job import Options

@@ -4,7 +4,7 @@ import httpx
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service.db.folding import FOLDED_LENGTH, fold
+from service.db.folding import FOLDED_LENGTH, fold, fold_all
 from tests.conftest import Make
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -28,6 +28,15 @@ NAMES = [
     "Ωmega",
     "ǅ",
 ]
+
+
+@given(st.lists(texts, max_size=5))
+@example([])
+@example(["A\nB", "C"])
+@example(["A" * 400, "B" * 600])
+@example(["A" * 600, "Ä" * 600])
+def test_folding_many_is_folding_each(several: list[str]) -> None:
+    assert fold_all(several) == [*map(fold, several)]
 
 
 @given(texts)

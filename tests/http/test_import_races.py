@@ -13,7 +13,6 @@ from sqlalchemy import text
 from service.app import Roster, create_app
 from service.db.engine import Purpose, create_engine
 from service.http.transfer import batching
-from service.http.transfer.batching import BATCH_LINES
 from service.http.transfer.job import Job, Options, Watcher
 from service.http.transfer.reports import Outcome, Report
 from service.settings import Settings
@@ -24,6 +23,14 @@ from tests.files import errors, imported, people, report, send
 from tests.postgres import execute
 
 Chunks = AsyncIterator[bytes]
+
+BATCH_LINES = batching.BATCH_LINES["sqlite"]
+
+
+@pytest.fixture(autouse=True)
+def batches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's longer batches would need longer files."""
+    monkeypatch.setitem(batching.BATCH_LINES, "postgresql", BATCH_LINES)
 
 
 @asynccontextmanager

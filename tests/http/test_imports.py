@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from service.app import Roster, create_app
+from service.http.transfer import batching
 from service.settings import Settings
 from tests.conftest import Make, client_of
 from tests.files import REAL, errors, imported, listed, people, real, report, send
@@ -190,7 +191,10 @@ async def test_only_a_post_imports_and_only_a_get_exports(client: httpx.AsyncCli
             assert (answer.status_code, answer.headers["allow"]) == (204 if method == "OPTIONS" else 405, allow)
 
 
-async def test_a_body_over_the_limit_is_refused_and_batches_before_it_stay(fresh_url: str) -> None:
+async def test_a_body_over_the_limit_is_refused_and_batches_before_it_stay(
+    fresh_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(batching.BATCH_LINES, "postgresql", 1000)
     limited = create_app(Settings(database_url=fresh_url, import_limit_bytes=len(people(1500))))
 
     async def chunks() -> Any:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from service.db.clock import now
-from service.http.transfer.lines import BadLine, Line
+from service.http.transfer.lines import BadLine, Found, Line
 from service.http.transfer.parser import Parser, parser_of
 from service.http.transfer.reports import Outcome
 from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
 from service.http.transfer.time_slice import TimeSlice
 
-BATCH_LINES = 1000
+# The most lines of one transaction, by dialect: SQLite's other writers wait for its end, those of PostgreSQL do not.
+BATCH_LINES = {"sqlite": 1000, "postgresql": 5000}
 BATCH_BYTES = 1_000_000
 # A slow client's lines are stored at least this often.
 BATCH_SECONDS = 2.0
@@ -31,6 +32,26 @@ class Batch:
     begun: float = field(default_factory=monotonic)
     size: int = 0
 
+    def takes(self, found: Found, most: int) -> bool:
+        """Add lines and return True, unless the batch would be full then."""
+        valid, invalid = found
+        if len(self.lines) + len(valid) >= most or self.outcome.failed + len(invalid) >= most:
+            return False
+        self.lines += valid
+        self.outcome.fail_all(invalid)
+        return True
+
+    def add(self, line: Line | BadLine) -> bool:
+        """Add one line and return whether it is invalid."""
+        if isinstance(line, Line):
+            self.lines.append(line)
+            return False
+        self.outcome.fail(line.number, line.faults)
+        return True
+
+    def is_full(self, most: int) -> bool:
+        return len(self.lines) >= most or self.outcome.failed >= most
+
     @property
     def due(self) -> bool:
         return self.size >= BATCH_BYTES or monotonic() - self.begun > BATCH_SECONDS
@@ -45,26 +66,26 @@ async def batches(
         Invalid: the header of a CSV file is wrong; no batch was yielded.
     """
     reader = parser_of(declared, rows, format)
+    most = BATCH_LINES[rows.dialect]
     batch, time_slice = Batch(), TimeSlice()
     position = failures = 0
-    async for size, found in _parts(source, reader):
+    async for size, parts in _parts(source, reader):
         position += size
         batch.size += size
-        for line in found:
-            if isinstance(line, Line):
-                batch.lines.append(line)
-            else:
-                batch.outcome.fail(line.number, line.faults)
-                failures += 1
-                if failures == max_errors:
-                    yield _close(batch, reader.skipped, position)
-                    return
-            if len(batch.lines) >= BATCH_LINES or batch.outcome.failed >= BATCH_LINES:
-                yield _close(batch, reader.skipped, position)
-                batch = Batch()
-                rows.stamp(now())
+        for found in parts:
             if time_slice.over:
                 await time_slice.end()
+            if failures + len(found.invalid) < max_errors and batch.takes(found, most):
+                failures += len(found.invalid)
+                continue
+            for line in found.in_order():
+                failures += batch.add(line)
+                if failures == max_errors or batch.is_full(most):
+                    yield _close(batch, reader.skipped, position)
+                    batch = Batch()
+                    rows.stamp(now())
+                if failures == max_errors:
+                    return
         if batch.due and (batch.lines or batch.outcome.failed):
             yield _close(batch, reader.skipped, position)
             batch = Batch()
@@ -88,9 +109,7 @@ async def ahead(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, N
         await batches.aclose()
 
 
-async def _parts(
-    source: AsyncIterator[bytes], reader: Parser
-) -> AsyncGenerator[tuple[int, Iterator[Line | BadLine]], None]:
+async def _parts(source: AsyncIterator[bytes], reader: Parser) -> AsyncGenerator[tuple[int, Iterator[Found]], None]:
     """Yield the size of each piece and an iterator that parses its lines."""
     lines = Splitter()
     async for chunk in source:
@@ -100,12 +119,12 @@ async def _parts(
     yield 0, _rest(lines, reader)
 
 
-def _read(blocks: Iterator[Block], reader: Parser) -> Iterator[Line | BadLine]:
+def _read(blocks: Iterator[Block], reader: Parser) -> Iterator[Found]:
     for block in blocks:
         yield from reader.read(block)
 
 
-def _rest(lines: Splitter, reader: Parser) -> Iterator[Line | BadLine]:
+def _rest(lines: Splitter, reader: Parser) -> Iterator[Found]:
     yield from _read(lines.finish(), reader)
     yield from reader.finish()
 

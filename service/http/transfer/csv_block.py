@@ -15,6 +15,8 @@ from service.http.transfer.lines import NOTHING, BadLine, Column, Line
 from service.http.transfer.spec import Import, RowMaker
 from service.http.wire import without_unset
 
+_MOST_DIGITS = 19
+_WHOLE = re.compile(rf"-?[0-9]{{1,{_MOST_DIGITS}}}")
 # Where msgspec tells which item of a list is not valid.
 _INDEX = re.compile(r" - at `\$\[(\d+)\]")
 
@@ -38,16 +40,20 @@ class BlockParser:
         self._makers = [attrgetter(name) if name in names else None for name in declared.names]
         self._type = list[_struct(declared, [each.name for each in columns])]  # type: ignore[misc]
 
+    def valid(self, first: int, records: Sequence[Sequence[str]]) -> list[Line] | None:
+        """Return the lines if all are valid, as most are; `lines` looks at others."""
+        numbers = range(first, first + len(records))
+        try:
+            return [*self._made(numbers, *self._checked(self._converted(records)))]
+        except (ValueError, Invalid):
+            return None
+
     def lines(self, first: int, records: Sequence[Sequence[str]], *, explain: bool) -> list[Line | BadLine | None]:
         """Return the lines; `None` in the place of each that the caller has to look at by itself.
 
         Those are the invalid ones with `explain`, and otherwise the few with an empty cell that is no value.
         """
-        numbers = range(first, first + len(records))
-        try:
-            return [*self._made(numbers, *self._checked(self._converted(records)))]
-        except (ValueError, Invalid):
-            return self._apart(numbers, records, explain=explain)
+        return self._apart(range(first, first + len(records)), records, explain=explain)
 
     def _converted(self, records: Sequence[Sequence[str]]) -> list[msgspec.Struct]:
         """Return the structs of records that are all valid; raises ValueError otherwise."""
@@ -99,7 +105,10 @@ class BlockParser:
     ) -> tuple[list[int], list[Any]]:
         """Return the places and the values of the records whose cells can be read."""
         places, rows = [], []
+        is_even = {*map(len, records)} == {self._width}
         for at, record in enumerate(records):
+            if not is_even and len(record) != self._width:
+                continue
             try:
                 rows.append(self._row(record))
             except _AbsentError:
@@ -111,14 +120,13 @@ class BlockParser:
         return places, rows
 
     def _row(self, record: Sequence[str]) -> list[Any]:
-        if len(record) != self._width:
-            raise ValueError(self._width)
-        row: list[Any] = []
-        for at, name, read, nullable in self._columns:
+        row: list[Any] = [None] * len(self._columns)
+        for place, (at, name, read, nullable) in enumerate(self._columns):
             cell = record[at]
-            if not cell and not nullable:
+            if cell:
+                row[place] = cell if read is None else read(cell)
+            elif not nullable:
                 raise ValueError(name) if name in self._required else _AbsentError(name)
-            row.append((cell if read is None else read(cell)) if cell else None)
         return row
 
     def _valid(self, rows: Sequence[Any]) -> list[msgspec.Struct | None]:
@@ -131,7 +139,7 @@ class BlockParser:
                 at = int(_INDEX.search(error.args[0])[1])  # type: ignore[index]
                 if at:
                     found += msgspec.convert(rows[:at], self._type, strict=True)
-                found.append(None)
+                found += (None,)
                 rows = rows[at + 1 :]
             else:
                 break
@@ -150,7 +158,23 @@ def _read(column: Column, cells: Sequence[str]) -> Sequence[Any]:
         if column.read is None:
             return [cell or None for cell in cells]
         return [column.read(cell) if cell else None for cell in cells]
-    return cells if column.read is None else [*map(column.read, cells)]
+    if column.read is None:
+        return cells
+    return _whole_numbers(cells) if column.read is whole else [*map(column.read, cells)]
+
+
+def whole(text: str) -> int:
+    """Return the whole number that a cell holds; raises ValueError."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"Expected a whole number, got {text!r}")
+    return int(text)
+
+
+def _whole_numbers(cells: Sequence[str]) -> list[int]:
+    digits = "".join(cells)
+    # Most numbers have no sign; a look at all of them costs less than one at each.
+    is_plain = digits.isascii() and digits.isdecimal() and max(map(len, cells)) <= _MOST_DIGITS
+    return [*map(int if is_plain else whole, cells)]
 
 
 def _struct(declared: Import, names: Sequence[str]) -> type[msgspec.Struct]:

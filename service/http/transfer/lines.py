@@ -1,8 +1,9 @@
 """Lines of an imported file, and the columns of a CSV file."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -11,7 +12,7 @@ from service.errors import Fault
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A valid line: its number, its struct, the row to insert, and values that are rows of other tables."""
 
     number: int
@@ -20,11 +21,28 @@ class Line(NamedTuple):
     related: Mapping[str, Any] = NOTHING
 
 
-class BadLine(NamedTuple):
+class BadLine(msgspec.Struct, frozen=True, gc=False):
     """An invalid line; its faults name the line and the fields, as long as the report has room for them."""
 
     number: int
     faults: Sequence[Fault] = ()
+
+
+class Found(NamedTuple):
+    """Lines that a parser found together; their numbers tell the order."""
+
+    valid: list[Line]
+    invalid: list[BadLine]
+
+    @classmethod
+    def one(cls, line: Line | BadLine) -> Self:
+        return cls([line], []) if isinstance(line, Line) else cls([], [line])
+
+    def in_order(self) -> list[Line | BadLine]:
+        return sorted([*self.valid, *self.invalid], key=_number)
+
+
+_number = attrgetter("number")
 
 
 class Column(NamedTuple):

@@ -1,6 +1,5 @@
 """Parses blocks of lines, CSV or NDJSON, into the structs of an import, with every fault of a line."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -10,9 +9,9 @@ from msgspec import UNSET, inspect
 
 from service.db.counting import counted
 from service.errors import Fault, Invalid, Malformed
-from service.http.transfer.csv_block import BlockParser
+from service.http.transfer.csv_block import BlockParser, whole
 from service.http.transfer.csv_reader import NOT_UTF8, CsvReader, Record
-from service.http.transfer.lines import BadLine, Column, Line
+from service.http.transfer.lines import BadLine, Column, Found, Line
 from service.http.transfer.reports import MOST_ERRORS
 from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import TOO_LONG, Block
@@ -23,7 +22,6 @@ NDJSON = "ndjson"
 
 # So many records of a block are converted without a turn for other tasks.
 _TOGETHER = 100
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 class Parser(Protocol):
@@ -32,9 +30,9 @@ class Parser(Protocol):
     # Fields of the file that were ignored because the service generates them.
     skipped: set[str]
 
-    def read(self, block: Block) -> Iterator[Line | BadLine]: ...
+    def read(self, block: Block) -> Iterator[Found]: ...
 
-    def finish(self) -> Iterator[Line | BadLine]: ...
+    def finish(self) -> Iterator[Found]: ...
 
 
 def parser_of(declared: Import, rows: RowMaker, format: str) -> Parser:
@@ -84,15 +82,15 @@ class NdjsonParser(_LineParser):
         super().__init__(declared, rows)
         self._unseen = set(declared.skipped)
 
-    def read(self, block: Block) -> Iterator[Line | BadLine]:
+    def read(self, block: Block) -> Iterator[Found]:
         if block.text is None:
-            yield self._wrong(block.line, TOO_LONG)
+            yield Found.one(self._wrong(block.line, TOO_LONG))
             return
         for line, text in enumerate(block.text.split(b"\n"), start=block.line):
             if text and not text.isspace():
-                yield self._parse(line, text)
+                yield Found.one(self._parse(line, text))
 
-    def finish(self) -> Iterator[Line | BadLine]:
+    def finish(self) -> Iterator[Found]:
         return iter(())
 
     def _parse(self, line: int, text: bytes) -> Line | BadLine:
@@ -127,7 +125,7 @@ class CsvParser(_LineParser):
         self._block: BlockParser | None = None
         self._width = 0
 
-    def read(self, block: Block) -> Iterator[Line | BadLine]:
+    def read(self, block: Block) -> Iterator[Found]:
         """Yield the lines of a block.
 
         Raises:
@@ -144,33 +142,42 @@ class CsvParser(_LineParser):
         for at in range(first, len(plain), _TOGETHER):
             yield from self._together(block.line + at, plain[at : at + _TOGETHER])
 
-    def _together(self, first: int, records: Sequence[list[str]]) -> Iterator[Line | BadLine]:
+    def _together(self, first: int, records: Sequence[list[str]]) -> Iterator[Found]:
         assert self._block is not None  # noqa: S101 - there was a header
-        for at, line in enumerate(self._block.lines(first, records, explain=self._room > 0)):
-            if line is not None:
-                yield line
-            else:
+        valid = self._block.valid(first, records)
+        if valid is not None:
+            yield Found(valid, [])
+            return
+        lines = self._block.lines(first, records, explain=self._room > 0)
+        if self._room <= 0 and None not in lines:
+            yield _parted(lines)
+            return
+        for at, line in enumerate(lines):
+            if line is None:
                 yield from self._one(first + at, records[at])
+            else:
+                yield Found.one(line)
 
-    def _one(self, line: int, cells: list[str]) -> Iterator[Line | BadLine]:
+    def _one(self, line: int, cells: list[str]) -> Iterator[Found]:
         return self._parsed(iter([Record(line, cells)] if cells else ()))
 
-    def finish(self) -> Iterator[Line | BadLine]:
+    def finish(self) -> Iterator[Found]:
         yield from self._parsed(self._records.finish())
         if self._columns is None:
             raise _bad_header([Fault(line=1, detail="The file is empty; its first line has to name the columns.")])
 
-    def _parsed(self, records: Iterator[Record]) -> Iterator[Line | BadLine]:
+    def _parsed(self, records: Iterator[Record]) -> Iterator[Found]:
         for line, cells, fault in records:
             if self._columns is None:
                 self._columns = self._header(line, cells, fault)
             elif fault is not None:
-                yield self._wrong(line, fault)
+                yield Found.one(self._wrong(line, fault))
             elif len(cells) != self._width:
                 cells_of_header = counted(self._width, "cell")
-                yield self._wrong(line, f"Expected {cells_of_header}, as in the header, got {len(cells)}.")
+                wrong = self._wrong(line, f"Expected {cells_of_header}, as in the header, got {len(cells)}.")
+                yield Found.one(wrong)
             else:
-                yield self._parse(line, cells, self._columns)
+                yield Found.one(self._parse(line, cells, self._columns))
 
     def _header(self, line: int, cells: list[str], fault: str | None) -> list[Column]:
         if fault is not None:
@@ -233,6 +240,11 @@ class CsvParser(_LineParser):
         return others + [Fault(line=line, field=name, detail=detail) for name, detail in unread.items()]
 
 
+def _parted(lines: Sequence[Line | BadLine | None]) -> Found:
+    valid = [line for line in lines if type(line) is Line]
+    return Found(valid, [line for line in lines if type(line) is BadLine])
+
+
 def _bad_header(faults: list[Fault]) -> Invalid:
     return Invalid("The header is wrong; nothing was stored.", *faults)
 
@@ -247,12 +259,6 @@ def _reader(kind: Any) -> tuple[Callable[[str], Any] | None, bool]:
 
 def _plain(described: inspect.Type) -> inspect.Type:
     return described.type if isinstance(described, inspect.Metadata) else described
-
-
-def _whole(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f"Expected a whole number, got {text!r}")
-    return int(text)
 
 
 def _boolean(text: str) -> bool:
@@ -272,7 +278,7 @@ def _list(text: str) -> Any:
 
 
 _READERS: dict[type[inspect.Type], Callable[[str], Any]] = {
-    inspect.IntType: _whole,
+    inspect.IntType: whole,
     inspect.BoolType: _boolean,
     inspect.ListType: _list,
     inspect.RawType: lambda text: msgspec.Raw(text.encode()),

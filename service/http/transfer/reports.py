@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from service.errors import Fault
+from service.http.transfer.lines import BadLine
 
 MOST_ERRORS = 1000
 
@@ -92,6 +93,13 @@ class Outcome:
         self.failed += 1
         self.failed_lines.append(line)
         self.faults += faults
+
+    def fail_all(self, lines: Sequence[BadLine]) -> None:
+        """Count lines that failed."""
+        if lines:
+            self.failed += len(lines)
+            self.failed_lines += [line.number for line in lines]
+            self.faults += [fault for line in lines if line.faults for fault in line.faults]
 
     def add(self, other: "Outcome") -> None:
         """Count more lines."""

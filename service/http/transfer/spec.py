@@ -11,7 +11,7 @@ from sqlalchemy import Column, Dialect, Table, UniqueConstraint
 
 from service.db.audit import noun_of, subject
 from service.db.clock import now
-from service.db.folding import fold
+from service.db.folding import fold, fold_all
 from service.db.types import UtcDateTime
 from service.db.violations import refused
 from service.errors import Fault
@@ -104,6 +104,7 @@ class RowMaker:
     """Makes rows of lines: the values of `Import.columns`, in their order, in the types of the driver."""
 
     def __init__(self, declared: Import, dialect: Dialect) -> None:
+        self.dialect = dialect.name
         self._declared = declared
         self._width = len(declared.names)
         self._folds = [at for _, at in declared.folds]
@@ -130,11 +131,11 @@ class RowMaker:
 
     def columns(self, count: int, given: Sequence[Iterable[Any] | None]) -> Iterable[list[Any]]:
         """Return the rows of so many lines from the values of each of `Import.names`; `None`: no line has the field."""
-        columns: list[Iterable[Any]] = [
-            repeat(default, count) if values is None else [*values]
+        held: list[list[Any]] = [
+            [default] * count if values is None else [*values]
             for values, default in zip(given, self._defaults, strict=True)
         ]
-        columns += [[*map(fold, columns[at])] for at in self._folds]
+        columns: list[Iterable[Any]] = [*held, *(fold_all(held[at]) for at in self._folds)]
         for at, make in self._makers:
             same = at < self._width and given[at] is None
             columns[at] = repeat(make(self._defaults[at]), count) if same else map(make, columns[at])

@@ -40,8 +40,8 @@ def parsed(declared: Import, header: str, lines: list[str], *, together: bool) -
         if together
         else [Block(at, f"{line}\n".encode()) for at, line in enumerate(lines, start=2)]
     )
-    found = [line for block in blocks for line in parser.read(block)]
-    return [plain(declared, line) for line in [*found, *parser.finish()]]
+    found = [line for block in blocks for part in parser.read(block) for line in part.in_order()]
+    return [plain(declared, line) for line in [*found, *(line for part in parser.finish() for line in part.in_order())]]
 
 
 def plain(declared: Import, line: Line | BadLine) -> Any:
