@@ -103,6 +103,9 @@ class Tracer:
         running = _Running(before=snapshot.taken(lambda sql: _read(connection, sql), alone=alone), alone=alone)
         if alone:
             self._shut(connection, running)
+        else:
+            # A table of few rows is scanned where an index would serve, which many rows would not be.
+            _read(connection, "SELECT set_config('enable_seqscan', 'off', true)")
         _session(connection).running = running
         running.began = time.perf_counter()
 
