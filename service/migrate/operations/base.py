@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
 
@@ -104,3 +104,14 @@ class Operation(ABC):
     @abstractmethod
     def phases(self, target: Target, /) -> Phases:
         """The phases on the target's database; raises Refused if the operation is not safe there."""
+
+
+class Recorded(NamedTuple):
+    """An operation that a revision calls, and its phases on the target: computed once, for all that ask for them."""
+
+    operation: Operation
+    phases: Phases
+
+    @classmethod
+    def of(cls, operation: Operation, target: Target) -> "Recorded":
+        return cls(operation, operation.phases(target))

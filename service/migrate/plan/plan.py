@@ -1,9 +1,10 @@
 """The plan of a revision: its steps, backfills and preconditions by phase, computed from its file."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from alembic.script import Script
 
 from service.migrate import naming
 from service.migrate.errors import Refused
-from service.migrate.operations.base import Columns, Operation, merged
+from service.migrate.operations.base import Columns, Recorded, merged
 from service.migrate.operations.columns.add_drop import AddColumn
 from service.migrate.operations.constraints.foreign_key import AddForeignKey
 from service.migrate.operations.downgrade import Undo
@@ -81,12 +82,27 @@ def plan(script: Script, dialect: str) -> Plan | None:
     Raises:
         Refused: an operation is not safe in its phase or on this database, or the file's code fails.
     """
-    return _plan_named(script, dialect, naming.current().prefix)
+    return _plan_of(_file_of(script), dialect, naming.current().prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Equal for every reading of an unchanged file: Alembic reads the files again for each command."""
+
+    path: str
+    content: bytes
+    script: Script = field(compare=False)
 
 
 @cache
-def _plan_named(script: Script, dialect: str, _prefix: str) -> Plan | None:
+def _file_of(script: Script) -> _File:
+    return _File(script.path, Path(script.path).read_bytes(), script)
+
+
+@cache
+def _plan_of(file: _File, dialect: str, _prefix: str) -> Plan | None:
     # The prefix is in the names of the plan's triggers and functions, so each prefix has a plan of its own.
+    script = file.script
     if is_plain(script.module):
         return None
     with explained(script.path):
@@ -95,12 +111,12 @@ def _plan_named(script: Script, dialect: str, _prefix: str) -> Plan | None:
 
 def _plan(script: Script, target: Target) -> Plan:
     module: Any = script.module
+    upgrade = _with_returning_keys(recorded(module.upgrade, target), target)
+    contract = recorded(module.contract, target) if hasattr(module, "contract") else []
+    downgrade = recorded(module.downgrade, target)
     with written_for(target):
-        upgrade = _with_returning_keys(recorded(module.upgrade))
-        contract = recorded(module.contract) if hasattr(module, "contract") else []
-        downgrade = recorded(module.downgrade)
         declared = _declared(script.revision, module)
-    _refuse_misplaced(script.revision, upgrade, contract)
+    _refuse_misplaced(target, upgrade, contract)
     found = _planned(script, target, declared, _Functions(upgrade, contract, downgrade))
     _refuse_doubles(found)
     return found
@@ -109,16 +125,14 @@ def _plan(script: Script, target: Target) -> Plan:
 class _Functions(NamedTuple):
     """The operations that the functions of a revision file call, in order."""
 
-    upgrade: list[Operation]
-    contract: list[Operation]
-    downgrade: list[Operation]
+    upgrade: list[Recorded]
+    contract: list[Recorded]
+    downgrade: list[Recorded]
 
 
 def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], functions: _Functions) -> Plan:
-    upgrade, downgrade = (
-        merged(each.phases(target) for each in called) for called in (functions.upgrade, functions.downgrade)
-    )
-    called = [each.phases(target) for each in functions.contract]
+    upgrade, downgrade = (merged(each.phases for each in calls) for calls in (functions.upgrade, functions.downgrade))
+    called = [each.phases for each in functions.contract]
     contract = merged(called)
     # Contract steps of upgrade() precede the first removal, since their triggers may read what is removed.
     first = next((at for at, each in enumerate(called) if each.removes), len(called))
@@ -134,7 +148,7 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         backfills=(*declared, *upgrade.backfill),
         settle=upgrade.settle,
         contract_needs=tuple(dict.fromkeys(contract.requires)),
-        contract_surveys=(*surveys_again(functions.upgrade, target), *surveys(functions.contract, target)),
+        contract_surveys=(*surveys_again(functions.upgrade), *surveys(functions.contract, target)),
         contract_checks=(*contract.preconditions, *contract.excused(upgrade.contract_preconditions)),
         contract=(*before.expand, *upgrade.contract, *after.expand),
         purge=(*contract.purge, *upgrade.purge),
@@ -150,22 +164,24 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
     )
 
 
-def _is_undo(revision: str, downgrade: list[Operation]) -> bool:
+def _is_undo(revision: str, downgrade: list[Recorded]) -> bool:
     """Whether the downgrade undoes all steps of the revision."""
-    undone = any(isinstance(each, Undo) for each in downgrade)
-    if undone and not all(isinstance(each, (Undo, Refuse)) for each in downgrade):
+    undone = any(isinstance(each.operation, Undo) for each in downgrade)
+    if undone and not all(isinstance(each.operation, (Undo, Refuse)) for each in downgrade):
         raise Refused(f"{revision}: downgrade() calls ops.undo() and other operations. Use one or the other.")
     return undone
 
 
-def _with_returning_keys(operations: list[Operation]) -> list[Operation]:
-    """The operations, with `returning` set on foreign keys whose columns the same revision adds."""
+def _with_returning_keys(calls: list[Recorded], target: Target) -> list[Recorded]:
+    """The calls, with `returning` set on foreign keys whose columns the same revision adds."""
+    operations = [each.operation for each in calls]
     given = {(each.table, each.column.name) for each in operations if isinstance(each, AddColumn)}
     return [
-        replace(each, returning=True)
-        if isinstance(each, AddForeignKey) and not given.isdisjoint((each.table, name) for name in each.columns)
+        Recorded.of(replace(key, returning=True), target)
+        if isinstance(key := each.operation, AddForeignKey)
+        and not given.isdisjoint((key.table, name) for name in key.columns)
         else each
-        for each in operations
+        for each in calls
     ]
 
 
@@ -180,19 +196,23 @@ def _declared(revision: str, module: Any) -> tuple[Backfill, ...]:
     return backfills
 
 
-def _refuse_misplaced(revision: str, upgrade: list[Operation], contract: list[Operation]) -> None:
-    # For PostgreSQL, where more operations have a backfill, so that both databases refuse the same files.
-    target = Target(dialect="postgresql", revision=revision)
-    for each in upgrade:
-        if each.phases(target).removes:
+def _refuse_misplaced(target: Target, upgrade: list[Recorded], contract: list[Recorded]) -> None:
+    revision = target.revision
+    if target.is_sqlite:
+        # PostgreSQL has a backfill for more operations: both databases refuse the same files.
+        other = replace(target, dialect="postgresql")
+        upgrade, contract = ([Recorded.of(each.operation, other) for each in calls] for calls in (upgrade, contract))
+    for operation, phases in upgrade:
+        if phases.removes:
             raise Refused(
-                f"{revision}: {type(each).__name__} in upgrade() would remove what the old version still uses. "
-                "Call it in contract()."
+                f"{revision}: {type(operation).__name__} in upgrade() would remove what the old version still uses. "
+                "Recorded it in contract()."
             )
-    for each in contract:
-        phases = each.phases(target)
+    for operation, phases in contract:
         if phases.backfill or phases.settle or phases.contract:
-            raise Refused(f"{revision}: {type(each).__name__} has a backfill or contract steps. Call it in upgrade().")
+            raise Refused(
+                f"{revision}: {type(operation).__name__} has a backfill or contract steps. Recorded it in upgrade()."
+            )
 
 
 def _refuse_doubles(found: Plan) -> None:

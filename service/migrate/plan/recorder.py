@@ -4,14 +4,20 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from service.migrate.errors import Refused
-from service.migrate.operations.base import Operation
+from service.migrate.operations.base import Operation, Recorded
 from service.migrate.operations.step import Target
 from service.migrate.plan.arguments import misfit
 
-_recording: ContextVar[list[Operation] | None] = ContextVar("recording", default=None)
+_recording: ContextVar["_Recording | None"] = ContextVar("recording", default=None)
 _target: ContextVar[Target | None] = ContextVar("target", default=None)
+
+
+class _Recording(NamedTuple):
+    target: Target
+    calls: list[Recorded]
 
 
 def note(operation: Operation) -> None:
@@ -20,36 +26,36 @@ def note(operation: Operation) -> None:
     Raises:
         Refused: no recording is active, since the revision imports Alembic's `op` and runs in one transaction.
     """
-    operations = _recording.get()
-    if operations is None:
+    recording = _recording.get()
+    if recording is None:
         raise Refused(
             f"{type(operation).__name__} is called in a revision that imports Alembic's op. Use either "
             "service.migrate.ops, in safe steps, or op, in one transaction."
         )
-    _verify(operation)
-    operations.append(operation)
+    _refuse_misfit()
+    # The phases refuse wrong values: computed now, while the traceback has the revision's line.
+    recording.calls.append(Recorded.of(operation, recording.target))
 
 
-def _verify(operation: Operation) -> None:
-    """Raise for a wrong argument now, while the traceback has the revision's line."""
+def _refuse_misfit() -> None:
+    """Raise for a wrong argument of the revision's call."""
     frame = inspect.currentframe()
     caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
     function = caller.f_globals.get(caller.f_code.co_name) if caller is not None else None
     if caller is not None and inspect.isfunction(function) and (wrong := misfit(caller, function)):
         raise TypeError(wrong)
-    if target := _target.get():
-        operation.phases(target)
 
 
-def recorded(function: Callable[[], None], into: list[Operation] | None = None) -> list[Operation]:
-    """The operations that the function calls, in order, appended to `into`: what was called stays after a failure."""
-    operations: list[Operation] = [] if into is None else into
-    token = _recording.set(operations)
+def recorded(function: Callable[[], None], target: Target, into: list[Recorded] | None = None) -> list[Recorded]:
+    """The operations that the function calls for the target, appended to `into`: they stay after a failure."""
+    recording = _Recording(target, [] if into is None else into)
+    token = _recording.set(recording)
     try:
-        function()
+        with written_for(target):
+            function()
     finally:
         _recording.reset(token)
-    return operations
+    return recording.calls
 
 
 @contextmanager

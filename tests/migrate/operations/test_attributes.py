@@ -14,7 +14,7 @@ from service.migrate.dialects.sqlite.definition import parse
 from service.migrate.errors import Refused
 from service.migrate.operations.attributes import ATTRIBUTES, Treatment
 from service.migrate.operations.step import Step, Target
-from service.migrate.plan.recorder import recorded, written_for
+from service.migrate.plan.recorder import recorded
 from tests.migrate.operations.declared import MADE, REFUSED, a, u
 
 CLASSES: tuple[type[Any], ...] = (
@@ -92,10 +92,9 @@ def test_every_attribute_that_is_refused_has_an_example() -> None:
 def text(declared: Callable[[], None], dialect: str) -> str:
     """The SQL of the declared operation; of SQLite the new definitions, too."""
     target = Target(dialect=dialect, revision="0002_change")
-    with written_for(target):
-        (operation,) = recorded(declared)
+    (made,) = recorded(declared, target)
     lines: list[str] = []
-    for step in operation.phases(target).expand:
+    for step in made.phases.expand:
         assert isinstance(step, Step)
         lines += step.statements
         if step.edit is not None:

@@ -12,7 +12,7 @@ from service.migrate.dialects.inventory import inventory
 from service.migrate.dialects.sqlite.tokens import lowered
 from service.migrate.errors import Refused
 from service.migrate.operations import dependents
-from service.migrate.operations.base import Columns, Operation, Phases
+from service.migrate.operations.base import Columns, Operation, Phases, Recorded
 from service.migrate.operations.downgrade import Refill
 from service.migrate.operations.step import Backfill, Target
 from service.migrate.operations.survey import keys, policy
@@ -77,14 +77,13 @@ class Survey:
         return f"{what} cannot be changed by {_called(self.name)}: it {reason}. {cure}."
 
 
-def surveys(operations: Iterable[Operation], target: Target) -> tuple[Survey, ...]:
+def surveys(calls: Iterable[Recorded], target: Target) -> tuple[Survey, ...]:
     """The surveys before the first step of these operations; a table that they rename still has its old name then."""
     found: list[Survey] = []
     former: dict[str, str] = {}
     dropped: frozenset[str] = frozenset()
     given: dict[str, tuple[Found, ...]] = {}
-    for operation in operations:
-        phases = operation.phases(target)
+    for operation, phases in calls:
         found += [
             replace(each, ignoring=dropped, given=given.get(each.table, ()))
             for each in _of_operation(operation, phases, former)
@@ -96,14 +95,14 @@ def surveys(operations: Iterable[Operation], target: Target) -> tuple[Survey, ..
     return tuple(found)
 
 
-def surveys_again(operations: Iterable[Operation], target: Target) -> tuple[Survey, ...]:
+def surveys_again(calls: Iterable[Recorded]) -> tuple[Survey, ...]:
     """The surveys of those operations that have steps in the contract; a renamed table has its new name by then."""
-    listed = list(operations)
-    renamed = _renamed(listed)
+    listed = list(calls)
+    renamed = _renamed(each.operation for each in listed)
     return tuple(
         survey
-        for operation in listed
-        if (phases := operation.phases(target)).contract
+        for operation, phases in listed
+        if phases.contract
         for survey in _of_operation(operation, phases, renamed)
     )
 

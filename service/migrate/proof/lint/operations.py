@@ -8,7 +8,7 @@ from sqlalchemy import Column, Index, Table
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
 from service.migrate.operations import indexes, raw_sql
-from service.migrate.operations.base import Operation
+from service.migrate.operations.base import Operation, Recorded
 from service.migrate.operations.change_type.change_type import ChangeType
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.columns.default import SetDefault
@@ -22,7 +22,7 @@ from service.migrate.operations.tables.create_drop import CreateTable, DropTable
 from service.migrate.operations.tables.rename import RenameTable
 from service.migrate.operations.triggers.trigger import DropFunction, DropTrigger, Function, Trigger
 from service.migrate.plan.faults import explained
-from service.migrate.plan.recorder import recorded, written_for
+from service.migrate.plan.recorder import recorded
 from service.migrate.proof.lint.calls import Call, Stop, Style
 from service.migrate.proof.lint.recording import lines_of
 
@@ -30,7 +30,7 @@ UPGRADE, CONTRACT, DOWNGRADE = "upgrade", "contract", "downgrade"
 _PG = "postgresql"
 
 
-class _Noted(list[Operation]):
+class _Noted(list[Recorded]):
     """A list that notes the line of the call that appends."""
 
     def __init__(self, file: str) -> None:
@@ -38,9 +38,9 @@ class _Noted(list[Operation]):
         self.file = file
         self.lines: list[tuple[int, ...]] = []
 
-    def append(self, operation: Operation) -> None:
+    def append(self, recorded: Recorded) -> None:
         self.lines.append(lines_of(self.file))
-        super().append(operation)
+        super().append(recorded)
 
 
 def calls_of(
@@ -49,18 +49,18 @@ def calls_of(
     """The calls of a function of a revision in safe style; the statements of what comes later are in its phase."""
     noted = _Noted(file)
     stop = None
-    with written_for(target):
-        try:
-            with explained(file):
-                recorded(function, noted)
-        except Refused as refused:
-            stop = Stop.of(refused, phase)
+    try:
+        with explained(file):
+            recorded(function, target, noted)
+    except Refused as refused:
+        stop = Stop.of(refused, phase)
+    operations = [each.operation for each in noted]
     found = [
         call
-        for operation, lines in zip(noted, noted.lines, strict=True)
+        for operation, lines in zip(operations, noted.lines, strict=True)
         for call in _calls(operation, phase, lines, target.dialect)
     ]
-    return found, stop, list(noted)
+    return found, stop, operations
 
 
 def _calls(operation: Operation, phase: str, lines: tuple[int, ...], database: str) -> Iterator[Call]:
