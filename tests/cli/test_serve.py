@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.cli.servers import environment, get, serving, until
+from tests.programs import run
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,7 @@ def test_logs_each_request_as_one_line_with_its_id(server: tuple[str, Path]) -> 
 @pytest.mark.slow
 def test_the_code_of_the_setup_url_is_known_to_every_worker_and_to_nobody_else(fresh_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with serving(fresh_url, log, "--workers=2") as (base, _):
+    with serving(fresh_url, log, "--workers=2", executable=sys.executable) as (base, _):
         until(lambda: "Try:" in log.read_text())
         code = log.read_text().partition("/setup#")[2].split()[0]
         ours = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"service" in read_of(path)]
@@ -164,9 +165,7 @@ def test_teaches_the_commands() -> None:
 
 
 def _serve(folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service", "serve", "--port=0", *options]
-    env = environment(f"sqlite:///{folder}/roster.db", **settings)
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=20)
+    return run("service", "serve", "--port=0", *options, env=environment(f"sqlite:///{folder}/roster.db", **settings))
 
 
 def _wait_until_refused(port: int) -> None:

@@ -12,15 +12,15 @@ from service.cli.serving.sockets import listen, port_of
 from service.errors import CannotStart
 from service.migrate.entrypoints.aio import downgrade
 from tests.cli.servers import environment, get, serving
+from tests.programs import run
 
 pytestmark = pytest.mark.slow
 
 
 def refusal(folder: Path, *options: str, database: str = "roster.db", **settings: str) -> tuple[int, str]:
     """The exit status and the one line of a `roster serve` that does not start."""
-    command = [sys.executable, "-m", "service", "serve", "--port=0", *options]
     env = environment(f"sqlite:///{folder}/{database}", **settings)
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=20)
+    answer = run("service", "serve", "--port=0", *options, env=env)
     assert answer.stdout == ""
     (line,) = answer.stderr.splitlines()
     return answer.returncode, line

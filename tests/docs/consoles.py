@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.programs import commands
+
 _BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"(?:export )?(?P<name>[A-Za-z_]+)=(?P<value>\S+|'[^']*')")
 RUN_SECONDS = 30
@@ -42,7 +44,7 @@ class Session:
     def __init__(self, folder: Path | None = None, **environment: str) -> None:
         self._folder = folder
         # The project's own commands come first, as they do in an environment that is activated.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join((str(commands()), str(Path(sys.executable).parent), os.environ["PATH"]))
         self._environment = {"PATH": path, "LANG": "C.UTF-8"} | environment
 
     def run(self, command: str) -> str:

@@ -3,14 +3,15 @@
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from service.settings import PREFIX, Settings
+from tests.preloaded import ROOT
+from tests.programs import run
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["ROOT"]
 SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
 
 
@@ -32,6 +33,5 @@ def schema_findings(schema: str, path: str) -> str:
 
 def roster_refusal(*words: str) -> str:
     """What `roster` says against a command and its options, which are parsed but not run; empty when they exist."""
-    command = [sys.executable, "-m", "service", *words, "--help"]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    done = run("service", *words, "--help", cwd=ROOT)
     return done.stdout + done.stderr if done.returncode else ""

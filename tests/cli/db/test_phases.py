@@ -5,9 +5,8 @@ import json
 import os
 import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from tests.migrate.filling import COLUMN, FILLED, IN_PYTHON
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 from tests.migrate.states import CHANGE, STATES, bring
+from tests.programs import start
 
 TO_FILL = "To fill, with `roster db backfill`: 0002_change."
 TO_CONTRACT = "To contract when no older code runs, with `roster db contract`: 0002_change."
@@ -201,20 +201,22 @@ async def test_a_purge_asks_first_and_takes_no_for_an_answer(empty_url: str, pro
 def on_a_terminal(url: str, *arguments: str) -> tuple[str, str, int]:
     """The output, the progress on a terminal, and the exit status of a command."""
     reading, writing = pty.openpty()
-    command = [sys.executable, "-m", "service", "db", "--database", url, *arguments]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, env=environment)
-    os.close(writing)
-    drawn = b""
-    try:
-        while part := os.read(reading, 65536):
-            drawn += part
-    except OSError:
-        # Nobody draws any more.
-        pass
-    os.close(reading)
-    printed, _ = process.communicate()
-    return printed.decode(), drawn.decode(), process.returncode
+    command = ["db", "--database", url, *arguments]
+    with TemporaryFile() as printed:
+        process = start("service", *command, stdout=printed, stderr=writing, env=environment)
+        os.close(writing)
+        drawn = b""
+        try:
+            while part := os.read(reading, 65536):
+                drawn += part
+        except OSError:
+            # Nobody draws any more.
+            pass
+        os.close(reading)
+        status = process.wait()
+        printed.seek(0)
+        return printed.read().decode(), drawn.decode(), status
 
 
 @pytest.mark.slow

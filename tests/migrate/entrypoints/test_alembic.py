@@ -1,14 +1,13 @@
 """The `alembic` command reports a fault of the database in one line, with the cure."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
 from tests.docs.consoles import Session
+from tests.programs import run
 
 pytestmark = pytest.mark.slow
 
@@ -16,8 +15,7 @@ COMMANDS = [["upgrade", "head"], ["revision", "--autogenerate", "-m", "x"]]
 
 
 def alembic(url: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "alembic", "-x", f"database={url}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    done = run("alembic", "-x", f"database={url}", *arguments, env={**os.environ, **environment})
     return done.returncode, done.stderr + done.stdout
 
 

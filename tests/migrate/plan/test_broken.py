@@ -1,8 +1,6 @@
 """A broken revision file is reported in one line with the file, the line and the cure."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from service.migrate.plan import config
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.migrate.project import Project, following
+from tests.programs import run
 
 NEWEST = head_revision()
 THIS = following("change")
@@ -107,8 +106,7 @@ def roster(url: str, *arguments: str) -> tuple[int, str]:
 
 
 def alembic(project: Project, url: str, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "alembic", "-c", str(project.folder / "alembic.ini"), "-x", f"database={url}"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    done = run("alembic", "-c", str(project.folder / "alembic.ini"), "-x", f"database={url}", *arguments)
     # Alembic breaks its lines where the terminal would.
     return done.returncode, done.stderr + " ".join(done.stdout.split())
 

@@ -1,0 +1,160 @@
+"""A process that has imported Roster and Alembic, and forks for each program that tests start (tests/programs.py).
+
+python -m tests.preloaded SOCKET, the number of a listening socket. Each connection is one program: the caller sends the
+descriptors of standard input, output and error, then a `Job` as JSON, and receives the pid and, when the program has
+ended, its wait status. The process ends with its own standard input.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict
+
+ROOT = Path(__file__).parents[1]
+# The code that no test runs in its own process.
+MEASURED = ("service/cli/serving", "service/observability", "service/http/server")
+IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate.cli", "service.models", "uvloop")
+
+
+class Job(TypedDict):
+    module: str
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+    # Where imports look first.
+    path: str
+    # Where to write which lines ran, for `make test`.
+    coverage: str | None
+
+
+def main(number: str) -> None:
+    listener = socket.socket(fileno=int(number))
+    with _measured() as coverage:
+        _preload()
+    gc.collect()
+    gc.freeze()
+    if job := _next_job(listener):
+        if coverage and job["coverage"]:
+            atexit.register(_write, coverage, Path(job["coverage"]))
+        _run(job)
+
+
+@contextmanager
+def _measured() -> Iterator[Any]:
+    """Count the lines of MEASURED, if coverage is measured at all; gives SlipCover's object."""
+    if "SLIPCOVER_COVERAGE_DIR" not in os.environ:
+        yield None
+        return
+    slipcover: Any = importlib.import_module("slipcover")
+
+    source = [str(ROOT / each) for each in MEASURED]
+    excluded = os.environ["SLIPCOVER_EXCLUDE_LINES"].split("\n")
+    measured = slipcover.Slipcover(branch=True, source=source, exclude_lines=excluded)
+    with slipcover.ImportManager(measured, slipcover.FileMatcher(sources=source)):
+        yield measured
+
+
+def _write(measured: Any, file: Path) -> None:
+    unfinished = file.with_name(f"unfinished-{file.name}")
+    unfinished.write_text(json.dumps(measured.get_coverage()))
+    unfinished.rename(file)
+
+
+def _preload() -> None:
+    for name in IMPORTED:
+        module = importlib.import_module(name)
+        if name.startswith("service.") and hasattr(module, "__path__"):
+            for each in pkgutil.walk_packages(module.__path__, f"{name}."):
+                importlib.import_module(each.name)
+    if (threads := len([*Path("/proc/self/task").iterdir()])) > 1:
+        raise RuntimeError(f"An import started {threads - 1} threads, which a fork would lose.")
+
+
+def _next_job(listener: socket.socket) -> Job | None:
+    """In each child the job to run; in this process `None`, when the tests are over."""
+    with selectors.DefaultSelector() as selector, listener:
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        selector.register(listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is sys.stdin:
+                    return None
+                if key.fileobj is not listener:
+                    selector.unregister(key.fileobj)
+                    key.data.report()
+                    continue
+                job, child = _forked(listener)
+                if child is None:
+                    # The descriptors of other programs are not for this one.
+                    for each in [*selector.get_map().values()]:
+                        if isinstance(each.data, _Child):
+                            each.data.close()
+                    return job
+                selector.register(child.descriptor, selectors.EVENT_READ, child)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Child:
+    pid: int
+    descriptor: int
+    caller: socket.socket
+
+    def report(self) -> None:
+        """Send the wait status of the program, which has ended."""
+        _, status = os.waitpid(self.pid, 0)
+        # A caller that was stopped does not wait for the end of its program.
+        with suppress(OSError):
+            self.caller.send(status.to_bytes(4, "big"))
+        self.close()
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+        self.caller.close()
+
+
+def _forked(listener: socket.socket) -> tuple[Job, _Child | None]:
+    caller, _ = listener.accept()
+    _, streams, _, _ = socket.recv_fds(caller, 1, 3)
+    job: Job = json.loads(b"".join(iter(partial(caller.recv, 1 << 16), b"")))
+    if pid := os.fork():
+        for each in streams:
+            os.close(each)
+        caller.send(pid.to_bytes(4, "big"))
+        return job, _Child(pid=pid, descriptor=os.pidfd_open(pid), caller=caller)
+    caller.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    return job, None
+
+
+def _run(job: Job) -> None:
+    """Run the module as `python -m` does, in this process."""
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    tempfile.tempdir = None
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    sys.path[0] = job["path"]
+    sys.argv = [job["module"], *job["arguments"]]
+    runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

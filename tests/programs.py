@@ -1,0 +1,182 @@
+"""Programs that tests start: `python -m` of a module, by a process that has imported Roster and Alembic already.
+
+An import of the service takes a second of processor time, which most tests of a program would spend on nothing else.
+The program is a process of its own all the same, with its own arguments, environment, streams and exit status, and can
+be killed. Tests of the start itself use `subprocess`.
+"""
+
+import atexit
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from tests.preloaded import ROOT, Job
+
+Stream = IO[bytes] | int
+Running: TypeAlias = "Program | subprocess.Popen[bytes]"
+
+
+@dataclass(kw_only=True)
+class Program:
+    """A running program, with the methods of `subprocess.Popen` that the tests use."""
+
+    pid: int
+    returncode: int | None = None
+    _connection: socket.socket
+
+    def poll(self) -> int | None:
+        """The exit status, or minus the signal that ended it; `None` while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As `poll`, once it has ended; raises TimeoutExpired if it does not in so many seconds."""
+        status = self._ended(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+        return status
+
+    def _ended(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], seconds)[0]:
+            self.returncode = os.waitstatus_to_exitcode(int.from_bytes(self._connection.recv(4), "big"))
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    module: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: Stream | None = None,
+    stdout: Stream,
+    stderr: Stream,
+) -> Running:
+    """Start `python -m module`; without `stdin` its standard input is empty."""
+    stdin = subprocess.DEVNULL if stdin is None else stdin
+    if sys.platform != "linux":
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+    measured = os.environ.get("SLIPCOVER_COVERAGE_DIR")
+    # SlipCover merges what lies there under the names of pytest-xdist's workers.
+    coverage = measured and str(Path(measured, f"coverage-gw-{secrets.token_hex(8)}.json"))
+    folder = str(cwd or Path.cwd())
+    job: Job = {
+        "module": module,
+        "arguments": list(arguments),
+        "environment": dict(os.environ if env is None else env),
+        "folder": folder,
+        "path": folder,
+        "coverage": coverage,
+    }
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(_preloaded() / "socket"))
+    with Path(os.devnull).open("rb") as nothing:
+        streams = [nothing if each == subprocess.DEVNULL else each for each in (stdin, stdout, stderr)]
+        numbers = [each if isinstance(each, int) else each.fileno() for each in streams]
+        socket.send_fds(connection, [b"\0"], numbers)
+    connection.sendall(json.dumps(job).encode())
+    connection.shutdown(socket.SHUT_WR)
+    return Program(pid=int.from_bytes(connection.recv(4), "big"), _connection=connection)
+
+
+def run(
+    module: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    input: str | None = None,  # noqa: A002 - as in subprocess.run
+    timeout: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m module` to its end, and return its status and what it wrote."""
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        stdin.write((input or "").encode())
+        stdin.seek(0)
+        program = start(module, *arguments, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+        try:
+            status = program.wait(timeout)
+        finally:
+            program.kill()
+        written = [_text(each) for each in (stdout, stderr)]
+        return subprocess.CompletedProcess([module, *arguments], status, *written)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+# Python without its site-packages, which starts in a hundredth of a second.
+_SCRIPT = """#!{python} -IS
+import json, os, signal, socket, sys
+
+connection = socket.socket(socket.AF_UNIX)
+connection.connect({address!r})
+socket.send_fds(connection, [bytes(1)], [0, 1, 2])
+job = dict(module={module!r}, path={path!r}, arguments=sys.argv[1:], coverage=None)
+connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode())
+connection.shutdown(socket.SHUT_WR)
+pid = int.from_bytes(connection.recv(4), "big")
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+status = os.waitstatus_to_exitcode(int.from_bytes(connection.recv(4), "big"))
+sys.exit(status if status >= 0 else 128 - status)
+"""
+
+
+@cache
+def commands() -> Path:
+    """A folder for PATH, in which `roster` and `alembic` are such programs."""
+    installed = Path(sys.executable).parent
+    if sys.platform != "linux":
+        return installed
+    folder = _preloaded()
+    for name, module in (("roster", "service"), ("alembic", "alembic")):
+        command = folder / name
+        address = str(folder / "socket")
+        command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
+        command.chmod(0o755)
+    return folder
+
+
+@cache
+def _preloaded() -> Path:
+    """The folder with the socket of the process that forks; it ends with this one."""
+    folder = Path(tempfile.mkdtemp(prefix="programs-"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen(64)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.preloaded", str(listener.fileno())],
+            stdin=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+            cwd=ROOT,
+        )
+
+    def end() -> None:
+        process.communicate()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    return folder
