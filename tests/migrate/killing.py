@@ -7,12 +7,14 @@ catalog as JSON.
 """
 
 import asyncio
+import gc
 import json
 import os
 import re
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -132,6 +134,10 @@ def main(folder: str, url: str, *given: str) -> None:
     asyncio.run(read_status(url))
     for script in config.scripts().walk_revisions():
         plan(script, "sqlite" if url.startswith("sqlite") else "postgresql")
+    with TemporaryDirectory() as scratch:
+        commands.upgrade(f"sqlite:///{scratch}/scratch.db")
+    gc.collect()
+    gc.freeze()
     seen: set[str] = set()
     for command in given:
         if command == "catalog":
