@@ -14,6 +14,7 @@ from service.migrate.cli import (
     drift,
     history,
     lint,
+    plan,
     purge,
     rehearse,
     revision,
@@ -40,6 +41,7 @@ _COMMANDS = (
     verify.verify,
     lint.lint,
     rehearse.rehearse,
+    plan.plan,
 )
 
 

@@ -20,7 +20,11 @@ from service.migrate.operations.step import CATALOG, Precondition, Target
 
 _SAMPLE_ROWS = 1000
 _PROBE = "_migration_trial"
-_MAY_MAKE = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+# A transaction that only reads makes no table, not even a temporary one.
+_MAY_MAKE = (
+    "SELECT has_database_privilege(current_database(), 'TEMPORARY') "
+    "AND current_setting('transaction_read_only') = 'off'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""`plan`: what the pending phases would do to one database, found by reading it."""
