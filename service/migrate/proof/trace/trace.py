@@ -16,7 +16,6 @@ RULES = {Blocks.READS: "trace-blocks-reads", Blocks.WRITES: "trace-blocks-writes
 DROPS = "trace-drops"
 REFUSED = "trace-refused"
 _SHOWN = 120
-_FEWEST_ROWS = 10
 _IN_USE = ("table ", "column ", "view ")
 # Batches are bounded, and each commits: the rows of one are locked for milliseconds.
 _BATCHED = ("backfill",)
@@ -28,13 +27,13 @@ def trace(
     """Execute the revisions on PostgreSQL, up and down, and yield what would hurt requests.
 
     `server` is the URL of an account that may create databases; an ephemeral server by default. `rows` is the number of
-    rows in each table, at least ten: fewer do not tell a scan from a look at one row.
+    rows in each table.
 
     Raises:
         Unusable: there is no PostgreSQL, or the server does not let this account create a database.
     """
     with postgresql_server(server) as url:
-        tracer = RevisionTracer(server=url, rows=Rows(seed=0, count=max(rows, _FEWEST_ROWS)), config=config)
+        tracer = RevisionTracer(server=url, rows=Rows(seed=0, count=rows), config=config)
         for traced in tracer.run(revisions):
             yield from findings(traced)
 
