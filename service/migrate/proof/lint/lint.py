@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
+from alembic.runtime.environment import EnvironmentContext
+
 from service.migrate.entrypoints import project
 from service.migrate.errors import Unknown
-from service.migrate.plan.config import Source, scripts
+from service.migrate.plan.config import Source, configuration, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.finding import Finding
 from service.migrate.proof.lint import models, reading, suppressions, tracing
@@ -24,6 +26,7 @@ from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers it
     sqlite,
     trace,
     transactions,
+    used_objects,
     values,
 )
 from service.migrate.proof.lint.sql.schema import Schema
@@ -76,7 +79,11 @@ def lint(asked: Asked, config: Source | None = None, watch: tracing.Watch = _unw
     directory = scripts(config)
     chosen = revisions.chosen(directory, asked.since)
     ordered = reversed(list(directory.walk_revisions()))
-    read = [reading.read(each, found.metadata, asked.databases, is_judged=each.revision in chosen) for each in ordered]
+    # A revision may ask the context for the arguments of -x, or whether it is offline.
+    with project.alone, EnvironmentContext(configuration(config), directory):
+        read = [
+            reading.read(each, found.metadata, asked.databases, is_judged=each.revision in chosen) for each in ordered
+        ]
     commit = revisions.commit_of(directory, asked.since)
     given = Given(
         databases=asked.databases,

@@ -8,10 +8,11 @@ from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Executable, MetaData, TextClause, text
+from sqlalchemy import Executable, MetaData, Table, TextClause, text
+from sqlalchemy.dialects.postgresql import CreateEnumType, DropEnumType
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
-from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy.schema import CreateTable, DropTable, ExecutableDDLElement
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.sqlite.impl import LosslessSQLite
@@ -115,8 +116,20 @@ class _Connection:
 
     exec_driver_sql = execute
 
+    def execution_options(self, **_: Any) -> "_Connection":
+        return self
+
     def in_transaction(self) -> bool:
         return True
+
+    def _run_ddl_visitor(self, kind: type, element: Any, **_: Any) -> None:
+        """What `create(bind)` of a type, of a table or of all tables calls."""
+        is_made = "Generator" in kind.__name__
+        for each in reversed(element.sorted_tables) if isinstance(element, MetaData) else [element]:
+            made: Any = CreateTable if is_made else DropTable
+            if not isinstance(each, Table):
+                made = CreateEnumType if is_made else DropEnumType
+            self._recorder.note(compiled(made(each), self.dialect.name), is_directive=True)
 
     def scalar(self, statement: Any, *arguments: Any) -> None:
         self.execute(statement, *arguments)
@@ -165,7 +178,8 @@ def recorded(
 
 
 def _stop(refused: Refused, recorder: Recorder) -> Stop:
-    is_asking = recorder.needs_rows or isinstance(refused.__cause__, (NoDatabase, NoInspectionAvailable))
+    is_async = "Cannot call run_async" in str(refused)
+    is_asking = recorder.needs_rows or is_async or isinstance(refused.__cause__, (NoDatabase, NoInspectionAvailable))
     return Stop.of(refused, recorder.phase, needs_rows=is_asking)
 
 

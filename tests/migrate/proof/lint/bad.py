@@ -157,6 +157,15 @@ CASES: dict[str, Case] = {
         "ops.add_column('books', sa.Column('n', sa.Integer()))\n"
         "ops.add_column('shelves', sa.Column('n', sa.Integer()))",
     ),
+    "lock-upgrade-deadlocks": Case(
+        "op.execute('UPDATE books SET price = 0 WHERE id = 7')\nop.alter_column('books', 'price', nullable=False)",
+        "ops.set_not_null('books', 'price', fill='0')",
+    ),
+    "uses-new-enum-value": Case(
+        "op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")\nop.execute(\"UPDATE books SET kind = 'glad' WHERE id = 7\")",
+        "op.execute(\"UPDATE books SET kind = 'poem' WHERE id = 7\")",
+        good_down="op.execute(\"UPDATE books SET kind = 'novel' WHERE id = 7\")",
+    ),
     "changes-many-rows": Case(
         "op.execute('UPDATE books SET price = 1 WHERE price IS NULL')",
         "op.execute(\"UPDATE books SET note = '' WHERE id = 7\")",
@@ -182,7 +191,7 @@ CASES: dict[str, Case] = {
     ),
     "needs-newer-version": Case(
         run("ALTER TABLE books ADD CONSTRAINT nn NOT NULL price NOT VALID"),
-        run("ALTER TABLE books ADD CONSTRAINT nn CHECK (price IS NOT NULL) NOT VALID"),
+        run("ALTER TABLE books ADD CONSTRAINT nn CHECK (price > 0) NOT VALID"),
     ),
     "ends-the-transaction": Case("op.execute('COMMIT')", run("SELECT 1")),
     "waits-longer-for-locks": Case(run("SET LOCAL lock_timeout = '5s'"), run("SET LOCAL lock_timeout = '40ms'")),

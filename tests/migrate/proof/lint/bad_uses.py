@@ -59,6 +59,29 @@ CASES: dict[str, Case] = {
         run("DROP TRIGGER books_noted ON books"),
         run("DROP TRIGGER books_noted ON books; CREATE TRIGGER books_noted AFTER INSERT ON books EXECUTE FUNCTION f()"),
     ),
+    "narrows-type": Case(
+        "op.alter_column('books', 'title', type_=sa.String(20))",
+        "ops.change_type('books', sa.Column('title', sa.String(50)), sa.Column('title', sa.String(60)))",
+    ),
+    "fails-on-duplicates": Case(
+        "with op.get_context().autocommit_block():\n"
+        "    op.create_index('ix', 'books', ['title'], unique=True, postgresql_concurrently=True)",
+        "ops.create_index('ix', 'books', ['title'], unique=True)",
+    ),
+    "drops-constraint": Case(
+        "op.drop_constraint('ck_books_kind', 'books')",
+        "pass",
+        good_contract="ops.drop_constraint('books', sa.CheckConstraint(\"kind = 'a'\", name='ck_books_kind'))",
+    ),
+    "drops-used-index": Case(
+        "op.drop_index('ix_books_kind_price', 'books')",
+        "pass",
+        good_contract="ops.drop_index('ix_books_kind_price', 'books', ['kind', 'price'])",
+    ),
+    "recreates-object": Case(
+        run("DROP VIEW titles; CREATE VIEW titles AS SELECT id FROM books"),
+        run("CREATE OR REPLACE VIEW titles AS SELECT id, title FROM books"),
+    ),
     "truncates-table": Case(run("TRUNCATE books"), NEW + run("TRUNCATE fresh")),
     "drops-everything": Case(run("DROP SCHEMA archive"), run("CREATE SCHEMA archive")),
     "text-names-column": Case(

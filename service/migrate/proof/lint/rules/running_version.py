@@ -4,10 +4,10 @@ from service.migrate.operations.change_type.change_type import ChangeType
 from service.migrate.operations.columns.not_null import SetNotNull
 from service.migrate.operations.tables.rename import RenameTable
 from service.migrate.proof.finding import Level
-from service.migrate.proof.lint.calls import Style
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Place, Rules
 from service.migrate.proof.lint.sql import types
 from service.migrate.proof.lint.sql.change import Kind
+from service.migrate.proof.lint.sql.schema import proves_not_null
 
 rules = Rules(family=Family.RUNNING_VERSION, databases=(PG, SQLITE))
 
@@ -115,19 +115,32 @@ def requires_unknown_column(at: Place) -> str | None:
 
 @rules.on(
     Kind.SET_NOT_NULL,
+    Kind.ADD_CONSTRAINT,
     id="requires-value",
     judges_safe=True,
     advice="ops.set_not_null with fill= in upgrade(), or in contract(), when the previous version runs no more",
 )
 def requires_value(at: Place) -> str | None:
     """Each INSERT or UPDATE of the running version that leaves the column NULL fails."""
-    known = at.schema.column(at.change.table, at.change.name)
+    name = _required(at)
     filled = isinstance(at.call.operation, SetNotNull) and at.call.operation.fill is not None
-    if at.is_new_column or filled or at.call.phase == "contract" or at.table.is_required(at.change.name):
+    if not name or at.is_new or filled or at.call.phase == "contract" or at.table.is_required(name):
         return None
-    if known is not None and known.default not in (None, "null", "NULL"):
+    known = at.schema.column(at.change.table, name)
+    if (at.change.table, name) in at.added or (known is not None and known.default not in (None, "null", "NULL")):
         return None
-    return f"{at.change.table}.{at.change.name} becomes NOT NULL without a server default"
+    return f"{at.change.table}.{name} becomes NOT NULL without a server default"
+
+
+def _required(at: Place) -> str:
+    """The column that may be NULL no more: a CHECK says so too, and NOT VALID means the rows that exist alone."""
+    if at.change.kind is Kind.SET_NOT_NULL:
+        return at.change.name
+    added = at.change.constraint
+    if added.kind == "not null":
+        return added.columns[0]
+    columns = [each for each in at.table.columns if proves_not_null(added.expression, each)]
+    return columns[0] if columns and added.kind == "check" else ""
 
 
 @rules.on(
@@ -228,42 +241,3 @@ def json_without_equality(at: Place) -> str | None:
     if at.is_new or at.change.column.type != "json":
         return None
     return f"{at.change.table}.{at.change.name} is json"
-
-
-@rules.on(
-    Kind.DROP_VIEW,
-    Kind.DROP_FUNCTION,
-    Kind.DROP_TRIGGER,
-    id="drops-used-object",
-    level=Level.WARNING,
-    advice="Drop it in contract(), when no version uses it any more (ops.drop_trigger, ops.drop_function)",
-)
-def drops_used_object(at: Place) -> str | None:
-    """Statements of the running version that need it fail, or lose what it did."""
-    known = {*at.schema.views, *at.schema.functions, *(name for name, _ in at.schema.triggers)}
-    made_before = {each.change.name for each in at.together if each.change.kind.startswith("CREATE")}
-    again = any(each.kind.startswith("CREATE") and each.name == at.change.name for each in at.following)
-    if at.call.phase == "contract" or at.change.name not in known or at.change.name in made_before or again:
-        return None
-    return f"{at.change.kind} {at.change.name} in upgrade()" if at.call.style is not Style.SAFE else None
-
-
-@rules.on(
-    Kind.TRUNCATE,
-    id="truncates-table",
-    advice="Leave it out of revisions; ops.drop_table in contract() keeps the rows in the trash until purge",
-)
-def truncates_table(at: Place) -> str | None:
-    """Every row is gone, no downgrade brings one back, and requests wait for ACCESS EXCLUSIVE."""
-    return None if at.is_new else f"TRUNCATE {at.change.table}"
-
-
-@rules.on(
-    Kind.DROP_WHOLE,
-    id="drops-everything",
-    databases=(PG,),
-    advice="Drop what the revision is about, one table at a time (ops.drop_table)",
-)
-def drops_everything(at: Place) -> str | None:
-    """Whatever is inside is gone, also what the revision does not know of."""
-    return " ".join(at.change.text.split()[:3])

@@ -88,6 +88,21 @@ def locks_several_tables(at: Place) -> str | None:
 
 
 @rules.on(
+    *_EXCLUSIVE,
+    id="lock-upgrade-deadlocks",
+    advice="An ops.Backfill for the rows, and a safe operation for the change: each commits by itself",
+)
+def lock_upgrade_deadlocks(at: Place) -> str | None:
+    """Requests that wait for the changed rows, and hold the table, deadlock with the revision; one of them fails."""
+    rows = (Kind.UPDATE, Kind.DELETE, Kind.INSERT)
+    before = [each.change.kind for each in at.together if each.change.table == at.change.table]
+    first = next((each for each in before if each in rows or each in _EXCLUSIVE), None)
+    if at.is_new or at.call.alone or first not in rows:
+        return None
+    return f"{at.change.kind} follows {first} of {at.change.table} in one transaction"
+
+
+@rules.on(
     Kind.UPDATE,
     Kind.DELETE,
     id="changes-many-rows",
@@ -175,6 +190,21 @@ def needs_newer_version(at: Place) -> str | None:
     """The revision fails on the older servers."""
     known = [version for version, found in _SINCE.items() if version > at.version and found.search(at.call.text)]
     return f"{at.change.kind} as only PostgreSQL {max(known)} knows it" if known else None
+
+
+@rules.on(
+    Kind.INSERT,
+    Kind.UPDATE,
+    Kind.SET_DEFAULT,
+    Kind.ADD_COLUMN,
+    id="uses-new-enum-value",
+    advice="Use the value in a later revision, or text with a CHECK instead of an enum",
+)
+def uses_new_enum_value(at: Place) -> str | None:
+    """The revision fails on a database that exists: a new value is usable once its transaction has committed."""
+    added = [each.change.to for each in at.together if each.change.kind is Kind.ADD_ENUM_VALUE]
+    used = [each for each in added if each and f"'{each}'" in at.call.text]
+    return f"{at.change.kind} uses the new value {used[0]!r}" if used and not at.call.alone else None
 
 
 @rules.on(

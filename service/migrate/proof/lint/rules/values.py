@@ -1,6 +1,7 @@
 """Downgrades, and values that a revision loses."""
 
 import ast
+from collections.abc import Iterable, Iterator
 
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.triggers.follow import Follow
@@ -40,28 +41,39 @@ def false_downgrade(of: Whole) -> Found:
     if any(each.phase == "downgrade" or each.needs_rows for each in of.revision.stops):
         return
     line = of.revision.line_of("downgrade")
+    yield from ((line, f"after downgrade() {each}") for each in _left(of))
+
+
+def _left(of: Whole) -> Iterator[str]:
     for table in sorted({*of.before.tables, *of.back.tables}):
         was, now = of.before.tables.get(table), of.back.tables.get(table)
         if was is None or now is None:
-            yield line, f"after downgrade() {table} {'is still there' if was is None else 'is missing'}"
+            yield f"{table} is {'still there' if was is None else 'missing'}"
             continue
-        for what, before, after in (
-            ("column", set(was.columns), set(now.columns)),
-            ("index", {*was.indexes}, {*now.indexes}),
-            ("constraint", {each.name for each in was.constraints}, {each.name for each in now.constraints}),
-        ):
-            yield from (
-                (line, f"after downgrade() the {what} {table}.{each} is missing") for each in sorted(before - after)
-            )
-            yield from (
-                (line, f"after downgrade() the {what} {table}.{each} is still there") for each in sorted(after - before)
-            )
+        yield from _compared("column", f"{table}.", was.columns, now.columns)
+        yield from _compared("index", f"{table}.", was.indexes, now.indexes)
+        names = [[each.name for each in one.constraints] for one in (was, now)]
+        yield from _compared("constraint", f"{table}.", *names)
         for name in sorted(set(was.columns) & set(now.columns)):
             one, other = was.columns[name], now.columns[name]
             if one.type and other.type and one.type != other.type:
-                yield line, f"after downgrade() {table}.{name} is {other.type} instead of {one.type}"
+                yield f"{table}.{name} is {other.type} instead of {one.type}"
             elif one.is_nullable != other.is_nullable:
-                yield line, f"after downgrade() {table}.{name} is {'' if other.is_nullable else 'NOT '}NULL"
+                yield f"{table}.{name} is {'' if other.is_nullable else 'NOT '}NULL"
+    yield from _compared("function", "", of.before.functions, of.back.functions)
+    yield from _compared("view", "", of.before.views, of.back.views)
+    yield from _compared("type", "", of.before.enums, of.back.enums)
+    yield from _compared("domain", "", of.before.domains, of.back.domains)
+    for what, one, other in (
+        ("trigger", of.before.triggers, of.back.triggers),
+        ("policy", of.before.policies, of.back.policies),
+    ):
+        yield from _compared(what, "", [" ".join(each) for each in one], [" ".join(each) for each in other])
+
+
+def _compared(what: str, of: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
+    yield from (f"the {what} {of}{each} is missing" for each in sorted(set(before) - set(after)))
+    yield from (f"the {what} {of}{each} is still there" for each in sorted(set(after) - set(before)))
 
 
 @rules.on(

@@ -11,7 +11,7 @@ from service.migrate.proof.lint.sql.cursor import Cursor, joined, listed
 def changes(cursor: Cursor, text: str) -> Iterator[Change]:
     """The changes of the statement, read from behind ALTER TABLE."""
     cursor.take("if", "exists")
-    table = cursor.name()
+    table = cursor.require()
     for part in listed(cursor.rest()):
         yield _action(table, part, text)
 
@@ -47,11 +47,11 @@ def _dropped(table: str, cursor: Cursor, words: frozenset[str]) -> Change:
     kind = Kind.DROP_CONSTRAINT if cursor.take("constraint") else Kind.DROP_COLUMN
     cursor.take("column")
     cursor.take("if", "exists")
-    return Change(kind=kind, table=table, name=cursor.name(), words=words)
+    return Change(kind=kind, table=table, name=cursor.require(), words=words)
 
 
 def _altered(table: str, cursor: Cursor, words: frozenset[str]) -> Change:
-    name = cursor.name()
+    name = cursor.require()
     if cursor.take("type") or cursor.take("set", "data", "type"):
         type = types.spelled(joined(cursor.until("using", "collate")))
         collated = cursor.take("collate")
@@ -86,13 +86,13 @@ def _is_plain(using: str, plain: set[str]) -> bool:
 
 def _renamed(table: str, cursor: Cursor) -> Change:
     if cursor.take("to"):
-        return Change(kind=Kind.RENAME_TABLE, table=table, to=cursor.name())
+        return Change(kind=Kind.RENAME_TABLE, table=table, to=cursor.require())
     if cursor.take("constraint"):
         return Change(kind=Kind.RENAME_OTHER, table=table, name=cursor.name())
     cursor.take("column")
-    name = cursor.name()
+    name = cursor.require()
     cursor.take("to")
-    return Change(kind=Kind.RENAME_COLUMN, table=table, name=name, to=cursor.name())
+    return Change(kind=Kind.RENAME_COLUMN, table=table, name=name, to=cursor.require())
 
 
 def _option(table: str, cursor: Cursor, words: frozenset[str], text: str) -> Change:

@@ -92,7 +92,7 @@ def constraint(tokens: Sequence[Token]) -> Constraint:
     if cursor.take("exclude"):
         return Constraint(kind="exclude", name=name)
     if cursor.take("not", "null"):
-        return Constraint(kind="not null", name=name, columns=(cursor.name(),), is_valid=valid)
+        return Constraint(kind="not null", name=name, columns=(cursor.rest()[0].name,), is_valid=valid)
     kind = "primary key" if cursor.take("primary", "key") else "unique" if cursor.take("unique") else ""
     if cursor.take("using", "index"):
         return Constraint(kind=kind, name=name, index=cursor.name())

@@ -48,7 +48,7 @@ def created(cursor: Cursor, text: str) -> Iterator[Change]:
 
 def _table(cursor: Cursor, words: frozenset[str], text: str) -> Change:
     cursor.take("if", "not", "exists")
-    table = cursor.name()
+    table = cursor.require()
     parent = cursor.name() if cursor.take("partition", "of") else ""
     found: list[Column] = []
     constraints: list[Constraint] = []
@@ -82,7 +82,7 @@ def _index(cursor: Cursor, words: frozenset[str], text: str) -> Change:
     cursor.take("on")
     # Of a partitioned table alone: the index is built with its partitions' indexes, which are attached later.
     only = {"only"} if cursor.word() == "only" else set()
-    table = cursor.name()
+    table = cursor.require()
     cursor.until("(")
     return Change(
         kind=Kind.CREATE_INDEX,

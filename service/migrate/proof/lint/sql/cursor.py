@@ -60,6 +60,13 @@ class Cursor:
         self.take("*")
         return ".".join(parts[1:] if parts[0] in ("public", "main") and len(parts) > 1 else parts) if parts else ""
 
+    def require(self) -> str:
+        """A name; raises IndexError if none comes next: the statement is broken."""
+        found = self.name()
+        if not found:
+            raise IndexError
+        return found
+
     def group(self) -> list[Token]:
         """The tokens inside the parentheses that open here; empty if none open."""
         if self.word() != "(":

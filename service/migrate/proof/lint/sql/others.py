@@ -133,7 +133,7 @@ def vacuumed(cursor: Cursor, text: str) -> Iterator[Change]:
 
 def locked(cursor: Cursor, text: str) -> Iterator[Change]:
     cursor.take("table")
-    table = cursor.name()
+    table = cursor.require()
     mode = joined(cursor.until("mode", "nowait")).lower().removeprefix("in ") or "access exclusive"
     yield Change(kind=Kind.LOCK, table=table, to=mode, text=text)
 

@@ -39,7 +39,15 @@ _TRANSACTION = ("begin", "commit", "rollback", "start", "end", "abort")
 
 def changes(text: str) -> list[Change]:
     """The changes of the statements in the text, in order."""
-    return [change for tokens in split(list(tokenize(text))) for change in of_statement(tokens)]
+    return [change for tokens in split(list(tokenize(text))) for change in _readable(tokens)]
+
+
+def _readable(tokens: Sequence[Token]) -> list[Change]:
+    """The changes of a statement; a broken one, which ends too early, is one of no kind: a server says more of it."""
+    try:
+        return list(of_statement(tokens))
+    except IndexError:
+        return [Change(kind=Kind.OTHER, name=tokens[0].text.lower(), text=joined(tokens))]
 
 
 def of_statement(tokens: Sequence[Token]) -> Iterator[Change]:

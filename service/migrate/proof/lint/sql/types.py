@@ -92,6 +92,23 @@ def is_catalog_only(was: str, now: str) -> bool:
     return (kind in ("varchar", "text") and now in ("varchar", "text")) or (kind, now) == ("cidr", "inet")
 
 
+def is_narrower(was: str, now: str) -> bool:
+    """Whether some values of the first type do not fit the second."""
+    kind, new = base(was), base(now)
+    if kind in _INTEGERS and new in _INTEGERS:
+        return _INTEGERS.index(new) < _INTEGERS.index(kind)
+    if kind in _TEXTS and new in _TEXTS:
+        return _arguments(now, _NO_LENGTH)[0] < _arguments(was, _NO_LENGTH)[0]
+    if kind == new == "numeric":
+        (precision, scale), (new_precision, new_scale) = _numeric(was), _numeric(now)
+        return new_precision - new_scale < precision - scale or new_scale < scale
+    return (kind, new) in (("timestamp", "date"), ("timestamptz", "date"), ("numeric", "integer"), ("real", "integer"))
+
+
+_INTEGERS = ("smallint", "integer", "bigint")
+_TEXTS = ("varchar", "char", "text")
+
+
 def _arguments(type: str, default: int) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", type.partition("(")[2])] or [default]
 
