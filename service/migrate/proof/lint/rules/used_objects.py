@@ -70,9 +70,8 @@ def narrows_type(at: Place) -> str | None:
 )
 def fails_on_duplicates(at: Place) -> str | None:
     """The revision fails once two rows have the same values, and CONCURRENTLY leaves an invalid index behind."""
-    unique = (
-        "unique" in at.change.words if at.change.kind is Kind.CREATE_INDEX else at.change.constraint.kind == "unique"
-    )
+    is_index = at.change.kind is Kind.CREATE_INDEX
+    unique = "unique" in at.change.words if is_index else at.change.constraint.kind == "unique"
     if at.is_new or not unique or (at.change.constraints and at.change.constraint.index):
         return None
     return f"UNIQUE on {at.change.table}, whose rows may have duplicates"
@@ -102,7 +101,13 @@ def drops_constraint(at: Place) -> str | None:
 def drops_used_index(at: Place) -> str | None:
     """Queries of the running version that use the index read the whole table."""
     tables = [name for name, table in at.schema.tables.items() if at.change.name in table.indexes]
-    if not tables or tables[0] in at.created or at.call.phase == "contract":
+    own = any(
+        change.kind is Kind.CREATE_INDEX and change.name == at.change.name
+        for call in at.revision.calls
+        for change in call.changes
+        if call.phase != "downgrade"
+    )
+    if not tables or own or at.call.phase == "contract":
         return None
     indexes = at.schema.tables[tables[0]].indexes
     first = indexes[at.change.name][:1]

@@ -64,16 +64,17 @@ def _left(of: Whole) -> Iterator[str]:
     yield from _compared("view", "", of.before.views, of.back.views)
     yield from _compared("type", "", of.before.enums, of.back.enums)
     yield from _compared("domain", "", of.before.domains, of.back.domains)
-    for what, one, other in (
-        ("trigger", of.before.triggers, of.back.triggers),
+    for what, before, after in (
+        ("trigger", set(of.before.triggers), set(of.back.triggers)),
         ("policy", of.before.policies, of.back.policies),
     ):
-        yield from _compared(what, "", [" ".join(each) for each in one], [" ".join(each) for each in other])
+        yield from _compared(what, "", map(" ".join, before), map(" ".join, after))
 
 
 def _compared(what: str, of: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
-    yield from (f"the {what} {of}{each} is missing" for each in sorted(set(before) - set(after)))
-    yield from (f"the {what} {of}{each} is still there" for each in sorted(set(after) - set(before)))
+    old, new = set(before), set(after)
+    yield from (f"the {what} {of}{each} is missing" for each in sorted(old - new))
+    yield from (f"the {what} {of}{each} is still there" for each in sorted(new - old))
 
 
 @rules.on(
