@@ -55,11 +55,18 @@ class Duration(click.ParamType[float]):
     "--traffic", type=click.Path(path_type=Path, dir_okay=False), help="What to send, instead of rehearse.toml."
 )
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(0.1), help="Seconds of each phase.")
-@click.option("--connections", default=4, show_default=True, type=click.IntRange(1, 1000), help="In the closed loop.")
+@click.option("--connections", default=4, show_default=True, type=click.IntRange(0, 1000), help="In the closed loop.")
 @click.option("--rate", default=50.0, show_default=True, type=click.FloatRange(0), help="Requests/s, open loop.")
 @click.option("--writes", default=0.3, show_default=True, type=click.FloatRange(0.25, 1), help="Share of writes.")
 @click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for a response.")
 @click.option("--seed", default=0, show_default=True, help="The seed of the generated rows and requests.")
+@click.option("--kill", is_flag=True, help="Kill the migrator in each of its transactions, and start it again.")
+@click.option("--migrators", default=1, show_default=True, type=click.IntRange(1, 16), help="Run so many at once.")
+@click.option(
+    "--long-transaction", type=click.FloatRange(0.1), metavar="SECONDS", help="Keep foreign transactions open so long."
+)
+@click.option("--restart", is_flag=True, help="Restart the ephemeral PostgreSQL during each backfill.")
+@click.option("--baseline", is_flag=True, help="Measure the same change in Alembic's plain style too.")
 @click.option("--max-failed", default=0, show_default=True, type=click.IntRange(0), help="Failed requests of a phase.")
 @click.option("--max-lost", default=0, show_default=True, type=click.IntRange(0), help="Lost writes of a phase.")
 @click.option("--max-lock-wait", default="60ms", show_default=True, type=Duration(), help="Of a request, PostgreSQL.")
@@ -82,6 +89,7 @@ def rehearse(*, output: Output, **options: Any) -> None:
     """
     from service.migrate.proof.rehearse import report
     from service.migrate.proof.rehearse.judge import Bars, judged
+    from service.migrate.proof.rehearse.migrators import Faults
     from service.migrate.proof.rehearse.run import Plan, rehearsed
     from service.terminal.progress import progress
 
@@ -94,8 +102,20 @@ def rehearse(*, output: Output, **options: Any) -> None:
         stall_ms=options.pop("max_stall"),
         p99_ratio=options.pop("max_p99_ratio"),
     )
+    faults = Faults(
+        kill=options.pop("kill"),
+        migrators=options.pop("migrators"),
+        long_transaction_seconds=options.pop("long_transaction"),
+        restart=options.pop("restart"),
+    )
+    if faults.kill and faults.migrators > 1:
+        raise click.UsageError("--kill is about one migrator: leave out --migrators.")
+    if faults.restart and options["server"]:
+        raise click.UsageError("--restart restarts an ephemeral server: leave out --server.")
+    if not options["connections"] and not options["rate"]:
+        raise click.UsageError("--connections 0 and --rate 0 send no request.")
     with progress() as show:
-        result = rehearsed(Plan(**options), config, show)
+        result = rehearsed(Plan(faults=faults, **options), config, show)
     rows, findings = judged(result.measured, bars)
     output.write(report.document(result, rows, findings), report.lines(result, rows, findings))
     if findings:

@@ -195,7 +195,7 @@ BAD = {
     ),
     "lost_update": (measured("backfill", lost_updates=1), "1 acknowledged writes lost: "),
     "truncated_value": (measured("expand", lost_values=1), "1 acknowledged writes lost: "),
-    "failed_migrator": (measured("expand", error="0002_change failed."), "the migrator failed: 0002_change failed."),
+    "failed_migrator": (measured("expand", error="the migrator failed: oh."), "the migrator failed: oh."),
     "outage": (measured("expand", requests=0), "no request was answered"),
     "slow_requests": (measured("expand", p99_ms=31.0), "p99 is 31.0 ms, 3.1 times that of the control"),
     "rows_updated_in_one_transaction": (

@@ -41,8 +41,12 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A migrator in the middle of a command does not look at its input.
+        if kind is None:
+            self.close()
+        else:
+            self.kill()
 
     def tell(self, command: Any) -> None:
         """Send a command."""
@@ -62,6 +66,11 @@ class Child:
         """Send a command and wait for its answer; raises Ended."""
         self.tell(command)
         return self.answer(kind)
+
+    def finish(self, kind: type[T]) -> T:
+        """Close the standard input, wait for the end and return the last answer."""
+        output, _ = self._process.communicate()
+        return msgspec.json.decode(output, type=kind)
 
     def kill(self) -> None:
         """End the process at once."""

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import cast
 
 import httptools
+
+# Servers close idle connections, some while a request is on its way.
+_IDLE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class Client:
         self._port = port
         self._timeout_seconds = timeout_seconds
         self._connection: _Connection | None = None
+        self._used_at = 0.0
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send one request and return the response.
@@ -39,6 +44,7 @@ class Client:
         except BaseException:
             self.close()
             raise
+        self._used_at = monotonic()
         if answer.headers.get("connection", "").lower() == "close":
             self.close()
         return answer
@@ -49,6 +55,8 @@ class Client:
             self._connection = None
 
     async def _open(self) -> "_Connection":
+        if self._connection is not None and monotonic() - self._used_at > _IDLE_SECONDS:
+            self.close()
         if self._connection is None or self._connection.is_closed:
             loop = asyncio.get_running_loop()
             _, self._connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)

@@ -18,6 +18,7 @@ from service.migrate.proof import scratch
 from service.migrate.proof.diagram.reading import is_own
 from service.migrate.proof.server import Server, ephemeral_server
 from service.migrate.proof.verify.rows import Rows
+from service.migrate.state import ledger
 
 T = TypeVar("T")
 
@@ -66,7 +67,14 @@ class Database:
     def attempts(self) -> int:
         """How often steps of the migrator were tried again so far, as the audit has it."""
         asked = text("SELECT coalesce(sum(attempts - 1), 0) FROM migration_audit WHERE attempts > 1")
-        return int(self.run(lambda connection: connection.execute(asked).scalar_one()))
+
+        def read(connection: Connection) -> int:
+            # Revisions in the plain style alone have no audit.
+            if not inspect(connection).has_table(ledger.AUDIT.name):
+                return 0
+            return int(connection.execute(asked).scalar_one())
+
+        return self.run(read)
 
     def run(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
         return asyncio.run(self._run(function, writes=writes))

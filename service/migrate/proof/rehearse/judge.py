@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from service.migrate.proof.rehearse.messages import Locks, Seen
-from service.migrate.proof.rehearse.phases import CONTROL
+from service.migrate.proof.rehearse.phases import CONTROL, SAFE
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     migrator_kills: int = 0
     wal_bytes: int = 0
     error: str = ""
+    style: str = SAFE
 
     @property
     def described(self) -> str:
@@ -66,7 +67,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def judged(measured: Sequence[Measured], bars: Bars) -> tuple[list[Row], list[Finding]]:
     """The rows of the table, and what is beyond a bar.
 
-    Client errors (4xx) that the control met too are the load's own; others count as failed requests.
+    Client errors (4xx) that the control met too are the load's own; others count as failed requests. The baseline, in
+    the plain style, has no bars.
     """
     rows, findings = [], []
     for each in measured:
@@ -75,15 +77,14 @@ def judged(measured: Sequence[Measured], bars: Bars) -> tuple[list[Row], list[Fi
         rows.append(row)
         findings += [
             Finding(database=each.database, phase=each.phase, revision=each.revision, what=what)
-            for what in _beyond(row, bars)
+            for what in (_beyond(row, bars) if each.style == SAFE else ())
         ]
     return rows, findings
 
 
 def _control(measured: Sequence[Measured], one: Measured) -> Measured | None:
-    return next(
-        (each for each in measured if (each.phase, each.database, each.rows) == (CONTROL, one.database, one.rows)), None
-    )
+    wanted = (CONTROL, one.style, one.database, one.rows)
+    return next((each for each in measured if (each.phase, each.style, each.database, each.rows) == wanted), None)
 
 
 def _row(one: Measured, control: Measured | None) -> Row:
@@ -109,7 +110,7 @@ def _of_any_version(cause: str) -> str:
 def _beyond(row: Row, bars: Bars) -> Iterator[str]:
     one = row.measured
     if one.error:
-        yield f"the migrator failed: {one.error}"
+        yield one.error
     if row.failed > bars.failed:
         listed = "; ".join(
             f"{cause} ({count:,} times)" for cause, count in sorted(row.causes.items(), key=_by_count)[:4]
@@ -117,7 +118,7 @@ def _beyond(row: Row, bars: Bars) -> Iterator[str]:
         yield f"{row.failed:,} failed requests: {listed}"
     if row.lost > bars.lost:
         yield f"{row.lost:,} acknowledged writes lost: {'; '.join(one.seen.losses[:3])}"
-    if not one.seen.requests:
+    if not one.seen.requests and not one.error:
         yield "no request was answered"
     if one.migrator_seconds:
         yield from _too_long(one, bars)

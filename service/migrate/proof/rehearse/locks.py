@@ -16,7 +16,7 @@ import asyncpg
 from service.migrate.proof.rehearse import child
 from service.migrate.proof.rehearse.messages import Begun, Locks, Stop, Watch
 
-_PAUSE_SECONDS = 0.002
+_RECONNECT_SECONDS = 0.002
 # Who is blocked by the migrator, itself or by a lock that it waits for; and its locks that requests wait for.
 _SAMPLE = """
 WITH migrator AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE application_name = ANY ($1::text[])),
@@ -55,7 +55,7 @@ class Longest:
         self._since = {key: since for key, since in self._since.items() if key in held}
 
 
-async def _watch(url: str, watch: Watch, stopped: asyncio.Event) -> Locks:
+async def _watch(url: str, watch: Watch, stopped: asyncio.Event, longest: Longest) -> None:
     connection = await asyncpg.connect(url, server_settings={"application_name": "rehearse locks", "jit": "off"})
     try:
         oids = await connection.fetchval(
@@ -63,21 +63,13 @@ async def _watch(url: str, watch: Watch, stopped: asyncio.Event) -> Locks:
             list(watch.tables),
         )
         sample = await connection.prepare(_SAMPLE)
-        child.answer(Begun())
-        longest, began = Longest(), perf_counter()
         while not stopped.is_set():
             rows = await sample.fetch(list(watch.migrators), oids or [])
+            if not longest.samples:
+                child.answer(Begun())
             longest.add(map(dict, rows), perf_counter())
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), _PAUSE_SECONDS)
-        return Locks(
-            waited_ms=round(1000 * longest.waited[0], 3),
-            held_ms=round(1000 * longest.held[0], 3),
-            waiting=longest.waited[1],
-            holding=longest.held[1],
-            samples=longest.samples,
-            seconds=round(perf_counter() - began, 3),
-        )
+                await asyncio.wait_for(stopped.wait(), watch.pause_seconds)
     finally:
         await connection.close()
 
@@ -94,14 +86,23 @@ async def main(url: str) -> None:
 
 
 async def _watch_through(url: str, watch: Watch, stopped: asyncio.Event) -> Locks:
-    """Watch again after the server was restarted."""
-    while True:
+    """Watch until stopped, again after the server was restarted."""
+    longest, began = Longest(), perf_counter()
+    while not stopped.is_set():
         try:
-            return await _watch(url, watch, stopped)
+            await _watch(url, watch, stopped, longest)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            if stopped.is_set():
-                return Locks()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            if not longest.samples:
+                raise
+            await asyncio.sleep(_RECONNECT_SECONDS)
+    return Locks(
+        waited_ms=round(1000 * longest.waited[0], 3),
+        held_ms=round(1000 * longest.held[0], 3),
+        waiting=longest.waited[1],
+        holding=longest.held[1],
+        samples=longest.samples,
+        seconds=round(perf_counter() - began, 3),
+    )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Watch(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     migrators: tuple[str, ...]
     tables: tuple[str, ...]
+    pause_seconds: float = 0.002
 
 
 class Locks(msgspec.Struct, frozen=True, kw_only=True):

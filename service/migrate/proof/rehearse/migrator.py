@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
 
 from service.migrate.entrypoints import commands, project
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, reason
 from service.migrate.proof.rehearse import child
 from service.migrate.proof.rehearse.messages import Done, Run
+from service.migrate.proof.rehearse.plain import PlainChange
 
 # What changes nothing is no step.
 _READS = ("SELECT", "SET", "SHOW", "RESET", "PRAGMA", "BEGIN", "WITH")
@@ -52,12 +54,14 @@ class Killer:
 
 def main(url: str, config: str) -> None:
     project.read(config)
-    killer = Killer()
+    killer, change = Killer(), PlainChange(url, config)
     verbs: dict[str, Callable[[Run], object]] = {
         "upgrade": lambda run: commands.upgrade(url, run.revision, config=config, report=_unsaid),
         "backfill": lambda _run: commands.backfill(url, config=config, report=_unsaid),
         "contract": lambda run: commands.contract(url, run.revision, config=config, report=_unsaid),
         "undo": lambda run: commands.contract(url, run.revision, undo=True, config=config, report=_unsaid),
+        "plain upgrade": lambda _run: change.up(),
+        "plain downgrade": lambda _run: change.down(),
         "downgrade": lambda run: commands.downgrade(url, run.revision, config=config, report=_unsaid),
     }
     for line in sys.stdin.buffer:
@@ -68,6 +72,9 @@ def main(url: str, config: str) -> None:
             verbs[run.command](run)
         except Refused as refused:
             error = str(refused)
+        except DBAPIError as failure:
+            # A plain change has no refusals.
+            error = reason(failure)
         child.answer(Done(error=error, seconds=round(time.monotonic() - began, 3)))
 
 

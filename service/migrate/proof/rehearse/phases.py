@@ -12,6 +12,7 @@ from service.migrate.proof.rehearse.messages import Run
 
 OLD, NEW = "old", "new"
 CONTROL = "control"
+SAFE, PLAIN = "safe", "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Phase:
     serving: tuple[str, ...]
     revision: str = ""
     runs: tuple[Run, ...] = ()
+    style: str = SAFE
 
     @property
     def described(self) -> str:
@@ -82,6 +84,25 @@ def phases(found: Deployment, dialect: str) -> list[Phase]:
             runs=(Run(command="upgrade", revision="heads"), *([backfill] if has_backfill else [])),
         ),
         Phase(name="at the end", direction="up", serving=both),
+    ]
+
+
+def plain_phases(found: Deployment) -> list[Phase]:
+    """The baseline: the same change up and down in Alembic's plain style, beside the previous version."""
+    last = found.revisions[-1].revision
+    return [
+        Phase(name=CONTROL, direction="", serving=(OLD,), style=PLAIN),
+        *(
+            Phase(
+                name=f"plain {verb}",
+                direction=direction,
+                serving=(OLD,),
+                revision=last,
+                runs=(Run(command=f"plain {verb}"),),
+                style=PLAIN,
+            )
+            for verb, direction in (("upgrade", "up"), ("downgrade", "down"))
+        ),
     ]
 
 

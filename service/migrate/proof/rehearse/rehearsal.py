@@ -2,32 +2,33 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from service.migrate import naming
 from service.migrate.errors import Unusable
-from service.migrate.proof.rehearse.child import Child, Ended
+from service.migrate.proof.rehearse.child import Child
 from service.migrate.proof.rehearse.database import Database
 from service.migrate.proof.rehearse.judge import Measured
 from service.migrate.proof.rehearse.messages import (
     Begin,
     Begun,
-    Done,
     End,
     Learn,
     Learned,
     Locks,
-    Run,
     Seen,
     Settings,
     Stop,
     Watch,
 )
-from service.migrate.proof.rehearse.phases import Phase
+from service.migrate.proof.rehearse.migrators import Faults, Migrators
+from service.migrate.proof.rehearse.phases import CONTROL, Phase
 from service.migrate.proof.rehearse.serving import served
 from service.migrate.proof.rehearse.versions import Version
 
@@ -48,6 +49,7 @@ class Rehearsal:
     serve: str
     variables: Mapping[str, str]
     settings: Settings
+    faults: Faults
     rows: int
     seconds: float
     folder: Path
@@ -68,25 +70,51 @@ class Rehearsal:
             self._traffic = self._child(stack, "traffic", msgspec.json.encode(self.settings).decode())
             if self.database.backend == "postgresql":
                 self._sampler = self._child(stack, "locks", self.database.url)
-            self._migrator_stack = stack.enter_context(ExitStack())
-            self._migrator = self._start_migrator()
+            start = partial(self._child, stack, "migrator", self.database.url, str(self.config))
+            self._migrators = Migrators(start=start, faults=self.faults, server=self.database.server)
             for number, phase in enumerate(phases):
                 report(phase, number)
-                yield self._measure(phase, is_last=number == len(phases) - 1)
+                measured = self._measure(phase, is_last=number == len(phases) - 1)
+                yield measured
+                if measured.error:
+                    # What follows would measure the failure again.
+                    return
 
     def _measure(self, phase: Phase, *, is_last: bool) -> Measured:
-        self._serve(phase.serving)
+        try:
+            self._serve(phase.serving)
+        except Unusable as failure:
+            if phase.name == CONTROL:
+                raise
+            # It serves without the migration.
+            return self._measured(phase, error=str(failure))
         began, wal, attempts = time.monotonic(), self.database.wal_bytes(), self.database.attempts()
         self._traffic.ask(Begin(ports={name: self._ports[name] for name in phase.serving}), Begun)
         self._watch()
         if phase.runs:
             time.sleep(_CALM_SHARE * self.seconds)
-        error, migrator_seconds = self._migrate(phase.runs)
+        with self._reader(phase):
+            outcome = self._migrators.run(phase.runs)
         least = _CALM_SHARE * self.seconds if phase.runs else 0.0
         time.sleep(max(began + self.seconds - time.monotonic(), least))
         locks = self._sampler.ask(Stop(), Locks) if self._sampler is not None else Locks()
         seconds = time.monotonic() - began
         seen = self._traffic.ask(End(everything=is_last), Seen)
+        return self._measured(
+            phase,
+            seen=seen,
+            locks=locks,
+            seconds=round(seconds, 3),
+            migrator_seconds=round(outcome.seconds, 3),
+            migrator_retries=self.database.attempts() - attempts,
+            migrator_kills=outcome.kills,
+            wal_bytes=max(self.database.wal_bytes() - wal, 0),
+            error=f"the migrator failed: {outcome.error}" if outcome.error else "",
+        )
+
+    def _measured(
+        self, phase: Phase, *, seen: Seen | None = None, locks: Locks | None = None, seconds: float = 0.0, **more: Any
+    ) -> Measured:
         return Measured(
             database=self.database.backend,
             rows=self.rows,
@@ -94,14 +122,22 @@ class Rehearsal:
             direction=phase.direction,
             revision=phase.revision,
             serving=phase.serving,
-            seen=seen,
-            locks=locks,
-            seconds=round(seconds, 3),
-            migrator_seconds=round(migrator_seconds, 3),
-            migrator_retries=self.database.attempts() - attempts,
-            wal_bytes=max(self.database.wal_bytes() - wal, 0),
-            error=error,
+            style=phase.style,
+            seen=seen or Seen(),
+            locks=locks or Locks(),
+            seconds=seconds,
+            **more,
         )
+
+    def _reader(self, phase: Phase) -> AbstractContextManager[object]:
+        """A foreign transaction during the runs of a phase, if the faults have one."""
+        seconds = self.faults.long_transaction_seconds
+        if seconds is None or not phase.runs or self.database.backend == "sqlite":
+            return nullcontext()
+        stack = ExitStack()
+        reader = self._child(stack, "reader", self.database.url, str(seconds), *self.database.tables())
+        reader.answer(Begun)
+        return stack
 
     def _watch(self) -> None:
         if self._sampler is None:
@@ -109,15 +145,6 @@ class Rehearsal:
         name = naming.current().application
         migrators = (f"{name} migrate", f"{name} backfill")
         self._sampler.ask(Watch(migrators=migrators, tables=tuple(self.database.tables())), Begun)
-
-    def _migrate(self, runs: tuple[Run, ...]) -> tuple[str, float]:
-        seconds = 0.0
-        for run in runs:
-            done = self._migrator.ask(run, Done)
-            seconds += done.seconds
-            if done.error:
-                return done.error, seconds
-        return "", seconds
 
     def _serve(self, wanted: tuple[str, ...]) -> None:
         """Stop the versions that are not wanted any more, and start those that are."""
@@ -136,16 +163,10 @@ class Rehearsal:
         """Ask a version once what can be sent to it."""
         if version.name in self.learned:
             return
-        try:
-            learned = self._traffic.ask(Learn(version=version.name, port=self._ports[version.name]), Learned)
-        except Ended as ended:
-            raise RuntimeError(str(ended)) from ended
+        learned = self._traffic.ask(Learn(version=version.name, port=self._ports[version.name]), Learned)
         if learned.problem:
             raise Unusable(f"Nothing can be sent to {version.described}: {learned.problem}. Correct the traffic file.")
         self.learned[version.name] = learned
-
-    def _start_migrator(self) -> Child:
-        return self._child(self._migrator_stack, "migrator", self.database.url, str(self.config))
 
     def _child(self, stack: ExitStack, module: str, *arguments: str) -> Child:
         return stack.enter_context(Child(f"{_PACKAGE}.{module}", *arguments, cwd=self.config.parent))

@@ -7,6 +7,7 @@ import msgspec
 
 from service.db.counting import counted
 from service.migrate.proof.rehearse.judge import Finding, Row
+from service.migrate.proof.rehearse.phases import PLAIN, SAFE
 from service.migrate.proof.rehearse.run import Result
 
 _HEADS = (
@@ -27,6 +28,7 @@ _HEADS = (
     "s",
 )
 _LEFT = 2
+_STYLES = {SAFE: "", PLAIN: "; the same change in Alembic's plain style"}
 
 
 def document(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -> dict[str, Any]:
@@ -52,12 +54,17 @@ def document(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -
 def lines(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -> Iterator[str]:
     """A table for each database and number of rows, then the findings."""
     yield f"Previous version {result.previous[:12]}; new: {', '.join(result.revisions)}."
-    for database, size in dict.fromkeys((row.measured.database, row.measured.rows) for row in rows):
-        chosen = [row for row in rows if (row.measured.database, row.measured.rows) == (database, size)]
+    kinds = [(row.measured.database, row.measured.rows, row.measured.style) for row in rows]
+    for database, size, style in dict.fromkeys(kinds):
+        chosen = [row for row, kind in zip(rows, kinds, strict=True) if kind == (database, size, style)]
         yield ""
-        yield f"{_name(database)}, {size:,} rows in each table"
+        yield f"{_name(database)}, {size:,} rows in each table{_STYLES[style]}"
         yield from _table([_HEADS, *map(_cells, chosen)])
     yield ""
+    for row in rows:
+        if row.measured.style == PLAIN and (row.measured.error or row.causes):
+            listed = "; ".join(f"{cause} ({count:,} times)" for cause, count in list(row.causes.items())[:4])
+            yield f"  {row.measured.described} (baseline): {'; '.join(filter(None, (row.measured.error, listed)))}"
     for each in findings:
         yield f"  {' '.join(filter(None, (each.phase, each.revision)))} on {_name(each.database)}: {each.what}"
     requests = sum(row.measured.seen.requests for row in rows)
@@ -67,7 +74,7 @@ def lines(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -> I
 def _cells(row: Row) -> tuple[str, ...]:
     one, seen, locks = row.measured, row.measured.seen, row.measured.locks
     return (
-        one.described,
+        one.described + (f" ({counted(one.migrator_kills, 'kill')})" if one.migrator_kills else ""),
         "+".join(one.serving),
         f"{seen.requests:,}",
         f"{seen.writes:,}",

@@ -22,9 +22,21 @@ from service.migrate.proof.rehearse import overrides, versions
 from service.migrate.proof.rehearse.database import made
 from service.migrate.proof.rehearse.judge import Measured
 from service.migrate.proof.rehearse.messages import Settings
+from service.migrate.proof.rehearse.migrators import Faults
 from service.migrate.proof.rehearse.overrides import Overrides
-from service.migrate.proof.rehearse.phases import NEW, OLD, Deployment, Phase, deployment, phases
+from service.migrate.proof.rehearse.phases import (
+    NEW,
+    OLD,
+    PLAIN,
+    SAFE,
+    Deployment,
+    Phase,
+    deployment,
+    phases,
+    plain_phases,
+)
 from service.migrate.proof.rehearse.rehearsal import Rehearsal
+from service.migrate.proof.rehearse.stopping import stoppable
 from service.migrate.proof.rehearse.versions import Version
 from service.migrate.proof.verify.rows import Rows
 from service.terminal.progress import Progress
@@ -47,6 +59,8 @@ class Plan:
     writes: float
     timeout: float
     seed: int
+    faults: Faults
+    baseline: bool
 
 
 @dataclass(kw_only=True)
@@ -78,24 +92,26 @@ def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
             f"{chosen[0]} is the first revision, and no version serves an empty database: name another with --since."
         )
     result = Result(revisions=[each.revision for each in found.revisions], previous=commit)
-    with ExitStack() as stack:
+    with stoppable(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearse-")))
         old = stack.enter_context(versions.previous(file.parent, commit, said.install))
         both = {OLD: old, NEW: versions.current(file.parent)}
-        clock = _Clock(show, len(plan.databases) * len(plan.sizes))
-        for backend in plan.databases:
-            for rows in plan.sizes:
-                one = _One(
-                    plan=plan,
-                    config=config,
-                    file=file,
-                    said=said,
-                    versions=both,
-                    found=found,
-                    folder=folder,
-                    command=command,
-                )
-                result.measured += one.run(backend, rows, clock, result)
+        styles = (SAFE, PLAIN) if plan.baseline else (SAFE,)
+        wanted = [(backend, rows, style) for backend in plan.databases for rows in plan.sizes for style in styles]
+        clock = _Clock(show, len(wanted))
+        for backend, rows, style in wanted:
+            one = _One(
+                plan=plan,
+                config=config,
+                file=file,
+                said=said,
+                versions=both,
+                found=found,
+                folder=folder,
+                command=command,
+                style=style,
+            )
+            result.measured += one.run(backend, rows, clock, result)
     return result
 
 
@@ -164,6 +180,7 @@ class _One:
     found: Deployment
     folder: Path
     command: str
+    style: str
 
     def run(self, backend: str, count: int, clock: _Clock, result: Result) -> Iterator[Measured]:
         rows = Rows(
@@ -184,11 +201,12 @@ class _One:
                 serve=self.command,
                 variables=variables,
                 settings=self._settings(self._token(database.url, variables)),
+                faults=self.plan.faults if self.style == SAFE else Faults(),
                 rows=count,
                 seconds=self.plan.seconds,
                 folder=self.folder,
             )
-            steps = phases(self.found, backend)
+            steps = phases(self.found, backend) if self.style == SAFE else plain_phases(self.found)
 
             def report(phase: Phase, number: int) -> None:
                 clock(f"{phase.described} on {backend}", number, len(steps))

@@ -71,7 +71,7 @@ class Rows:
                 error = " ".join(str(getattr(failure, "orig", None) or failure).split())
                 continue
             there += 1
-        if there >= first:
+        if first <= there < count:
             self._fill_in_chunks(connection, table, random, literals, count - there)
         return error if count and not there else ""
 
@@ -79,7 +79,7 @@ class Rows:
         self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], left: int
     ) -> None:
         """Insert plain rows; a chunk that violates a constraint is left out, and after some of these the rest."""
-        keys = _keys(connection, table, max(left, 0))
+        keys = _keys(connection, table, left)
         total, failed = left, 0
         while left > 0 and failed < _FAILED_CHUNKS:
             size = min(left, _CHUNK)

@@ -16,7 +16,7 @@ _pools: list[Any] = []
 
 def _document() -> dict[str, Any]:
     properties = {name: SCHEMAS[name] for name in COLUMNS}
-    content = {"application/json": {"schema": {"type": "object", "properties": properties, "required": ["title"]}}}
+    content = {"application/json": {"schema": {"type": "object", "properties": properties, "required": list(COLUMNS)}}}
     body = {"requestBody": {"content": content}, "responses": {"200": {"content": content}}}
     return {"paths": {"/books": {"get": {}, "post": body}, "/books/{id}": {"get": {}, "patch": body}}}
 

@@ -1,0 +1,98 @@
+"""The migrators of a rehearsal, and the faults that they have to survive."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.migrate.proof.rehearse.child import Child, Ended
+from service.migrate.proof.rehearse.messages import Done, Run
+from service.migrate.proof.server import Server
+
+_ATTEMPTS = 5
+_BEFORE_RESTART_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What happens during each run: kills of the migrator, several migrators, a foreign transaction, a restart."""
+
+    kill: bool = False
+    migrators: int = 1
+    long_transaction_seconds: float | None = None
+    restart: bool = False
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """The end of some runs: the last error, the seconds until the end, and how often the migrator was killed."""
+
+    error: str = ""
+    seconds: float = 0.0
+    kills: int = 0
+
+
+@dataclass(kw_only=True)
+class Migrators:
+    """Runs commands in processes of the migrator, which `start` starts; `server` is the one that can be restarted."""
+
+    start: Callable[[], Child]
+    faults: Faults
+    server: Server | None
+    _children: list[Child] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._children = [self.start() for _ in range(self.faults.migrators)]
+
+    def run(self, runs: tuple[Run, ...]) -> Outcome:
+        """Run commands one after another, up to the first that fails."""
+        outcome = Outcome()
+        began = time.monotonic()
+        for run in runs:
+            outcome.error = self._run_with_faults(run, outcome)
+            if outcome.error:
+                break
+        outcome.seconds = time.monotonic() - began if runs else 0.0
+        return outcome
+
+    def _run_with_faults(self, run: Run, outcome: Outcome) -> str:
+        if self.faults.kill:
+            return self._run_and_kill(run, outcome)
+        if self.faults.restart and run.command == "backfill" and self.server is not None:
+            return self._run_and_restart(run, self.server)
+        return self._run(run)
+
+    def _run(self, run: Run) -> str:
+        for each in self._children:
+            each.tell(run)
+        errors = []
+        for at in range(len(self._children)):
+            try:
+                errors.append(self._children[at].answer(Done).error)
+            except Ended as ended:
+                errors.append(f"the process ended: {str(ended)[-500:]}")
+        return next(filter(None, errors), "")
+
+    def _run_and_kill(self, run: Run, outcome: Outcome) -> str:
+        """Kill one migrator in each of its transactions and start it again, until a run comes to its end."""
+        seen: tuple[str, ...] = ()
+        while True:
+            done = self._children[0].ask(Run(command=run.command, revision=run.revision, seen=seen), Done)
+            if not done.killed_at:
+                return done.error
+            outcome.kills += 1
+            seen = (*seen, done.killed_at)
+            self._children[0].kill()
+            self._children[0] = self.start()
+
+    def _run_and_restart(self, run: Run, server: Server) -> str:
+        """Restart the server while the command runs, and run the command again if it failed."""
+        self._children[0].tell(run)
+        time.sleep(_BEFORE_RESTART_SECONDS)
+        server.stop()
+        server.start()
+        error = self._children[0].answer(Done).error
+        for _ in range(_ATTEMPTS):
+            if not error:
+                break
+            error = self._children[0].ask(run, Done).error
+        return error
