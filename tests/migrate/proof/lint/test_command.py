@@ -158,3 +158,9 @@ def test_a_base_tells_what_was_edited_and_what_was_mapped(project: Project, look
     assert (
         "0002_it.py:1: error[edited-revision]: The code of the file differs" in run("--since", "HEAD", status=1).stdout
     )
+
+
+def test_tables_from_before_the_history_are_judged_by_what_a_revision_adds(look: Look) -> None:
+    up = "op.add_column('older', sa.Column('n', sa.Integer()))\nop.alter_column('older', 'kind', nullable=True)"
+    assert look(up, "op.drop_column('older', 'n')") == []
+    assert look(up, "op.execute('SELECT 1')") == [(22, "false-downgrade")]

@@ -56,6 +56,9 @@ def _is_held(change: Change) -> bool:
 def long_work_under_a_lock(at: Place) -> str | None:
     """Requests to the table that is already locked wait until the long statement is done and committed."""
     held = _locked(at)
+    if at.change.kind in _EXCLUSIVE:
+        # The statement's own finding is about its own table.
+        held = [each for each in held if each != at.change.table]
     if not held or at.call.alone:
         return None
     long = [
@@ -82,7 +85,8 @@ def locks_several_tables(at: Place) -> str | None:
     """A request that uses both tables in the other order deadlocks with the revision, and one of them fails."""
     held = [each for each in _locked(at) if each != at.change.table]
     first = [each for each in at.together if each.change.table == at.change.table and each.change.kind in _EXCLUSIVE]
-    if not held or at.is_new or at.call.alone or first or not at.change.table:
+    # The first of them is enough: what follows in the transaction is the same fault.
+    if len(held) != 1 or at.is_new or at.call.alone or first or not at.change.table:
         return None
     return f"{at.change.kind} locks {at.change.table}, and the transaction holds {' and '.join(held)}"
 
@@ -285,7 +289,9 @@ def reads_the_table_twice(at: Place) -> str | None:
     """Requests wait for two scans of the table where one would do."""
     if at.is_new or at.call.style is Style.SAFE or not _is_long(at.change, at):
         return None
-    before = [each for each in at.together if each.change.table == at.change.table and _is_long(each.change, each)]
+    kinds = (Kind.ADD_COLUMN, Kind.CHANGE_TYPE, Kind.SET_NOT_NULL, Kind.ADD_CONSTRAINT)
+    earlier = [each for each in at.together if each.change.table == at.change.table and each.change.kind in kinds]
+    before = [each for each in earlier if _is_long(each.change, each)]
     own = before and before[-1].call is not at.call
     return f"{at.change.table} is read in full again by {at.change.kind}" if own else None
 

@@ -87,9 +87,14 @@ def drops_constraint(at: Place) -> str | None:
     """Rows are stored that the running version relies on not to be there, and that a downgrade cannot keep."""
     again = any(each.kind is Kind.ADD_CONSTRAINT and each.table == at.change.table for each in at.following)
     added = [each.change.name for each in at.together if each.change.kind is Kind.ADD_CONSTRAINT]
-    if at.is_new or again or at.change.name in added or at.call.phase == "contract":
+    if at.is_new or again or at.change.name in added or at.call.phase == "contract" or _is_dropped(at, at.change.table):
         return None
     return f"{at.change.name} is dropped from {at.change.table} in upgrade()"
+
+
+def _is_dropped(at: Place, table: str) -> bool:
+    """Whether the table goes in the same revision, which is a finding of its own."""
+    return any(each.kind is Kind.DROP_TABLE and each.table == table for each in at.following)
 
 
 @rules.on(
@@ -107,7 +112,7 @@ def drops_used_index(at: Place) -> str | None:
         for change in call.changes
         if call.phase != "downgrade"
     )
-    if not tables or own or at.call.phase == "contract":
+    if not tables or own or at.call.phase == "contract" or _is_dropped(at, tables[0]):
         return None
     indexes = at.schema.tables[tables[0]].indexes
     first = indexes[at.change.name][:1]

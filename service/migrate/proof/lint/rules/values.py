@@ -47,6 +47,11 @@ def false_downgrade(of: Whole) -> Found:
 def _left(of: Whole) -> Iterator[str]:
     for table in sorted({*of.before.tables, *of.back.tables}):
         was, now = of.before.tables.get(table), of.back.tables.get(table)
+        if was is None and now is not None and table not in _made(of, Kind.CREATE_TABLE):
+            # A table from before the history: only what the revision adds can be known to be left.
+            for kind, parts in ((Kind.ADD_COLUMN, now.columns), (Kind.CREATE_INDEX, now.indexes)):
+                yield from (f"{table}.{each} is still there" for each in sorted(set(parts) & _made(of, kind, table)))
+            continue
         if was is None or now is None:
             yield f"{table} is {'still there' if was is None else 'missing'}"
             continue
@@ -69,6 +74,12 @@ def _left(of: Whole) -> Iterator[str]:
         ("policy", of.before.policies, of.back.policies),
     ):
         yield from _compared(what, "", map(" ".join, before), map(" ".join, after))
+
+
+def _made(of: Whole, kind: Kind, table: str = "") -> set[str]:
+    """The tables, or the columns and indexes of a table, that the revision makes."""
+    changes = [each.change for each in of.places if each.change.kind is kind]
+    return {each.name if table else each.table for each in changes if not table or each.table == table}
 
 
 def _compared(what: str, of: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
