@@ -146,6 +146,8 @@ def _fix(asked: "Asked", *, is_diff: bool) -> bool:
         elif each.is_exact:
             each.write()
             click.echo(f"Fixed {each.revision.file}.", err=True)
+    if not found:
+        click.echo("There is no new revision in Alembic's plain style; --since BASE names an older base.", err=True)
     return bool(found)
 
 

@@ -58,6 +58,15 @@ def commit_of(directory: ScriptDirectory, since: str | None) -> str | None:
     return git(Path(scripts[0].path).parent, since, "rev-parse", "--verify", f"{since}^{{commit}}").strip()
 
 
+def checked_out(directory: ScriptDirectory) -> str | None:
+    """The commit that is checked out where the revisions are; `None` outside of Git, and before the first commit."""
+    scripts = list(directory.walk_revisions())
+    try:
+        return git(Path(scripts[0].path).parent, "HEAD", "rev-parse", "--verify", "HEAD").strip() if scripts else None
+    except (Unknown, Unusable):
+        return None
+
+
 def git(folder: Path, ref: str, *arguments: str) -> str:
     """What git prints; `ref` is what a message says that it could not find."""
     if ref.startswith("-"):
@@ -66,7 +75,8 @@ def git(folder: Path, ref: str, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607 - the git of the PATH is the user's
     except FileNotFoundError as failure:
         raise Unusable(f"There is no revision {ref}, and git is not installed to look for a commit.") from failure
-    if done.returncode:
+    # `git grep` that finds nothing says so by its status alone.
+    if done.returncode and not (done.returncode == 1 and not done.stderr):
         reason = (done.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ").rstrip(".")
         raise Unknown(f"There is no revision {ref}, and no commit of Git: {reason}.")
     return done.stdout

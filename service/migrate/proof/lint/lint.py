@@ -24,6 +24,7 @@ from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers it
     rewrites,
     running_version,
     sqlite,
+    together,
     trace,
     transactions,
     used_objects,

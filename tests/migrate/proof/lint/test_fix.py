@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -190,5 +192,23 @@ def test_what_is_not_exact_is_refused_by_name(look: Look, project: Project, up: 
     assert file.read_text() == source
 
 
-def test_a_fix_needs_a_base(project: Project) -> None:
-    assert run("--fix", status=2).stderr.startswith("Error: --fix needs --since BASE: a revision that some database")
+def test_without_a_base_what_is_committed_stays(look: Look, project: Project) -> None:
+    look("op.create_index('ix', 'books', ['title'])", "op.drop_index('ix')")
+    git = ["git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *command], check=True)
+    project.add("0003_new", after="0002_it", up="op.add_column('books', sa.Column('n', sa.Integer()))")
+    file = project.versions / "0003_new.py"
+    file.write_text(file.read_text().replace("    pass", "    op.drop_column('books', 'n')"))
+    config.forget()
+    assert "Fixed alembic/versions/0003_new.py.\n" in run("--fix", status=1).stderr
+    assert "    ops.add_column('books', sa.Column('n', sa.Integer()))\n" in file.read_text()
+    assert "op.create_index" in (project.versions / "0002_it.py").read_text()
+    assert "There is no new revision in Alembic's plain style" in run("--fix", "--diff").stderr
+    shutil.rmtree(project.folder / ".git")
+
+
+def test_a_file_that_is_in_no_commit_is_fixed(look: Look, project: Project) -> None:
+    look("op.add_column('books', sa.Column('n', sa.Integer()))", "op.drop_column('books', 'n')")
+    assert "+    ops.add_column('books', sa.Column('n', sa.Integer()))\n" in run("--fix", "--diff", status=1).stdout
+    assert "    ops.undo()" in (run("--fix").stdout + (project.versions / "0002_it.py").read_text())

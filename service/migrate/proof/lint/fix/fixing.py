@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -11,8 +11,9 @@ from alembic.script import Script
 from service.migrate.errors import Refused, Unusable
 from service.migrate.operations.step import Target
 from service.migrate.plan import config as configuration
-from service.migrate.plan.config import Source
+from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import plan
+from service.migrate.proof import revisions
 from service.migrate.proof.lint import operations
 from service.migrate.proof.lint.calls import Call
 from service.migrate.proof.lint.fix.rewriting import Refusal, Rewriter
@@ -24,7 +25,7 @@ from service.migrate.proof.lint.sql.schema import Schema, Table
 
 @dataclass(frozen=True, kw_only=True)
 class Fix:
-    """A revision with findings: its new source, or why it stays as it is."""
+    """A plain revision: its new source, or why it stays as it is."""
 
     revision: Revision
     source: str
@@ -52,13 +53,15 @@ class Fix:
 
 
 def fixes(asked: Asked, config: Source | None = None) -> Iterator[Fix]:
-    """The fixes of the plain revisions with findings; raises as `lint` does, and Unusable without `since`."""
-    if asked.since is None:
-        raise Unusable("--fix needs --since BASE: a revision that some database has run must stay as it is.")
-    found: Result = lint(asked, config)
-    with_findings = {each.revision for each in found.findings}
+    """The fixes of the plain revisions; raises as `lint` does.
+
+    Without `since` the base is the commit that is checked out, if there is one: a revision that some database may have
+    run must stay as it is.
+    """
+    since = asked.since or revisions.checked_out(scripts(config))
+    found: Result = lint(replace(asked, since=since), config)
     for revision in found.revisions:
-        if revision.is_plain and revision.id in with_findings:
+        if revision.is_plain:
             yield _fix(revision, found.schemas[revision.id], asked.databases)
 
 

@@ -2,123 +2,13 @@
 
 import re
 
-from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.calls import Style
-from service.migrate.proof.lint.rule import PG, RULES, SQLITE, Family, Place, Rules
-from service.migrate.proof.lint.rules.locks import WEAK
-from service.migrate.proof.lint.sql.change import Change, Kind
+from service.migrate.proof.lint.rule import PG, SQLITE, Family, Place, Rules
+from service.migrate.proof.lint.sql.change import Kind
 
 rules = Rules(family=Family.TRANSACTIONS)
 _BOTH = (PG, SQLITE)
-# What takes ACCESS EXCLUSIVE on an existing table, most of it for a moment only.
-_EXCLUSIVE = frozenset(
-    (
-        *(
-            Kind.ADD_COLUMN,
-            Kind.DROP_COLUMN,
-            Kind.RENAME_COLUMN,
-            Kind.RENAME_TABLE,
-            Kind.CHANGE_TYPE,
-            Kind.SET_NOT_NULL,
-        ),
-        *(Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_CONSTRAINT, Kind.DROP_CONSTRAINT),
-        *(Kind.DROP_TABLE, Kind.TRUNCATE, Kind.SET_SCHEMA, Kind.ROW_SECURITY, Kind.ADD_IDENTITY),
-    )
-)
 _LONGEST_SECONDS = 1.0
-# A condition that one value meets, or values of a list or a range.
-_ONE_VALUE = re.compile(r"(=|\bin\(|\bbetween)\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
-
-
-def _locked(at: Place) -> list[str]:
-    """The existing tables that earlier statements of the transaction hold under ACCESS EXCLUSIVE."""
-    held = [each for each in at.together if _is_held(each.change) and not each.is_new]
-    return list(dict.fromkeys(each.change.table for each in held if each.change.table))
-
-
-def _is_held(change: Change) -> bool:
-    return change.kind in _EXCLUSIVE or (change.kind is Kind.LOCK and change.to not in WEAK)
-
-
-@rules.on(
-    *_EXCLUSIVE,
-    Kind.CREATE_INDEX,
-    Kind.UPDATE,
-    Kind.DELETE,
-    Kind.INSERT,
-    Kind.VALIDATE_CONSTRAINT,
-    Kind.REFRESH,
-    Kind.SELECT,
-    id="long-work-under-a-lock",
-    blocks=True,
-    advice="One change in a transaction: safe operations commit after each step; move rows in an ops.Backfill",
-)
-def long_work_under_a_lock(at: Place) -> str | None:
-    """Requests to the table that is already locked wait until the long statement is done and committed."""
-    held = _locked(at)
-    if at.change.kind in _EXCLUSIVE:
-        # The statement's own finding is about its own table.
-        held = [each for each in held if each != at.change.table]
-    if not held or at.call.alone:
-        return None
-    long = [
-        each.id
-        for each in RULES.values()
-        if each.blocks
-        and each.id != "long-work-under-a-lock"
-        and at.change.kind in each.kinds
-        and each.judge
-        and each.judge(at)
-    ]
-    if not long and at.change.kind is Kind.SELECT and at.change.table and not at.is_new:
-        long = [] if _ONE_VALUE.search(at.change.text) or "limit" in at.change.text.lower() else ["a query"]
-    return f"{at.change.kind} on {at.change.table} runs while {' and '.join(held)} is locked" if long else None
-
-
-@rules.on(
-    *_EXCLUSIVE,
-    id="locks-several-tables",
-    level=Level.WARNING,
-    advice="One table in a transaction: safe operations commit after each step",
-)
-def locks_several_tables(at: Place) -> str | None:
-    """A request that uses both tables in the other order deadlocks with the revision, and one of them fails."""
-    held = [each for each in _locked(at) if each != at.change.table]
-    first = [each for each in at.together if each.change.table == at.change.table and each.change.kind in _EXCLUSIVE]
-    # The first of them is enough: what follows in the transaction is the same fault.
-    if len(held) != 1 or at.is_new or at.call.alone or first or not at.change.table:
-        return None
-    return f"{at.change.kind} locks {at.change.table}, and the transaction holds {' and '.join(held)}"
-
-
-@rules.on(
-    *_EXCLUSIVE,
-    id="lock-upgrade-deadlocks",
-    advice="An ops.Backfill for the rows, and a safe operation for the change: each commits by itself",
-)
-def lock_upgrade_deadlocks(at: Place) -> str | None:
-    """Requests that wait for the changed rows, and hold the table, deadlock with the revision; one of them fails."""
-    rows = (Kind.UPDATE, Kind.DELETE, Kind.INSERT)
-    before = [each.change.kind for each in at.together if each.change.table == at.change.table]
-    first = next((each for each in before if each in rows or each in _EXCLUSIVE), None)
-    if at.is_new or at.call.alone or first not in rows:
-        return None
-    return f"{at.change.kind} follows {first} of {at.change.table} in one transaction"
-
-
-@rules.on(
-    Kind.UPDATE,
-    Kind.DELETE,
-    id="changes-many-rows",
-    blocks=True,
-    databases=_BOTH,
-    advice="ops.Backfill changes the rows in batches, each in a short transaction",
-)
-def changes_many_rows(at: Place) -> str | None:
-    """Writers of the same rows wait until the revision commits; on SQLite every writer waits."""
-    if at.is_new or not at.change.table or (_ONE_VALUE.search(at.change.to) and "select" not in at.change.to.lower()):
-        return None
-    return f"{at.change.kind} {at.change.table} changes all rows it finds in one transaction"
 
 
 @rules.on(
@@ -274,30 +164,3 @@ def understated_lock(at: Place) -> str | None:
         return None
     concurrent = "concurrently" in at.change.words or not at.change.table
     return None if concurrent else f"{at.change.kind} on {at.change.table} is declared with the lock {declared}"
-
-
-@rules.on(
-    Kind.ADD_COLUMN,
-    Kind.CHANGE_TYPE,
-    Kind.SET_NOT_NULL,
-    Kind.ADD_CONSTRAINT,
-    id="reads-the-table-twice",
-    level=Level.WARNING,
-    advice="One ALTER TABLE with both actions, or the safe operations of each",
-)
-def reads_the_table_twice(at: Place) -> str | None:
-    """Requests wait for two scans of the table where one would do."""
-    if at.is_new or at.call.style is Style.SAFE or not _is_long(at.change, at):
-        return None
-    kinds = (Kind.ADD_COLUMN, Kind.CHANGE_TYPE, Kind.SET_NOT_NULL, Kind.ADD_CONSTRAINT)
-    earlier = [each for each in at.together if each.change.table == at.change.table and each.change.kind in kinds]
-    before = [each for each in earlier if _is_long(each.change, each)]
-    own = before and before[-1].call is not at.call
-    return f"{at.change.table} is read in full again by {at.change.kind}" if own else None
-
-
-def _is_long(change: Change, at: Place) -> bool:
-    return any(
-        each.blocks and change.kind in each.kinds and each.judge is not None and each.judge(at) is not None
-        for each in RULES.values()
-    )
