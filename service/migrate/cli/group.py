@@ -17,6 +17,7 @@ from service.migrate.cli import (
     plan,
     purge,
     rehearse,
+    report,
     revision,
     status,
     upgrade,
@@ -42,6 +43,7 @@ _COMMANDS = (
     lint.lint,
     rehearse.rehearse,
     plan.plan,
+    report.report,
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
@@ -41,6 +41,18 @@ def of_change(revision: str, report: Report, config: Source | None = None) -> Sc
     script = _script(scripts(config), revision)
     after = _made([script.revision], report, config)
     before = _made(to_tuple(script.down_revision, default=()), report, config)
+    return changed(compared(before, after))
+
+
+def of_changes(revisions: Collection[str], report: Report, config: Source | None = None) -> Schema:
+    """As `of_change`, for several revisions together."""
+    project.read(config)
+    directory = scripts(config)
+    found = [_script(directory, each) for each in revisions]
+    ids = {each.revision for each in found}
+    below = {parent for each in found for parent in to_tuple(each.down_revision, default=())}
+    before = _made(sorted(below - ids), report, config)
+    after = _made([each.revision for each in found if each.revision not in below], report, config)
     return changed(compared(before, after))
 
 

@@ -1,5 +1,6 @@
 """A diagram as one SVG file without scripts or outside requests, for light and dark pages."""
 
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -24,6 +25,21 @@ _SIGNS = {Mark.SAME: "", Mark.ADDED: "+ ", Mark.CHANGED: "~ ", Mark.REMOVED: "- 
 
 def drawn(schema: Schema, title: str) -> str:
     """The diagram's file; `title` is read by screen readers."""
+    return _svg(schema, title, f"<style>{_STYLE}</style>")
+
+
+def embedded(schema: Schema, title: str) -> str:
+    """The diagram for a page that has its style."""
+    return _svg(schema, title, "")
+
+
+def style(scope: str) -> str:
+    """The style of diagrams inside of the elements that the selector `scope` selects."""
+    rules = re.compile(r"(?<![@\w-])([.\w][^{}@]*)\{(?=[^{}]*\})")
+    return rules.sub(lambda rule: ",".join(f"{scope} {each.strip()}" for each in rule[1].split(",")) + "{", _STYLE)
+
+
+def _svg(schema: Schema, title: str, style: str) -> str:
     boxes = placed(schema)
     width = max((each.x + each.width for each in boxes.values()), default=0) + MARGIN + 30
     height = max((each.y + each.height for each in boxes.values()), default=0) + MARGIN
@@ -34,7 +50,7 @@ def drawn(schema: Schema, title: str) -> str:
             'role="img">'
         ),
         f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
+        style,
         f'<rect class="page" width="{width}" height="{height}"/>',
         *lines,
         *(line for each in boxes.values() for line in _box(each)),
