@@ -1,6 +1,6 @@
 """Events of rows that are inserted in bulk: the database makes them of the rows themselves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,9 +26,17 @@ _LAST_SECOND = len("2024-02-29 12:00:00")
 
 
 async def insert_many(
-    session: AsyncSession, table: Table, subject: Subject, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    session: AsyncSession,
+    table: Table,
+    subject: Subject,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    inserted: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Insert rows as `bulk.insert_many` does, each with its event; raises as that."""
+    """Insert rows as `bulk.insert_many` does, each with its event; raises as that.
+
+    `inserted` is called when the rows are in the transaction, before their events.
+    """
     connection = await session.connection()
     by = audit.audit_of(session)
     shared = {
@@ -49,9 +57,13 @@ async def insert_many(
     if table.autoincrement_column is not None:
         last = await bulk.next_id(session, table)
         await bulk.insert_many(session, table, columns, rows)
+        if inserted is not None:
+            await inserted()
         await connection.execute(_of_rows_after(table, subject), shared | {"last": last})
         return
     await bulk.insert_many(session, table, columns, rows)
+    if inserted is not None:
+        await inserted()
     places = [(column.name, columns.index(column.name)) for column in table.primary_key]
     keys = {f"keys_{name}": [row[at] for row in rows] for name, at in places}
     await connection.execute(_of_rows(table, subject), shared | keys)

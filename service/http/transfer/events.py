@@ -1,6 +1,6 @@
 """Stores rows of an import in bulk, with an event for each created or changed row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +14,14 @@ from service.models import Event
 _encode = msgspec.json.Encoder().encode
 
 
-async def insert_many(session: AsyncSession, declared: Import, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows whose columns are those of `Import.columns`; raises as `bulk.insert_many`."""
-    await bulk_events.insert_many(session, declared.table, declared.subject, declared.columns, rows)
+async def insert_many(
+    session: AsyncSession,
+    declared: Import,
+    rows: Sequence[Sequence[Any]],
+    inserted: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Insert rows whose columns are those of `Import.columns`, as `bulk_events.insert_many`."""
+    await bulk_events.insert_many(session, declared.table, declared.subject, declared.columns, rows, inserted)
 
 
 async def update_many(

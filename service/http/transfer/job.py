@@ -1,9 +1,9 @@
 """Runs an import and returns its report: batch by batch, or atomically."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,8 +12,9 @@ from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict
 from service.http.auth.actors import OPEN, Actor
-from service.http.transfer.batching import ahead, batches
+from service.http.transfer.batching import Batch, ahead, batches
 from service.http.transfer.lines import Line
+from service.http.transfer.overlap import Steps, Ticket, store_overlapping
 from service.http.transfer.parser import CSV
 from service.http.transfer.reports import Allowance, Mode, Outcome, Report
 from service.http.transfer.seen_keys import SeenKeys
@@ -116,12 +117,29 @@ class Job:
             await self._all_or_nothing()
         else:
             with SeenKeys(self._spool) as seen_keys:
-
-                async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
-                    return await self._writer.store(lines, seen_keys, allowance)
-
-                await self._each("import", settle, self._watcher.settled)
+                await self._store(seen_keys)
         return self.report
+
+    async def _store(self, seen_keys: SeenKeys) -> None:
+        """Store batch by batch; new rows of two batches at a time where writers do not wait for each other."""
+        if self._options.mode == "create" and self._database.writing.dialect.name == "postgresql":
+
+            async def store(batch: Batch, ticket: Ticket, failures: int) -> Outcome:
+                if not batch.lines:
+                    return Outcome()
+                return await self._writer.store(batch.lines, seen_keys, self._allowance(batch, failures), ticket)
+
+            def finish(batch: Batch, outcome: Outcome) -> bool:
+                return self._finish("import", batch, outcome, self._watcher.settled)
+
+            async with aclosing(self._upcoming()) as ready:
+                await store_overlapping(ready, Steps(self._check, self._has_room, store, finish))
+            return
+
+        async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
+            return await self._writer.store(lines, seen_keys, allowance)
+
+        await self._each("import", settle, self._watcher.settled)
 
     async def _simulate(self, step: str) -> None:
         self._begin()
@@ -169,23 +187,37 @@ class Job:
         settle: _Settle,
         settled: Callable[[Outcome], None] = lambda _outcome: None,
     ) -> None:
-        rows = RowMaker(self._declared, self._database.writing.dialect)
-        most = self._options.max_errors
-        upcoming = ahead(batches(self._declared, rows, self._format, self._source(), most))
-        async with aclosing(upcoming) as ready:
+        async with aclosing(self._upcoming()) as ready:
             async for batch in ready:
                 self._check()
-                outcome = batch.outcome
-                allowance = Allowance(most - self.report.failed, [*outcome.failed_lines])
-                if batch.lines:
-                    outcome.add(await settle(batch.lines, allowance))
-                self.report.stopped_at_line = outcome.stop_after(allowance.failures)
-                self.report.skipped_columns = [name for name in self._declared.skipped if name in batch.skipped]
-                self.report.add(outcome)
-                settled(outcome)
-                self._watcher.read(step, batch.position, self.report)
-                if self.report.stopped_at_line is not None:
+                allowance = self._allowance(batch)
+                outcome = await settle(batch.lines, allowance) if batch.lines else Outcome()
+                if self._finish(step, batch, outcome, settled):
                     break
+
+    def _has_room(self) -> bool:
+        pool: Any = self._database.writing.pool
+        return bool(pool.checkedout() < pool.size())
+
+    def _upcoming(self) -> AsyncGenerator[Batch, None]:
+        rows = RowMaker(self._declared, self._database.writing.dialect)
+        return ahead(batches(self._declared, rows, self._format, self._source(), self._options.max_errors))
+
+    def _allowance(self, batch: Batch, failures: int = 0) -> Allowance:
+        """Return how many lines of a batch may fail, after so many that the report does not count yet."""
+        return Allowance(self._options.max_errors - self.report.failed - failures, [*batch.outcome.failed_lines])
+
+    def _finish(self, step: str, batch: Batch, stored: Outcome, settled: Callable[[Outcome], None]) -> bool:
+        """Report a batch, and return whether the import stops there."""
+        allowance = self._allowance(batch)
+        outcome = batch.outcome
+        outcome.add(stored)
+        self.report.stopped_at_line = outcome.stop_after(allowance.failures)
+        self.report.skipped_columns = [name for name in self._declared.skipped if name in batch.skipped]
+        self.report.add(outcome)
+        settled(outcome)
+        self._watcher.read(step, batch.position, self.report)
+        return self.report.stopped_at_line is not None
 
     def _begin(self) -> None:
         mode, dry_run, atomic = self._options.mode, self._options.dry_run, self._options.atomic

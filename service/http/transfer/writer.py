@@ -1,6 +1,7 @@
 """Stores or simulates a batch: by a plain insert, or after a look-up of existing rows."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,6 +11,7 @@ from service.errors import Conflict, Fault
 from service.http.auth.actors import Actor
 from service.http.transfer import events
 from service.http.transfer.lines import Line
+from service.http.transfer.overlap import OvertakenError, Ticket
 from service.http.transfer.parser import faults_of
 from service.http.transfer.references import resolve
 from service.http.transfer.related import RelatedRows
@@ -35,18 +37,44 @@ class Writer:
         self._mode = mode
         self._blank = blank
 
-    async def store(self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance) -> Outcome:
+    async def store(
+        self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, ticket: Ticket | None = None
+    ) -> Outcome:
         """Store lines in a transaction; a line that fails does not keep the others from being stored.
 
-        Lines after the last failure that `allowance` permits are not stored.
+        Lines after the last failure that `allowance` permits are not stored. With a `ticket` the batches before and
+        after may be in transactions of their own.
         """
-        if self._mode == "create":
-            # Most files hold new rows alone: insert them without a look-up.
+        # Most files hold new rows alone: insert them without a look-up.
+        has_new_alone = self._mode == "create"
+        while has_new_alone:
             try:
-                return await self._run(lambda session: self.insert(session, lines, allowance))
-            except Conflict:
+                return await self._run(self._inserting(lines, allowance, ticket))
+            except OvertakenError:
                 pass
+            except Conflict:
+                has_new_alone = False
+            if ticket is not None:
+                allowance = allowance.after(await ticket.go_alone())
+                ticket = None
         return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS)
+
+    def _inserting(
+        self, lines: Sequence[Line], allowance: Allowance, ticket: Ticket | None
+    ) -> Callable[[AsyncSession], Awaitable[Outcome]]:
+        if ticket is None:
+            return lambda session: self.insert(session, lines, allowance)
+        runs = count()
+
+        async def work(session: AsyncSession) -> Outcome:
+            if next(runs):
+                # The next batch may hold locks by now, for which this one would wait.
+                raise OvertakenError("The transaction of this batch has to begin again.")
+            outcome = await self.insert(session, lines, allowance, ticket.rows_stored)
+            await ticket.wait()
+            return outcome
+
+        return work
 
     async def _store_checked(
         self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, *, attempts: int
@@ -72,8 +100,17 @@ class Writer:
             outcome.add(await self._store_checked(part, seen_keys, left, attempts=1))
         return outcome
 
-    async def insert(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> Outcome:
-        """Insert lines without a look-up of existing rows; raise the driver's error if a key is taken."""
+    async def insert(
+        self,
+        session: AsyncSession,
+        lines: Sequence[Line],
+        allowance: Allowance,
+        inserted: Callable[[], Awaitable[None]] | None = None,
+    ) -> Outcome:
+        """Insert lines without a look-up of existing rows; raise the driver's error if a key is taken.
+
+        `inserted` is called before the events are stored, unless a line has related fields or cannot be stored.
+        """
         outcome = Outcome()
         missing = await resolve(session, self._declared, lines, verify=False)
         related = RelatedRows(self._declared, self._actor)
@@ -81,7 +118,7 @@ class Writer:
         if not (missing or related.concerns(lines)) and len(allowance.invalid) < allowance.failures:
             # Most batches: no line of them can fail here.
             rows = [line.row for line in lines]
-            await events.insert_many(session, self._declared, rows)
+            await events.insert_many(session, self._declared, rows, inserted)
             return Outcome(created=len(rows))
         rows = []
         for line in lines:
