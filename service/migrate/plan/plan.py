@@ -1,6 +1,6 @@
 """The plan of a revision: its steps, backfills and preconditions by phase, computed from its file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -20,6 +20,7 @@ from service.migrate.operations.downgrade import Undo
 from service.migrate.operations.preconditions import Refuse
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
 from service.migrate.operations.survey.survey import Survey, surveys, surveys_again, surveys_of_backfills
+from service.migrate.operations.tables.rename import RenameTable
 from service.migrate.plan.faults import explained
 from service.migrate.plan.recorder import recorded, written_for
 
@@ -38,13 +39,16 @@ class Plan:
     """Steps, backfills and preconditions of a revision on one database.
 
     The surveys ask what else is on the tables, before the expand, the contract and a downgrade of its own operations.
-    `creates` are the tables that the revision creates. `settle` follows the last of `backfills`. `downgrade` is `None`
-    if the revision's downgrade() calls `ops.undo()`.
+    `creates` are the tables that the revision creates, `renames` the old and new names of others, and `later` the
+    tables that other operations have settle or contract steps for. `settle` follows the last of `backfills`.
+    `downgrade` is `None` if the revision's downgrade() calls `ops.undo()`.
     """
 
     revision: str
     title: str
     creates: tuple[str, ...]
+    renames: tuple[tuple[str, str], ...]
+    later: frozenset[str]
     needs: tuple[Columns, ...]
     surveys: tuple[Survey, ...]
     checks: tuple[Precondition, ...]
@@ -137,10 +141,13 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
     # Contract steps of upgrade() precede the first removal, since their triggers may read what is removed.
     first = next((at for at, each in enumerate(called) if each.removes), len(called))
     before, after = merged(called[:first]), merged(called[first:])
+    renamed = [each.operation for each in functions.upgrade]
     return Plan(
         revision=script.revision,
         title=script.doc,
         creates=tuple(sorted(upgrade.creates)),
+        renames=tuple((each.table, each.to) for each in renamed if isinstance(each, RenameTable)),
+        later=frozenset(_tables_of_later_steps(functions)),
         needs=tuple(dict.fromkeys(upgrade.requires)),
         surveys=(*surveys(functions.upgrade, target), *surveys_of_backfills(declared)),
         checks=upgrade.preconditions,
@@ -162,6 +169,14 @@ def _planned(script: Script, target: Target, declared: tuple[Backfill, ...], fun
         downgrade_checks=downgrade.preconditions,
         downgrade=None if _is_undo(script.revision, functions.downgrade) else downgrade.expand,
     )
+
+
+def _tables_of_later_steps(functions: _Functions) -> Iterator[str]:
+    others = [each.phases for each in functions.upgrade if not isinstance(each.operation, RenameTable)]
+    contract = merged(each.phases for each in functions.contract)
+    later = (*(step for each in others for step in (*each.settle, *each.contract)), *contract.expand)
+    for step in later:
+        yield from step.tables
 
 
 def _is_undo(revision: str, downgrade: list[Recorded]) -> bool:

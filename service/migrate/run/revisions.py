@@ -28,6 +28,7 @@ from service.migrate.run.phases import PhaseRunner
 from service.migrate.run.retry import write_down
 from service.migrate.run.session import Session
 from service.migrate.run.shared_trash import refuse_shared_trash
+from service.migrate.run.unfinished import refuse_renames
 from service.migrate.state import ledger, trash
 from service.migrate.state.compatibility import refuse_unknown
 
@@ -155,7 +156,7 @@ class RevisionRunner:
             # An incomplete upgrade counts as one step of a relative downgrade.
             left = left[: max(len(left) - len(begun), 0)]
         if self.command.is_upgrade:
-            refuse_shared_trash([step.revision for step in left], context.script, self.session.dialect)
+            self._refuse_clashes(applied, [step.revision for step in left], context.script, is_unused=not heads)
         if self.command.is_upgrade and not heads:
             refuse_tables_there(self.session, left)
         self._begin(heads, applied)
@@ -167,6 +168,14 @@ class RevisionRunner:
         for script in taken_back:
             self._roll_back_downgrade(script)
         return left
+
+    def _refuse_clashes(
+        self, applied: list[Script], left: list[Script], directory: ScriptDirectory, *, is_unused: bool
+    ) -> None:
+        """Revisions that cannot be applied beside others; an unused database runs all phases of each in turn."""
+        refuse_shared_trash(left, directory, self.session.dialect)
+        if not is_unused:
+            refuse_renames(self.session.connection, self.session.dialect, applied, left)
 
     def _refuse_ambiguous(self, heads: tuple[str, ...]) -> None:
         if self.command.counts_from_here and len(heads) > 1:

@@ -19,6 +19,7 @@ from service.migrate.run.scripts.steps import steps
 from service.migrate.run.scripts.strangers import no_strangers
 from service.migrate.run.scripts.text import array, block, call, comment, executed
 from service.migrate.run.scripts.whole import script
+from service.migrate.run.unfinished import refuse_renames_among
 
 # What a plain revision's autocommit_block() and CONCURRENTLY come to: no part of a transaction.
 _OUTSIDE = re.compile(
@@ -88,6 +89,7 @@ class UpgradeWriter:
         if not self._revisions:
             raise Refused("There is no revision to write: FROM:TO begins with the older revision.")
         first, last = self._revisions[0], self._revisions[-1]
+        refuse_renames_among([], [each.plan for each in self._revisions if each.plan])
         # The first statement has the checks of the first revision: where they raise, nothing was begun.
         parts = [part for each in self._revisions for part in _revision(each, () if each is first else _checks(each))]
         is_there = f"pg_temp.migrator_heads() = {array(last.after)}"
