@@ -121,3 +121,29 @@ ops.drop_column("T{LONG}"[:63], sa.Column("c", sa.Text()))
         await it.up()
         with pytest.raises(Refused, match=r"\(2\): the constraint k of .*; the index x\."):
             await it.contract()
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        'ops.drop_column("firms", sa.Column("NOTE", sa.Text()))',
+        'ops.drop_table("LOG", sa.Column("ID", sa.Integer()))',
+    ],
+)
+async def test_what_comes_back_from_the_trash_has_its_own_spelling(
+    sqlite_url: str, project: Project, contract: str
+) -> None:
+    rows = ("CREATE TABLE Firms (id INTEGER NOT NULL PRIMARY KEY, Note TEXT)", "CREATE TABLE Log (Id INTEGER)")
+    rename = 'ops.rename_column("FIRMS", sa.Column("noTE", sa.Text()), sa.Column("remark", sa.Text()))'
+    async with live(sqlite_url, project, base="pass", rows=rows, contract=contract) as it:
+        asked = "SELECT replace(sql, '\"', '') AS sql FROM sqlite_schema WHERE name IN ('Firms', 'Log') ORDER BY 1"
+        before = await it.execute(asked)
+        await it.up()
+        await it.contract()
+        await it.down()
+        assert await it.execute(asked) == before
+        project.add_safe("0002_change", after="0001_base", up=rename)
+        await it.up()
+        await it.contract()
+        await it.down()
+        assert await it.execute(asked) == before

@@ -158,10 +158,11 @@ class _Page:
                 made = step.generate(connection)
             for statement in beside:
                 self._add(statement)
-            for statement in made:
+            statements = list(made)
+            for statement in statements:
                 self._add(statement)
                 connection.exec_driver_sql(statement)
-            for table in step.tables:
+            for table in () if all(" RENAME " in each for each in statements) else step.tables:
                 self._define(connection, table)
         for statement in step.statements:
             self._add(statement)

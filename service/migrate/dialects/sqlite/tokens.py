@@ -65,6 +65,12 @@ def lowered(name: str) -> str:
     return name.translate(_LOWER)
 
 
+def spelled(there: Iterable[str], name: str, to: str) -> tuple[str, str]:
+    """A name as one of those that are there, and the longer or shorter name that it gets in the same spelling."""
+    found = next((each for each in there if lowered(each) == lowered(name)), name)
+    return found, to[: len(to) - len(name)] + found if len(to) > len(name) else found[len(name) - len(to) :]
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 

@@ -1,15 +1,16 @@
 """Steps that several operations on columns share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, DefaultClause
+from sqlalchemy import Column, Connection, DefaultClause
 
 from service.migrate.dialects import ddl, predicates
 from service.migrate.dialects.sqlite import add_column, clauses
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.edit import Edit
+from service.migrate.dialects.sqlite.tokens import spelled
 from service.migrate.operations.step import Lock, Step, Target, altered
 
 
@@ -81,7 +82,7 @@ def moved_to_trash(target: Target, table: str, column: Column[Any]) -> Step:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.negated(predicates.has_column(target.dialect, table, column.name)),
-        statements=(rename_column(table, column.name, trash),),
+        **renamed(target, table, column.name, trash),
         undo=(_recreated(target, table, column, trash), restored(target, table, column.name, trash)),
     )
 
@@ -93,7 +94,7 @@ def restored(target: Target, table: str, name: str, trash: str, *, scripted: boo
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(table,),
         done=predicates.negated(predicates.has_column(target.dialect, table, trash)),
-        statements=(rename_column(table, trash, name),),
+        **renamed(target, table, trash, name),
         scripted=scripted,
     )
 
@@ -105,6 +106,18 @@ def _recreated(target: Target, table: str, column: Column[Any], trash: str) -> S
     nullable = column._copy()  # noqa: SLF001 - as dialects.ddl does
     nullable.nullable = column.nullable or column.server_default is None
     return replace(addition(target, table, nullable, done=predicates.either(there, kept)), scripted=False)
+
+
+def renamed(target: Target, table: str, name: str, to: str) -> dict[str, Any]:
+    """The statements of a step that moves a column to the trash or from it: on SQLite its name keeps its spelling."""
+    if not target.is_sqlite:
+        return {"statements": (rename_column(table, name, to),)}
+
+    def generate(connection: Connection) -> Iterable[str]:
+        there = connection.exec_driver_sql(f"SELECT name FROM pragma_table_xinfo({ddl.literal(table)})").scalars()
+        return [rename_column(table, *spelled(there, name, to))]
+
+    return {"generate": generate}
 
 
 def rename_column(table: str, name: str, to: str) -> str:

@@ -17,7 +17,7 @@ from service.migrate.operations.constraints.foreign_key import (
 )
 from service.migrate.operations.definitions_of_columns import same_table
 from service.migrate.operations.step import Lock, Step, Target
-from service.migrate.operations.tables.actions import dropped, rename_table
+from service.migrate.operations.tables.actions import dropped, rename_table, renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class DropTable(Operation):
             lock=Lock.ACCESS_EXCLUSIVE,
             tables=(name,),
             done=predicates.negated(there),
-            statements=(rename_table(name, trash),),
+            **renamed(target, name, trash),
             undo=(recreated, _restored(target, name, trash)),
         )
 
@@ -156,5 +156,5 @@ def _restored(target: Target, name: str, trash: str) -> Step:
         lock=Lock.ACCESS_EXCLUSIVE,
         tables=(trash,),
         done=predicates.negated(predicates.has_table(target.dialect, trash)),
-        statements=(rename_table(trash, name),),
+        **renamed(target, trash, name),
     )

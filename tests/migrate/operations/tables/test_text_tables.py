@@ -51,7 +51,6 @@ CASES = {
             CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
             CREATE INDEX ix_u_t_id ON u (t_id)
           < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
-            = CREATE TABLE u ( id INTEGER NOT NULL, t_id INTEGER, CONSTRAINT pk_u PRIMARY KEY (id) )
           < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
         - ADD CONSTRAINT fk_u_t_id_t ON u (ACCESS EXCLUSIVE on u)
@@ -102,7 +101,6 @@ CASES = {
         - CREATE TABLE u (none)
             CREATE TABLE u ( t_id INTEGER )
           < MOVE TABLE u TO TRASH (ACCESS EXCLUSIVE on u)
-            = CREATE TABLE u ( t_id INTEGER )
           < DROP TABLE u (ACCESS EXCLUSIVE on u)
             DROP TABLE IF EXISTS u
         - APPLY ON DELETE OF t TO u (none, if need be)
