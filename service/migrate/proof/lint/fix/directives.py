@@ -189,11 +189,16 @@ def _retyped(each: Directive, around: Around) -> Operation:
     return Operation(f"ops.change_type({each.take('table_name')}, {was}, {now})")
 
 
-def _defaulted(each: Directive, _: Around) -> Operation:
-    if "existing_server_default" not in each.given:
-        raise NotExact("existing_server_default is not given")
+def _defaulted(each: Directive, around: Around) -> Operation:
     place = f"{each.take('table_name')}, {each.take('column_name')}"
-    default, was = (_expression(each.given[name]) for name in ("server_default", "existing_server_default"))
+    default = _expression(each.given["server_default"])
+    if "existing_server_default" in each.given:
+        was = _expression(each.given["existing_server_default"])
+    else:
+        known = around.schema.column(*(str(ast.literal_eval(each.take(one))) for one in ("table_name", "column_name")))
+        if known is None:
+            raise NotExact("existing_server_default is not given")
+        was = repr(known.default)
     return Operation(f"ops.set_default({place}, {default}, was={was})")
 
 

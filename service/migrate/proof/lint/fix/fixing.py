@@ -15,7 +15,7 @@ from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import plan
 from service.migrate.proof import revisions
 from service.migrate.proof.lint import operations
-from service.migrate.proof.lint.calls import Call
+from service.migrate.proof.lint.calls import Call, Stop
 from service.migrate.proof.lint.fix.rewriting import Refusal, Rewriter
 from service.migrate.proof.lint.lint import Asked, Result, lint
 from service.migrate.proof.lint.reading import Revision
@@ -82,7 +82,8 @@ def _differences(revision: Revision, source: str, before: Schema, databases: Seq
         for database in databases:
             plan(Script(module, revision.id, str(revision.path)), database)
     except Refused as refused:
-        yield Refusal(1, f"the safe operations are refused: {refused}")
+        stop = Stop.of(refused, "upgrade")
+        yield Refusal(stop.line or 1, f"the safe operations are refused: {stop.reason}")
         return
     was = _after(before, [each for each in revision.calls if each.phase == "upgrade"])
     calls: list[Call] = []
@@ -112,5 +113,5 @@ def _parts(table: Table | None) -> Iterator[str]:
         return
     for each in table.columns.values():
         yield f"column {each.name} {each.type}{'' if each.is_nullable else ' NOT NULL'}"
-    yield from (f"index {name} ({', '.join(columns)})" for name, columns in table.indexes.items())
+    yield from (f"index {name}" for name in table.indexes)
     yield from (f"{each.kind} {each.name}" for each in table.constraints)

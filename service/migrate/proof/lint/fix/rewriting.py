@@ -38,6 +38,7 @@ class Rewriter:
             self._starts.append(self._starts[-1] + len(line))
         self._schema = schema
         self._contract: list[str] = []
+        self._uses_sa = False
 
     def result(self) -> str:
         """The new source; the old one if there is a refusal."""
@@ -47,8 +48,9 @@ class Rewriter:
             return self.source
         undone = list(self._directives(downgrade))
         self._refuse_others(downgrade)
-        edits = [*self._of_upgrade(upgrade, Around(undone, self._schema)), *self._of_imports()]
-        edits.append(self._of_downgrade(downgrade))
+        edits = [*self._of_upgrade(upgrade, Around(undone, self._schema))]
+        self._uses_sa = any("sa." in each for each in (*self._contract, *(edit.text for edit in edits)))
+        edits += [*self._of_imports(), self._of_downgrade(downgrade)]
         self._refuse_elsewhere(upgrade, downgrade)
         return self.source if self.refusals else self._applied(edits)
 
@@ -120,14 +122,18 @@ class Rewriter:
         if len(own) != 1 or len(own[0].names) != 1 or not isinstance(own[0], ast.ImportFrom):
             self._refuse(own[0].lineno if own else 1, "op is not imported by `from alembic import op`")
             return
-        has_ops = any(ast.unparse(each) == _IMPORT for each in imports)
+        bound = {name.asname or name.name for each in imports for name in each.names}
+        new = [] if "sa" in bound or not self._uses_sa else ["import sqlalchemy as sa"]
+        new += [] if any(ast.unparse(each) == _IMPORT for each in imports) else [_IMPORT]
         last = max(imports, key=lambda each: each.lineno)
-        if last is own[0]:
-            yield Edit(self._start(last), self._end(last), "" if has_ops else f"\n{_IMPORT}")
+        text = "\n\n".join(new)
+        if last is not own[0]:
+            yield self._without(own[0])
+            yield Edit(self._end(last), self._end(last), f"\n\n{text}" if new else "")
             return
-        yield self._without(own[0])
-        if not has_ops:
-            yield Edit(self._end(last), self._end(last), f"\n\n{_IMPORT}")
+        # Packages of one's own are a group of imports by themselves.
+        follows = self.source[: self._start(last)].endswith("\n\n")
+        yield Edit(self._start(last), self._end(last), text if follows or not new else f"\n{text}")
 
     def _start(self, node: ast.stmt | ast.expr) -> int:
         return self._offset(node.lineno, node.col_offset)
