@@ -57,7 +57,18 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         "op.execute('DROP FUNCTION fill()')",
         [("trace-blocks-writes", "upgrade", "op.get_bind().execute(sa.text('SELECT fill()'))")],
     ),
-    "0009_cascade": (
+    "0009_loop": (
+        (
+            "for (id,) in op.get_bind().execute(sa.text('SELECT id FROM books')).all():\n"
+            "    op.execute(f'UPDATE books SET price = {id} WHERE id = {id}')"
+        ),
+        "op.get_bind().execute(sa.text('SELECT id FROM books FOR UPDATE'))",
+        [
+            ("trace-blocks-writes", "upgrade", "WHERE id = {id}')"),
+            ("trace-blocks-writes", "downgrade", "FOR UPDATE'))"),
+        ],
+    ),
+    "0010_cascade": (
         "op.execute('DROP TABLE shelves CASCADE')",
         "op.create_table('shelves', sa.Column('id', sa.Integer(), primary_key=True))",
         [("trace-drops", "upgrade", "op.execute('DROP TABLE shelves CASCADE')")],

@@ -28,8 +28,8 @@ class Observed:
 
     `locks` are those that the statement took, the strongest of each relation; `held` are blocking locks that earlier
     statements of the transaction took. `rewritten` are tables and indexes with a new copy of their data, `scanned`
-    tables of which the statement read at least half of the rows, `changed` those of which it updated or deleted half.
-    `milliseconds` are the time from the statement's start to the end of its transaction.
+    tables of which the statement read at least half of the rows, `changed` those of which the transaction has updated,
+    deleted or locked half. `milliseconds` are the time from the statement's start to the end of its transaction.
     """
 
     statement: str

@@ -117,8 +117,12 @@ def baseline(read: Read) -> Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What a statement did between two snapshots, on the relations of the baseline."""
+    """What a statement did between two snapshots, on the relations of the baseline.
 
+    `began` is the snapshot before the first statement of the transaction.
+    """
+
+    began: Snapshot
     before: Snapshot
     after: Snapshot
     baseline: Baseline
@@ -171,7 +175,15 @@ class Difference:
 
     @property
     def changed(self) -> tuple[str, ...]:
-        return self._names({each.oid: now.changed - each.changed for each, now in self._both()})
+        # Rows that a loop updates one by one stay locked until the transaction ends.
+        began = self.began.relations
+        return self._names(
+            {
+                each.oid: now.changed - began[each.oid].changed
+                for each, now in self._both()
+                if each.oid in began and now.changed > each.changed
+            }
+        )
 
     @property
     def dropped(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Findings about revisions from what the server did: locks that last as long as rows, and drops too early."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ RULES = {Blocks.READS: "trace-blocks-reads", Blocks.WRITES: "trace-blocks-writes
 DROPS = "trace-drops"
 REFUSED = "trace-refused"
 _SHOWN = 120
+_VALUE = re.compile(r"'[^']*'|\d+")
 _IN_USE = ("table ", "column ", "view ")
 # Batches are bounded, and each commits: the rows of one are locked for milliseconds.
 _BATCHED = ("backfill",)
@@ -39,9 +41,11 @@ def trace(
 
 
 def findings(traced: Traced) -> Iterator[Finding]:
-    """The findings about one revision, each once."""
-    found = [finding for each in traced.observed for finding in _of(each)]
-    yield from dict.fromkeys(found)
+    """The findings about one revision, each once: statements of a loop differ in their values alone."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for each in (finding for observed in traced.observed for finding in _of(observed)):
+        found.setdefault((each.rule, each.phase, each.line, _VALUE.sub("?", each.what)), each)
+    yield from found.values()
     if traced.refused:
         yield Finding(
             rule=REFUSED,
@@ -91,7 +95,7 @@ def _shortened(statement: str) -> str:
 
 
 def _work(each: Observed) -> str:
-    parts = [("rewrites", each.rewritten), ("updates or deletes rows of", each.changed)]
+    parts = [("rewrites", each.rewritten), ("updates, deletes or locks rows of", each.changed)]
     # A rewrite and an update read the table that they write.
     parts.append(("scans", tuple(name for name in each.scanned if name not in (*each.rewritten, *each.changed))))
     return " and ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)

@@ -28,6 +28,7 @@ _QUERY = re.compile(
 _RECORDING = re.compile(
     rf"(INSERT INTO|UPDATE|DELETE FROM) ({'|'.join(('alembic_version', *sorted(ledger.TABLES)))})\b"
 )
+_ROW_LOCKS = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
 # The package that runs the batches of a backfill.
 _BACKFILL = "service.migrate.run.backfill"
 _EVENTS = ("before_cursor_execute", "after_cursor_execute", "handle_error", "commit", "rollback")
@@ -60,6 +61,7 @@ class _Running:
 class _Session:
     """The statement that runs in a session, and those of its transaction that ended, with their start."""
 
+    began: Snapshot | None = None
     running: _Running | None = None
     ended: list[tuple[Observed, float]] = field(default_factory=list)
 
@@ -106,7 +108,9 @@ class Tracer:
         else:
             # A table of few rows is scanned where an index would serve, which many rows would not be.
             _read(connection, "SELECT set_config('enable_seqscan', 'off', true)")
-        _session(connection).running = running
+        session = _session(connection)
+        session.running = running
+        session.began = running.before if alone or session.began is None else session.began
         running.began = time.perf_counter()
 
     def _after_cursor_execute(self, connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
@@ -117,7 +121,9 @@ class Tracer:
         milliseconds = 1000 * (time.perf_counter() - running.began)
         seen = self._open(connection, running) if running.alone else set()
         after = snapshot.taken(lambda sql: _read(connection, sql), alone=running.alone)
-        difference = Difference(before=running.before, after=after, baseline=self._baseline)
+        difference = Difference(
+            began=session.began or running.before, before=running.before, after=after, baseline=self._baseline
+        )
         found = Observed(
             statement=statement,
             **self._place(),
@@ -125,7 +131,7 @@ class Tracer:
             held=difference.held,
             rewritten=difference.rewritten,
             scanned=difference.scanned,
-            changed=difference.changed,
+            changed=difference.scanned if _locks_rows(statement) else difference.changed,
             dropped=difference.dropped,
             milliseconds=milliseconds,
         )
@@ -145,7 +151,7 @@ class Tracer:
     def _commit(self, connection: Connection) -> None:
         if self._concerns(connection):
             session = _session(connection)
-            ended, session.ended = session.ended, []
+            ended, session.ended, session.began = session.ended, [], None
             now = time.perf_counter()
             self._observed += [replace(each, milliseconds=1000 * (now - began)) for each, began in ended]
 
@@ -196,6 +202,10 @@ class Tracer:
         names = (frame.f_globals.get("__name__", "") for frame, _ in walk_stack(None))
         # A downgrade has backfills too.
         return place | {"phase": "backfill"} if any(name.startswith(_BACKFILL) for name in names) else place
+
+
+def _locks_rows(statement: str) -> bool:
+    return bool(_QUERY.match(statement) and _ROW_LOCKS.search(statement))
 
 
 def first_line(statement: str) -> str:
