@@ -6,7 +6,8 @@ import pytest
 from bench.lint import static
 from bench.lint.corpus import Locks, corpus, locks_of, measured
 from bench.lint.measure import alarms, traced
-from bench.lint.report import score
+from bench.lint.report import score, table, times
+from tests.project.files import read as text_of
 
 LEAST = 88
 
@@ -41,3 +42,11 @@ def test_the_rules_miss_nothing_and_have_no_false_alarm() -> None:
     version = max(measured())
     judged = score("rules", version, measured()[version], static.alarms(static.rules(corpus(), version)))
     assert (judged.missed, judged.wrong) == ([], [])
+
+
+def test_the_documentation_shows_what_was_measured() -> None:
+    shown = text_of("docs/performance.md").splitlines()
+    assert [line for line in times(measured()) if line not in shown] == []
+    version = max(measured())
+    noticed = [name for name, each in measured()[version].statements.items() if each.is_noticed]
+    assert list(table([score("trace", version, measured()[version], noticed)]))[-1] in shown
