@@ -30,6 +30,9 @@ def clone(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    # Python takes what it compiled here for the copies too: they have the same text and time.
+    for compiled in (ROOT / "service").rglob("__pycache__"):
+        shutil.copytree(compiled, folder / compiled.relative_to(ROOT))
     _environment(folder)
     return folder
 

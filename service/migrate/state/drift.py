@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, inspect, select
@@ -111,16 +112,18 @@ def _on_one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def _objects(kind: str, name: str, table: str, sql: str) -> list[CatalogObject]:
+@lru_cache(maxsize=1024)
+def _objects(kind: str, name: str, table: str, sql: str) -> tuple[CatalogObject, ...]:
+    # A run reads the catalog three times, and most definitions stay.
     if kind != "table" or is_virtual(sql):
         text = normal_form(sql)
-        return [CatalogObject(kind, table, name, sql, _on_one_line(f"{kind} {name} of {table}: {text}"))]
+        return (CatalogObject(kind, table, name, sql, _on_one_line(f"{kind} {name} of {table}: {text}")),)
     definition = parse(sql, name)
     tail = normal_form(definition.tail)
-    return [
+    return (
         CatalogObject("table", name, name, tail, _on_one_line(f"table {name} {tail}")),
         *(_part(name, each) for each in definition.items),
-    ]
+    )
 
 
 def _part(table: str, item: Item) -> CatalogObject:
