@@ -2,25 +2,25 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.status import status
+from tests import programs
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Row, Store, opened
 from tests.migrate import killing
 from tests.migrate.project import Project
 from tests.postgres import fresh_database
+from tests.preloaded import ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(commands.__file__).parents[3]
 # More than a first batch.
 ROWS = 700
 
@@ -85,8 +85,8 @@ def history(project: Project) -> Project:
 
 async def killed(project: Project, url: str, *given: str) -> tuple[int, list[list[str]]]:
     """How often the migrator was killed, and the catalogs that were asked for in between."""
-    run = [sys.executable, "-m", "tests.migrate.killing", str(project.folder), url, *given]
-    done = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False, cwd=ROOT)
+    work = partial(programs.run, "tests.migrate.killing", str(project.folder), url, *given, cwd=ROOT, timeout=600)
+    done = await asyncio.to_thread(work)
     assert done.returncode == 0, done.stderr + done.stdout
     told = [json.loads(line) for line in done.stdout.splitlines()]
     return sum(each for each in told if isinstance(each, int)), [each for each in told if isinstance(each, list)]
