@@ -174,7 +174,16 @@ async def check(engine: AsyncEngine, supported: Range | None = None, config: Sou
     Raises:
         Refused: the scripts are needed and cannot be loaded.
     """
-    found = await heads(engine)
+    while True:
+        found = await _check(engine, await heads(engine), supported, config)
+        # Between the reads a migrator may have committed; then heads and ledger are of two states.
+        if found.compatibility is not Compatibility.FOREIGN or await heads(engine) == found.heads:
+            return found
+
+
+async def _check(
+    engine: AsyncEngine, found: tuple[str, ...], supported: Range | None, config: Source | None
+) -> Standing:
     if not found:
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     if supported is not None and found == (supported.newest,):

@@ -1,7 +1,11 @@
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import event
 
 from service.app import create_app
 from service.cli import main
@@ -65,6 +69,29 @@ async def test_a_database_is_asked_where_it_stands(fresh_url: str) -> None:
     assert await compatibility_of(fresh_url) is Compatibility.COMPATIBLE
     await downgrade(fresh_url, "0001")
     assert await compatibility_of(fresh_url) is Compatibility.BEHIND
+
+
+async def test_a_migrator_that_commits_between_two_reads_makes_no_database_foreign(tmp_path: Path) -> None:
+    file = tmp_path / "roster.db"
+
+    def execute(*statements: str) -> None:
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            for each in statements:
+                connection.execute(each)
+
+    def downgrade_once(*_: object) -> None:
+        execute(f"UPDATE alembic_version SET version_num = '{NEWEST}'")
+
+    execute(
+        "PRAGMA journal_mode = WAL",
+        "CREATE TABLE alembic_version (version_num TEXT)",
+        "INSERT INTO alembic_version VALUES ('9999_newer')",
+    )
+    engine = create_engine(f"sqlite:///{file}", Purpose.READ)
+    event.listen(engine.sync_engine, "after_cursor_execute", downgrade_once, once=True)
+    standing = await check(engine, SUPPORTED)
+    await engine.dispose()
+    assert (standing.heads, standing.compatibility) == ((NEWEST,), Compatibility.COMPATIBLE)
 
 
 async def test_a_database_with_no_tables_is_empty(empty_postgres_url: str) -> None:
