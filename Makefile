@@ -83,6 +83,11 @@ bench-migrate: install ## measure every change of a schema, up and down, beside 
 bench-lint: install ## measure which statements keep requests waiting, and which of them the linter and squawk-cli find
 	$(BIN)/python -m bench.lint
 
+.PHONY: rehearse
+rehearse: install ## serve the previous and the new version while the schema changes: make rehearse ROWS=1000000
+	$(BIN)/roster db rehearse --rows=$(ROWS) --seconds=20 --baseline
+ROWS ?= 1000000
+
 .PHONY: lock
 lock: ## choose the newest versions again and write the lock files (needs the package index)
 	@uv='$(UV)'; if [ -z "$$uv" ]; then \

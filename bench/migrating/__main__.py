@@ -1,6 +1,5 @@
 """`python -m bench.migrating`: each operation, up and down, under traffic, with `ops` and with Alembic's `op`."""
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,15 +18,19 @@ from bench import data, machine
 from bench.databases import Postgresql, database
 from bench.migrating import report
 from bench.migrating.changes import Ours, Plain, project, set_up, timed
-from bench.migrating.locks import Locks
 from bench.migrating.report import Control, Measured, Report, Size
 from bench.migrating.scenarios import FILL, SCENARIOS, Scenario
 from bench.migrating.traffic import Seen, Traffic
 from bench.rivals import ROOT, SERVICE, Server, running
+from service.migrate.proof.rehearse.child import Child
+from service.migrate.proof.rehearse.messages import Begun, Locks, Stop, Watch
 
 _QUICK_ROWS = 2_000
 _NAMES = [each.name for each in SCENARIOS]
 _marks = count(1)
+_MIGRATORS = ("roster migrate", "roster backfill", "plain")
+_TABLES = ("users", "notes")
+_LEAST_PAUSE_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,13 +216,22 @@ class _Bench:
             mark=next(_marks),
             pause_seconds=self.plan.pause_seconds,
         )
-        with _child(["bench.migrating.traffic"], Seen, msgspec.json.encode(traffic).decode()) as seen, self._reader():
-            yield seen
+        results: list[Seen] = []
+        with Child("bench.migrating.traffic", cwd=ROOT) as child, self._reader():
+            child.ask(traffic, Begun)
+            yield results
+            results.append(child.finish(Seen))
 
     @contextmanager
     def _locks(self) -> Iterator[list[Locks]]:
-        with _child(["bench.migrating.locks", self.place.url, str(self.plan.pause_seconds)], Locks) as locks:
-            yield locks
+        results: list[Locks] = []
+        watch = Watch(
+            migrators=_MIGRATORS, tables=_TABLES, pause_seconds=max(self.plan.pause_seconds, _LEAST_PAUSE_SECONDS)
+        )
+        with Child("service.migrate.proof.rehearse.locks", self.place.url, cwd=ROOT) as child:
+            child.ask(watch, Begun)
+            yield results
+            results.append(child.ask(Stop(), Locks))
 
     @contextmanager
     def _reader(self) -> Iterator[None]:
@@ -227,30 +239,10 @@ class _Bench:
         if not self.plan.reader_seconds:
             yield
             return
-        command = [sys.executable, "-m", "bench.migrating.reader", self.place.url, str(self.plan.reader_seconds)]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
-        try:
+        arguments = (self.place.url, str(self.plan.reader_seconds), "users")
+        with Child("service.migrate.proof.rehearse.reader", *arguments, cwd=ROOT) as child:
+            child.answer(Begun)
             yield
-        finally:
-            process.communicate()
-
-
-@contextmanager
-def _child(module: list[str], kind: Any, first_line: str = "") -> Iterator[list[Any]]:
-    """A child process that works until its stdin is closed, and then puts its result into the list."""
-    results: list[Any] = []
-    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    if first_line:
-        process.stdin.write(f"{first_line}\n".encode())
-        process.stdin.flush()
-    assert process.stdout.readline().strip()
-    try:
-        yield results
-    finally:
-        output, _ = process.communicate()
-    results.append(msgspec.json.decode(output, type=kind))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from time import perf_counter, sleep
 import msgspec
 
 from bench.load import Caller
+from service.migrate.proof.rehearse import child
+from service.migrate.proof.rehearse.messages import Begun
 
 _POLL_SECONDS = 0.05
 _KINDS = ("get", "page", "post", "patch")
@@ -154,5 +156,5 @@ def _written(method: str, path: str, body: str = "") -> bytes:
 
 if __name__ == "__main__":
     asked = msgspec.json.decode(sys.stdin.readline(), type=Traffic)
-    print("asking", flush=True)
+    child.answer(Begun())
     sys.stdout.buffer.write(msgspec.json.encode(_Callers(asked).run()))

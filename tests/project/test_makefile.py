@@ -20,6 +20,7 @@ TARGETS = {
     "clean",
     "install",
     "lock",
+    "rehearse",
 }
 
 

@@ -1,5 +1,6 @@
 """Rows for every table of a database, the same for the same seed, with the values that break migrations."""
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +12,12 @@ from sqlalchemy import Column, Connection, MetaData, Table, UniqueConstraint, in
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from service.migrate.proof.diagram.reading import is_own
+from service.migrate.proof.verify.bulk import Bulk
 from service.migrate.proof.verify.samples import samples
 
 _ATTEMPTS = 40
 # More rows than these are plain ones, inserted in chunks.
 _ONE_BY_ONE = 100
-_CHUNK = 1000
-_FAILED_CHUNKS = 3
 # Called with a table and how many rows it has, after each chunk.
 Watch = Callable[[str, int], None]
 
@@ -36,7 +36,7 @@ class Rows:
     counts: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
-    _serial: int = field(default=0, init=False)
+    _serials: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
 
     def fill(self, connection: Connection) -> dict[str, str]:
         """Insert rows; return the tables that stay empty, with the last error of each."""
@@ -54,11 +54,11 @@ class Rows:
             connection.execute(table.delete())
 
     def _fill(self, connection: Connection, table: Table, random: Random) -> str:
-        count = self.counts.get(table.name, self.count)
-        there = len(connection.execute(select(1).select_from(table).limit(count)).all())
+        wanted = self.counts.get(table.name, self.count)
+        there = len(connection.execute(select(1).select_from(table).limit(wanted)).all())
         error, attempts = "", 0
         literals = _literals(connection, table)
-        first = min(count, _ONE_BY_ONE)
+        first = min(wanted, _ONE_BY_ONE)
         while there < first and attempts < _ATTEMPTS + first:
             attempts += 1
             # A row of plain values where the odd ones violate a constraint that is not understood here.
@@ -71,59 +71,32 @@ class Rows:
                 error = " ".join(str(getattr(failure, "orig", None) or failure).split())
                 continue
             there += 1
-        if first <= there < count:
-            self._fill_in_chunks(connection, table, random, literals, count - there)
-        return error if count and not there else ""
+        if first <= there < wanted:
+            Bulk(
+                connection=connection,
+                table=table,
+                random=random,
+                fixed=self._fixed_of(table),
+                literals=literals,
+                is_unique=_is_unique,
+                watch=self.watch,
+            ).insert(wanted - there, self._serials)
+        return error if wanted and not there else ""
 
-    def _fill_in_chunks(
-        self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], left: int
-    ) -> None:
-        """Insert plain rows; a chunk that violates a constraint is left out, and after some of these the rest."""
-        keys = _keys(connection, table, left)
-        total, failed = left, 0
-        while left > 0 and failed < _FAILED_CHUNKS:
-            size = min(left, _CHUNK)
-            rows = [dict(self._plain(table, random, literals, keys)) for _ in range(size)]
-            try:
-                with connection.begin_nested():
-                    connection.execute(table.insert(), rows)
-            except (SQLAlchemyError, OverflowError, ValueError):
-                failed += 1
-                continue
-            left -= size
-            if self.watch is not None:
-                self.watch(table.name, total - left)
-
-    def _plain(
-        self, table: Table, random: Random, literals: dict[str, list[Any]], keys: list[tuple[list[str], list[Any]]]
-    ) -> Iterator[tuple[str, Any]]:
-        """The values of a row without what the database sets itself: every row has the same columns."""
-        self._serial += 1
-        # In turn, because a column that refers to another table may be unique.
-        referred = {
-            name: value
-            for names, rows in keys
-            for name, value in zip(names, rows[self._serial % len(rows)] if rows else [None] * len(names), strict=True)
-        }
-        for column in table.columns:
-            fixed = f"{table.name}.{column.name}"
-            if column.computed is not None or (column.identity is not None and column.identity.always):
-                continue
-            if column.name in referred or fixed in self.fixed:
-                yield column.name, self.fixed.get(fixed, referred.get(column.name))
-            elif column.server_default is None or column.primary_key or _is_unique(table, column):
-                given = literals.get(column.name)
-                yield column.name, random.choice(given) if given else samples(column.type, self._serial)[1]
+    def _fixed_of(self, table: Table) -> dict[str, Any]:
+        """The given values of a table's columns, by column."""
+        names = {column.name: f"{table.name}.{column.name}" for column in table.columns}
+        return {name: self.fixed[known] for name, known in names.items() if known in self.fixed}
 
     def _values(
         self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], *, is_plain: bool
     ) -> Iterator[tuple[str, Any]]:
-        referred = _referred(connection, table, random)
+        referred, fixed = _referred(connection, table, random), self._fixed_of(table)
         for column in table.columns:
             if column.computed is not None or (column.identity is not None and column.identity.always):
                 continue
-            if f"{table.name}.{column.name}" in self.fixed:
-                yield column.name, self.fixed[f"{table.name}.{column.name}"]
+            if column.name in fixed:
+                yield column.name, fixed[column.name]
             elif column.name in referred:
                 yield column.name, referred[column.name]
             elif column.nullable and not column.primary_key and random.random() < 0.3:
@@ -136,10 +109,10 @@ class Rows:
     def _value(
         self, table: Table, column: Column[Any], random: Random, literals: dict[str, list[Any]], *, is_plain: bool
     ) -> Any:
-        self._serial += 1
+        serial = next(self._serials)
         if given := literals.get(column.name):
             return random.choice(given)
-        odd, plain = samples(column.type, self._serial)
+        odd, plain = samples(column.type, serial)
         if is_plain or not odd or _is_unique(table, column):
             return plain
         return random.choice(odd)
@@ -178,17 +151,6 @@ def _referred(connection: Connection, table: Table, random: Random) -> dict[str,
         row = random.choice(rows) if rows and not (is_optional and random.random() < 0.3) else [None] * len(columns)
         found |= dict(zip((column.name for column in columns), row, strict=True))
     return found
-
-
-def _keys(connection: Connection, table: Table, count: int) -> list[tuple[list[str], list[Any]]]:
-    """For each foreign key its columns, and values for them from rows that exist."""
-    return [
-        (
-            [each.parent.name for each in key.elements],
-            list(connection.execute(select(*(each.column for each in key.elements)).limit(count)).all()),
-        )
-        for key in table.foreign_key_constraints
-    ]
 
 
 def _literals(connection: Connection, table: Table) -> dict[str, list[Any]]:

@@ -1,0 +1,112 @@
+"""Many plain rows for one table, in chunks: by COPY on PostgreSQL, by executemany on SQLite."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+from random import Random
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.util import await_only
+
+from service.migrate.proof.verify.samples import plain
+
+_CHUNK = 5000
+_FAILED_CHUNKS = 3
+_FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OverflowError, ValueError, TypeError)
+# A value for each serial number.
+Maker = Callable[[int], Any]
+
+
+@dataclass(kw_only=True)
+class Bulk:
+    """Inserts plain rows into a table; `fixed` and `literals` have the values of some columns, by name."""
+
+    connection: Connection
+    table: Table
+    random: Random
+    fixed: Mapping[str, Any]
+    literals: Mapping[str, Sequence[Any]]
+    is_unique: Callable[[Table, Column[Any]], bool]
+    watch: Callable[[str, int], None] | None
+    _makers: dict[str, Maker] = field(default_factory=dict, init=False)
+
+    def insert(self, wanted: int, serials: Iterator[int]) -> None:
+        """Insert so many rows; a chunk that violates a constraint is left out, and after some of these the rest."""
+        self._makers = dict(self._all_makers(wanted))
+        done, failed = 0, 0
+        while done < wanted and failed < _FAILED_CHUNKS:
+            size = min(wanted - done, _CHUNK)
+            rows = [
+                [make(serial) for make in self._makers.values()]
+                for serial, _ in zip(serials, range(size), strict=False)
+            ]
+            try:
+                with self.connection.begin_nested():
+                    self._insert(rows)
+            except _FAILURES:
+                failed += 1
+                continue
+            done += size
+            if self.watch is not None:
+                self.watch(self.table.name, done)
+
+    def _insert(self, rows: list[list[Any]]) -> None:
+        names = list(self._makers)
+        if self.connection.dialect.name != "postgresql":
+            self.connection.execute(self.table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+            return
+        driver: Any = self.connection.connection.driver_connection
+        await_only(
+            driver.copy_records_to_table(
+                self.table.name, schema_name=self.table.schema, columns=names, records=self._bound(names, rows)
+            )
+        )
+
+    def _bound(self, names: list[str], rows: list[list[Any]]) -> list[list[Any]]:
+        """The values as the driver takes them."""
+        dialect = self.connection.dialect
+        for at, name in enumerate(names):
+            bind = self.table.columns[name].type.dialect_impl(dialect).bind_processor(dialect)
+            if bind is not None:
+                for row in rows:
+                    row[at] = bind(row[at])
+        return rows
+
+    def _all_makers(self, wanted: int) -> "list[tuple[str, Maker]]":
+        """Every row has the same columns: those that the database does not set itself."""
+        referred = self._of_foreign_keys(wanted)
+        return [
+            (column.name, referred.get(column.name) or self._maker(column))
+            for column in self.table.columns
+            if column.computed is None
+            and not (column.identity is not None and column.identity.always)
+            and (column.name in referred or column.name in self.fixed or self._is_needed(column))
+        ]
+
+    def _is_needed(self, column: Column[Any]) -> bool:
+        return column.server_default is None or column.primary_key or self.is_unique(self.table, column)
+
+    def _maker(self, column: Column[Any]) -> Maker:
+        if column.name in self.fixed:
+            value = self.fixed[column.name]
+            return lambda _serial: value
+        if given := self.literals.get(column.name):
+            return lambda _serial: self.random.choice(given)
+        return plain(column.type)
+
+    def _of_foreign_keys(self, wanted: int) -> dict[str, Maker]:
+        """Values of rows that exist, in turn, because a column that refers to another table may be unique."""
+        found: dict[str, Maker] = {}
+        for key in self.table.foreign_key_constraints:
+            rows = self.connection.execute(select(*(each.column for each in key.elements)).limit(wanted)).all()
+            for at, each in enumerate(key.elements):
+                found[each.parent.name] = partial(_in_turn, list(map(itemgetter(at), rows)) or [None])
+        return {name: make for name, make in found.items() if name not in self.fixed}
+
+
+def _in_turn(values: list[Any], serial: int) -> Any:
+    return values[serial % len(values)]
