@@ -14,10 +14,17 @@ from tests.migrate.proof.test_verify import BASE
 
 # In Alembic's plain style: upgrade, downgrade, and for each finding its rule, its phase and the end of its line.
 BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
-    "0002_index": (
-        "op.create_index('ix_books_title', 'books', ['title'])",
-        "op.drop_index('ix_books_title')",
-        [("trace-blocks-writes", "upgrade", "op.create_index('ix_books_title', 'books', ['title'])")],
+    "0002_index_and_function": (
+        (
+            "op.create_index('ix_books_title', 'books', ['title'])\n"
+            "op.execute('CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS $$ UPDATE books SET price = 1 $$')\n"
+            "op.get_bind().execute(sa.text('SELECT fill()'))"
+        ),
+        "op.execute('DROP FUNCTION fill()')\nop.drop_index('ix_books_title')",
+        [
+            ("trace-blocks-writes", "upgrade", "op.create_index('ix_books_title', 'books', ['title'])"),
+            ("trace-blocks-writes", "upgrade", "op.get_bind().execute(sa.text('SELECT fill()'))"),
+        ],
     ),
     "0003_not_null": (
         (
@@ -35,10 +42,19 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         "op.drop_column('books', 'pages')",
         [("trace-blocks-reads", "upgrade", "CHECK (pages > 0)')")],
     ),
-    "0006_key": (
-        "op.create_foreign_key('fk_again', 'books', 'shelves', ['shelf_id'], ['id'])",
-        "op.drop_constraint('fk_again', 'books')",
-        [("trace-blocks-writes", "upgrade", "['shelf_id'], ['id'])")],
+    "0006_key_and_loop": (
+        (
+            "op.create_foreign_key('fk_again', 'books', 'shelves', ['shelf_id'], ['id'])\n"
+            "for (id,) in op.get_bind().execute(sa.text('SELECT id FROM books')).all():\n"
+            "    op.execute(f'UPDATE books SET price = {id} WHERE id = {id}')"
+        ),
+        ("op.get_bind().execute(sa.text('SELECT id FROM books FOR UPDATE'))\nop.drop_constraint('fk_again', 'books')"),
+        [
+            ("trace-blocks-writes", "upgrade", "['shelf_id'], ['id'])"),
+            ("trace-blocks-writes", "upgrade", "sa.text('SELECT id FROM books')).all():"),
+            ("trace-blocks-writes", "upgrade", "WHERE id = {id}')"),
+            ("trace-blocks-writes", "downgrade", "FOR UPDATE'))"),
+        ],
     ),
     "0007_drop": (
         "op.alter_column('books', 'price', type_=sa.Numeric(12, 4))\nop.drop_column('shelves', 'label')",
@@ -47,25 +63,6 @@ BAD: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("trace-blocks-reads", "upgrade", "type_=sa.Numeric(12, 4))"),
             ("trace-drops", "upgrade", "op.drop_column('shelves', 'label')"),
             ("trace-blocks-reads", "downgrade", "gen_random_uuid()')))"),
-        ],
-    ),
-    "0008_function": (
-        (
-            "op.execute('CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS $$ UPDATE books SET price = 1 $$')\n"
-            "op.get_bind().execute(sa.text('SELECT fill()'))"
-        ),
-        "op.execute('DROP FUNCTION fill()')",
-        [("trace-blocks-writes", "upgrade", "op.get_bind().execute(sa.text('SELECT fill()'))")],
-    ),
-    "0009_loop": (
-        (
-            "for (id,) in op.get_bind().execute(sa.text('SELECT id FROM books')).all():\n"
-            "    op.execute(f'UPDATE books SET price = {id} WHERE id = {id}')"
-        ),
-        "op.get_bind().execute(sa.text('SELECT id FROM books FOR UPDATE'))",
-        [
-            ("trace-blocks-writes", "upgrade", "WHERE id = {id}')"),
-            ("trace-blocks-writes", "downgrade", "FOR UPDATE'))"),
         ],
     ),
     "0010_cascade": (
