@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from service.migrate.cli.options import target_of
+from service.terminal.options import database
 
 if TYPE_CHECKING:
     from service.migrate.proof.lint.lint import Asked
@@ -105,12 +106,16 @@ def _explained(rule: "Rule") -> Iterator[str]:
 @click.option(
     "--explain", metavar="ID", is_eager=True, expose_value=False, callback=_explain, help="Explain this rule."
 )
-def lint(format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **selection: Unpack[Selection]) -> None:
+@database
+def lint(
+    url: str | None, format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **selection: Unpack[Selection]
+) -> None:
     """Find what a revision would do to requests.
 
     The revisions are read without a database: their operations, their SQL, the models and the history. With --trace
-    they are executed too, on a PostgreSQL that is made for it. Each finding has its file and line, what users would
-    feel, and the safe way. A comment on the line, or above it, suppresses one:
+    they are executed too, on a PostgreSQL that is made for it. With --database the triggers, functions, views,
+    policies and publications of that database are known too; nothing is changed there. Each finding has its file and
+    line, what users would feel, and the safe way. A comment on the line, or above it, suppresses one:
 
     \b
       # lint: ignore[index-blocks-writes] until 2027-03-01: the table is empty
@@ -121,7 +126,7 @@ def lint(format: str, file: Path | None, *, fixes: bool, shows_diff: bool, **sel
     from service.migrate.proof.lint.lint import Asked, lint
     from service.terminal.progress import progress
 
-    asked = Asked(**selection)
+    asked = Asked(url=url, **selection)
     if fixes or shows_diff:
         found = _fix(asked, is_diff=shows_diff)
         if shows_diff:

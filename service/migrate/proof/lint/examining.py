@@ -26,6 +26,8 @@ class Given:
     model_modules: frozenset[str] = frozenset()
     was: Mapping[str, str] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
+    # What is on a database that no revision tells.
+    there: Schema = field(default_factory=Schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class Examiner:
     def before(self, revision: Revision) -> Schema:
         """The schema before a revision that was examined."""
         found = [self._after[each] for each in revision.parents if each in self._after]
-        return reduce(Schema.joined, found, Schema()).copy()
+        return reduce(Schema.joined, found or [self._given.there]).copy()
 
     def _judged(self, revision: Revision, before: Schema, places: Mapping[str, list[Place]]) -> Iterator[Examined]:
         seen: set[tuple[str, int, str]] = set()

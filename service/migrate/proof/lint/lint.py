@@ -13,7 +13,7 @@ from service.migrate.errors import Unknown
 from service.migrate.plan.config import Source, configuration, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.finding import Finding
-from service.migrate.proof.lint import models, reading, suppressions, tracing
+from service.migrate.proof.lint import database, models, reading, suppressions, tracing
 from service.migrate.proof.lint.examining import Examined, Examiner, Given
 from service.migrate.proof.lint.reading import Revision
 from service.migrate.proof.lint.rule import RULES, Family, Rule
@@ -56,6 +56,8 @@ class Asked:
     only: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     today: date | None = None
+    # A database whose triggers, functions, views, policies and publications the revisions meet.
+    url: str | None = None
     # Whether the revisions are executed too: on which server (None: an ephemeral one), with how many rows in a table.
     traces: bool = False
     server: str | None = None
@@ -94,6 +96,7 @@ def lint(asked: Asked, config: Source | None = None, watch: tracing.Watch = _unw
         model_modules=models.modules_of(found.metadata),
         was=dict(_at_commit(read, chosen, commit)) if commit else {},
         heads=tuple(directory.get_heads()),
+        there=database.read(asked.url, config) if asked.url else Schema(),
     )
     examiner = Examiner(read, given)
     own = [each for each in read if each.id in chosen]

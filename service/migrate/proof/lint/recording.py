@@ -15,7 +15,6 @@ from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import CreateTable, DropTable, ExecutableDDLElement
 
 from service.migrate.dialects import ddl
-from service.migrate.dialects.sqlite.impl import LosslessSQLite
 from service.migrate.errors import Refused
 from service.migrate.plan.faults import explained
 from service.migrate.proof.lint.calls import Call, Stop, Style
@@ -87,17 +86,8 @@ class _PostgreSQL(_Recording, PostgresqlImpl):
     pass
 
 
-class _SQLite(_Recording, LosslessSQLite):
-    """Rebuilds keep what is on a table, so that there is nothing to judge in them."""
-
-    def _rebuild(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def _rebuild_batched(self) -> None:
-        pass
-
-    def drop_table(self, table: Any, **_: Any) -> None:
-        self.recorder.note(f"DROP TABLE {ddl.quoted(table.name)}", is_directive=True)
+class _SQLite(_Recording):
+    """Directives as Alembic writes them for any database: the rebuild, which keeps what is on a table, is no matter."""
 
 
 class _Connection:

@@ -25,6 +25,7 @@ ops.execute("new tables", postgresql=[
     "CREATE TABLE days (id integer NOT NULL, at timestamptz, CONSTRAINT pk_days PRIMARY KEY (id, at)) "
     "PARTITION BY RANGE (at)",
     "CREATE DOMAIN short AS text CHECK (length(VALUE) < 9)",
+    "CREATE PUBLICATION outward FOR TABLE shelves",
     "CREATE POLICY shown ON shelves USING (true)",
 ], undo_postgresql=["SELECT 1"])
 """

@@ -109,6 +109,11 @@ CASES: dict[str, Case] = {
         run("DROP POLICY shown ON shelves"),
         run("DROP POLICY shown ON shelves; CREATE POLICY shown ON shelves USING (id > 0)"),
     ),
+    "published-table": Case(
+        "op.drop_column('shelves', 'label')",
+        "pass",
+        good_contract="ops.drop_column('shelves', sa.Column('label', sa.String(20)))",
+    ),
     "revokes-privilege": Case(run("REVOKE SELECT ON books FROM reader"), run("GRANT SELECT ON books TO reader")),
     "grants-to-public": Case(run("GRANT SELECT ON books TO PUBLIC"), run("GRANT SELECT ON books TO reader")),
     "table-without-primary-key": Case("ops.create_table('fresh', sa.Column('id', sa.Integer()))", NEW),

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.migrate.plan import config
+from tests.alembic.store import opened
 from tests.migrate.foreign.conftest import Run
 from tests.migrate.project import Project
 from tests.migrate.proof.lint.conftest import Look, run
@@ -164,3 +166,38 @@ def test_tables_from_before_the_history_are_judged_by_what_a_revision_adds(look:
     up = "op.add_column('older', sa.Column('n', sa.Integer()))\nop.alter_column('older', 'kind', nullable=True)"
     assert look(up, "op.drop_column('older', 'n')") == []
     assert look(up, "op.execute('SELECT 1')") == [(22, "false-downgrade")]
+
+
+def test_a_database_tells_what_names_a_column(look: Look, empty_url: str) -> None:
+    on_sqlite = empty_url.startswith("sqlite")
+    statements = ["CREATE TABLE books (id integer PRIMARY KEY, price integer)"]
+    statements += ["CREATE VIEW prices AS SELECT id, price FROM books"]
+    if not on_sqlite:
+        body = "BEGIN UPDATE books SET price = 1; RETURN NULL; END"
+        statements += [f"CREATE FUNCTION cheap() RETURNS trigger LANGUAGE plpgsql AS '{body}'"]
+        statements += ["CREATE PUBLICATION outward FOR TABLE books"]
+    asyncio.run(execute(empty_url, statements))
+    look("op.drop_column('books', 'price')", "op.add_column('books', sa.Column('price', sa.Numeric(8, 2)))")
+    backend = "sqlite" if on_sqlite else "postgresql"
+    only = ["--rule", "text-names-column", "--rule", "published-table", "--on", backend, "--since", "0001_base"]
+    found = run("--database", empty_url, *only, status=1).stdout
+    named = "view prices" if on_sqlite else "function cheap, view prices"
+    assert f"error[text-names-column] on {backend}: {named} names books.price\n" in found
+    assert ("published by outward" in found) is not on_sqlite
+    assert run(*only).stdout == "1 revision, 0 findings.\n"
+
+
+async def execute(url: str, statements: list[str]) -> None:
+    async with opened(url) as store:
+        for each in statements:
+            await store.execute(each)
+
+
+def test_directives_are_judged_for_sqlite_alone(look: Look) -> None:
+    up = "op.drop_column('books', 'shelf_id')\nop.alter_column('books', 'kind', new_column_name='sort')"
+    assert {rule for _, rule in look(up, databases=("sqlite",))} == {
+        "destroys-values",
+        "drops-used-column",
+        "false-downgrade",
+        "renames-used-column",
+    }

@@ -3,7 +3,7 @@
 from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Place, Rules
 from service.migrate.proof.lint.sql.change import Kind
-from service.migrate.proof.lint.sql.schema import names_in
+from service.migrate.proof.lint.sql.schema import names_in, names_in_body
 
 rules = Rules(family=Family.ON_TABLE)
 
@@ -20,15 +20,10 @@ def _texts(at: Place) -> list[str]:
     functions = {
         f"function {name}": text
         for name, text in at.schema.functions.items()
-        if name in called or table in names_in(_body(text))
+        if name in called or table in names_in_body(text)
     }
     views = {f"view {name}": text for name, text in at.schema.views.items() if table in names_in(text)}
-    return [name for name, text in {**triggers, **functions, **views}.items() if column in names_in(_body(text))]
-
-
-def _body(text: str) -> str:
-    """The text with the bodies of functions, which are strings, as text."""
-    return text.replace("$", " ")
+    return [name for name, text in {**triggers, **functions, **views}.items() if column in names_in_body(text)]
 
 
 @rules.on(
@@ -130,6 +125,22 @@ def drops_policy(at: Place) -> str | None:
     again = any(each.kind is Kind.CREATE_POLICY and each.table == at.change.table for each in at.following)
     found = not again and (at.change.table, at.change.name) in at.schema.policies
     return f"DROP POLICY {at.change.name} on {at.change.table}" if found else None
+
+
+@rules.on(
+    Kind.DROP_TABLE,
+    Kind.RENAME_TABLE,
+    Kind.DROP_COLUMN,
+    Kind.RENAME_COLUMN,
+    Kind.CHANGE_TYPE,
+    id="published-table",
+    level=Level.WARNING,
+    advice="Add on the subscriber first, and drop there last; a publication carries rows and no changes of the schema",
+)
+def published_table(at: Place) -> str | None:
+    """The subscriber stops: the rows that it gets do not fit its tables, and WAL is kept until it goes on."""
+    names = at.schema.published.get(at.change.table)
+    return f"{at.change.table} is published by {', '.join(sorted(names))}" if names and not at.is_new else None
 
 
 @rules.on(

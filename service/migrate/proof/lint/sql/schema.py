@@ -53,6 +53,8 @@ class Schema:
     enums: set[str] = field(default_factory=set)
     domains: dict[str, str] = field(default_factory=dict)
     policies: set[tuple[str, str]] = field(default_factory=set)
+    # The publications of each table.
+    published: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def copy(self) -> "Schema":
         return Schema(
@@ -63,6 +65,7 @@ class Schema:
             enums=set(self.enums),
             domains=dict(self.domains),
             policies=set(self.policies),
+            published=dict(self.published),
         )
 
     def joined(self, other: "Schema") -> "Schema":
@@ -75,6 +78,7 @@ class Schema:
             enums=self.enums | other.enums,
             domains={**other.domains, **self.domains},
             policies=self.policies | other.policies,
+            published={**other.published, **self.published},
         )
 
     def table(self, name: str) -> Table:
@@ -107,6 +111,11 @@ def proves_not_null(expression: str, column: str) -> bool:
 def names_in(text: str) -> set[str]:
     """The names in an SQL text, without those in strings."""
     return {token.name for token in tokenize(text)} - {""}
+
+
+def names_in_body(text: str) -> set[str]:
+    """The names in a CREATE FUNCTION, whose body is a string, or in a body by itself."""
+    return names_in(text) | {name for token in tokenize(text) for name in names_in(token.value)}
 
 
 def _add_column(table: Table, change: Change) -> None:
@@ -224,6 +233,12 @@ def _rename_table(schema: Schema, change: Change) -> None:
     }
 
 
+def _publish(schema: Schema, change: Change) -> None:
+    named = schema.tables if " all tables" in change.text.lower() else names_in(change.text) & schema.tables.keys()
+    for table in named:
+        schema.published[table] = schema.published.get(table, frozenset()) | {change.name}
+
+
 def _drop_index(schema: Schema, change: Change) -> None:
     for table in schema.tables.values():
         table.indexes.pop(change.name, None)
@@ -240,6 +255,7 @@ _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
     Kind.DROP_TRIGGER: lambda schema, change: [
         schema.triggers.pop(key) for key in list(schema.triggers) if key[0] == change.name
     ],
+    Kind.CREATE_PUBLICATION: _publish,
     Kind.CREATE_VIEW: lambda schema, change: schema.views.update({change.name: change.text}),
     Kind.DROP_VIEW: lambda schema, change: schema.views.pop(change.name, None),
     Kind.CREATE_ENUM: lambda schema, change: schema.enums.add(change.name),
