@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import Fault, Invalid, Malformed
-from service.http.wire import Body, sent
+from service.http.wire import Body, _has_twins, _named_twice, sent
 from service.records.schemas import RecordCreate, RecordUpdate
 from service.users.schemas import UserCreate, UserUpdate
 from tests.conftest import Make
@@ -202,3 +202,24 @@ async def test_odd_texts_and_times_in_a_query_break_no_list(client: httpx.AsyncC
                 answers.append((place, name, text, answer.status_code))
     assert [each for each in answers if each[-1] >= 500] == []
     assert len(answers) > 200
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", "c", 'd":', "e :"]), st.sampled_from(['":', " :", "x", "a:b", '\\"'])),
+        max_size=4,
+    ),
+    st.sampled_from([":", " :", "\n:", "\t: ", "\r:"]),
+    st.sampled_from(["", " ", "\n\t"]),
+)
+def test_finds_every_name_that_is_given_twice(members: list[tuple[str, str]], colon: str, space: str) -> None:
+    texts = (f"{json.dumps(name)}{colon}{json.dumps(value)}" for name, value in members)
+    names = [name for name, _ in members]
+    raw = f"{space}{{{space}{','.join(texts)}}}{space}".encode()
+    assert _has_twins(raw) == (len(set(names)) < len(names)) == bool(_named_twice(raw))
+
+
+def test_finds_twins_beside_objects_and_other_spellings() -> None:
+    assert not _has_twins(b'{"a":{"b":1,"b":2},"c":[{"c":1}]}')
+    assert _has_twins(b'{"a":{"b":1},"a":[]}')
+    assert _has_twins(rb'{"\u0061":1,"a":2}')

@@ -9,6 +9,8 @@ import msgspec
 
 from service.errors import Fault
 
+# So many lines are parsed without a turn for other tasks.
+MOST_TOGETHER: Final = 100
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -37,6 +39,14 @@ class Found(NamedTuple):
     @classmethod
     def one(cls, line: Line | BadLine) -> Self:
         return cls([line], []) if isinstance(line, Line) else cls([], [line])
+
+    def add(self, line: Line | BadLine, *, most: int) -> bool:
+        """Add a line, and return whether there are so many invalid ones now, or many lines."""
+        if isinstance(line, Line):
+            self.valid.append(line)
+        else:
+            self.invalid.append(line)
+        return len(self.invalid) >= most or len(self.valid) >= MOST_TOGETHER
 
     def in_order(self) -> list[Line | BadLine]:
         return sorted([*self.valid, *self.invalid], key=_number)

@@ -11,7 +11,7 @@ from service.db.counting import counted
 from service.errors import Fault, Invalid, Malformed
 from service.http.transfer.csv_block import BlockParser, whole
 from service.http.transfer.csv_reader import NOT_UTF8, CsvReader, Record
-from service.http.transfer.lines import BadLine, Column, Found, Line
+from service.http.transfer.lines import MOST_TOGETHER, BadLine, Column, Found, Line
 from service.http.transfer.reports import MOST_ERRORS
 from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import TOO_LONG, Block
@@ -19,9 +19,6 @@ from service.http.wire import MOST_FAULTS
 
 CSV = "csv"
 NDJSON = "ndjson"
-
-# So many records of a block are converted without a turn for other tasks.
-_TOGETHER = 100
 
 
 class Parser(Protocol):
@@ -86,9 +83,14 @@ class NdjsonParser(_LineParser):
         if block.text is None:
             yield Found.one(self._wrong(block.line, TOO_LONG))
             return
+        found = Found([], [])
         for line, text in enumerate(block.text.split(b"\n"), start=block.line):
-            if text and not text.isspace():
-                yield Found.one(self._parse(line, text))
+            if not text or text.isspace():
+                continue
+            if found.add(self._parse(line, text), most=MOST_TOGETHER if self._room <= 0 else 1):
+                yield found
+                found = Found([], [])
+        yield found
 
     def finish(self) -> Iterator[Found]:
         return iter(())
@@ -139,8 +141,8 @@ class CsvParser(_LineParser):
         while self._block is None and first < len(plain):
             yield from self._one(block.line + first, plain[first])
             first += 1
-        for at in range(first, len(plain), _TOGETHER):
-            yield from self._together(block.line + at, plain[at : at + _TOGETHER])
+        for at in range(first, len(plain), MOST_TOGETHER):
+            yield from self._together(block.line + at, plain[at : at + MOST_TOGETHER])
 
     def _together(self, first: int, records: Sequence[list[str]]) -> Iterator[Found]:
         assert self._block is not None  # noqa: S101 - there was a header
