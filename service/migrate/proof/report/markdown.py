@@ -48,7 +48,12 @@ def written(contents: Contents, diagram: str) -> str:
 
 def _findings(lines: Sequence[Line]) -> Iterator[str]:
     rows = [
-        (f"{each.tool}{' (note)' if each.is_note else ''}", each.revision, each.where, f"{each.what} {each.advice}")
+        (
+            f"{each.tool}{' (note)' if each.is_note else ''}",
+            each.revision,
+            each.where,
+            ". ".join(filter(None, (each.what, each.advice))),
+        )
         for each in sorted(lines, key=lambda each: each.is_note)
     ]
     yield from _table(("tool", "revision", "where", "what"), rows)
