@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypedDict
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate.cli
 
 
 class Job(TypedDict):
+    # The name of a module; or `-c`, and its code is the first of the arguments.
     module: str
     arguments: list[str]
     environment: dict[str, str]
@@ -142,7 +144,7 @@ def _forked(listener: socket.socket) -> tuple[Job, _Child | None]:
 
 
 def _run(job: Job) -> None:
-    """Run the module as `python -m` does, in this process."""
+    """Run the module as `python -m` does, or the code as `python -c` does, in this process."""
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
@@ -153,7 +155,12 @@ def _run(job: Job) -> None:
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     sys.path[0] = job["path"]
     sys.argv = [job["module"], *job["arguments"]]
-    runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
+    if job["module"] == "-c":
+        code = sys.argv.pop(1)
+        sys.modules["__main__"] = module = ModuleType("__main__")
+        exec(code, vars(module))  # noqa: S102 - a test's own code
+    else:
+        runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

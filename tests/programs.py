@@ -73,10 +73,10 @@ def start(
     stdout: Stream,
     stderr: Stream,
 ) -> Running:
-    """Start `python -m module`; without `stdin` its standard input is empty."""
+    """Start `python -m module`, or `python -c` with code as an argument; without `stdin` its input is empty."""
     stdin = subprocess.DEVNULL if stdin is None else stdin
     if sys.platform != "linux":
-        command = [sys.executable, "-m", module, *arguments]
+        command = [sys.executable, *(["-c"] if module == "-c" else ["-m", module]), *arguments]
         return subprocess.Popen(command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
     measured = os.environ.get("SLIPCOVER_COVERAGE_DIR")
     # SlipCover merges what lies there under the names of pytest-xdist's workers.
@@ -107,7 +107,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     input: str | None = None,  # noqa: A002 - as in subprocess.run
-    timeout: float = 60,
+    timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m module` to its end, and return its status and what it wrote."""
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

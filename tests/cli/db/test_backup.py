@@ -4,8 +4,6 @@ import asyncio
 import json
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from tests.alembic.store import opened
 from tests.cli.servers import environment
 from tests.conftest import client_of, copy_of
 from tests.postgres import client_programs, execute, fresh_database
+from tests.programs import run as run_python
 
 pytestmark = pytest.mark.slow
 
@@ -175,8 +174,7 @@ async def test_a_restore_that_is_killed_leaves_what_was_there(
     before = await everything(other_fresh_url)
     script = f"import os, time\ndef die(*_): os.kill(os.getpid(), 9)\n{KILLED[backend]}\n"
     run = f"{script}from service.cli import main; main()"
-    command = [sys.executable, "-c", run, "db", "restore", str(file), "--force"]
-    killed = subprocess.run(command, env=environment(other_fresh_url), check=False, capture_output=True)
+    killed = run_python("-c", run, "db", "restore", str(file), "--force", env=environment(other_fresh_url))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert await everything(other_fresh_url) == before
     assert (await roster(other_fresh_url, "restore", file, "--force")).exit_code == 0

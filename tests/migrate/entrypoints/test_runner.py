@@ -18,6 +18,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import current, downgrade, head_revision, upgrade
 from service.migrate.errors import Refused, Unknown
 from service.migrate.plan.config import configuration
+from tests import programs
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.alembic.test_revisions import ALL
@@ -55,8 +56,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 
 @pytest.mark.slow
 async def test_of_four_that_start_together_one_applies_and_all_are_content(empty_url: str) -> None:
-    run = [sys.executable, "-c", FOUR, empty_url]
-    four = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False)
+    four = await asyncio.to_thread(programs.run, "-c", FOUR, empty_url)
     assert (four.returncode, four.stderr) == (0, "")
     assert sorted(four.stdout.split()) == ["0", "0", "0", str(len(ALL))]
     assert await current(empty_url) == (head_revision(),)

@@ -12,6 +12,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.run.backfill.runner import Progress
+from tests import programs
 from tests.alembic.store import Row, Store, opened
 from tests.migrate.company import HERE, STUCK, Migrator, audit, until
 from tests.migrate.operations.live import live
@@ -198,8 +199,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 async def test_of_four_that_go_through_a_revision_s_life_one_does_each_thing(empty_url: str, project: Project) -> None:
     async with live(empty_url, project, up=UP, backfill=FILL, contract=CONTRACT) as it:
         await it.execute(MANY)
-        run = [sys.executable, "-c", FOUR, it.url, str(project.folder)]
-        four = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False, cwd=ROOT)
+        four = await asyncio.to_thread(programs.run, "-c", FOUR, it.url, str(project.folder), cwd=ROOT)
         assert (four.returncode, four.stderr) == (0, "")
         done = ["upgrade 0002_change", "backfill 0002_change", "contract 0002_change"]
         assert four.stdout.splitlines() == done
