@@ -20,7 +20,7 @@ from service.employees import handlers as employees
 from service.events import actions as feed
 from service.events import handlers as events
 from service.housekeeping import keep_house
-from service.http import docs, problems
+from service.http import docs, failed_requests
 from service.http.auth.addresses import Addresses
 from service.http.auth.authentication import Authentication
 from service.http.auth.setup_code import SetupCode
@@ -143,7 +143,7 @@ def _litestar(roster: Roster) -> Litestar:
                 "waiting": roster.waiting,
             }
         ),
-        exception_handlers={HTTPException: problems.answer_failure, Exception: problems.answer_failure},
+        exception_handlers={HTTPException: failed_requests.answer_failure, Exception: failed_requests.answer_failure},
         lifespan=[hold_database],
         middleware=[DefineMiddleware(Shortcut, authentication=roster.authentication)],
         openapi_config=None,
@@ -158,4 +158,4 @@ def _allow(app: Litestar) -> dict[str, bytes]:
     methods: dict[str, set[str]] = defaultdict(set)
     for route in app.routes:
         methods[route.path_format] |= set(getattr(route, "methods", ()))
-    return {path: problems.allowed(list(served)).encode() for path, served in methods.items()}
+    return {path: failed_requests.allowed(list(served)).encode() for path, served in methods.items()}

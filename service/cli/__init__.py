@@ -1,6 +1,7 @@
 """The command line."""
 
 import gc
+import sys
 from typing import Any
 
 import click
@@ -70,6 +71,9 @@ def main() -> None:
     """
     # Most of a short command is imports, whose objects are no garbage.
     gc.set_threshold(50_000, 20, 50)
+    # Mako and structlog import Pygments, if it is there, to colour what no command shows.
+    for unused in ("mako.ext.pygmentplugin", "rich.traceback"):
+        sys.modules.setdefault(unused, None)  # type: ignore[arg-type]
     use_roster()
 
 

@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, Receive, Send
 from service.errors import NotFound, Unavailable, Unsettled
 from service.http.answers import Answer
 from service.http.cors import Cors
+from service.http.failed_requests import describe
 from service.http.hosts import Hosts
-from service.http.problems import describe
 
 # Keys of `scope["extensions"]` that the server sets: an error of the request that is answered here, whether the end of
 # the drain cancelled the request, and whether the client has closed its sending half.

@@ -2,12 +2,9 @@
 
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import structlog
-from litestar import Request, Response
-from litestar.exceptions import HTTPException
 
 from service.db import failures
 from service.errors import (
@@ -120,17 +117,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
     errors: list[FaultView] = []
 
 
-def answer_failure(request: Request[Any, Any, Any], failure: Exception) -> Response[bytes]:
-    """Return the problem document of a failure, as an exception handler of Litestar."""
-    answer = describe(failure, request.scope.get("request_id"))  # type: ignore[arg-type]
-    headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-length"}
-    return Response(answer.body, status_code=answer.status, headers=headers, media_type=headers["content-type"])
-
-
 def describe(failure: Exception, request_id: str | None) -> Answer:
-    """Return the problem document of any exception; an unexpected one is logged, once, here."""
-    if isinstance(failure, HTTPException):
-        return _from_litestar(failure, request_id)
+    """Return the problem document of an exception of our own; an unexpected one is logged, once, here."""
     for known, (status, slug) in STATUS.items():
         if isinstance(failure, known):
             return _from_directory(failure, status, slug, request_id)
@@ -154,7 +142,7 @@ def problem(
 ) -> Answer:
     document = Problem(
         type=f"urn:roster:problem:{slug}",
-        title=_title(status),
+        title=title(status),
         status=status,
         detail=detail,
         request_id=request_id,
@@ -164,7 +152,8 @@ def problem(
     return Answer(msgspec.json.encode(document), status=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _title(status: int) -> str:
+def title(status: int) -> str:
+    """Return the reason phrase of a status."""
     # The names of RFC 9110: those of http.HTTPStatus changed in Python 3.13.
     return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
 
@@ -201,30 +190,3 @@ def _challenge(failure: Unauthenticated | Forbidden | SeveralCredentials) -> tup
         error = "insufficient_scope" if isinstance(failure, Forbidden) else "invalid_request"
     code = f', error="{error}"' if error else ""
     return b"www-authenticate", f'Bearer realm="roster"{code}'.encode()
-
-
-_LITESTAR_DETAILS = {
-    404: "There is nothing at this address.",
-    405: "This method is not served at this address; see Allow.",
-}
-
-
-def _from_litestar(failure: HTTPException, request_id: str | None) -> Answer:
-    status = failure.status_code
-    slug = _title(status).lower().replace(" ", "-")
-    if status >= 500:
-        log.error("request failed", request_id=request_id, exc_info=failure)
-    headers = tuple(
-        (name.lower().encode(), value.encode())
-        for name, value in (failure.headers or {}).items()
-        if name.lower() != "allow"
-    )
-    if status == 405:
-        headers += ((b"allow", allowed((failure.headers or {}).get("allow", "").split(", ")).encode()),)
-    return problem(status, slug, _LITESTAR_DETAILS.get(status, failure.detail), request_id=request_id, headers=headers)
-
-
-def allowed(methods: list[str]) -> str:
-    """Return the value of Allow; GET implies HEAD."""
-    served = {*methods, "OPTIONS"} - {""}
-    return ", ".join(sorted(served | {"HEAD"} if "GET" in served else served))

@@ -22,6 +22,7 @@ from service.errors import (
     Unsettled,
 )
 from service.http.answers import Answer
+from service.http.failed_requests import allowed, describe
 from service.http.problems import (
     STATUS,
     HeadTooLarge,
@@ -32,8 +33,6 @@ from service.http.problems import (
     TooSlow,
     UnsupportedMedia,
     UnsupportedVersion,
-    allowed,
-    describe,
 )
 from service.settings import Settings
 from tests.conftest import client_of
