@@ -23,7 +23,7 @@ def test_the_page_works_from_top_to_bottom_in_one_session(tmp_path: Path) -> Non
     folder = clone(tmp_path / "roster")
     with left_running(f"{first} PORT={port}", folder, url), terminal(folder) as second:
         shown = list(steps(README.replace("http://127.0.0.1:8000", url)))
-        assert len(shown) == 22
+        assert len(shown) == 24
         for step in shown:
             output, status = second.run(step.command)
             assert step.is_met_by(output), f"README.md:{step.line}: $ {step.command}\n{output}"
