@@ -71,7 +71,10 @@ def long_work_under_a_lock(at: Place) -> str | None:
     ]
     if not long and at.change.kind is Kind.SELECT and at.change.table and not at.is_new:
         long = [] if _ONE_VALUE.search(at.change.text) or "limit" in at.change.text.lower() else ["a query"]
-    return f"{at.change.kind} on {at.change.table} runs while {' and '.join(held)} is locked" if long else None
+    if not long:
+        return None
+    locked = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} locked"
+    return f"{at.change.kind} on {at.change.table} runs while {locked}"
 
 
 @rules.on(
