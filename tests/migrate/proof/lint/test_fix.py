@@ -116,6 +116,7 @@ async def rows(url: str, *statements: str) -> list[list[dict[str, object]]]:
         return [await store.execute(each) for each in statements]
 
 
+@pytest.mark.slow
 async def test_a_fixed_revision_runs_up_and_down_with_every_value(project: Project, tmp_path: Path) -> None:
     project.add_safe("0001_base", after=None, up=BASE)
     file = project.versions / "0002_it.py"

@@ -1,9 +1,13 @@
 """docs/lint.md lists the rules as the registry has them."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from service.migrate.proof.lint.lint import listed
 from service.migrate.proof.lint.rule import Family
+from tests.migrate.proof.lint.conftest import run
 
 PAGE = Path(__file__).parents[4] / "docs/lint.md"
 MARK = "## The rules\n"
@@ -32,3 +36,9 @@ def tables() -> str:
 def test_the_page_lists_every_rule() -> None:
     """After a change of a rule, write `tables()` below the heading of the page."""
     assert PAGE.read_text().partition(MARK)[2] == tables()
+
+
+@pytest.mark.slow
+def test_the_command_of_the_page_prints_what_the_page_shows() -> None:
+    ((command, output),) = re.findall(r"^\$ roster db lint ?(.*)\n(.*)$", PAGE.read_text(), re.MULTILINE)
+    assert re.fullmatch(output.replace(".", r"\.").replace("…", r"\d+") + "\n", run(*command.split()).stdout)

@@ -15,7 +15,8 @@ WEAK = ("access share", "row share", "row exclusive", "share update exclusive")
 )
 def index_blocks_writes(at: Place) -> str | None:
     """Writers of the table wait until the index is built."""
-    if at.is_new or not {"concurrently", "only"}.isdisjoint(at.change.words):
+    alone = "only" in at.change.words and (at.table.is_partitioned or not at.table.columns)
+    if at.is_new or alone or "concurrently" in at.change.words:
         return None
     return f"CREATE INDEX {at.change.name} on {at.change.table} takes SHARE while it builds"
 

@@ -40,6 +40,7 @@ _STABLE = frozenset(
             "row",
         ),
         *("txid_current", "pg_current_xact_id", "greatest", "least", "extract", "date_part", "age", "encode", "decode"),
+        *("to_char", "to_number", "string_to_array", "numrange", "tsrange", "make_date", "make_timestamp", "make_time"),
         *("char_length", "octet_length", "position", "format", "int4range", "tstzrange", "daterange", "int8range"),
     )
 )

@@ -133,9 +133,11 @@ def vacuumed(cursor: Cursor, text: str) -> Iterator[Change]:
 
 def locked(cursor: Cursor, text: str) -> Iterator[Change]:
     cursor.take("table")
-    table = cursor.require()
+    tables = [cursor.require()]
+    while cursor.take(","):
+        tables.append(cursor.require())
     mode = joined(cursor.until("mode", "nowait")).lower().removeprefix("in ") or "access exclusive"
-    yield Change(kind=Kind.LOCK, table=table, to=mode, text=text)
+    yield from (Change(kind=Kind.LOCK, table=table, to=mode, text=text) for table in tables)
 
 
 def granted(cursor: Cursor, text: str) -> Iterator[Change]:
