@@ -5,7 +5,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -55,7 +55,7 @@ class Longest:
         self._since = {key: since for key, since in self._since.items() if key in held}
 
 
-async def _watch(url: str, watch: Watch, stopped: asyncio.Event, longest: Longest) -> None:
+async def _watch(url: str, watch: Watch, stopped: asyncio.Event, longest: Longest, begun: Callable[[], None]) -> None:
     connection = await asyncpg.connect(url, server_settings={"application_name": "rehearse locks", "jit": "off"})
     try:
         oids = await connection.fetchval(
@@ -66,7 +66,7 @@ async def _watch(url: str, watch: Watch, stopped: asyncio.Event, longest: Longes
         while not stopped.is_set():
             rows = await sample.fetch(list(watch.migrators), oids or [])
             if not longest.samples:
-                child.answer(Begun())
+                begun()
             longest.add(map(dict, rows), perf_counter())
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), watch.pause_seconds)
@@ -79,18 +79,18 @@ async def main(url: str) -> None:
     async for command in child.commands(Watch | Stop):
         if isinstance(command, Watch):
             stopped = asyncio.Event()
-            watching = asyncio.ensure_future(_watch_through(url, command, stopped))
+            watching = asyncio.ensure_future(watched(url, command, stopped, Longest(), lambda: child.answer(Begun())))
         elif watching is not None:
             stopped.set()
             child.answer(await watching)
 
 
-async def _watch_through(url: str, watch: Watch, stopped: asyncio.Event) -> Locks:
-    """Watch until stopped, again after the server was restarted."""
-    longest, began = Longest(), perf_counter()
+async def watched(url: str, watch: Watch, stopped: asyncio.Event, longest: Longest, begun: Callable[[], None]) -> Locks:
+    """Watch until stopped, again after the server was restarted; `begun` is called after the first sample."""
+    began = perf_counter()
     while not stopped.is_set():
         try:
-            await _watch(url, watch, stopped, longest)
+            await _watch(url, watch, stopped, longest, begun)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             if not longest.samples:
                 raise

@@ -29,7 +29,7 @@ class Traffic:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._sender = Sender(settings=settings, random=Random(settings.seed))
+        self.sender = Sender(settings=settings, random=Random(settings.seed))
         self._known: dict[str, Used] = {}
         self._ports: dict[str, int] = {}
         self._times: list[float] = []
@@ -38,7 +38,7 @@ class Traffic:
         self._ending = asyncio.Event()
 
     async def learn(self, version: str, port: int) -> Learned:
-        known = await learn(self._sender, version, port, others=tuple(self._known.values()))
+        known = await learn(self.sender, version, port, others=tuple(self._known.values()))
         if isinstance(known, Learned):
             return known
         self._known[version] = known
@@ -48,7 +48,7 @@ class Traffic:
 
     def begin(self, ports: dict[str, int]) -> None:
         self._ports = ports
-        self._sender.begin()
+        self.sender.begin()
         self._times, self._open_times, self._ending = [], [], asyncio.Event()
         versions = list(ports)
         for number in range(self._settings.connections):
@@ -64,7 +64,7 @@ class Traffic:
         counts: Counter[str] = Counter()
         losses: list[str] = []
         for version, port in self._ports.items():
-            counted, found = await read_back(self._sender, self._known[version], port, everything=everything)
+            counted, found = await read_back(self.sender, self._known[version], port, everything=everything)
             counts += counted
             losses += found
         return self._seen(counts, losses)
@@ -72,7 +72,7 @@ class Traffic:
     def _seen(self, counts: Counter[str], losses: list[str]) -> Seen:
         both = sorted([*self._times, *self._open_times])
         waits = sorted(self._open_times)
-        sender = self._sender
+        sender = self.sender
         return Seen(
             requests=sender.requests,
             writes=sender.writes,
@@ -98,10 +98,10 @@ class Traffic:
         task.add_done_callback(self._tasks.discard)
 
     async def _closed_loop(self, version: str) -> None:
-        client = self._sender.client(self._ports[version])
+        client = self.sender.client(self._ports[version])
         while not self._ending.is_set():
             began = perf_counter()
-            await self._sender.send(self._known[version], client)
+            await self.sender.send(self._known[version], client)
             self._times.append(perf_counter() - began)
         client.close()
 
@@ -111,8 +111,8 @@ class Traffic:
         began, number = perf_counter(), 0
 
         async def one(version: str, due: float) -> None:
-            client = free[version].pop() if free[version] else self._sender.client(self._ports[version])
-            await self._sender.send(self._known[version], client)
+            client = free[version].pop() if free[version] else self.sender.client(self._ports[version])
+            await self.sender.send(self._known[version], client)
             self._open_times.append(perf_counter() - due)
             free[version].append(client)
 

@@ -40,11 +40,11 @@ class Bulk:
         done, failed = 0, 0
         while done < wanted and failed < _FAILED_CHUNKS:
             size = min(wanted - done, _CHUNK)
-            rows = [
-                [make(serial) for make in self._makers.values()]
-                for serial, _ in zip(serials, range(size), strict=False)
-            ]
             try:
+                rows = [
+                    [make(serial) for make in self._makers.values()]
+                    for serial, _ in zip(serials, range(size), strict=False)
+                ]
                 with self.connection.begin_nested():
                     self._insert(rows)
             except _FAILURES:

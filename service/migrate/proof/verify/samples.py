@@ -31,7 +31,8 @@ def plain(kind: TypeEngine[Any]) -> Callable[[int], Any]:
         longest = kind.length or 5000
         return lambda serial: f"plain-{serial}"[-longest:]
     if isinstance(kind, types.Integer):
-        return lambda serial: serial
+        most = 2**15 if isinstance(kind, types.SmallInteger) else 2**31
+        return lambda serial: serial % most
     if isinstance(kind, types.DateTime):
         first = datetime(2020, 1, 1, tzinfo=UTC if kind.timezone else None)
         return lambda serial: first + timedelta(seconds=serial)
@@ -75,7 +76,10 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.Numeric, _numeric),
     (types.Integer, _integer),
     (types.DateTime, _moment),
-    (types.Date, lambda _k, serial: ([date(1, 1, 2), date(2024, 2, 29)], date(2020, 1, 1) + timedelta(days=serial))),
+    (
+        types.Date,
+        lambda _k, serial: ([date(1, 1, 2), date(2024, 2, 29)], date(2020, 1, 1) + timedelta(days=serial % 36_500)),
+    ),
     (types.Time, lambda _kind, serial: ([time(0), time(23, 59, 59, 999999)], time(serial % 24))),
     (types.Interval, lambda _kind, serial: ([timedelta(0), timedelta(days=-1)], timedelta(seconds=serial))),
     (types.Uuid, lambda _kind, serial: ([UUID(int=0), UUID(int=2**128 - 1)], UUID(int=serial))),

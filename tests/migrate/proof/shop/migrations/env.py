@@ -8,4 +8,6 @@ from service.migrate.naming import Naming
 
 SHOP = Naming(prefix="shop_", application="shop", database_setting="SHOP_DATABASE_URL")
 
-environment.main(context, sa.MetaData(), SHOP)
+METADATA = sa.MetaData()
+
+environment.main(context, METADATA, SHOP)
