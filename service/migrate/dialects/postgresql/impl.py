@@ -39,7 +39,10 @@ class ExactPostgreSQL(PostgresqlImpl):
 
 
 def _written(connection: Connection, column: Column[Any]) -> str | None:
-    """The default as PostgreSQL writes it; `None` if it cannot be set."""
+    """The default as PostgreSQL writes it; `None` if it cannot be set, or nothing may be created."""
+    if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+        # The error of a write would close the connection of an engine that only reads.
+        return None
     nested = connection.begin_nested()
     try:
         text = ddl.column_text(column, "postgresql")
