@@ -94,7 +94,7 @@ class Measured:
 @click.option("--on", "databases", type=click.Choice(["sqlite", "postgresql"]), multiple=True)
 @click.option("--only", type=click.Choice(list(CHANGES)), multiple=True, help="Only this change; may be repeated.")
 def main(rows: int, databases: tuple[str, ...], only: tuple[str, ...]) -> None:
-    """Predict, run and compare; the exit status is 1 if a prediction of 0.2 s or more is off by more than 2."""
+    """Predict, run and compare; the exit status is 1 if a phase of 1 s or more is off by more than 2."""
     found = [
         each
         for database in databases or ("sqlite", "postgresql")
@@ -105,9 +105,9 @@ def main(rows: int, databases: tuple[str, ...], only: tuple[str, ...]) -> None:
     for each in found:
         what = f"{each.database:<11}{each.change:<17}{each.phase:<10}"
         click.echo(f"{what}{each.predicted:8.2f} s{each.taken:8.2f} s{each.ratio:7.2f}")
-    counted = [each for each in found if max(each.predicted, each.taken) >= 0.2]
+    counted = [each for each in found if max(each.predicted, each.taken) >= 1]
     off = [each for each in counted if not 0.5 <= each.ratio <= 2]
-    click.echo(f"{len(counted)} of 0.2 s or more, {len(off)} of them off by more than 2.")
+    click.echo(f"{len(counted)} of 1 s or more, {len(off)} of them off by more than 2.")
     sys.exit(1 if off else 0)
 
 

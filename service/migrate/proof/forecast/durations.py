@@ -15,15 +15,16 @@ _COMPUTATION = {
     "SELECT sum(length(hex(i * 7919))) FROM n",
 }
 _REFERENCE_SECONDS = {"postgresql": 0.0085, "sqlite": 0.0075}
-_TRIES = 15
+# Long enough that what other programs take from it is what they take from the run.
+_MEASURED_SECONDS = 0.4
 # Seconds of a step without work on rows: its own transaction and three of the ledger.
 _STEP_SECONDS = {"postgresql": 0.03, "sqlite": 0.01}
 # Seconds of a command: it reads the project and connects.
-_COMMAND_SECONDS = 0.15
+_COMMAND_SECONDS = {"postgresql": 0.15, "sqlite": 0.05}
 # Seconds for each row: one that a backfill writes, and one that it walks past.
-_FILL = {"postgresql": 1.7e-5, "sqlite": 1.5e-5}
-_WALK = {"postgresql": 2.0e-6, "sqlite": 1.0e-6}
-_UPDATE = 2.2e-6
+_FILL = {"postgresql": 2.1e-5, "sqlite": 1.5e-5}
+_WALK = {"postgresql": 3.0e-6, "sqlite": 1.0e-6}
+_UPDATE = 1.5e-6
 _INDEX = {"postgresql": 1.3e-6, "sqlite": 1.0e-6}
 _VALIDATE = 1.2e-7
 _VALIDATE_KEY = 4.0e-7
@@ -51,7 +52,7 @@ class Speed:
     @property
     def command_seconds(self) -> float:
         """What a command takes without any step."""
-        return self.factor * _COMMAND_SECONDS
+        return self.factor * _COMMAND_SECONDS[self.dialect]
 
     def seconds(self, action: Action, rows: int, to_fill: int = 0) -> float:
         """The duration of an action on a table of these rows, of which a backfill writes `to_fill`."""
@@ -78,8 +79,9 @@ class Speed:
 def measured(connection: Connection, filled_per_second: float | None) -> Speed:
     """The speed now, as other programs leave it."""
     dialect = connection.dialect.name
-    began = time.monotonic()
-    for _ in range(_TRIES):
+    began, times = time.monotonic(), 0
+    while (seconds := time.monotonic() - began) < _MEASURED_SECONDS:
         connection.exec_driver_sql(_COMPUTATION[dialect]).scalar_one()
-    factor = (time.monotonic() - began) / _TRIES / _REFERENCE_SECONDS[dialect]
+        times += 1
+    factor = seconds / times / _REFERENCE_SECONDS[dialect]
     return Speed(dialect=dialect, factor=factor, filled_per_second=filled_per_second)
