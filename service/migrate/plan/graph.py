@@ -13,7 +13,7 @@ def oldest_first(directory: ScriptDirectory, revisions: Collection[str]) -> list
 
 def with_ancestors(directory: ScriptDirectory, revisions: Iterable[str]) -> set[str]:
     """These revisions and their ancestors, without ids that have no script."""
-    parents = _parents(directory)
+    parents = parents_of(directory)
     found: set[str] = set()
     waiting = [each for each in revisions if each in parents]
     while waiting:
@@ -26,12 +26,12 @@ def with_ancestors(directory: ScriptDirectory, revisions: Iterable[str]) -> set[
 
 def with_descendants(directory: ScriptDirectory, revision: str) -> set[str]:
     """This revision and its descendants."""
-    return {each for each in _parents(directory) if revision in with_ancestors(directory, [each])}
+    return {each for each in parents_of(directory) if revision in with_ancestors(directory, [each])}
 
 
 def unknown(directory: ScriptDirectory, revisions: Iterable[str]) -> list[str]:
     """The ids that have no script."""
-    return sorted(set(revisions) - _parents(directory).keys())
+    return sorted(set(revisions) - parents_of(directory).keys())
 
 
 def overlapping(directory: ScriptDirectory, heads: Collection[str]) -> list[str]:
@@ -40,7 +40,8 @@ def overlapping(directory: ScriptDirectory, heads: Collection[str]) -> list[str]
     return sorted(each for each, ancestors in others.items() if each in ancestors)
 
 
-def _parents(directory: ScriptDirectory) -> dict[str, tuple[str, ...]]:
+def parents_of(directory: ScriptDirectory) -> dict[str, tuple[str, ...]]:
+    """The revisions that each revision names in down_revision and depends_on."""
     return {
         script.revision: (
             *to_tuple(script.down_revision, default=()),

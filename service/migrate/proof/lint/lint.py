@@ -10,6 +10,7 @@ from alembic.runtime.environment import EnvironmentContext
 
 from service.migrate.entrypoints import project
 from service.migrate.errors import Unknown
+from service.migrate.plan import graph
 from service.migrate.plan.config import Source, configuration, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.finding import Finding
@@ -84,8 +85,12 @@ def lint(asked: Asked, config: Source | None = None, watch: tracing.Watch = _unw
     ordered = reversed(list(directory.walk_revisions()))
     # A revision may ask the context for the arguments of -x, or whether it is offline.
     with project.alone, EnvironmentContext(configuration(config), directory):
+        parents = graph.parents_of(directory)
         read = [
-            reading.read(each, found.metadata, asked.databases, is_judged=each.revision in chosen) for each in ordered
+            reading.read(
+                each, parents[each.revision], found.metadata, asked.databases, is_judged=each.revision in chosen
+            )
+            for each in ordered
         ]
     commit = revisions.commit_of(directory, asked.since)
     given = Given(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import Script
-from alembic.util import to_tuple
 from sqlalchemy import MetaData
 
 from service.migrate.errors import Refused
@@ -62,7 +61,9 @@ class Revision:
         return [each for each in self.calls if each.phase == phase and each.database == database]
 
 
-def read(script: Script, metadata: MetaData, databases: Sequence[str], *, is_judged: bool = True) -> Revision:
+def read(
+    script: Script, parents: tuple[str, ...], metadata: MetaData, databases: Sequence[str], *, is_judged: bool = True
+) -> Revision:
     """Run the revision's functions without a database; one that is not judged only tells what it makes."""
     module: Any = script.module
     plain = is_plain(module)
@@ -86,7 +87,7 @@ def read(script: Script, metadata: MetaData, databases: Sequence[str], *, is_jud
     return Revision(
         id=script.revision,
         path=Path(script.path),
-        parents=tuple(to_tuple(script.down_revision, default=())),
+        parents=parents,
         is_plain=plain,
         calls=tuple(calls),
         stops=tuple(stops),

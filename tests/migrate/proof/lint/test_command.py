@@ -198,3 +198,13 @@ def test_directives_are_judged_for_sqlite_alone(look: Look) -> None:
         "false-downgrade",
         "renames-used-column",
     }
+
+
+def test_what_a_revision_depends_on_is_there_before(project: Project, look: Look) -> None:
+    project.add("0003_side", after=None, up="op.execute('CREATE TABLE side (a varchar(9))')")
+    file = project.versions / "0002_it.py"
+    up = "op.alter_column('side', 'a', type_=sa.Text())"
+    assert (18, "type-change-rewrites") in look(up)
+    file.write_text(file.read_text().replace("depends_on = None", "depends_on = '0003_side'"))
+    config.forget()
+    assert "type-change-rewrites" not in run("--since", "0001_base", status=1).stdout
