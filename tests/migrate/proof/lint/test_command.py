@@ -7,33 +7,12 @@ import pytest
 
 from service.migrate.plan import config
 from tests.alembic.store import opened
-from tests.migrate.foreign.conftest import Run
 from tests.migrate.project import Project
 from tests.migrate.proof.lint.conftest import Look, run
 
-pytest_plugins = ["tests.migrate.foreign.conftest"]
 ADD = "op.add_column('books', sa.Column('n', sa.Integer()))"
 DROP = "op.drop_column('books', 'n')"
 INDEX = "op.create_index('ix', 'books', ['title'])"
-
-
-def test_a_project_of_others_has_no_finding(run: Run) -> None:
-    assert run("lint").stdout == "5 revisions, 0 findings.\n"
-
-
-def test_a_revision_of_others_is_found(run: Run, library: Path) -> None:
-    (library / "migrations/versions/later.py").write_text(
-        '"""Later."""\n\nimport sqlalchemy as sa\nfrom alembic import op\nfrom library.models import Base\n\n'
-        'revision = "later"\ndown_revision = "c20d64f7e811"\n\n\n'
-        'def upgrade():\n    op.drop_column("loans", "book_id")\n\n\n'
-        'def downgrade():\n    op.add_column("loans", sa.Column("book_id", sa.Integer(), nullable=False))\n'
-    )
-    found = run("lint", "--since", "c20d64f7e811", status=1).stdout
-    assert "migrations/versions/later.py:5: error[imports-models]: from library.models import Base\n" in found
-    assert "later.py:12: error[drops-used-column]: loans.book_id is dropped, and the models map it\n" in found
-    assert (
-        "python -m service.migrate" in run("lint", "--rule", "nothing", status=2).output + "python -m service.migrate"
-    )
 
 
 def test_findings_are_written_to_a_file(project: Project, look: Look, tmp_path: Path) -> None:
