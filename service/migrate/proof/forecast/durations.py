@@ -15,8 +15,6 @@ _COMPUTATION = {
     "SELECT sum(length(hex(i * 7919))) FROM n",
 }
 _REFERENCE_SECONDS = {"postgresql": 0.0085, "sqlite": 0.0075}
-# Long enough that what other programs take from it is what they take from the run.
-_MEASURED_SECONDS = 0.4
 # Seconds of a step without work on rows: its own transaction and three of the ledger.
 _STEP_SECONDS = {"postgresql": 0.03, "sqlite": 0.01}
 # Seconds of a command: it reads the project and connects.
@@ -76,12 +74,13 @@ class Speed:
         return cost + _REBUILD * len(_REWRITES.findall(text))
 
 
-def measured(connection: Connection, filled_per_second: float | None) -> Speed:
-    """The speed now, as other programs leave it."""
+def measured(connection: Connection, filled_per_second: float | None, within_seconds: float) -> Speed:
+    """The speed now, as other programs leave it, by as many computations as fit into the time."""
     dialect = connection.dialect.name
-    began, times = time.monotonic(), 0
-    while (seconds := time.monotonic() - began) < _MEASURED_SECONDS:
+    began, times, seconds = time.monotonic(), 0, 0.0
+    while not times or seconds < within_seconds:
         connection.exec_driver_sql(_COMPUTATION[dialect]).scalar_one()
         times += 1
+        seconds = time.monotonic() - began
     factor = seconds / times / _REFERENCE_SECONDS[dialect]
     return Speed(dialect=dialect, factor=factor, filled_per_second=filled_per_second)

@@ -76,10 +76,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecaster:
-    """Reads a database; `count_seconds` is the time limit of each count of rows."""
+    """Reads a database; `count_seconds` is the time limit of each count of rows.
+
+    `measured_seconds` is how long its speed is measured: long enough that what other programs take from the measurement
+    is what they take from the run.
+    """
 
     config: Source | None
     count_seconds: float = 10.0
+    measured_seconds: float = 0.4
 
     def run(self, url: URL, *, stretches: Sequence[Stretch] = (), downgrade: str | None = None) -> Forecast:
         """The forecast of the pending phases, or of a downgrade.
@@ -114,7 +119,7 @@ class Forecaster:
         if stretches:
             pending = [each for each in pending if each.stretch in stretches]
         sizes = Sizes(connection=connection, seconds=self.count_seconds)
-        speed = durations.measured(connection, _filled_per_second(connection))
+        speed = durations.measured(connection, _filled_per_second(connection), self.measured_seconds)
         planned = [_planned(connection, each, sizes, speed) for each in pending]
         return Forecast(
             current=heads,
