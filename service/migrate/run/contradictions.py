@@ -12,9 +12,11 @@ from service.migrate import naming
 from service.migrate.dialects import predicates
 from service.migrate.errors import Refused
 from service.migrate.operations.step import Step, words_in
+from service.migrate.plan import checksum
 from service.migrate.plan.plan import Phase, Plan, plan
+from service.migrate.run import pending
 from service.migrate.run.executor import are_opposite
-from service.migrate.state import drift, ledger
+from service.migrate.state import drift, ledger, trash
 from service.migrate.state.titles import is_same
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
@@ -68,7 +70,47 @@ def contradictions(
         if has_drift:
             counted = known.difference(undone)
             yield from _changed(connection, [script for script in applied if script.revision in counted], heads)
+        yield from _unrecorded(connection, [script for script in applied if script.revision in known])
     yield from _stamped(connection, applied, known)
+
+
+def _unrecorded(connection: Connection, applied: Sequence[Script]) -> Iterator[Contradiction]:
+    """An applied revision without records of its steps, which a downgrade would not undo."""
+    done, items = ledger.all_done(connection), trash.items(connection)
+    left_out = ledger.taken_back(connection, [script.revision for script in applied])
+    left_out |= set(checksum.mismatches(ledger.checksums(connection), list(applied)))
+    for script in applied:
+        found = None if script.revision in left_out else plan(script, connection.dialect.name)
+        if found is None:
+            continue
+        missing = len(found.expand) - done.get((found.revision, Phase.EXPAND), 0)
+        moved = next(_moved_without_record(connection, found, items), None)
+        if missing > 0:
+            problem = f"{found.revision} is applied, and {missing} of its steps"
+        elif moved is not None:
+            problem = f"the trash holds {moved} of {found.revision}, and the steps of its contract"
+        else:
+            continue
+        before = " ".join(to_tuple(script.down_revision, default=())) or "base"
+        yield Contradiction(
+            problem=f"The ledger and the database contradict each other: {problem} are not recorded in "
+            f"{ledger.STEPS.name}, from which another program deleted rows.",
+            cure=f"Restore the rows, or run `alembic stamp {before}` and `alembic stamp {found.revision}`, after which "
+            "the migrator reads from the database what is done.",
+        )
+
+
+def _moved_without_record(connection: Connection, found: Plan, items: Sequence[trash.Item]) -> Iterator[str]:
+    """What a contract moved to the trash by a step that the ledger does not have."""
+    dialect = connection.dialect.name
+    for item in items:
+        if pending.owner([found], item, dialect) is None:
+            continue
+        title = f"MOVE {'TABLE' if item.column is None else 'COLUMN'} {item.described} TO TRASH"
+        done = ledger.done(connection, found.revision, Phase.CONTRACT)
+        steps = (at for at, step in enumerate(found.contract) if pending.same(dialect, step.title, title))
+        if not done.issuperset(steps):
+            yield item.described
 
 
 def _unapplied(

@@ -84,7 +84,7 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
     """
     with runner.session.reading():
         items = trash.items(runner.session.connection)
-    owners = [_owner(plans, each, runner.session.dialect) for each in items]
+    owners = [owner(plans, each, runner.session.dialect) for each in items]
     owned = [
         (plan, [each for each, owner in zip(items, owners, strict=True) if owner is plan]) for plan in (*plans, None)
     ]
@@ -101,7 +101,7 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
     return done
 
 
-def _owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None:
+def owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None:
     """The applied revision that moved it to the trash; `None` for what the downgrade of another one left there.
 
     Revisions of two branches may have the same number, so that the tag alone does not tell them apart.
@@ -109,12 +109,12 @@ def _owner(plans: Sequence[Plan], item: trash.Item, dialect: str) -> Plan | None
     for plan in plans:
         if ddl.trash_tag(plan.revision) == item.tag:
             title = dropping(Target(dialect=dialect, revision=plan.revision), item).title
-            if any(_same(dialect, step.title, title) for step in plan.purge):
+            if any(same(dialect, step.title, title) for step in plan.purge):
                 return plan
     return None
 
 
-def _same(dialect: str, one: str, other: str) -> bool:
+def same(dialect: str, one: str, other: str) -> bool:
     """Whether two titles name the same: SQLite ignores the case of names."""
     return one == other or (dialect == "sqlite" and lowered(one) == lowered(other))
 

@@ -9,7 +9,7 @@ from service.migrate.entrypoints import aio
 from service.migrate.entrypoints.status import status
 from service.migrate.errors import Refused
 from service.migrate.plan.config import configuration
-from tests.migrate.operations.live import Live, live
+from tests.migrate.operations.live import Live, changes, live
 from tests.migrate.project import Project
 
 ADD = """
@@ -98,3 +98,21 @@ async def test_a_column_that_was_dropped_by_hand(empty_url: str, project: Projec
         await it.execute("DROP INDEX ix_t_b")
         await it.down()
         assert "d" not in (await it.rows())[0]
+
+
+@pytest.mark.parametrize("deleted", ["", " AND phase = 'contract'"])
+async def test_records_that_were_deleted_by_hand(empty_url: str, project: Project, deleted: str) -> None:
+    async with live(empty_url, project, up=UP) as it:
+        before = await it.catalog()
+        await it.up()
+        await it.backfill()
+        await it.contract()
+        await it.execute(f"DELETE FROM migration_steps WHERE revision = '0002_change'{deleted}")
+        await refused(it, "0002_change", "not recorded in migration_steps, from which another program deleted rows")
+        await stamp(it, "0001")
+        await stamp(it, "0002")
+        await it.up()
+        await it.contract()
+        await it.down()
+        assert "a" in (await it.rows())[0]
+        assert changes(before, await it.catalog()) == []
