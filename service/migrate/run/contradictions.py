@@ -84,6 +84,8 @@ def _unrecorded(connection: Connection, applied: Sequence[Script]) -> Iterator[C
         if found is None:
             continue
         missing = len(found.expand) - done.get((found.revision, Phase.EXPAND), 0)
+        if missing > 0:
+            missing = len(found.expand) - len(ledger.begun(connection, found.revision, Phase.EXPAND))
         moved = next(_moved_without_record(connection, found, items), None)
         if missing > 0:
             problem = f"{found.revision} is applied, and {missing} of its steps"
@@ -107,9 +109,10 @@ def _moved_without_record(connection: Connection, found: Plan, items: Sequence[t
         if pending.owner([found], item, dialect) is None:
             continue
         title = f"MOVE {'TABLE' if item.column is None else 'COLUMN'} {item.described} TO TRASH"
-        done = ledger.done(connection, found.revision, Phase.CONTRACT)
+        # A step that an undo has half undone counts as begun.
+        recorded = ledger.begun(connection, found.revision, Phase.CONTRACT).keys()
         steps = (at for at, step in enumerate(found.contract) if pending.same(dialect, step.title, title))
-        if not done.issuperset(steps):
+        if not recorded >= set(steps):
             yield item.described
 
 
