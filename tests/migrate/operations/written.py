@@ -158,11 +158,10 @@ class _Page:
                 made = step.generate(connection)
             for statement in beside:
                 self._add(statement)
-            statements = list(made)
-            for statement in statements:
+            for statement in made:
                 self._add(statement)
                 connection.exec_driver_sql(statement)
-            for table in () if all(" RENAME " in each for each in statements) else step.tables:
+            for table in () if step.title.startswith(("MOVE ", "RESTORE ")) else step.tables:
                 self._define(connection, table)
         for statement in step.statements:
             self._add(statement)
