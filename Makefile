@@ -41,10 +41,18 @@ FIRST ?= 1000
 
 .PHONY: check
 check: install ## formatting, lint and types, changing nothing
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(CHECKS)
+
+CHECKS := check-format check-lint check-types check-types-of-revisions
+.PHONY: $(CHECKS)
+check-format:
 	$(BIN)/ruff format --check .
+check-lint:
 	$(BIN)/ruff check .
+check-types:
 	$(BIN)/mypy
 # By itself: beside the other modules, the folder alembic/ would hide the library.
+check-types-of-revisions:
 	cd alembic && ../$(BIN)/mypy --config-file=../pyproject.toml --cache-dir=../.mypy_cache/alembic env.py versions/*.py
 
 .PHONY: fmt
