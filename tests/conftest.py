@@ -1,5 +1,9 @@
 """Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
 
+# First: it decides how what is imported below is measured.
+import tests.measured  # noqa: F401 - its effect is what is wanted
+
+# isort: split
 import gc
 import os
 import shutil
