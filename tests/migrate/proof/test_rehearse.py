@@ -161,7 +161,8 @@ def of_folder(folder: Path) -> list[bytes]:
 
 def refusal(own: Shop, *arguments: str) -> str:
     """One line, or the end of a program's output after it."""
-    result = run(own, *QUICK, "--on=sqlite", *arguments, status=2)
+    databases = () if any(each.startswith("--on") for each in arguments) else ("--on=sqlite",)
+    result = run(own, *QUICK, *databases, *arguments, status=2)
     return result.stderr.removeprefix("Error: ")
 
 
@@ -177,10 +178,16 @@ def test_what_cannot_be_rehearsed_is_said_in_one_line(own: Shop, tmp_path: Path)
     assert refusal(own, f"--traffic={file}") == f"{file}: Object contains unknown field `server`.\n"
     file.write_text("")
     assert refusal(own, f"--traffic={file}").startswith("No command serves this project: give --serve, such as ")
+    nobody = "postgresql://127.0.0.1:1/none"
+    last = ("--on=postgresql", f"--server={nobody}", "--serve=x {port}")
+    assert refusal(own, *last).startswith("The database none at 127.0.0.1:1 cannot be used: ")
     said = refusal(own, "--serve={python} -c 'print(\"No shop today\"); {port}'")
-    assert said.startswith("the previous version (")
+    assert said.startswith("The previous version (")
     assert said.endswith("did not start; its output ends:\n  No shop today\n")
     assert left_behind(own) == []
+    own.write("import nothing_there\n")
+    assert "0002_change.py:1: ModuleNotFoundError: No module named 'nothing_there'" in refusal(own)
+    own.safe('ops.add_column("books", sa.Column("isbn", sa.String(50)))')
     (own.folder / ".git").rename(tmp_path / "elsewhere")
     assert refusal(own) == (
         f"{own.folder} is in no Git repository, which a rehearsal takes the previous version from.\n"

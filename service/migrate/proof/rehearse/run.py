@@ -5,7 +5,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from service.migrate import naming
 from service.migrate.entrypoints import project
-from service.migrate.errors import Unknown, Unusable
+from service.migrate.errors import Refused, Unknown, Unusable
 from service.migrate.plan.config import Source, configuration_file, scripts
 from service.migrate.proof import revisions
 from service.migrate.proof.rehearse import overrides, versions
@@ -81,16 +81,17 @@ def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
         Unknown: there is no such revision or commit.
         Unusable: a file, a command, a version or a server cannot be used.
     """
-    file = _file(config)
-    project.read(config)
-    said = overrides.read(plan.traffic, file.parent)
-    command = _command(plan, said)
-    chosen, commit = choose(plan, config, file.parent)
-    found = deployment(scripts(config), chosen)
-    if not found.base:
-        raise Unusable(
-            f"{chosen[0]} is the first revision, and no version serves an empty database: name another with --since."
-        )
+    with _as_misuse():
+        file = _file(config)
+        project.read(config)
+        said = overrides.read(plan.traffic, file.parent)
+        command = _command(plan, said)
+        chosen, commit = choose(plan, config, file.parent)
+        found = deployment(scripts(config), chosen)
+        if not found.base:
+            raise Unusable(
+                f"{chosen[0]} is the first revision, and no version serves an empty database: name one with --since."
+            )
     result = Result(revisions=[each.revision for each in found.revisions], previous=commit)
     with stoppable(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearse-")))
@@ -113,6 +114,15 @@ def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
             )
             result.measured += one.run(backend, rows, clock, result)
     return result
+
+
+@contextmanager
+def _as_misuse() -> Iterator[None]:
+    """What stops a rehearsal before it begins is no finding, a revision that cannot be loaded included."""
+    try:
+        yield
+    except Refused as refused:
+        raise Unusable(str(refused)) from refused
 
 
 def choose(plan: Plan, config: Source | None, folder: Path) -> tuple[list[str], str]:

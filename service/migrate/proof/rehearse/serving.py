@@ -60,9 +60,11 @@ def _wait(process: subprocess.Popen[bytes], port: int, version: Version, log: Pa
     while not _answers(port):
         said = f"its output ends:{last_lines(log.read_text(errors='replace'))}"
         if process.poll() is not None:
-            raise Unusable(f"{version.described} did not start; {said}")
+            raise Unusable(f"{version.described.capitalize()} did not start; {said}")
         if time.monotonic() > deadline:
-            raise Unusable(f"{version.described} did not answer on port {port} in {START_SECONDS:g} s; {said}")
+            raise Unusable(
+                f"{version.described.capitalize()} did not answer on port {port} in {START_SECONDS:g} s; {said}"
+            )
         time.sleep(POLL_SECONDS)
 
 

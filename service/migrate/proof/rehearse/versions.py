@@ -177,7 +177,9 @@ def _installed(environment: Path, folder: Path, install: str, described: str) ->
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         if done.returncode:
-            raise Unusable(f"{described} does not install; the end of its output:{last_lines(done.stdout)}")
+            raise Unusable(
+                f"{described.capitalize()} does not install; the end of its output:{last_lines(done.stdout)}"
+            )
     return python
 
 
