@@ -221,12 +221,12 @@ def _refuse_misplaced(target: Target, upgrade: list[Recorded], contract: list[Re
         if phases.removes:
             raise Refused(
                 f"{revision}: {type(operation).__name__} in upgrade() would remove what the old version still uses. "
-                "Recorded it in contract()."
+                "Call it in contract()."
             )
     for operation, phases in contract:
         if phases.backfill or phases.settle or phases.contract:
             raise Refused(
-                f"{revision}: {type(operation).__name__} has a backfill or contract steps. Recorded it in upgrade()."
+                f"{revision}: {type(operation).__name__} has a backfill or contract steps. Call it in upgrade()."
             )
 
 
