@@ -144,6 +144,29 @@ def test_tables_from_before_the_history_are_judged_by_what_a_revision_adds(look:
     assert look(up, "op.execute('SELECT 1')") == [(22, "false-downgrade")]
 
 
+def test_a_type_that_is_dropped_is_not_left(look: Look) -> None:
+    up = "op.execute(\"CREATE TYPE mood AS ENUM ('ok')\")\nop.execute('CREATE DOMAIN age AS integer')"
+    assert (
+        look(
+            up,
+            "op.execute('DROP DOMAIN age')\nop.execute('DROP TYPE IF EXISTS mood')",
+            databases=("postgresql",),
+            only=("false-downgrade",),
+        )
+        == []
+    )
+    left = look(up, "op.execute('DROP DOMAIN age')", databases=("postgresql",), only=("false-downgrade",))
+    assert [rule for _, rule in left] == ["false-downgrade"]
+
+
+def test_a_condition_on_a_column_without_an_index_may_meet_all_rows(look: Look) -> None:
+    only = ("changes-many-rows",)
+    for few in ("id = 7", "books.id IN (7, 8)", "kind = 'novel'", "unknown = 1"):
+        assert look(f'op.execute("UPDATE books SET note = 1 WHERE {few}")', only=only) == [], few
+    for many in ("title = 'x'", "\"title\" IN ('x', 'y')", "price >= 3", "note IS NULL"):
+        assert look(f"op.execute({f'UPDATE books SET note = 1 WHERE {many}'!r})", only=only), many
+
+
 def test_a_database_tells_what_names_a_column(look: Look, empty_url: str) -> None:
     on_sqlite = empty_url.startswith("sqlite")
     statements = ["CREATE TABLE books (id integer PRIMARY KEY, price integer)"]

@@ -213,3 +213,12 @@ def test_a_file_that_is_in_no_commit_is_fixed(look: Look, project: Project) -> N
     look("op.add_column('books', sa.Column('n', sa.Integer()))", "op.drop_column('books', 'n')")
     assert "+    ops.add_column('books', sa.Column('n', sa.Integer()))\n" in run("--fix", "--diff", status=1).stdout
     assert "    ops.undo()" in (run("--fix").stdout + (project.versions / "0002_it.py").read_text())
+
+
+def test_the_ends_of_lines_stay(look: Look, project: Project) -> None:
+    look("op.add_column('books', sa.Column('n', sa.Integer()))", "op.drop_column('books', 'n')")
+    file = project.versions / "0002_it.py"
+    file.write_text(file.read_text(), newline="\r\n")
+    run("--fix")
+    assert b"ops.undo()\r\n" in file.read_bytes()
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")

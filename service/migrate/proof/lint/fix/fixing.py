@@ -45,8 +45,10 @@ class Fix:
     def write(self) -> None:
         """Write the new source, if there is one."""
         if self.is_exact:
+            path = self.revision.path
             try:
-                self.revision.path.write_text(self.source, encoding="utf-8")
+                newline = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+                path.write_text(self.source, encoding="utf-8", newline=newline)
             except OSError as failure:
                 raise Unusable(f"{self.revision.file} cannot be written: {failure.strerror}.") from failure
             configuration.forget()

@@ -27,6 +27,9 @@ _EXCLUSIVE = frozenset(
 )
 # A condition that one value meets, or values of a list or a range.
 _ONE_VALUE = re.compile(r"(=|\bin\(|\bbetween)\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
+_KEYS = ("primary key", "unique")
+# The columns that a condition compares so.
+_COMPARED = re.compile(r"(\w+)\"? ?(?:=|\bin ?\(|\bbetween\b) ?(?:'|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
 
 
 def _locked(at: Place) -> list[str]:
@@ -135,6 +138,17 @@ def _is_long(change: Change, at: Place) -> bool:
     )
 
 
+def _meets_few(at: Place) -> bool:
+    """Whether the condition compares a key, an indexed column, or a column that is not known, with values."""
+    if "select" in at.change.to.lower():
+        return False
+    table = at.table
+    found = {columns[0] for columns in table.indexes.values() if columns}
+    found |= {each.columns[0] for each in table.constraints if each.kind in _KEYS and each.columns}
+    names = {each.lower() for each in _COMPARED.findall(at.change.to)}
+    return any(each in found or each not in table.columns for each in names)
+
+
 @rules.on(
     Kind.UPDATE,
     Kind.DELETE,
@@ -145,6 +159,6 @@ def _is_long(change: Change, at: Place) -> bool:
 )
 def changes_many_rows(at: Place) -> str | None:
     """Writers of the same rows wait until the revision commits; on SQLite every writer waits."""
-    if at.is_new or not at.change.table or (_ONE_VALUE.search(at.change.to) and "select" not in at.change.to.lower()):
+    if at.is_new or not at.change.table or _meets_few(at):
         return None
     return f"{at.change.kind} {at.change.table} changes all rows it finds in one transaction"

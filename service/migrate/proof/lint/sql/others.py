@@ -41,6 +41,8 @@ _DROPPED = {
     "function": Kind.DROP_FUNCTION,
     "procedure": Kind.DROP_FUNCTION,
     "view": Kind.DROP_VIEW,
+    "type": Kind.DROP_TYPE,
+    "domain": Kind.DROP_TYPE,
     "policy": Kind.DROP_POLICY,
     "schema": Kind.DROP_WHOLE,
     "database": Kind.DROP_WHOLE,

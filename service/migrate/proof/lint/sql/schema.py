@@ -244,6 +244,11 @@ def _drop_index(schema: Schema, change: Change) -> None:
         table.indexes.pop(change.name, None)
 
 
+def _drop_type(schema: Schema, change: Change) -> None:
+    schema.enums.discard(change.name)
+    schema.domains.pop(change.name, None)
+
+
 _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
     Kind.CREATE_TABLE: _create_table,
     Kind.DROP_TABLE: _drop_table,
@@ -259,6 +264,7 @@ _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
     Kind.CREATE_VIEW: lambda schema, change: schema.views.update({change.name: change.text}),
     Kind.DROP_VIEW: lambda schema, change: schema.views.pop(change.name, None),
     Kind.CREATE_ENUM: lambda schema, change: schema.enums.add(change.name),
+    Kind.DROP_TYPE: _drop_type,
     Kind.CREATE_DOMAIN: lambda schema, change: schema.domains.update(
         {change.name: change.to if change.words.isdisjoint(("check", "not")) else ""}
     ),
