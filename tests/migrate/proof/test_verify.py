@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.migrate.plan import config
+from service.migrate.proof.drift.models import named
+from service.migrate.proof.verify.heads import described
 from tests.migrate.project import Project, copied
 
 BASE = """
@@ -142,10 +145,30 @@ def assert_after(connection):
     assert [(each["revision"], each["findings"]) for each in document["verified"]] == [("0002_change", [])]
     # The models are those of Roster, and not of this history.
     assert {each["phase"] for each in document["findings"]} == {"models"}
+    whats = [each["what"] for each in document["findings"]]
+    assert "table books is only in the revisions: 5 columns" in whats
+    assert not [each for each in whats if "0x" in each or "[(" in each]
     file.write_text(file.read_text().replace('== "Emma"', '== "Dune"'))
     config.forget()
     result = run("--on", "sqlite", "--since", "0001", "--rows", "3", status=1)
     assert "  0002_change on sqlite, assert_after: AssertionError: no Emma\n" in result.stdout
+
+
+def test_a_difference_to_the_models_is_one_clear_line() -> None:
+    default = sa.DefaultClause(sa.text("'novel'"))
+    column = sa.Column("note", sa.String(9), nullable=False)
+    found = named(
+        [
+            [("modify_default", None, "books", "kind", {}, None, default)],
+            ("add_column", None, "books", column),
+            ("remove_column", None, "books", column),
+        ]
+    )
+    assert [described(each) for each in found] == [
+        "column books.kind differs: default 'novel' in the models, no default in the revisions",
+        "column books.note is only in the models: VARCHAR(9) NOT NULL",
+        "column books.note is only in the revisions: VARCHAR(9) NOT NULL",
+    ]
 
 
 def test_revisions_that_are_new_since_a_commit(own: Project, monkeypatch: pytest.MonkeyPatch) -> None:

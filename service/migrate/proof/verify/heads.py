@@ -10,6 +10,8 @@ from service.migrate.errors import Refused
 from service.migrate.plan.config import Source
 from service.migrate.proof.diagram import reading
 from service.migrate.proof.diagram.schema import Column, Schema
+from service.migrate.proof.drift import models
+from service.migrate.proof.drift.difference import Difference
 from service.migrate.proof.verify.verify import Finding, unsaid
 
 _HEAD = "head"
@@ -19,13 +21,21 @@ def made(url: str, database: str, config: Source | None) -> tuple[Schema | None,
     """The schema that all revisions make in an empty database, and where it differs from the models."""
     try:
         commands.upgrade(url, "heads", config=config, report=unsaid)
-        found = [" ".join(str(each).split()) for each in commands.differences(url, config=config)]
+        found = models.named(commands.differences(url, config=config))
     except Refused as refused:
         return None, [Finding(revision=_HEAD, database=database, phase="upgrade", what=str(refused))]
-    what = "the models and the revisions differ: {}"
     return asyncio.run(_read(url, config)), [
-        Finding(revision=_HEAD, database=database, phase="models", what=what.format(each)) for each in found
+        Finding(revision=_HEAD, database=database, phase="models", what=described(each)) for each in found
     ]
+
+
+def described(found: Difference) -> str:
+    """The line of a difference between the revisions and the models."""
+    revisions, expected = (" ".join((text or "").split()) for text in (found.database, found.expected))
+    if found.where == "different":
+        return f"{found.object} differs: {expected} in the models, {revisions} in the revisions"
+    side, definition = ("models", expected) if found.database is None else ("revisions", revisions)
+    return f"{found.object} is only in the {side}" + (f": {definition}" if definition else "")
 
 
 def compared(sqlite: Schema, postgresql: Schema) -> list[Finding]:
