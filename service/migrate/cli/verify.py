@@ -68,11 +68,17 @@ def verify(
             if not output.as_json:
                 click.echo(_line(result))
                 _print(result.findings)
+                for note in result.notes:
+                    click.echo(f"  note: {note}")
         heads = _heads(databases, server, config)
     if not output.as_json:
         _print(heads)
     findings += heads
-    document = {"verified": [asdict(each) for each in results], "findings": [asdict(each) for each in findings]}
+    document = {
+        "verified": [asdict(each) for each in results],
+        "findings": [asdict(each) for each in findings],
+        "notes": [note for each in results for note in each.notes],
+    }
     names = " and ".join({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[each] for each in databases)
     output.write(document, [f"{counted(len(revisions), 'revision')} on {names}: {counted(len(findings), 'finding')}."])
     if findings:

@@ -58,6 +58,11 @@ BAD: dict[str, tuple[str, str, str]] = {
         "extras",
     ),
 }
+# Odd prices repeat, and plain ones do not.
+REFUSING = (
+    "op.create_index('uq_books_price', 'books', ['price'], unique=True)",
+    "op.drop_index('uq_books_price')",
+)
 BAD_ON_POSTGRESQL = {
     "forgotten_trigger": (
         (
@@ -112,10 +117,14 @@ def written(project: Project, bad: dict[str, tuple[str, str, str]]) -> dict[str,
 def test_what_a_revision_loses_is_found(own: Project, request: pytest.FixtureRequest, backend: str) -> None:
     bad = BAD | (BAD_ON_POSTGRESQL if backend == "postgresql" else {})
     expected = written(own, bad)
+    own.add("0099_refusing", after="0001_base", up=REFUSING[0], down=REFUSING[1])
     url = request.getfixturevalue("postgres_admin_url") if backend == "postgresql" else ""
     document: Any = json.loads(run("--json", *server(url, backend), status=1).stdout)
     found = {each["revision"]: [one["what"] for one in each["findings"]] for each in document["verified"]}
-    assert found.pop("0001_base") == []
+    assert found.pop("0001_base") == found.pop("0099_refusing") == []
+    (note,) = [each for each in document["notes"] if each.startswith("0099_refusing on ")]
+    assert ": rows refused: " in note
+    assert note.endswith("; plain rows were used")
     for id, what in expected.items():
         assert any(what in each for each in found[id]), (id, found[id])
 

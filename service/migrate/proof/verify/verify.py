@@ -43,8 +43,10 @@ class Verified:
     rows: int
     seconds: float
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
+_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 # No revision's id: the database must not be used again.
 _BROKEN = "?"
 
@@ -62,6 +64,7 @@ class Verifier:
     rows: Rows
     config: Source | None = None
     _findings: list[Finding] = field(default_factory=list, init=False)
+    _notes: list[str] = field(default_factory=list, init=False)
     _url: str = field(default="", init=False)
     _revision: str = field(default="", init=False)
     _brought: set[str] = field(default_factory=set, init=False)
@@ -85,7 +88,7 @@ class Verifier:
 
     def _verify(self, script: Script) -> Verified:
         began = time.monotonic()
-        self._revision, self._findings = script.revision, []
+        self._revision, self._findings, self._notes = script.revision, [], []
         count = 0
         try:
             for parent in to_tuple(script.down_revision, default=()):
@@ -99,6 +102,7 @@ class Verifier:
             rows=count,
             seconds=round(time.monotonic() - began, 3),
             findings=tuple(self._findings),
+            notes=tuple(self._notes),
         )
 
     def _round(self, script: Script) -> int:
@@ -133,7 +137,9 @@ class Verifier:
         before = self._read(taken)
         try:
             commands.upgrade(self._url, revision, config=self.config, report=unsaid)
-        except Refused:
+        except Refused as refused:
+            why = " ".join(str(refused).split()).rstrip(".")
+            self._notes.append(f"{revision} on {_NAMES[self.database]}: rows refused: {why}; plain rows were used")
             self._same(before, self._read(taken), "a refused upgrade")
             self._read(self.rows.clear, writes=True)
             self._fill(replace(self.rows, is_plain=True))
