@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from service.cli import main
 from service.migrate.plan import config
 from service.migrate.proof.drift.models import named
+from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.heads import described
 from tests.migrate.project import Project, copied
 
@@ -64,6 +65,11 @@ REFUSING = (
     "op.drop_index('uq_books_price')",
 )
 BAD_ON_POSTGRESQL = {
+    "restarted_sequence": (
+        "op.execute('ALTER SEQUENCE books_id_seq RESTART WITH 1')",
+        "pass",
+        "books_id_seq of books.id: the next value is 1, and the column already has ",
+    ),
     "forgotten_trigger": (
         (
             "op.execute('CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$')\n"
@@ -178,6 +184,21 @@ def test_a_difference_to_the_models_is_one_clear_line() -> None:
         "column books.note is only in the models: VARCHAR(9) NOT NULL",
         "column books.note is only in the revisions: VARCHAR(9) NOT NULL",
     ]
+
+
+def test_the_position_of_autoincrement_must_not_go_back() -> None:
+    with sa.create_engine("sqlite://").begin() as connection:
+        for statement in (
+            "CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)",
+            "INSERT INTO books (title) VALUES ('Emma')",
+        ):
+            connection.exec_driver_sql(statement)
+        sequences.advance(connection)
+        before = sequences.read(connection)
+        assert sequences.behind(before, before) == []
+        connection.exec_driver_sql("DELETE FROM sqlite_sequence")
+        (line,) = sequences.behind(before, sequences.read(connection))
+    assert line == "sqlite_sequence of books.id: the next value was 12 and is 2, so that values are given again"
 
 
 def test_revisions_that_are_new_since_a_commit(own: Project, monkeypatch: pytest.MonkeyPatch) -> None:

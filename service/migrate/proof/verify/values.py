@@ -6,7 +6,8 @@ from sqlalchemy import Connection, inspect
 
 from service.migrate.dialects import ddl
 from service.migrate.proof.diagram.reading import is_own
-from service.migrate.proof.verify import catalog
+from service.migrate.proof.verify import catalog, sequences
+from service.migrate.proof.verify.sequences import Position
 from service.migrate.state import drift
 
 # (table, column) to the values of that column by the key of their row.
@@ -15,10 +16,11 @@ Values = dict[tuple[str, str], dict[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The values and the catalog at one moment, without the migrator's own tables and without the trash."""
+    """The values, the positions of sequences and the catalog, without the migrator's own tables and the trash."""
 
     values: Values
     catalog: tuple[str, ...]
+    positions: tuple[Position, ...]
 
 
 def taken(connection: Connection) -> Snapshot:
@@ -31,7 +33,11 @@ def taken(connection: Connection) -> Snapshot:
             columns = [name for each in inspector.get_columns(table) if not ddl.is_trash(name := each["name"])]
             values |= _of_table(connection, table, columns, key or columns)
     lines = [*drift.lines(connection), *catalog.more_lines(connection)]
-    return Snapshot(values=values, catalog=tuple(line for line in lines if ddl.TRASH not in line))
+    return Snapshot(
+        values=values,
+        catalog=tuple(line for line in lines if ddl.TRASH not in line),
+        positions=sequences.read(connection),
+    )
 
 
 def _of_table(connection: Connection, table: str, columns: list[str], key: list[str]) -> Values:

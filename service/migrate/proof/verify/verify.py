@@ -17,6 +17,7 @@ from service.migrate.errors import Refused
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import is_plain
+from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.rows import Rows
 from service.migrate.proof.verify.values import Snapshot, Values, lost, taken
 
@@ -112,15 +113,16 @@ class Verifier:
         self._call_own(script, "seed_before")
         before = self._filled(script.revision) if parents else self._read(taken)
         self._do("upgrade", commands.upgrade, script.revision)
-        self._expect(before.values, self._read(taken).values, "upgrade", of_both=True)
+        self._kept(before, "upgrade")
         if below is not None:
             self._down("downgrade", below, before)
             self._do("upgrade again", commands.upgrade, script.revision)
         if not is_plain(script.module):
             self._do("backfill", commands.backfill)
             self._do("contract", commands.contract)
+            filled = self._read(taken)
+            self._advanced(before, filled, "contract")
             if below is not None:
-                filled = self._read(taken)
                 self._down("downgrade after the contract", below, before)
                 self._do("upgrade after the downgrade", commands.upgrade, script.revision)
                 self._do("backfill after the downgrade", commands.backfill)
@@ -150,8 +152,19 @@ class Verifier:
         self._do(phase, commands.downgrade, below)
         self._same(before, self._read(taken), phase)
 
+    def _kept(self, before: Snapshot, phase: str) -> None:
+        """The upgrade keeps the values of the columns that it leaves, and the positions of sequences."""
+        after = self._read(taken)
+        self._expect(before.values, after.values, phase, of_both=True)
+        self._advanced(before, after, phase)
+
+    def _advanced(self, before: Snapshot, after: Snapshot, phase: str) -> None:
+        for each in sequences.behind(before.positions, after.positions):
+            self._found(phase, each)
+
     def _same(self, before: Snapshot, after: Snapshot, phase: str) -> None:
         self._expect(before.values, after.values, phase)
+        self._advanced(before, after, phase)
         for line in sorted(set(before.catalog) - set(after.catalog)):
             self._found(phase, f"the catalog lacks: {line}")
         for line in sorted(set(after.catalog) - set(before.catalog)):
@@ -174,6 +187,7 @@ class Verifier:
                 f"no row could be generated for {table} ({error}): give the revision a function seed_before(connection)"
             )
             self._found("seed", why)
+        self._read(sequences.advance, writes=True)
 
     def _call_own(self, script: Script, name: str) -> None:
         """The revision's own `seed_before(connection)` or `assert_after(connection)`."""
