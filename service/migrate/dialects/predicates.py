@@ -23,7 +23,7 @@ def has_table(database: str, table: str) -> str:
     if database == "sqlite":
         return f"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND {_is('name', table)})"
     return (
-        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace "
         f"AND relkind IN ('r', 'p') AND relname = {literal(table)})"
     )
 
@@ -68,7 +68,7 @@ def has_index(database: str, name: str, *, valid: bool = True) -> str:
         return f"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND {_is('name', name)})"
     return (
         "SELECT EXISTS (SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
-        f"WHERE relnamespace = current_schema()::regnamespace AND relname = {literal(name)} "
+        f"WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = {literal(name)} "
         f"AND {'' if valid else 'NOT '}indisvalid)"
     )
 
@@ -90,7 +90,7 @@ def has_trigger_of(table: str, function: str) -> str:
 def has_function(name: str) -> str:
     """Whether there is such a function without arguments."""
     return (
-        "SELECT EXISTS (SELECT FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
+        "SELECT EXISTS (SELECT FROM pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace "
         f"AND proname = {literal(name)} AND pronargs = 0)"
     )
 
@@ -99,7 +99,7 @@ def has_view(database: str, name: str) -> str:
     if database == "sqlite":
         return f"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'view' AND {_is('name', name)})"
     return (
-        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace "
         f"AND relkind = 'v' AND relname = {literal(name)})"
     )
 

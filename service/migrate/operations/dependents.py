@@ -62,7 +62,8 @@ SELECT DISTINCT CASE WHEN classid = 'pg_trigger'::regclass
   THEN (SELECT 'the trigger ' || tgname FROM pg_trigger WHERE oid = objid)
   ELSE pg_describe_object(classid, objid, objsubid) END AS used
 FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND deptype IN ('n', 'a') AND refobjid IN (
-  SELECT oid FROM pg_proc WHERE proname = {name} AND pronargs = 0 AND pronamespace = current_schema()::regnamespace)
+  SELECT oid FROM pg_proc
+  WHERE proname = {name} AND pronargs = 0 AND pronamespace = quote_ident(current_schema())::regnamespace)
 """
 
 _KEYS_BY_UNIQUE = """

@@ -24,7 +24,8 @@ _ALL_KINDS = tuple(dict.fromkeys(kind for kinds in _KINDS.values() for kind in k
 _CHECKED = re.compile(rf"({'|'.join(_ALL_KINDS)}) (.+)", re.DOTALL)
 _NAMED = (
     "SELECT CASE prokind WHEN 'p' THEN 'procedure ' ELSE 'function ' END "
-    "|| CASE WHEN pronamespace = current_schema()::regnamespace THEN '' ELSE nspname || '.' END || proname "
+    "|| CASE WHEN pronamespace = quote_ident(current_schema())::regnamespace THEN '' ELSE nspname || '.' END "
+    "|| proname "
     "FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace "
     "WHERE nspname NOT IN ('pg_catalog', 'information_schema') UNION SELECT 'trigger ' || tgname FROM pg_trigger"
 )

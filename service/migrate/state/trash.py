@@ -12,12 +12,12 @@ _COLUMNS = {
     "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "
     "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1, 2",
     "postgresql": "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-    "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT attisdropped "
+    "WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p') AND NOT attisdropped "
     "AND attname LIKE '\\_trash\\_%' ORDER BY 1, 2",
 }
 _TABLES = {
     "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1",
-    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace "
     "AND relkind IN ('r', 'p') AND relname LIKE '\\_trash\\_%' ORDER BY 1",
 }
 

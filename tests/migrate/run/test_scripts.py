@@ -221,15 +221,15 @@ async def test_a_script_of_an_owner_in_a_schema_of_its_own(empty_postgres_url: s
     async with opened(empty_postgres_url) as admin:
         await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
         try:
-            await admin.execute(f"CREATE SCHEMA app AUTHORIZATION {role}")
-            await admin.execute(f"ALTER DATABASE {name} SET search_path = app")
+            await admin.execute(f'CREATE SCHEMA "App Schema" AUTHORIZATION {role}')
+            await admin.execute(f'ALTER DATABASE {name} SET search_path = "App Schema"')
             url = make_url(empty_postgres_url).set(username=role, password="secret")
             async with live(url.render_as_string(hide_password=False), project, up=ODD, contract=CONTRACT) as it:
                 for phase in ("upgrade", "backfill", "contract"):
                     assert (phase, run(it, script(it, phase), *SETTINGS)) == (phase, "")
                     assert (phase, run(it, script(it, phase), *SETTINGS)) == (phase, "")
                 assert await it.value("""SELECT "Odd %s :x" FROM t LIMIT 1""") == "it's 5% $step$ :x"
-                assert await it.value("SELECT obj_description('app.t'::regclass)") == "$sql$ \\x :y"
+                assert await it.value("SELECT obj_description('t'::regclass)") == "$sql$ \\x :y"
                 found = (await status(it.url)).phases
                 assert (found.drift, found.incomplete, found.contract, found.backfill) == ((), (), (), ())
                 assert await it.value("SELECT count(*) FROM t WHERE _trash_0002_b = 20") == 1

@@ -15,7 +15,7 @@ _RELATION = """
 SELECT t.relname AS table, pg_get_indexdef(i.oid) AS text, indisvalid IS FALSE AS is_invalid,
        (SELECT conname FROM pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u', 'x')) AS constraint
 FROM pg_class i LEFT JOIN pg_index ON indexrelid = i.oid LEFT JOIN pg_class t ON t.oid = indrelid
-WHERE i.relnamespace = current_schema()::regnamespace AND i.relname = :name
+WHERE i.relnamespace = quote_ident(current_schema())::regnamespace AND i.relname = :name
 """
 _MARKS = """
 SELECT mark FROM pg_index JOIN pg_class ON oid = indexrelid, LATERAL (VALUES

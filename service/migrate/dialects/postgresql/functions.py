@@ -17,7 +17,8 @@ WITH RECURSIVE asked AS (SELECT pg_class.oid, reltype, typarray FROM pg_class
 below AS (SELECT oid FROM asked UNION SELECT inhrelid FROM pg_inherits JOIN below ON inhparent = below.oid),
 above AS (SELECT oid FROM asked UNION SELECT inhparent FROM pg_inherits JOIN above ON inhrelid = above.oid)
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
-       CASE WHEN pronamespace = current_schema()::regnamespace THEN proname ELSE nspname || '.' || proname END AS name,
+       CASE WHEN pronamespace = quote_ident(current_schema())::regnamespace THEN '' ELSE nspname || '.' END
+         || proname AS name,
        lanname AS language, coalesce(prosrc, '') AS text, lanispl AS is_text,
        ARRAY(SELECT DISTINCT tgname::text FROM pg_trigger WHERE tgfoid = p.oid AND NOT tgisinternal
              AND tgrelid IN (SELECT oid FROM below UNION SELECT oid FROM above) ORDER BY 1) AS triggers,

@@ -36,7 +36,7 @@ PARTS = (
         "pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
         "LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum) "
         "LEFT JOIN pg_collation o ON o.oid = a.attcollation "
-        "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p') "
+        "WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'v', 'p') "
         "AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped",
         "c.oid",
     ),
@@ -46,7 +46,8 @@ PARTS = (
         "conname",
         "'constraint ' || conrelid::regclass || ' ' || conname || ' '",
         "pg_get_constraintdef(oid)",
-        f"pg_constraint WHERE connamespace = current_schema()::regnamespace AND {NO_PARTITION.format('conrelid')}",
+        f"pg_constraint WHERE connamespace = quote_ident(current_schema())::regnamespace "
+        f"AND {NO_PARTITION.format('conrelid')}",
         "conrelid",
     ),
     Part(
@@ -55,8 +56,8 @@ PARTS = (
         "c.relname",
         "'index '",
         "pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' invalid' END",
-        "pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = current_schema()::regnamespace "
-        f"AND {NO_PARTITION.format('indrelid')}",
+        "pg_index JOIN pg_class c ON c.oid = indexrelid "
+        f"WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND {NO_PARTITION.format('indrelid')}",
         "indrelid",
     ),
     Part(
@@ -66,7 +67,8 @@ PARTS = (
         "'trigger '",
         "pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' enabled ' || tgenabled::text END",
         "pg_trigger t JOIN pg_class c ON c.oid = tgrelid "
-        "WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace AND NOT c.relispartition",
+        "WHERE NOT tgisinternal AND c.relnamespace = quote_ident(current_schema())::regnamespace "
+        "AND NOT c.relispartition",
         "c.oid",
     ),
     Part(
@@ -75,7 +77,7 @@ PARTS = (
         "oid::regprocedure",
         "'function '",
         "pg_get_functiondef(oid)",
-        "pg_proc WHERE pronamespace = current_schema()::regnamespace AND prokind <> 'a'",
+        "pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace AND prokind <> 'a'",
         "oid",
         "pg_proc",
     ),
@@ -85,7 +87,7 @@ PARTS = (
         "relname",
         "'view ' || relname || ' '",
         "pg_get_viewdef(oid)",
-        "pg_class WHERE relkind = 'v' AND relnamespace = current_schema()::regnamespace",
+        "pg_class WHERE relkind = 'v' AND relnamespace = quote_ident(current_schema())::regnamespace",
         "oid",
     ),
     Part(
@@ -96,7 +98,7 @@ PARTS = (
         "format_type(seqtypid, NULL) || coalesce(' of ' || refobjid::regclass, '')",
         "pg_class c JOIN pg_sequence ON seqrelid = c.oid "
         "LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND deptype IN ('a', 'i') "
-        "WHERE relnamespace = current_schema()::regnamespace",
+        "WHERE relnamespace = quote_ident(current_schema())::regnamespace",
         "c.oid",
     ),
 )

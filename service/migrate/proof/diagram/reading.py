@@ -12,7 +12,9 @@ from service.migrate.dialects import ddl
 from service.migrate.proof.diagram.schema import Column, Relation, Schema, Table
 from service.migrate.state import ledger
 
-_PARTITIONS = "SELECT relname FROM pg_class WHERE relispartition AND relnamespace = current_schema()::regnamespace"
+_PARTITIONS = (
+    "SELECT relname FROM pg_class WHERE relispartition AND relnamespace = quote_ident(current_schema())::regnamespace"
+)
 
 
 def is_own(table: str) -> bool:

@@ -17,7 +17,7 @@ Empty = Callable[[], AbstractContextManager[str]]
 
 _OWNER = (
     "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relkind IN ('r', 'p') "
-    "AND relnamespace = current_schema()::regnamespace ORDER BY relname <> 'alembic_version' LIMIT 1"
+    "AND relnamespace = quote_ident(current_schema())::regnamespace ORDER BY relname <> 'alembic_version' LIMIT 1"
 )
 
 

@@ -10,10 +10,10 @@ from service.migrate.errors import refusing
 from service.migrate.plan.config import Source
 from service.migrate.proof.lint.sql.schema import Schema
 
-_OWN = "WHERE relnamespace = current_schema()::regnamespace"
+_OWN = "WHERE relnamespace = quote_ident(current_schema())::regnamespace"
 _FUNCTIONS = (
     "SELECT proname, prosrc FROM pg_proc JOIN pg_language ON pg_language.oid = prolang "
-    "WHERE pronamespace = current_schema()::regnamespace AND lanname IN ('sql', 'plpgsql')"
+    "WHERE pronamespace = quote_ident(current_schema())::regnamespace AND lanname IN ('sql', 'plpgsql')"
 )
 _TRIGGERS = (
     "SELECT tgname, relname, pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "

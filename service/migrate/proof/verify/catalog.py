@@ -7,7 +7,7 @@ from service.migrate.proof.diagram.reading import is_own
 from service.migrate.state import drift
 from service.migrate.state.drift import CatalogObject
 
-_HERE = "relnamespace = current_schema()::regnamespace AND NOT relispartition"
+_HERE = "relnamespace = quote_ident(current_schema())::regnamespace AND NOT relispartition"
 _ATTRIBUTE = "pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
 # A role by name, the owner by that word: the same schema may belong to another role elsewhere.
 _ROLE = "CASE WHEN {0} = 0 THEN 'PUBLIC' WHEN {0} = {owner} THEN 'the owner' ELSE quote_ident(pg_get_userbyid({0})) END"
@@ -86,7 +86,7 @@ _PARTS = (
         "format('privileges of function %s to %s: ', oid::regprocedure, "
         f"{_ROLE.format('g.grantee', owner='proowner')})",
         _privileges(_OF_FUNCTION, "proowner"),
-        f"pg_proc, {_granted(_OF_FUNCTION)} WHERE pronamespace = current_schema()::regnamespace",
+        f"pg_proc, {_granted(_OF_FUNCTION)} WHERE pronamespace = quote_ident(current_schema())::regnamespace",
         "oid",
         "pg_proc",
     ),
@@ -127,7 +127,7 @@ _PARTS = (
         "format('comment on function %s: ', pg_proc.oid::regprocedure)",
         "description",
         "pg_description JOIN pg_proc ON pg_proc.oid = objoid AND classoid = 'pg_proc'::regclass "
-        "WHERE pronamespace = current_schema()::regnamespace",
+        "WHERE pronamespace = quote_ident(current_schema())::regnamespace",
         "pg_proc.oid",
         "pg_proc",
     ),
@@ -158,7 +158,8 @@ _PARTS = (
         "format('sequence %I ', relname)",
         "format('start %s increment %s minimum %s maximum %s cache %s cycle %s',"
         " seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle)",
-        "pg_class JOIN pg_sequence ON seqrelid = pg_class.oid WHERE relnamespace = current_schema()::regnamespace",
+        "pg_class JOIN pg_sequence ON seqrelid = pg_class.oid "
+        "WHERE relnamespace = quote_ident(current_schema())::regnamespace",
         "pg_class.oid",
     ),
     Part(
@@ -197,7 +198,7 @@ _PARTS = (
         "coalesce((SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) FROM pg_enum"
         " WHERE enumtypid = pg_type.oid), format_type(typbasetype, typtypmod) || CASE WHEN typnotnull THEN ' not null'"
         " ELSE '' END || coalesce(' default ' || typdefault, ''))",
-        "pg_type WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('e', 'd')",
+        "pg_type WHERE typnamespace = quote_ident(current_schema())::regnamespace AND typtype IN ('e', 'd')",
         "oid",
         "pg_type",
     ),

@@ -151,7 +151,8 @@ def _no_trash(state: State, online: str) -> Iterator[str]:
     )
     for names, name in ((columns, "attname"), ("relname::text FROM pg_class", "relname")):
         pattern = f"('^_trash_(' || array_to_string({tags}, '|') || ')_')"
-        where = f"relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND {name} ~ {pattern}"
+        here = "relnamespace = quote_ident(current_schema())::regnamespace"
+        where = f"{here} AND relkind IN ('r', 'p') AND {name} ~ {pattern}"
         one = f"(SELECT {names} WHERE {where} LIMIT 1)"
         yield f"IF {one} IS NOT NULL THEN"
         detail = f"{one} || ', with the values of an earlier downgrade. Run {_in_text(online)} on the database.'"
