@@ -151,6 +151,14 @@ ON_SQLITE: dict[str, set[tuple[Attribute, str | None, str]]] = {
     "x": {(IS.TEMPORARY, None, "x")},
     "missing": set(),
 }
+# Older versions have no constraints of NOT NULL.
+POSTGRESQL_18 = """
+CREATE TABLE required (a int CONSTRAINT told NOT NULL, b int);
+ALTER TABLE required ADD CONSTRAINT later NOT NULL b NOT VALID
+"""
+ON_POSTGRESQL_18: dict[str, set[tuple[Attribute, str | None, str]]] = {
+    "required": {(IS.NOT_NULL, "a", "told"), (IS.NOT_NULL, "b", "later"), (IS.NOT_NULL_NOT_VALID, "b", "later")}
+}
 
 
 def found(connection: Connection, table: str) -> set[tuple[Attribute, str | None, str]]:
@@ -173,6 +181,8 @@ async def test_on_postgresql(empty_postgres_url: str) -> None:
         await store.connection.execute("".join(f"CREATE ROLE {role};" for role in roles.values()))
         try:
             await store.connection.execute(POSTGRESQL.format(**roles))
+            if store.connection.get_server_version().major >= 18:
+                await store.connection.execute(POSTGRESQL_18)
             engine = create_async_engine(empty_postgres_url, Purpose.MIGRATE)
             async with engine.connect() as connection:
                 await connection.run_sync(look, roles)
@@ -185,9 +195,10 @@ async def test_on_postgresql(empty_postgres_url: str) -> None:
 
 def look(connection: Connection, roles: dict[str, str]) -> None:
     connection.exec_driver_sql("CREATE TEMPORARY TABLE scratch (id int)")
+    is_18 = (connection.dialect.server_version_info or (0,)) >= (18,)
     expected = {
         table: {(attribute, column, name.format(**roles)) for attribute, column, name in lines}
-        for table, lines in ON_POSTGRESQL.items()
+        for table, lines in (ON_POSTGRESQL | (ON_POSTGRESQL_18 if is_18 else {})).items()
     }
     # The owner, and the owner's privileges where others were granted some, are asked below.
     owner = connection.exec_driver_sql("SELECT current_user").scalar_one()
@@ -208,5 +219,9 @@ def look(connection: Connection, roles: dict[str, str]) -> None:
 
 
 def test_every_attribute_is_found_somewhere() -> None:
-    everywhere = {line[0] for lines in (*ON_POSTGRESQL.values(), *ON_SQLITE.values()) for line in lines}
+    everywhere = {
+        line[0]
+        for lines in (*ON_POSTGRESQL.values(), *ON_POSTGRESQL_18.values(), *ON_SQLITE.values())
+        for line in lines
+    }
     assert set(Attribute) - everywhere == {IS.OWNER, IS.OTHER_OWNER, IS.UNREADABLE, IS.UNREFERABLE, IS.HIDDEN_ROWS}
