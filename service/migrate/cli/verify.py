@@ -46,7 +46,8 @@ def verify(
       1. rows in every table, after its own seed_before(connection)
       2. upgrade, downgrade, upgrade, backfill, contract, and down and up again
       3. after each downgrade, all values and the catalog are as before
-      4. its own assert_after(connection)
+      4. after each phase, tables take the rows that callers write
+      5. its own assert_after(connection)
 
     At the end the schema is compared with the models, and SQLite with PostgreSQL. The exit status is 1 if there are
     findings.

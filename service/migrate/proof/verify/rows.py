@@ -16,6 +16,7 @@ from service.migrate.proof.verify.bulk import Bulk
 from service.migrate.proof.verify.samples import samples
 
 _ATTEMPTS = 40
+_TRIED = 20
 # More rows than these are plain ones, inserted in chunks.
 _ONE_BY_ONE = 100
 # Called with a table and how many rows it has, after each chunk.
@@ -40,18 +41,30 @@ class Rows:
 
     def fill(self, connection: Connection) -> dict[str, str]:
         """Insert rows; return the tables that stay empty, with the last error of each."""
-        metadata = _reflected(connection)
+        metadata = reflected(connection)
         random = Random(f"{self.seed} {','.join(sorted(metadata.tables))}")
         empty = {}
-        for table in _ordered(metadata):
+        for table in ordered(metadata):
             if error := self._fill(connection, table, random):
                 empty[table.name] = error
         return empty
 
     def clear(self, connection: Connection) -> None:
         """Delete every row."""
-        for table in reversed(_ordered(_reflected(connection))):
+        for table in reversed(ordered(reflected(connection))):
             connection.execute(table.delete())
+
+    def generated(self, connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
+        """Rows for a table, which are not inserted: a plain one first."""
+        random = Random(f"{self.seed} {table.name}")
+        literals = _literals(connection, table)
+        for attempt in range(_TRIED):
+            is_plain = self.is_plain or attempt % 2 == 0
+            yield dict(self._values(connection, table, random, literals, is_plain=is_plain))
+
+    def serial(self) -> int:
+        """A number that no generated row has."""
+        return next(self._serials)
 
     def _fill(self, connection: Connection, table: Table, random: Random) -> str:
         wanted = self.counts.get(table.name, self.count)
@@ -78,7 +91,7 @@ class Rows:
                 random=random,
                 fixed=self._fixed_of(table),
                 literals=literals,
-                is_unique=_is_unique,
+                is_unique=is_unique,
                 watch=self.watch,
             ).insert(wanted - there, self._serials)
         return error if wanted and not there else ""
@@ -113,12 +126,13 @@ class Rows:
         if given := literals.get(column.name):
             return random.choice(given)
         odd, plain = samples(column.type, serial)
-        if is_plain or not odd or _is_unique(table, column):
+        if is_plain or not odd or is_unique(table, column):
             return plain
         return random.choice(odd)
 
 
-def _reflected(connection: Connection) -> MetaData:
+def reflected(connection: Connection) -> MetaData:
+    """The tables of a database."""
     metadata = MetaData()
     with warnings.catch_warnings():
         # A type or an index that SQLAlchemy does not know is filled by its default, or left empty.
@@ -127,14 +141,15 @@ def _reflected(connection: Connection) -> MetaData:
     return metadata
 
 
-def _ordered(metadata: MetaData) -> list[Table]:
+def ordered(metadata: MetaData) -> list[Table]:
     """The tables, each after those that it refers to; tables that refer to each other in a circle in any order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         return [each for each in metadata.sorted_tables if not is_own(each.name)]
 
 
-def _is_unique(table: Table, column: Column[Any]) -> bool:
+def is_unique(table: Table, column: Column[Any]) -> bool:
+    """Whether a column is in a key, a unique constraint or a unique index."""
     constraints = [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
     indexes = [each.columns for each in table.indexes if each.unique]
     return column.primary_key or any(column.name in each for each in (*constraints, *indexes))

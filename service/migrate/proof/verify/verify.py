@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from alembic.script import Script, ScriptDirectory
@@ -17,7 +18,8 @@ from service.migrate.errors import Refused
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import is_plain
-from service.migrate.proof.verify import sequences
+from service.migrate.proof.verify import probe, sequences
+from service.migrate.proof.verify.probe import Probe
 from service.migrate.proof.verify.rows import Rows
 from service.migrate.proof.verify.values import Snapshot, Values, lost, taken
 
@@ -68,6 +70,7 @@ class Verifier:
     _notes: list[str] = field(default_factory=list, init=False)
     _url: str = field(default="", init=False)
     _revision: str = field(default="", init=False)
+    _probes: list[Probe] = field(default_factory=list, init=False)
     _brought: set[str] = field(default_factory=set, init=False)
 
     @property
@@ -89,7 +92,7 @@ class Verifier:
 
     def _verify(self, script: Script) -> Verified:
         began = time.monotonic()
-        self._revision, self._findings, self._notes = script.revision, [], []
+        self._revision, self._findings, self._notes, self._probes = script.revision, [], [], []
         count = 0
         try:
             for parent in to_tuple(script.down_revision, default=()):
@@ -97,6 +100,9 @@ class Verifier:
             count = self._round(script)
         except _Stopped:
             self._brought = {_BROKEN}
+            if self._findings[-1].phase == "upgrade":
+                # Plain rows were refused as well, so that the finding says all.
+                self._notes.clear()
         return Verified(
             revision=script.revision,
             database=self.database,
@@ -120,7 +126,7 @@ class Verifier:
         if not is_plain(script.module):
             self._do("backfill", commands.backfill)
             self._do("contract", commands.contract)
-            filled = self._read(taken)
+            filled = self._look("contract", is_new=True)
             self._advanced(before, filled, "contract")
             if below is not None:
                 self._down("downgrade after the contract", below, before)
@@ -135,8 +141,7 @@ class Verifier:
 
     def _filled(self, revision: str) -> Snapshot:
         """The database with rows that the upgrade accepts: plain ones, if it refuses odd ones and changes nothing."""
-        self._fill(self.rows)
-        before = self._read(taken)
+        before = self._fill(self.rows)
         try:
             commands.upgrade(self._url, revision, config=self.config, report=unsaid)
         except Refused as refused:
@@ -144,17 +149,16 @@ class Verifier:
             self._notes.append(f"{revision} on {_NAMES[self.database]}: rows refused: {why}; plain rows were used")
             self._same(before, self._read(taken), "a refused upgrade")
             self._read(self.rows.clear, writes=True)
-            self._fill(replace(self.rows, is_plain=True))
-            return self._read(taken)
+            return self._fill(replace(self.rows, is_plain=True))
         return before
 
     def _down(self, phase: str, below: str, before: Snapshot) -> None:
         self._do(phase, commands.downgrade, below)
-        self._same(before, self._read(taken), phase)
+        self._same(before, self._look(phase), phase)
 
     def _kept(self, before: Snapshot, phase: str) -> None:
         """The upgrade keeps the values of the columns that it leaves, and the positions of sequences."""
-        after = self._read(taken)
+        after = self._look(phase)
         self._expect(before.values, after.values, phase, of_both=True)
         self._advanced(before, after, phase)
 
@@ -173,21 +177,35 @@ class Verifier:
     def _again(self, before: Snapshot, filled: Snapshot, after: Snapshot, phase: str) -> None:
         """The second way up leads where the first did; rows that the revision itself inserts may have other times."""
         there = {table for table, _ in before.values}
-        self._same(
-            replace(filled, values={each: ids for each, ids in filled.values.items() if each[0] in there}), after, phase
-        )
+        values = {each: ids for each, ids in filled.values.items() if each[0] in there}
+        # Rows that were tried in between took values of new sequences.
+        self._same(replace(filled, values=values, positions=before.positions), after, phase)
 
     def _expect(self, before: Values, after: Values, phase: str, *, of_both: bool = False) -> None:
         for each in lost(before, after, of_both=of_both):
             self._found(phase, each)
 
-    def _fill(self, rows: Rows) -> None:
-        for table, error in self._read(rows.fill, writes=True).items():
+    def _fill(self, rows: Rows) -> Snapshot:
+        for table, error in self._read(partial(_filled, rows=rows), writes=True).items():
             why = (
                 f"no row could be generated for {table} ({error}): give the revision a function seed_before(connection)"
             )
             self._found("seed", why)
-        self._read(sequences.advance, writes=True)
+        before, self._probes = self._read(partial(_before, rows=self.rows))
+        return before
+
+    def _look(self, phase: str, *, is_new: bool = False) -> Snapshot:
+        """A snapshot, after which each table must take a row: with its old columns, or `is_new` with its new ones."""
+
+        def look(connection: Connection) -> tuple[Snapshot, list[str]]:
+            found = taken(connection)
+            name = phase.partition(" ")[0]
+            return found, probe.failures(connection, self._probes, self.rows, name, is_new=is_new)
+
+        snapshot, failures = self._read(look)
+        for each in failures:
+            self._found(phase, each)
+        return snapshot
 
     def _call_own(self, script: Script, name: str) -> None:
         """The revision's own `seed_before(connection)` or `assert_after(connection)`."""
@@ -232,6 +250,16 @@ class Verifier:
                 return await connection.run_sync(function)
         finally:
             await engine.dispose()
+
+
+def _filled(connection: Connection, rows: Rows) -> dict[str, str]:
+    empty = rows.fill(connection)
+    sequences.advance(connection)
+    return empty
+
+
+def _before(connection: Connection, rows: Rows) -> tuple[Snapshot, list[Probe]]:
+    return taken(connection), probe.made(connection, rows)
 
 
 def _first_columns(values: Values) -> dict[tuple[str, str], dict[str, str]]:
