@@ -85,10 +85,11 @@ BAD_ON_POSTGRESQL = {
         "comment on books.kind: What",
         "books_id_seq of books.id: the next value is 1, and the column already has ",
     ),
-    "lost_policy": (
-        "op.execute('CREATE POLICY p ON books USING (true)')",
+    "lost_policy_and_owner": (
+        ("op.execute('CREATE POLICY p ON books USING (true)')\nop.execute('ALTER TABLE shelves OWNER TO pg_monitor')"),
         "pass",
         "policy p on books",
+        "the catalog has in addition: owner of table shelves: pg_monitor",
     ),
     "enum_value": ("op.execute(\"CREATE TYPE mood AS ENUM ('sad')\")", "pass", "type mood sad"),
 }

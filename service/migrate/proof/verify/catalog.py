@@ -204,6 +204,18 @@ _PARTS = (
     ),
 )
 
+# A sequence of a column has the owner of its table.
+_OWNERS = """
+SELECT relname, format('owner of %s %I: %I', CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+  WHEN 'S' THEN 'sequence' ELSE 'table' END, relname, pg_get_userbyid(relowner)) FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND NOT relispartition AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
+                  AND relkind = 'S' AND deptype IN ('a', 'i'))
+UNION ALL
+SELECT '', format('owner of function %s: %I', oid::regprocedure, pg_get_userbyid(proowner)) FROM pg_proc
+WHERE pronamespace = current_schema()::regnamespace
+"""
+
 
 def more_objects(connection: Connection) -> list[CatalogObject]:
     """What `drift.objects` leaves out; nothing on SQLite, whose definitions say all."""
@@ -215,3 +227,10 @@ def more_objects(connection: Connection) -> list[CatalogObject]:
 def more_lines(connection: Connection) -> list[str]:
     """The line of each of `more_objects`, sorted."""
     return sorted(each.line.strip() for each in more_objects(connection))
+
+
+def owners(connection: Connection) -> list[str]:
+    """The owner of each table, view, sequence and function; the databases that are compared have the same roles."""
+    if connection.dialect.name != "postgresql":
+        return []
+    return sorted(line for table, line in connection.exec_driver_sql(_OWNERS) if not is_own(table))

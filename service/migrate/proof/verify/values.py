@@ -32,7 +32,7 @@ def taken(connection: Connection) -> Snapshot:
             key = inspector.get_pk_constraint(table)["constrained_columns"]
             columns = [name for each in inspector.get_columns(table) if not ddl.is_trash(name := each["name"])]
             values |= _of_table(connection, table, columns, key or columns)
-    lines = [*drift.lines(connection), *catalog.more_lines(connection)]
+    lines = [*drift.lines(connection), *catalog.more_lines(connection), *catalog.owners(connection)]
     return Snapshot(
         values=values,
         catalog=tuple(line for line in lines if ddl.TRASH not in line),
