@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from service.migrate.cli.options import target_of
+from service.migrate.cli import options
 
 
 @click.command()
@@ -17,14 +17,7 @@ from service.migrate.cli.options import target_of
     type=click.Choice(["svg", "mermaid"]),
     help="The format; without it SVG if FILE ends in .svg, else Mermaid.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    metavar="FILE",
-    help="Write to this file instead of standard output.",
-)
+@options.output_file
 def diagram(
     revision: str | None, tables: tuple[str, ...], format: str | None, file: Path | None, *, changes: bool
 ) -> None:
@@ -41,7 +34,7 @@ def diagram(
     from service.migrate.errors import Unusable
     from service.migrate.proof.diagram import diagram as drawing
 
-    config = target_of(None).config
+    config = options.target_of(None).config
     if changes and revision is None:
         raise Unusable("--changes needs the REVISION whose changes are to be marked, such as head.")
     report = _unsaid

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from service.migrate.cli.options import target_of
+from service.migrate.cli import options
 from service.terminal.options import database
 
 if TYPE_CHECKING:
     from service.migrate.proof.lint.lint import Asked
     from service.migrate.proof.lint.rule import Rule
-
-_DATABASES = ("sqlite", "postgresql")
 
 
 class Selection(TypedDict):
@@ -60,15 +58,8 @@ def _explained(rule: "Rule") -> Iterator[str]:
 
 
 @click.command()
-@click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
-@click.option(
-    "--on",
-    "databases",
-    type=click.Choice(_DATABASES),
-    multiple=True,
-    default=_DATABASES,
-    help="Only for this database, instead of for both.",
-)
+@options.since
+@options.databases
 @click.option(
     "--postgresql-version",
     "version",
@@ -87,14 +78,7 @@ def _explained(rule: "Rule") -> Iterator[str]:
     show_default=True,
     help="The format of the findings.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    metavar="FILE",
-    help="Write to this file instead of standard output.",
-)
+@options.output_file
 @click.option("--trace", "traces", is_flag=True, help="Execute the revisions on PostgreSQL too, and read their locks.")
 @click.option("--server", metavar="URL", help="With --trace: this server instead of an ephemeral one.")
 @click.option(
@@ -132,7 +116,9 @@ def lint(
         if shows_diff:
             click.get_current_context().exit(1 if found else 0)
     with progress() as show:
-        result = lint(asked, target_of(None).config, lambda done, total, revision: show("trace", done, total, revision))
+        result = lint(
+            asked, options.target_of(None).config, lambda done, total, revision: show("trace", done, total, revision)
+        )
     _write(FORMATS[format](result), file)
     if result.findings:
         click.get_current_context().exit(1)
@@ -142,7 +128,7 @@ def _fix(asked: "Asked", *, is_diff: bool) -> bool:
     """Write the fixes, or print them; the reasons of what is not exact go to standard error."""
     from service.migrate.proof.lint.fix.fixing import fixes
 
-    found = list(fixes(asked, target_of(None).config))
+    found = list(fixes(asked, options.target_of(None).config))
     for each in found:
         for line, reason in each.refusals:
             click.echo(f"{each.revision.file}:{line}: not fixed: {reason}.", err=True)

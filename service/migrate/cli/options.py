@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
@@ -15,6 +16,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 as_sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL for PostgreSQL; run nothing.")
 # Accepted, so that the refusal can name the right command.
 no_sql = click.option("--sql", "as_sql", is_flag=True, hidden=True)
+DATABASES = ("sqlite", "postgresql")
+since = click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
+databases = click.option(
+    "--on",
+    "databases",
+    type=click.Choice(DATABASES),
+    multiple=True,
+    default=DATABASES,
+    help="Only on this database, instead of on both.",
+)
+scratch_server = click.option(
+    "--server", metavar="URL", help="A PostgreSQL server instead of an ephemeral one; the role creates databases."
+)
+output_file = click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write to this file instead of standard output.",
+)
 _lock_wait = click.option(
     "--lock-wait",
     "lock_wait_seconds",

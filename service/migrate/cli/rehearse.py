@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from service.migrate.cli.options import target_of
+from service.migrate.cli.options import databases, scratch_server, since, target_of
 from service.terminal.options import output
 from service.terminal.output import Output
-
-_DATABASES = ("sqlite", "postgresql")
 
 
 class Duration(click.ParamType[float]):
@@ -28,19 +26,10 @@ class Duration(click.ParamType[float]):
 
 
 @click.command()
-@click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
+@since
 @click.option("--previous", metavar="REF", help="The commit of the previous version; default: the merge base.")
-@click.option(
-    "--on",
-    "databases",
-    type=click.Choice(_DATABASES),
-    multiple=True,
-    default=_DATABASES,
-    help="Only on this database, instead of on both.",
-)
-@click.option(
-    "--server", metavar="URL", help="A PostgreSQL server instead of an ephemeral one; the role creates databases."
-)
+@databases
+@scratch_server
 @click.option(
     "--rows",
     "sizes",

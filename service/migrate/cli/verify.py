@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.db.counting import counted
-from service.migrate.cli.options import target_of
+from service.migrate.cli import options
 from service.terminal.options import output
 from service.terminal.output import Output
 
@@ -17,22 +17,11 @@ if TYPE_CHECKING:
     from service.migrate.proof.verify.verify import Finding, Verified
     from service.terminal.progress import Progress
 
-_DATABASES = ("sqlite", "postgresql")
-
 
 @click.command()
-@click.option("--since", metavar="BASE", help="Only revisions after this one, or new since this commit of Git.")
-@click.option(
-    "--on",
-    "databases",
-    type=click.Choice(_DATABASES),
-    multiple=True,
-    default=_DATABASES,
-    help="Only on this database, instead of on both.",
-)
-@click.option(
-    "--server", metavar="URL", help="A PostgreSQL server instead of an ephemeral one; the role creates databases."
-)
+@options.since
+@options.databases
+@options.scratch_server
 @click.option("--rows", default=20, show_default=True, type=click.IntRange(1, 100_000), help="Rows in each table.")
 @click.option("--seed", default=0, show_default=True, help="The seed of the generated rows.")
 @output
@@ -57,7 +46,7 @@ def verify(
     from service.migrate.proof.revisions import chosen
     from service.terminal.progress import progress
 
-    config = target_of(None).config
+    config = options.target_of(None).config
     project.read(config)
     revisions = chosen(scripts(config), since)
     results: list[Verified] = []

@@ -3,18 +3,23 @@
 import asyncio
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 
+from service.db.engine import Purpose
 from service.db.urls import place
+from service.migrate.entrypoints import project
 from service.migrate.entrypoints.project import url_of
 from service.migrate.errors import Unusable, reason
+from service.migrate.plan.config import Source
 from service.migrate.proof.server import ephemeral_server
 
+T = TypeVar("T")
 _PREFIX = "proof_"
 
 
@@ -56,6 +61,22 @@ def postgresql_database(server: str) -> Iterator[str]:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
         _run(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def in_database(
+    url: str, function: Callable[[Connection], T], *, config: Source | None = None, writes: bool = False
+) -> T:
+    """Return what the function returns for a connection of the migrator's; with `writes`, commit what it does."""
+
+    async def run() -> T:
+        engine = project.read(config).engine(Purpose.MIGRATE, url)
+        try:
+            async with engine.begin() if writes else engine.connect() as connection:
+                return await connection.run_sync(function)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(run())
 
 
 def _run(url: URL, statement: str) -> None:

@@ -1,6 +1,5 @@
 """Revisions traced: executed up and down through every phase on PostgreSQL, with rows in every table."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -13,14 +12,13 @@ from alembic.util import to_tuple
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.db.engine import Purpose
-from service.migrate.entrypoints import commands, project
+from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused, reason
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.faults import explained, shown
 from service.migrate.plan.plan import is_plain
-from service.migrate.proof.scratch import postgresql_database
+from service.migrate.proof import scratch
 from service.migrate.proof.trace.gate import Gate
 from service.migrate.proof.trace.observed import Observed
 from service.migrate.proof.trace.tracer import Label, Tracer, first_line
@@ -78,7 +76,7 @@ class RevisionTracer:
 
     def _start(self, stack: ExitStack) -> None:
         stack.pop_all().close()
-        self._url, self._brought = stack.enter_context(postgresql_database(self.server)), set()
+        self._url, self._brought = stack.enter_context(scratch.postgresql_database(self.server)), set()
         gate = stack.enter_context(Gate(url=self._url))
         self._tracer = Tracer(url=make_url(self._url), gate=gate)
         listening: AbstractContextManager[None] = self._tracer.listening()
@@ -165,15 +163,7 @@ class RevisionTracer:
         command(self._url, *arguments, config=self.config, report=unsaid)
 
     def _in_database(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
-        return asyncio.run(self._in_connection(function, writes=writes))
-
-    async def _in_connection(self, function: Callable[[Connection], T], *, writes: bool) -> T:
-        engine = project.read(self.config).engine(Purpose.MIGRATE, self._url)
-        try:
-            async with engine.begin() if writes else engine.connect() as connection:
-                return await connection.run_sync(function)
-        finally:
-            await engine.dispose()
+        return scratch.in_database(self._url, function, config=self.config, writes=writes)
 
 
 def _line(file: Path, name: str) -> int:

@@ -1,6 +1,5 @@
 """Verification of revisions: up, down and up again through every phase, with rows in every table."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -12,12 +11,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from service.db.engine import Purpose
-from service.migrate.entrypoints import commands, project
+from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import is_plain
+from service.migrate.proof import scratch
 from service.migrate.proof.verify import probe, sequences
 from service.migrate.proof.verify.probe import Probe
 from service.migrate.proof.verify.rows import Rows
@@ -241,15 +240,7 @@ class Verifier:
             self._findings.append(finding)
 
     def _read(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
-        return asyncio.run(self._in_connection(function, writes=writes))
-
-    async def _in_connection(self, function: Callable[[Connection], T], *, writes: bool) -> T:
-        engine = project.read(self.config).engine(Purpose.MIGRATE, self._url)
-        try:
-            async with engine.begin() if writes else engine.connect() as connection:
-                return await connection.run_sync(function)
-        finally:
-            await engine.dispose()
+        return scratch.in_database(self._url, function, config=self.config, writes=writes)
 
 
 def _filled(connection: Connection, rows: Rows) -> dict[str, str]:
