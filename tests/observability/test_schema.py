@@ -45,8 +45,8 @@ PATHS = ["/v1/schema", "/v1/schema/history"]
 
 
 @asynccontextmanager
-async def service_on(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    roster = create_app(Settings(database_url=url))
+async def service_on(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    roster = create_app(Settings(database_url=url, **settings))
     async with client_of(roster) as client:
         yield client
     await roster.database.close()
@@ -217,7 +217,7 @@ async def test_is_read_as_everything_else_is(client: httpx.AsyncClient, path: st
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_database_that_is_away_is_told(path: str) -> None:
-    async with service_on("postgresql://nobody@127.0.0.1:1/none") as client:
+    async with service_on("postgresql://nobody@127.0.0.1:1/none", unit_deadline_seconds=0.2) as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:roster:problem:unavailable")
 

@@ -256,6 +256,7 @@ def planned(*arguments: str, status: int) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_plan(own: Project, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plan.db"
     own.clear()

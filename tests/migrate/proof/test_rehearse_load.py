@@ -67,6 +67,7 @@ async def until(true: Callable[[], Any]) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_confirmed_writes_are_counted_and_what_was_lost_of_them_is_found(
     own: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ async def test_confirmed_writes_are_counted_and_what_was_lost_of_them_is_found(
         assert missing.problem == "there is no OpenAPI document at /schema: name its path as `openapi`"
 
 
+@pytest.mark.slow
 async def test_a_stale_etag_is_read_again_and_a_silent_server_is_a_failure() -> None:
     document = {
         "paths": {
