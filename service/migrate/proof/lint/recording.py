@@ -1,7 +1,7 @@
 """Alembic's directives recorded without a database: the SQL that each of them would run, and the line of its call."""
 
-import sys
 from collections.abc import Callable
+from inspect import currentframe
 from typing import Any
 
 from alembic.ddl.impl import DefaultImpl
@@ -23,11 +23,11 @@ from service.migrate.proof.lint.calls import Call, Stop, Style
 def lines_of(file: str) -> tuple[int, ...]:
     """The lines of the file that are being run, the innermost first."""
     found: list[int] = []
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack without reading source files
+    frame = currentframe()
     while frame is not None:
         if frame.f_code.co_filename == file:
             found.append(frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment] # None ends the loop
+        frame = frame.f_back
     return tuple(found)
 
 

@@ -114,7 +114,8 @@ RULES: dict[str, Rule] = {}
 
 
 def _register(rule: Rule) -> None:
-    assert rule.id not in RULES  # noqa: S101 - two rules of one id are a mistake of the author
+    if rule.id in RULES:
+        raise ValueError(f"Two rules have the id {rule.id}.")
     RULES[rule.id] = rule
 
 

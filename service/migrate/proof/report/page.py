@@ -141,7 +141,7 @@ def _rehearsal(contents: Contents) -> Iterator[str]:
         yield from _table(heads, rows, numbers=range(1, len(heads)))
 
 
-def _class(is_number: bool) -> str:  # noqa: FBT001 - a fact, not a switch
+def _class(*, is_number: bool) -> str:
     return " class=number" if is_number else ""
 
 
@@ -152,11 +152,11 @@ def _code(text: str) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> Iterator[str]:
     """Cells are HTML already."""
     yield '<div class="scroll"><table class="cards"><thead><tr>'
-    yield "".join(f"<th{_class(at in numbers)}>{escape(head)}</th>" for at, head in enumerate(heads))
+    yield "".join(f"<th{_class(is_number=at in numbers)}>{escape(head)}</th>" for at, head in enumerate(heads))
     yield "</tr></thead><tbody>"
     for row in rows:
         cells = (
-            f'<td{_class(at in numbers)} data-head="{escape(heads[at])}">{cell}</td>' if cell else "<td></td>"
+            f'<td{_class(is_number=at in numbers)} data-head="{escape(heads[at])}">{cell}</td>' if cell else "<td></td>"
             for at, cell in enumerate(row)
         )
         yield f"<tr>{''.join(cells)}</tr>"

@@ -56,25 +56,18 @@ class Directive:
             raise NotExact(f"{', '.join(others)} has no counterpart")
 
 
-def read(call: ast.Call, source: str) -> Directive:
-    """The directive of a call of `op`."""
-    assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as `is_directive` says
-    name = call.func.attr
+def read(call: ast.Call, source: str) -> Directive | None:
+    """The directive of a call of `op`; `None` for another call."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="op"), attr=name) if name != "f":
+            pass
+        case _:
+            return None
     names = PARAMETERS.get(name, ())
     texts = [text_of(each, source) for each in call.args]
     given = dict(zip(names, texts, strict=False))
     given |= {each.arg: text_of(each.value, source) for each in call.keywords if each.arg}
     return Directive(name=name, call=call, given=given, items=tuple(texts[len(names) :]), source=source)
-
-
-def is_directive(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "op"
-        and node.func.attr != "f"
-    )
 
 
 def text_of(node: ast.expr, source: str) -> str:

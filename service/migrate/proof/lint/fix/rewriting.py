@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from service.migrate.proof.lint.fix.arguments import Directive, NotExact, is_directive, read
+from service.migrate.proof.lint.fix.arguments import Directive, NotExact, read
 from service.migrate.proof.lint.fix.directives import Around, operation
 from service.migrate.proof.lint.sql.schema import Schema
 
@@ -59,8 +59,8 @@ class Rewriter:
 
     def _directives(self, function: ast.FunctionDef) -> Iterator[Directive]:
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and is_directive(node):
-                yield read(node, self.source)
+            if isinstance(node, ast.Call) and (found := read(node, self.source)) is not None:
+                yield found
 
     def _refuse(self, line: int, reason: str) -> None:
         self.refusals.append(Refusal(line, reason))
