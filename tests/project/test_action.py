@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.project.files import ROOT, read_yaml, schema_findings
+from tests.migrate.proof.shops import Shop, check_costs_nothing, phases, shop
+from tests.project.files import ROOT, read_yaml, roster_refusal, schema_findings
 
 FOLDER = ".github/actions/prove-migrations"
 ACTION = f"{FOLDER}/action.yml"
@@ -147,6 +149,46 @@ def test_the_action_passes_without_findings(project: Path) -> None:
     assert ran.summary.startswith("## Migrations: no finding")
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Shop]:
+    with shop(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_the_action_rehearses_what_is_new_and_fails_beyond_a_bar(own: Shop) -> None:
+    since = {"commands": "rehearse", "since": "HEAD", "python": sys.executable}
+    nothing = run(own.folder, **since)
+    assert nothing.status == 0, nothing.printed
+    assert "**rehearse**: No revision is new since HEAD: there is nothing to rehearse." in nothing.summary
+    own.safe(
+        'ops.add_column("books", sa.Column("isbn", sa.String(50), server_default="", nullable=False))',
+        'def contract() -> None:\n    ops.drop_column("books", sa.Column("pages", sa.Integer()))',
+    )
+    own.serve_columns("title", "isbn")
+    serve = "--serve '{python} -m uvicorn shop:application --port={port} --log-level=warning'"
+    options = f"{serve} --on sqlite --seconds 0.2 --rows 150 --rate 40 --connections 1 --max-stall 0.001ms"
+    ran = run(own.folder, **since, rehearse_options=options)
+    assert (ran.status, ran.outputs["report"]) == (1, {"status": "1"}), ran.printed
+    document: Any = json.loads((own.folder / "prove-migrations/rehearse.json").read_text())
+    assert document["revisions"] == ["0002_change"]
+    assert phases(document) == [
+        ("control", "", ["old"]),
+        ("expand", "up", ["old"]),
+        ("rollout", "up", ["old", "new"]),
+        ("old away", "up", ["new"]),
+        ("contract", "up", ["new"]),
+        ("undo contract", "down", ["new"]),
+        ("old back", "down", ["old", "new"]),
+        ("downgrade", "down", ["old"]),
+        ("expand again", "up", ["old"]),
+        ("at the end", "up", ["old", "new"]),
+    ]
+    check_costs_nothing(document)
+    assert {each["what"].partition(" took ")[0] for each in document["findings"]} == {"a write"}
+    assert own.worktrees() == []
+
+
 @pytest.mark.slow
 def test_what_cannot_run_fails_too(project: Path) -> None:
     ran = run(project, commands="frobnicate", python=sys.executable)
@@ -161,5 +203,7 @@ def test_the_workflow_uses_the_action() -> None:
     (step,) = (each for each in steps if each.get("uses", "").startswith("./"))
     assert step["uses"] == f"./{FOLDER}"
     assert step["with"].keys() <= read_yaml(ACTION)["inputs"].keys()
+    assert step["with"]["commands"].split() == ["verify", "lint", "rehearse"]
+    assert roster_refusal("db", "rehearse", *step["with"]["rehearse-options"].split()) == ""
     # The base of a pull request is a commit of the history.
     assert steps[0]["with"] == {"fetch-depth": 0}

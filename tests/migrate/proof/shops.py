@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from service import naming
 from service.migrate.plan import config
@@ -44,6 +45,25 @@ class Shop:
         """Let the new version have these columns."""
         file = self.folder / "shop.py"
         file.write_text(file.read_text().replace('COLUMNS = ("title", "pages")', f"COLUMNS = {names!r}"))
+
+    def worktrees(self) -> list[str]:
+        """What Git still knows of checkouts of other versions."""
+        return [each.name for each in (self.folder / ".git").glob("worktrees/*")]
+
+
+def phases(document: Any) -> list[tuple[str, str, list[str]]]:
+    """The phases of a rehearsal, as --json has them."""
+    return [(each["phase"], each["direction"], each["serving"]) for each in document["phases"]]
+
+
+def check_costs_nothing(document: Any) -> None:
+    """Every phase has requests, of which none failed, and writes, of which none is lost."""
+    assert [each for each in document["phases"] if each["failed"] or each["lost"]] == []
+    assert [each for each in document["phases"] if not each["seen"]["requests"]] == []
+    # Every confirmed write is read back at the end; how many a phase has time for is the machine's.
+    *_, last = document["phases"]
+    assert sum(each["seen"]["writes"] for each in document["phases"])
+    assert last["seen"]["read_back"]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.proof.rehearse.child import Child
 from service.migrate.proof.rehearse.messages import Run
 from service.migrate.proof.rehearse.migrators import Faults, Migrators
+from tests.migrate.proof import shops
 from tests.migrate.proof.shops import Shop, shop
 
 # Times are the machine's: a busy one must not fail.
@@ -39,57 +40,13 @@ def run(own: Shop, *arguments: str, status: int = 0) -> Result:
     return result
 
 
-def left_behind(own: Shop) -> list[str]:
-    """What Git still knows of the worktree."""
-    return [each.name for each in (own.folder / ".git").glob("worktrees/*")]
-
-
-def phases(document: Any) -> list[tuple[str, str, list[str]]]:
-    return [(each["phase"], each["direction"], each["serving"]) for each in document["phases"]]
-
-
-def check_costs_nothing(document: Any) -> None:
-    assert document["findings"] == []
-    assert [each for each in document["phases"] if each["failed"] or each["lost"]] == []
-    assert [each for each in document["phases"] if not each["seen"]["requests"]] == []
-    # Every confirmed write is read back at the end; how many a phase has time for is the machine's.
-    *_, last = document["phases"]
-    assert sum(each["seen"]["writes"] for each in document["phases"])
-    assert last["seen"]["read_back"]
-
-
-@pytest.mark.slow
-def test_a_safe_change_costs_nobody_a_request_or_a_write(own: Shop) -> None:
-    own.safe(
-        'ops.add_column("books", sa.Column("isbn", sa.String(50), server_default="", nullable=False))',
-        'def contract() -> None:\n    ops.drop_column("books", sa.Column("pages", sa.Integer()))',
-    )
-    own.serve_columns("title", "isbn")
-    document: Any = json.loads(run(own, *QUICK, "--connections=1", "--on=sqlite", "--json").stdout)
-    assert document["revisions"] == ["0002_change"]
-    assert phases(document) == [
-        ("control", "", ["old"]),
-        ("expand", "up", ["old"]),
-        ("rollout", "up", ["old", "new"]),
-        ("old away", "up", ["new"]),
-        ("contract", "up", ["new"]),
-        ("undo contract", "down", ["new"]),
-        ("old back", "down", ["old", "new"]),
-        ("downgrade", "down", ["old"]),
-        ("expand again", "up", ["old"]),
-        ("at the end", "up", ["old", "new"]),
-    ]
-    check_costs_nothing(document)
-    assert left_behind(own) == []
-
-
 @pytest.mark.slow
 def test_a_backfill_costs_nobody_a_request_or_a_write(own: Shop, postgres_admin_url: str) -> None:
     own.safe('ops.set_not_null("books", "pages", fill="1")')
     server = ("--on=postgresql", f"--server={postgres_admin_url}")
     document: Any = json.loads(run(own, *QUICK, *server, "--json").stdout)
-    assert ("backfill", "up", ["old", "new"]) in phases(document)
-    check_costs_nothing(document)
+    assert ("backfill", "up", ["old", "new"]) in shops.phases(document)
+    shops.check_costs_nothing(document)
     assert all(each["locks"]["samples"] for each in document["phases"])
     assert sum(each["wal_bytes"] for each in document["phases"])
 
@@ -145,7 +102,7 @@ def test_an_interrupted_rehearsal_leaves_nothing_behind(own: Shop, tmp_path: Pat
     assert (process.returncode, errors.decode().split()[-1]) == (1, "Aborted!")
     assert list(temporary.iterdir()) == []
     assert of_folder(temporary) == []
-    assert left_behind(own) == []
+    assert own.worktrees() == []
 
 
 def of_folder(folder: Path) -> list[bytes]:
@@ -184,7 +141,7 @@ def test_what_cannot_be_rehearsed_is_said_in_one_line(own: Shop, tmp_path: Path)
     said = refusal(own, "--serve={python} -c 'print(\"No shop today\"); {port}'")
     assert said.startswith("The previous version (")
     assert said.endswith("did not start; its output ends:\n  No shop today\n")
-    assert left_behind(own) == []
+    assert own.worktrees() == []
     own.write("import nothing_there\n")
     assert "0002_change.py:1: ModuleNotFoundError: No module named 'nothing_there'" in refusal(own)
     own.safe('ops.add_column("books", sa.Column("isbn", sa.String(50)))')

@@ -56,6 +56,7 @@ REHEARSAL = {
             "failed": 0,
             "lost": 0,
             "seconds": 5.0,
+            "p99_ratio": 1.5,
         }
         for phase, revision, waited in (("control", "", 0.0), ("expand", "0002_change", 51.3))
     ],
@@ -111,7 +112,7 @@ def test_a_report_has_the_documents_of_all_tools(own: Project, tmp_path: Path) -
         "| verify | 0002\\_change | SQLite, downgrade | \\<script\\>alert(1)\\</script\\> \\| \\`x\\` @<!-- -->" in text
     )
     assert 'text isbn "null, added"' in text
-    assert "| expand 0002\\_change | 1,200 | 0 | 0 | 21 | 44 | 51 | 4 |" in text
+    assert "| expand 0002\\_change | 1,200 | 0 | 0 | 21 | 1.50 | 44 | 51 | 4 |" in text
 
 
 def test_the_page_needs_nothing_else(own: Project, tmp_path: Path) -> None:

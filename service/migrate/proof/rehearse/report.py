@@ -36,6 +36,7 @@ def document(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -
     return {
         "revisions": result.revisions,
         "previous": result.previous,
+        "note": result.note,
         "unused": result.unused,
         "phases": [
             {
@@ -53,6 +54,9 @@ def document(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -
 
 def lines(result: Result, rows: Sequence[Row], findings: Sequence[Finding]) -> Iterator[str]:
     """A table for each database and number of rows, then the findings."""
+    if result.note:
+        yield result.note
+        return
     yield f"Previous version {result.previous[:12]}; new: {', '.join(result.revisions)}."
     kinds = [(row.measured.database, row.measured.rows, row.measured.style) for row in rows]
     for database, size, style in dict.fromkeys(kinds):

@@ -11,14 +11,13 @@ from pathlib import Path
 from time import monotonic
 
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from service.migrate import naming
 from service.migrate.entrypoints import project
-from service.migrate.errors import Refused, Unknown, Unusable
+from service.migrate.errors import Refused, Unusable
 from service.migrate.plan.config import Source, configuration_file, scripts
-from service.migrate.proof import revisions
 from service.migrate.proof.rehearse import overrides, versions
+from service.migrate.proof.rehearse.choosing import choose
 from service.migrate.proof.rehearse.database import made
 from service.migrate.proof.rehearse.judge import Measured
 from service.migrate.proof.rehearse.messages import Settings
@@ -69,13 +68,15 @@ class Result:
 
     revisions: list[str]
     previous: str
+    # Why nothing was rehearsed.
+    note: str = ""
     measured: list[Measured] = field(default_factory=list)
     unused: dict[str, dict[str, str]] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)
 
 
 def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
-    """Rehearse on each database with each number of rows.
+    """Rehearse on each database with each number of rows; nothing if no revision is new since a commit.
 
     Raises:
         Unknown: there is no such revision or commit.
@@ -86,12 +87,16 @@ def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
         project.read(config)
         said = overrides.read(plan.traffic, file.parent)
         command = _command(plan, said)
-        chosen, commit = choose(plan, config, file.parent)
+        chosen, commit = choose(scripts(config), plan.since, plan.previous, file.parent)
+        if not chosen:
+            note = f"No revision is new since {plan.since or plan.previous}: there is nothing to rehearse."
+            return Result(revisions=[], previous=commit, note=note)
         found = deployment(scripts(config), chosen)
         if not found.base:
-            raise Unusable(
-                f"{chosen[0]} is the first revision, and no version serves an empty database: name one with --since."
-            )
+            first = f"{chosen[0]} is the first revision, and no version serves an empty database"
+            if plan.since is None:
+                raise Unusable(f"{first}: name one with --since.")
+            return Result(revisions=[], previous=commit, note=f"{first}: there is nothing to rehearse.")
     result = Result(revisions=[each.revision for each in found.revisions], previous=commit)
     with stoppable(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearse-")))
@@ -123,37 +128,6 @@ def _as_misuse() -> Iterator[None]:
         yield
     except Refused as refused:
         raise Unusable(str(refused)) from refused
-
-
-def choose(plan: Plan, config: Source | None, folder: Path) -> tuple[list[str], str]:
-    """The new revisions, oldest first, and the commit of the previous version.
-
-    Without --since the revisions that the previous version lacks are new. If it lacks none, the newest is new, and the
-    previous version is the one before it was added.
-    """
-    directory = scripts(config)
-    if plan.since is not None:
-        chosen = revisions.chosen(directory, plan.since)
-        if not chosen:
-            raise Unknown(f"No revision is new since {plan.since}.")
-        oldest = Path(directory.get_revision(chosen[0]).path)
-        return chosen, versions.base(folder, plan.previous) if plan.previous else versions.parent_of_addition(oldest)
-    commit = versions.base(folder, plan.previous)
-    chosen = _new_since(directory, commit)
-    if chosen:
-        return chosen, commit
-    if plan.previous is not None:
-        raise Unknown(f"{plan.previous} has every revision: name those to rehearse with --since.")
-    newest = next(iter(directory.walk_revisions()), None)
-    if newest is None:
-        raise Unusable("There is no revision to rehearse.")
-    commit = versions.parent_of_addition(Path(newest.path))
-    return _new_since(directory, commit), commit
-
-
-def _new_since(directory: ScriptDirectory, commit: str) -> list[str]:
-    known = versions.revisions_of(Path(directory.dir), commit)
-    return [each.revision for each in reversed(list(directory.walk_revisions())) if each.revision not in known]
 
 
 class _Clock:

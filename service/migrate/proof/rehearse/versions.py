@@ -93,16 +93,30 @@ def base(folder: Path, previous: str | None) -> str:
     )
 
 
-def parent_of_addition(file: Path) -> str:
-    """The parent of the commit that added a file.
+def merge_base(folder: Path, commit: str) -> str:
+    """The newest commit that HEAD and a commit have in common; the commit itself if the histories share none.
 
     Raises:
-        Unknown: no commit added it, or that commit has no parent here.
+        Unknown: there is no such commit.
+        Unusable: there is no Git here.
+    """
+    known = base(folder, commit)
+    try:
+        return git(folder, "merge-base", "HEAD", known).strip()
+    except Unknown:
+        return known
+
+
+def parent_of_addition(file: Path) -> str:
+    """The parent of the commit that added a file; HEAD if the file is not committed yet.
+
+    Raises:
+        Unknown: the commit that added it has no parent here.
         Unusable: there is no Git here.
     """
     added = git(file.parent, "log", "--diff-filter=A", "--format=%H", "--", file.name).split()
     if not added:
-        raise Unknown(f"No commit of Git added {file.name}: name the previous version with --previous.")
+        return base(file.parent, "HEAD")
     try:
         return base(file.parent, f"{added[-1]}^")
     except Unknown as failure:

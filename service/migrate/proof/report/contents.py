@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from service.db.counting import counted
+from service.migrate.proof.rehearse.phases import SAFE
 from service.migrate.proof.report.documents import Finding, Lint, Phase, Plan, Rehearsal, Verify
 
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "both": "both databases"}
@@ -71,21 +72,24 @@ class Contents:
             actions = counted(len(self.plan.planned), "action")
             found.append(("plan", f"{actions} on {self.plan.database}, about {seconds:,.1f} s"))
         if self.rehearsal is not None:
-            requests = sum(each.seen.requests for each in self.rehearsal.phases)
-            failed = sum(each.failed for each in self.rehearsal.phases)
-            lost = sum(each.lost for each in self.rehearsal.phases)
-            found.append(("rehearse", f"{requests:,} requests, {failed:,} failed, {counted(lost, 'write')} lost"))
+            safe = [each for each in self.rehearsal.phases if each.style == SAFE]
+            requests, failed = sum(each.seen.requests for each in safe), sum(each.failed for each in safe)
+            lost = counted(sum(each.lost for each in safe), "write")
+            what = self.rehearsal.note or f"{requests:,} requests, {failed:,} failed, {lost} lost"
+            found.append(("rehearse", what))
         return found
 
     @property
     def runs(self) -> list[tuple[str, list[Phase]]]:
-        """The phases of the rehearsal by database and number of rows, each with a heading."""
+        """The phases of the rehearsal by database, number of rows and style, each with a heading."""
         phases = self.rehearsal.phases if self.rehearsal else []
-        keys = dict.fromkeys((each.database, each.rows) for each in phases)
+        keys = dict.fromkeys((each.database, each.rows, each.style) for each in phases)
         return [
-            (f"{name_of(database)}, {rows:,} rows in each table", [p for p in phases if (p.database, p.rows) == key])
-            for key in keys
-            for database, rows in [key]
+            (
+                f"{name_of(database)}, {rows:,} rows in each table{'' if style == SAFE else ', in the plain style'}",
+                [each for each in phases if (each.database, each.rows, each.style) == (database, rows, style)],
+            )
+            for database, rows, style in keys
         ]
 
     def _lines(self) -> Iterator[Line]:

@@ -101,6 +101,8 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     lost: int
     seconds: float
+    style: str = "safe"
+    p99_ratio: float | None = None
 
     @property
     def name(self) -> str:
@@ -110,6 +112,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     revisions: list[str]
     previous: str
+    note: str = ""
     phases: list[Phase]
     findings: list[Finding]
 

@@ -36,12 +36,14 @@ def written(contents: Contents, diagram: str) -> str:
                 f"{each.seen.requests:,}",
                 f"{each.failed:,}",
                 f"{each.lost:,}",
-                *(f"{ms:,.0f}" for ms in (each.seen.p99_ms, each.seen.longest_ms)),
+                f"{each.seen.p99_ms:,.0f}",
+                "" if each.p99_ratio is None else f"{each.p99_ratio:,.2f}",
+                f"{each.seen.longest_ms:,.0f}",
                 *(f"{ms:,.0f}" for ms in (each.locks.waited_ms, each.locks.held_ms)),
             )
             for each in phases
         ]
-        heads = ("phase", "requests", "failed", "lost", "p99 ms", "max ms", "waited ms", "held ms")
+        heads = ("phase", "requests", "failed", "lost", "p99 ms", "ratio", "max ms", "waited ms", "held ms")
         lines += ["", f"<details><summary>Rehearsal on {heading}</summary>", "", *_table(heads, rows), "</details>"]
     return "\n".join(lines) + "\n"
 

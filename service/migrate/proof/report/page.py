@@ -131,13 +131,15 @@ def _rehearsal(contents: Contents) -> Iterator[str]:
                 f"{each.seen.requests:,}",
                 f"{each.failed:,}",
                 f"{each.lost:,}",
-                *(f"{ms:,.0f}" for ms in (each.seen.p99_ms, each.seen.longest_ms)),
+                f"{each.seen.p99_ms:,.0f}",
+                "" if each.p99_ratio is None else f"{each.p99_ratio:,.2f}",
+                f"{each.seen.longest_ms:,.0f}",
                 *(f"{ms:,.0f}" for ms in (each.locks.waited_ms, each.locks.held_ms)),
                 f"{each.seconds:.1f}",
             )
             for each in phases
         ]
-        heads = ("phase", "requests", "failed", "lost", "p99 ms", "max ms", "waited ms", "held ms", "s")
+        heads = ("phase", "requests", "failed", "lost", "p99 ms", "ratio", "max ms", "waited ms", "held ms", "s")
         yield from _table(heads, rows, numbers=range(1, len(heads)))
 
 
