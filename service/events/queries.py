@@ -30,7 +30,7 @@ EVENTS = Listing(
     schemas.Event,
     select(*_COLUMNS),
     key=Event.id,
-    sorts={"id": Event.id},
+    sorts={"id": Event.id, "created_at": Event.created_at},
     filters={
         "resource": Filter(lambda value: Event.resource == value),
         "resource_id": Filter(lambda value: Event.resource_id == value),

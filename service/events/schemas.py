@@ -72,9 +72,12 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class EventParameters(ListParameters, frozen=True, kw_only=True):
-    """Parameters of the list of events; the newest come first."""
+    """Parameters of the list of events; the newest come first.
 
-    sort: Literal["id", "-id"] = "-id"
+    With `since` or `until`, `sort=-created_at` reads the events of that time alone.
+    """
+
+    sort: Literal["id", "-id", "created_at", "-created_at"] = "-id"
     resource: Resource | UnsetType = UNSET
     resource_id: words.Ref | UnsetType = UNSET
     resource_key: ResourceKey | UnsetType = UNSET

@@ -17,6 +17,7 @@ class Event(Base):
         Index(None, "transaction_id", "id"),
         Index(None, "resource", "resource_id", "id"),
         Index(None, "actor_id", "id"),
+        Index(None, "created_at", "id"),
         IDS_ARE_NOT_REUSED,
     )
 

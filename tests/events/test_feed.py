@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,17 @@ async def test_pages_of_the_list_follow_each_other(roster: Roster, client: httpx
     assert names(newest) == ["e", "d"]
     rest = (await client.get("/v1/events", params={"cursor": newest["next_cursor"]})).json()
     assert names(rest) == ["c", "b", "a"]
+
+
+async def test_pages_by_time_hold_the_events_of_that_time(roster: Roster, client: httpx.AsyncClient) -> None:
+    await write(roster, *"abcde")
+    last_hour: dict[str, Any] = {"sort": "-created_at", "limit": 3, "since": (now() - timedelta(hours=1)).isoformat()}
+    newest = (await client.get("/v1/events", params=last_hour)).json()
+    assert names(newest) == ["e", "d", "c"]
+    rest = (await client.get("/v1/events", params={**last_hour, "cursor": newest["next_cursor"]})).json()
+    assert (names(rest), rest["next_cursor"]) == (["b", "a"], None)
+    oldest = (await client.get("/v1/events", params={"sort": "created_at", "until": "2000-01-01T00:00:00Z"})).json()
+    assert oldest["items"] == []
 
 
 @pytest.mark.slow
