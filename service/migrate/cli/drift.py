@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="Leave out objects such as 'index ix_* of users'; may be repeated.",
 )
-@click.option("--others", is_flag=True, help="Also other schemas, objects of extensions, and publications.")
+@click.option("--others", is_flag=True, help="Also partitions, other schemas, extensions, and objects of the database.")
 @click.option(
     "--server",
     metavar="URL",
@@ -39,7 +39,8 @@ def drift(url: str | None, ignore: tuple[str, ...], server: str | None, *, other
 
     The revisions of the database are run in an empty scratch database, as far as in the database: what a pending
     backfill or contract leaves behind is no difference. Compared are tables, columns, types, defaults, constraints,
-    indexes, triggers, functions, views, sequences, policies, privileges and comments. The database is only read.
+    indexes, triggers, functions, views, sequences, policies, privileges, comments and owners. The database is only
+    read.
 
     The exit status is 0 without a difference, 1 with one, and 2 if the databases cannot be compared.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.migrate.dialects import ddl
 from service.migrate.state.drift import CatalogObject
 
-_RELATIONS = frozenset(("table", "view", "materialized view", "sequence"))
+_RELATIONS = frozenset(("table", "view", "materialized view", "sequence", "function", "type", "partition", "schema"))
 _OF_COLUMNS = frozenset(("comment", "privileges", "settings"))
 
 _Key = tuple[str, str, str]
@@ -77,7 +77,6 @@ def _above(kind: str, table: str, name: str) -> Iterator[tuple[str, str]]:
     """What this object may belong to, by kind and name."""
     if kind in _OF_COLUMNS:
         yield "column", f"{table}.{name.partition(' ')[0]}"
-        yield "function", table
     if kind == "constraint":
         yield "column", f"{table}.{name.removeprefix('NOT NULL ')}"
     yield from ((relation, table) for relation in _RELATIONS if (relation, table) != (kind, name))
@@ -88,7 +87,9 @@ def _name(kind: str, table: str, name: str) -> str:
         return f"{table}.{name}"
     if kind in ("comment", "settings"):
         return table if name == table else f"{table}.{name}"
-    if kind == "privileges":
+    if kind == "owner":
+        return name
+    if kind in ("privileges", "schema privileges"):
         return f"{table} {name}" if name.startswith("to ") else f"{table}.{name}"
     if kind in _RELATIONS or not table or table == name:
         return name

@@ -14,21 +14,18 @@ from service.migrate.entrypoints import execution
 from service.migrate.entrypoints.project import Project, url_of
 from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.plan.config import Source, scripts
+from service.migrate.proof.catalog import catalog
 from service.migrate.proof.drift import models, stage
 from service.migrate.proof.drift.copies import Empty, Surroundings, beside, surroundings
 from service.migrate.proof.drift.difference import Difference, compared
 from service.migrate.proof.drift.stage import Stage
-from service.migrate.proof.verify import catalog
 from service.migrate.run.locking import lock
 from service.migrate.run.locking.waiting import disposed
-from service.migrate.state import drift
 from service.migrate.state.drift import CatalogObject
 
 _LIMITS = Limits(statement_seconds=60.0, pool_size=1)
-_OTHER_SCHEMAS = (
-    "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
-    "AND nspname <> ALL (current_schemas(false)) ORDER BY 1"
-)
+# By their own names, since PUBLIC and the owner have them in every schema and database.
+_USUAL = ("to PUBLIC", "to the owner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,7 @@ class _Read:
 class Detector:
     """Compares databases of a project; `server` is where scratch databases are made, else an ephemeral server.
 
-    `others` counts the objects of other schemas, of extensions, and publications, too.
+    `others` counts partitions, other schemas, objects of extensions, and objects of the database itself, too.
     """
 
     project: Project
@@ -112,7 +109,7 @@ class Detector:
         """Those to the revisions; and those to the models that no later phase or revision removes."""
         found = compared(self._counted(here.objects), self._counted(made.objects))
         if not self.others:
-            found = [each for each in found if each.kind != "publication" or each.expected is not None]
+            found = [each for each in found if not _is_of_others(each)]
         return found + [each for each in here.models if each not in made.models or each in final.models]
 
     def _counted(self, objects: tuple[CatalogObject, ...]) -> Iterator[CatalogObject]:
@@ -133,7 +130,7 @@ class Detector:
         found = _Read(
             stage=stage.read(connection, directory),
             models=tuple(models.named(execution.differences(connection, metadata))),
-            objects=(*_objects(connection), *(_in_other_schemas(connection) if self.others else ())),
+            objects=tuple(self._objects(connection)),
             surroundings=surroundings(connection),
         )
         # Asked last: a run that ended in between has changed what was read.
@@ -142,22 +139,19 @@ class Detector:
             raise Unusable(f"A migrator is running: {running}. Compare when it has ended.")
         return found
 
+    def _objects(self, connection: Connection) -> Iterator[CatalogObject]:
+        yield from catalog.objects(connection)
+        yield from catalog.objects_of_database(connection)
+        yield from catalog.owners(connection)
+        if self.others:
+            yield from catalog.objects_of_others(connection)
 
-def _objects(connection: Connection) -> list[CatalogObject]:
-    return [*drift.objects(connection), *catalog.more_objects(connection)]
 
-
-def _in_other_schemas(connection: Connection) -> Iterator[CatalogObject]:
-    """The objects of each schema that is not in the search path, under qualified names."""
-    if connection.dialect.name == "sqlite":
-        return
-    own = connection.exec_driver_sql("SHOW search_path").scalar_one()
-    for schema in connection.exec_driver_sql(_OTHER_SCHEMAS).scalars().all():
-        connection.exec_driver_sql(f"SET LOCAL search_path TO {schema}")
-        for each in _objects(connection):
-            table = f"{schema}.{each.table}" if each.table else ""
-            yield each._replace(table=table, name=table if each.name == each.table else f"{schema}.{each.name}")
-    connection.exec_driver_sql(f"SET LOCAL search_path TO {own}")
+def _is_of_others(found: Difference) -> bool:
+    """Whether administrators, and not revisions, made the object."""
+    if found.kind not in catalog.OF_DATABASE:
+        return False
+    return found.expected is None or found.name.endswith(_USUAL)
 
 
 def _matches(pattern: str, found: Difference) -> bool:

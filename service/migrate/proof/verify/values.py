@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, inspect
 
 from service.migrate.dialects import ddl
+from service.migrate.proof.catalog import catalog
 from service.migrate.proof.diagram.reading import is_own
-from service.migrate.proof.verify import catalog, sequences
+from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.sequences import Position
-from service.migrate.state import drift
 
 # (table, column) to the values of that column by the key of their row.
 Values = dict[tuple[str, str], dict[str, str]]
@@ -32,7 +32,7 @@ def taken(connection: Connection) -> Snapshot:
             key = inspector.get_pk_constraint(table)["constrained_columns"]
             columns = [name for each in inspector.get_columns(table) if not ddl.is_trash(name := each["name"])]
             values |= _of_table(connection, table, columns, key or columns)
-    lines = [*drift.lines(connection), *catalog.more_lines(connection), *catalog.owners(connection)]
+    lines = catalog.lines(connection)
     return Snapshot(
         values=values,
         catalog=tuple(line for line in lines if ddl.TRASH not in line),
