@@ -28,9 +28,12 @@ def note(operation: Operation) -> None:
     """
     recording = _recording.get()
     if recording is None:
+        frame = inspect.currentframe()
+        name = frame.f_back.f_code.co_name if frame is not None and frame.f_back is not None else ""
         raise Refused(
-            f"{type(operation).__name__} is called in a revision that imports Alembic's op. Use either "
-            "service.migrate.ops, in safe steps, or op, in one transaction."
+            f"ops.{name} is called in a revision that imports Alembic's op, which runs in one transaction, while each "
+            "step of a safe operation needs a transaction of its own. Write all of the revision with "
+            "service.migrate.ops, without `from alembic import op`; or move what uses op to a revision of its own."
         )
     _refuse_misfit()
     # The phases refuse wrong values: computed now, while the traceback has the revision's line.

@@ -59,6 +59,12 @@ class Stop:
     # The function asked for rows, which there are none of; what follows depends on them.
     needs_rows: bool = False
 
+    @property
+    def what(self) -> str:
+        """What happens: an exception of Python, or a refusal, which is a sentence."""
+        is_exception = re.match(r"[A-Z]\w*: ", self.reason)
+        return f"{self.phase}() {'raises' if is_exception else 'is refused:'} {self.reason}"
+
     @classmethod
     def of(cls, refused: Refused, phase: str, *, needs_rows: bool = False) -> "Stop":
         """The stop for a refusal `file:line: reason`."""

@@ -62,6 +62,6 @@ def _objects(connection: Connection) -> Schema:
         functions=dict(map(tuple, asked(_FUNCTIONS))),
         triggers={(name, table): text for name, table, text in asked(_TRIGGERS)},
         views=dict(map(tuple, asked(_VIEWS))),
-        policies={(table, name) for table, name in asked(_POLICIES)},
+        policies=dict.fromkeys(asked(_POLICIES), ""),
         published={table: frozenset(names) for table, names in published.items()},
     )

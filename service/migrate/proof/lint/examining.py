@@ -3,16 +3,19 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import groupby
 
 from service.migrate.proof.finding import Finding
 from service.migrate.proof.lint.calls import Call, Style
 from service.migrate.proof.lint.models import Mapped
 from service.migrate.proof.lint.reading import Revision
 from service.migrate.proof.lint.rule import PG, RULES, Place, Rule, Whole
+from service.migrate.proof.lint.sql import bodies
+from service.migrate.proof.lint.sql.apply import apply
 from service.migrate.proof.lint.sql.change import Change, Kind
 from service.migrate.proof.lint.sql.schema import Schema
 
-UP = ("upgrade", "contract")
+UP, DOWN = ("upgrade", "contract"), "downgrade"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,53 +42,53 @@ class Examined:
 
 
 class Examiner:
-    """Examines the revisions in the order of the history; the schema goes along."""
+    """Examines the revisions in the order of the history; the schema of each database goes along."""
 
     def __init__(self, revisions: Sequence[Revision], given: Given) -> None:
         self._revisions, self._given = revisions, given
         self._made_later = _made_later(revisions)
         # The schema after each revision, so that each branch of the history has its own.
-        self._after: dict[str, Schema] = {}
+        self._after: dict[tuple[str, str], Schema] = {}
+        # Two tables that a transaction locks one after the other, with the first revision that does.
+        self._orders: dict[tuple[str, str], str] = {}
 
     def run(self, chosen: Collection[str]) -> Iterator[Examined]:
         """Yield the findings of the chosen revisions."""
         for at, revision in enumerate(self._revisions):
-            before = self.before(revision)
-            after = before.copy()
-            for call in _up(revision, PG):
-                for change in call.changes:
-                    after.apply(change)
-            self._after[revision.id] = after
+            for database in dict.fromkeys((PG, *self._given.databases)):
+                after = self.before(revision, database)
+                apply_all(after, _up(revision, database))
+                self._after[revision.id, database] = after
             if revision.id in chosen:
-                places = {
-                    database: list(self._places(revision, database, before.copy(), self._made_later[at]))
-                    for database in self._given.databases
-                }
-                yield from self._judged(revision, before, places)
+                yield from self._judged(revision, self._made_later[at])
 
-    def before(self, revision: Revision) -> Schema:
+    def before(self, revision: Revision, database: str = PG) -> Schema:
         """The schema before a revision that was examined."""
-        found = [self._after[each] for each in revision.parents if each in self._after]
+        found = [self._after[each, database] for each in revision.parents if (each, database) in self._after]
         return reduce(Schema.joined, found or [self._given.there]).copy()
 
-    def _judged(self, revision: Revision, before: Schema, places: Mapping[str, list[Place]]) -> Iterator[Examined]:
+    def _judged(self, revision: Revision, again: Collection[tuple[str, str]]) -> Iterator[Examined]:
         seen: set[tuple[str, int, str]] = set()
-        back = self._after[revision.id].copy()
-        for call in revision.in_phase("downgrade", PG):
-            for change in call.changes:
-                back.apply(change)
         for database in self._given.databases:
+            before, after = self.before(revision, database), self._after[revision.id, database]
+            places = list(self._places(revision, before.copy(), _up(revision, database), again))
+            down = _down(revision, database)
+            back, own = after.copy(), _made(places)
+            undone = list(self._places(revision, after.copy(), down, again, own))
+            apply_all(back, down)
             whole = Whole(
                 revision=revision,
+                database=database,
                 before=before,
-                after=self._after[revision.id],
+                after=after,
                 back=back,
-                places=tuple(places[database]),
+                places=tuple(places),
+                undone=tuple(undone),
                 model_modules=self._given.model_modules,
                 was=self._given.was.get(revision.id),
                 heads=self._given.heads,
             )
-            for each in (*_of_places(places[database], database), *_of_whole(whole, database)):
+            for each in (*_of_places((*places, *undone), database), *_of_whole(whole, database)):
                 key = (each.finding.rule, each.finding.line, each.finding.what)
                 if key not in seen:
                     seen.add(key)
@@ -99,37 +102,73 @@ class Examiner:
         return replace(finding, database="") if is_about_all else finding
 
     def _places(
-        self, revision: Revision, database: str, schema: Schema, again: Collection[tuple[str, str]]
+        self,
+        revision: Revision,
+        schema: Schema,
+        calls: Sequence[Call],
+        again: Collection[tuple[str, str]],
+        own: tuple[frozenset[str], frozenset[tuple[str, str]]] = (frozenset(), frozenset()),
     ) -> Iterator[Place]:
-        created: set[str] = set()
-        added: set[tuple[str, str]] = set()
+        """The places of the calls, of which the tables and columns `own` are of this revision already."""
+        created, added = set(own[0]), set(own[1])
         together: dict[tuple[str, int], list[Place]] = {}
-        calls = _up(revision, database)
         changes = [(call, change) for call in calls for change in call.changes]
         for at, (call, change) in enumerate(changes):
-            place = Place(
-                change=change,
-                call=call,
-                schema=schema.copy(),
-                revision=revision,
-                version=self._given.version,
-                mapped=self._given.mapped,
-                base=self._given.base,
-                again=again,
-                created=frozenset(created),
-                added=frozenset(added),
-                together=tuple(together.get(_transaction(call), ())),
-                following=tuple(each for _, each in changes[at + 1 :]),
-            )
-            yield place
-            if call.style is not Style.SAFE:
-                together.setdefault(_transaction(call), []).append(place)
-            _note(change, created, added)
-            schema.apply(change)
+            for each in (change, *bodies.called(change, schema)):
+                place = Place(
+                    change=each,
+                    call=call,
+                    schema=schema.copy(),
+                    revision=revision,
+                    version=self._given.version,
+                    mapped=self._given.mapped,
+                    base=self._given.base,
+                    again=again,
+                    created=frozenset(created),
+                    added=frozenset(added),
+                    together=tuple(together.get(_transaction(call), ())),
+                    following=tuple(one for _, one in changes[at + 1 :]),
+                    orders=self._orders,
+                )
+                yield place
+                if call.style is not Style.SAFE:
+                    together.setdefault(_transaction(call), []).append(place)
+                _note(each, created, added)
+                apply(schema, each)
+
+
+def apply_all(schema: Schema, calls: Sequence[Call]) -> None:
+    """Change the schema as the calls do, with what the functions do that they call."""
+    for change in (one for call in calls for one in call.changes):
+        for each in (change, *bodies.called(change, schema)):
+            apply(schema, each)
 
 
 def _up(revision: Revision, database: str) -> list[Call]:
     return [call for phase in UP for call in revision.in_phase(phase, database)]
+
+
+def _down(revision: Revision, database: str) -> list[Call]:
+    """What a downgrade runs: its function, or, of safe operations, the statements that undo raw SQL, the last first."""
+    found = revision.in_phase(DOWN, database)
+    if revision.is_plain:
+        return found
+    return [
+        call for _, calls in reversed([(of, list(calls)) for of, calls in groupby(found, _operation)]) for call in calls
+    ]
+
+
+def _operation(call: Call) -> int:
+    return id(call.operation)
+
+
+def _made(places: Sequence[Place]) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """The tables and the columns that an upgrade makes: no request of the older version uses them."""
+    created: set[str] = set()
+    added: set[tuple[str, str]] = set()
+    for each in places:
+        _note(each.change, created, added)
+    return frozenset(created), frozenset(added)
 
 
 def _transaction(call: Call) -> tuple[str, int]:
@@ -153,6 +192,8 @@ def _of_places(places: Sequence[Place], database: str) -> Iterator[Examined]:
             if rule.judge is None or database not in rule.databases or place.change.kind not in rule.kinds:
                 continue
             if place.is_safe and not rule.judges_safe:
+                continue
+            if place.call.phase == DOWN and not rule.judges_downgrades:
                 continue
             if what := rule.judge(place):
                 lines = place.call.lines

@@ -22,6 +22,7 @@ from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers it
     history,
     locks,
     on_table,
+    opaque,
     rewrites,
     running_version,
     sqlite,

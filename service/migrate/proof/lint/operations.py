@@ -65,19 +65,7 @@ def calls_of(
 
 def _calls(operation: Operation, phase: str, lines: tuple[int, ...], database: str) -> Iterator[Call]:
     if isinstance(operation, raw_sql.Execute):
-        statements = operation.up if phase != DOWNGRADE else operation.down
-        for text in statements[database == "sqlite"]:
-            yield Call(
-                phase=phase,
-                style=Style.RAW,
-                text=text,
-                lines=lines,
-                database=database,
-                operation=operation,
-                declared=operation.lock,
-                # Each operation has a transaction of its own, and its place in the file tells it from others.
-                transaction=lines[0] if lines else 0,
-            )
+        yield from _raw(operation, phase, lines, database)
         return
     for when, text in _statements(operation, database):
         yield Call(
@@ -89,6 +77,23 @@ def _calls(operation: Operation, phase: str, lines: tuple[int, ...], database: s
             is_directive=True,
             operation=operation,
         )
+
+
+def _raw(operation: raw_sql.Execute, phase: str, lines: tuple[int, ...], database: str) -> Iterator[Call]:
+    """The statements of ops.execute, and those that a downgrade runs to undo them."""
+    for when, statements in ((phase, operation.up), (DOWNGRADE, operation.down)):
+        for text in statements[database == "sqlite"]:
+            yield Call(
+                phase=when,
+                style=Style.RAW,
+                text=text,
+                lines=lines,
+                database=database,
+                operation=operation,
+                declared=operation.lock,
+                # Each operation has a transaction of its own, and its place in the file tells it from others.
+                transaction=lines[0] if lines else 0,
+            )
 
 
 def _statements(operation: Operation, database: str) -> Iterator[tuple[str, str]]:

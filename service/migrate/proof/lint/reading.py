@@ -70,8 +70,8 @@ def read(
     calls: list[Call] = []
     stops: list[Stop] = []
     called: list[Operation] = []
-    # The operations are the same on both databases; PostgreSQL is read always, since most rules are about it.
-    for database in dict.fromkeys(("postgresql", *databases)) if is_judged else ("postgresql",):
+    # PostgreSQL is read always, since most rules are about it.
+    for database in dict.fromkeys(("postgresql", *databases)):
         for name in FUNCTIONS:
             if not hasattr(module, name):
                 continue

@@ -29,6 +29,10 @@ class Family(StrEnum):
     TRACE = "Measured on a server (`--trace`)"
 
 
+# What blocks requests, or fails, does so in a downgrade too; what the running version uses differs there.
+_OF_DOWNGRADES = (Family.LOCKS, Family.REWRITES, Family.TRANSACTIONS, Family.SQLITE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A change in its revision.
@@ -50,6 +54,8 @@ class Place:
     added: frozenset[tuple[str, str]] = frozenset()
     together: "tuple[Place, ...]" = field(default=())
     following: tuple[Change, ...] = ()
+    # Two tables that an earlier transaction locked one after the other, with the revision.
+    orders: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def is_new(self) -> bool:
@@ -71,13 +77,16 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """A revision as a whole, with the schema before it, after it, and after its downgrade."""
+    """A revision as a whole on one database, with the schema before it, after it, and after its downgrade."""
 
     revision: Revision
+    database: str
     before: Schema
     after: Schema
     back: Schema
     places: tuple[Place, ...]
+    # The places of the downgrade.
+    undone: tuple[Place, ...] = ()
     # The modules of the models and, if a commit was given, the code of the file at that commit.
     model_modules: frozenset[str] = frozenset()
     was: str | None = None
@@ -101,9 +110,9 @@ class Rule:
     databases: tuple[str, ...] = (PG,)
     versions: str = ""
     kinds: tuple[Kind, ...] = ()
-    phases: tuple[str, ...] = ("upgrade", "contract")
-    # Whether the rule is about safe operations too.
+    # Whether the rule is about safe operations too, and about downgrades.
     judges_safe: bool = False
+    judges_downgrades: bool = False
     # Whether the rule claims that requests wait longer than for a change of the catalog.
     blocks: bool = False
     judge: Judge | None = None
@@ -136,6 +145,7 @@ class Rules:
         versions: str = "",
         judges_safe: bool = False,
         blocks: bool | None = None,
+        judges_downgrades: bool | None = None,
     ) -> Callable[[Judge], Judge]:
         """Register a rule about changes of these kinds; the function returns the fact that it finds."""
 
@@ -151,6 +161,7 @@ class Rules:
                     versions=versions,
                     kinds=kinds,
                     judges_safe=judges_safe,
+                    judges_downgrades=self.family in _OF_DOWNGRADES if judges_downgrades is None else judges_downgrades,
                     blocks=self.family in (Family.LOCKS, Family.REWRITES) if blocks is None else blocks,
                     judge=judge,
                 )

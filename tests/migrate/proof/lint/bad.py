@@ -201,6 +201,9 @@ CASES: dict[str, Case] = {
         "ops.execute('a reason', postgresql=['ALTER TABLE books ADD COLUMN n integer'], lock=ops.Lock.NONE)",
         "ops.execute('a reason', postgresql=['ALTER TABLE books ADD COLUMN n integer'])",
     ),
+    "locks-many-rows": Case(
+        run("SELECT id FROM books FOR UPDATE"), run("SELECT id FROM books WHERE id = 7 FOR UPDATE")
+    ),
     "reads-the-table-twice": Case(
         "op.alter_column('books', 'price', nullable=False)\nop.alter_column('books', 'note', nullable=False)",
         "ops.set_not_null('books', 'price', fill='0')\nops.set_not_null('books', 'note', fill=\"''\")",

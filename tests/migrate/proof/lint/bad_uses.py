@@ -145,6 +145,7 @@ CASES: dict[str, Case] = {
         good_down="op.drop_column('books', 'n')",
     ),
     "does-not-run": Case("ops.add_column('books')", "ops.add_column('books', sa.Column('n', sa.Integer()))"),
+    "opaque-sql": Case(run("SELECT mend_books()"), run("SELECT setval('a_seq', (SELECT max(id) FROM books))")),
     "reads-rows": Case(
         "for row in op.get_bind().execute(sa.text('SELECT id FROM books')):\n    op.execute(f'DELETE {row}')",
         "ops.refuse_if_any('SELECT id FROM books WHERE price < 0', 'A price is negative')",

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.migrate.proof.finding import Finding
 from service.migrate.proof.lint.lint import Asked, lint
 from tests.migrate.project import Project, copied
 from tests.migrate.proof.lint.bad import BASE
@@ -36,6 +37,24 @@ def look(project: Project) -> Iterator[Look]:
     for file in project.versions.glob("*.py"):
         if not file.name.startswith("0001"):
             project.remove(file.stem)
+
+
+def judged(project: Project, bodies: Mapping[str, tuple[str, str]]) -> dict[str, list[Finding]]:
+    """The findings of plain revisions with these bodies of upgrade() and downgrade(), each upon the base, by name."""
+    ids = {f"t{number:03}": name for number, name in enumerate(bodies)}
+    for id, name in ids.items():
+        project.add(id, after="0001_base", up=bodies[name][0], down=bodies[name][1])
+    found: dict[str, list[Finding]] = {name: [] for name in bodies}
+    for each in lint(Asked(since="0001_base", ignored=("several-heads",))).findings:
+        found[ids[each.revision]].append(each)
+    for id in ids:
+        project.remove(id)
+    return found
+
+
+def execute(*statements: str) -> str:
+    """A body of statements in Alembic's plain style."""
+    return "\n".join(f"op.execute({each!r})" for each in statements)
 
 
 def run(*arguments: str, status: int = 0) -> Result:

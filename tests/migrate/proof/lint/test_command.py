@@ -91,7 +91,7 @@ def test_two_heads_are_found(project: Project, look: Look) -> None:
 
 @pytest.mark.slow
 def test_a_trace_finds_what_stands_in_strings(project: Project, look: Look, postgres_admin_url: str) -> None:
-    hidden = "DO $$ BEGIN EXECUTE 'UPDATE books ' || 'SET price = 1'; END $$"
+    hidden = "DO $$ BEGIN EXECUTE reverse('1 = ecirp TES skoob ETADPU'); END $$"
     project.add("0001_plain", after=None, up="op.execute('CREATE TABLE books (id integer PRIMARY KEY, price integer)')")
     file = project.versions / "0001_base.py"
     kept = file.read_text()

@@ -16,6 +16,16 @@ from service.migrate.proof.lint.sql.statements import changes
         ("ALTER TABLE IF EXISTS s.a DROP CONSTRAINT IF EXISTS c CASCADE", [(Kind.DROP_CONSTRAINT, "s.a", "c")]),
         ("CREATE INDEX IF NOT EXISTS i ON ONLY t USING gin (lower(a))", [(Kind.CREATE_INDEX, "t", "i")]),
         ("DO $$ BEGIN IF true THEN ALTER TABLE a DROP b; END IF; END $$", [(Kind.DROP_COLUMN, "a", "b")]),
+        ("DO 'BEGIN IF EXISTS (SELECT 1 FOR UPDATE) THEN DROP TABLE a; END IF; END'", [(Kind.DROP_TABLE, "a", "")]),
+        (
+            "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'a'; END $$",
+            [(Kind.OPAQUE, "", "execute"), (Kind.DROP_TABLE, "a", "")],
+        ),
+        (
+            "DO $$ BEGIN FOR t IN SELECT 1 LOOP EXECUTE format('ALTER TABLE %I DROP b', t); END LOOP; END $$",
+            [(Kind.OPAQUE, "", "execute"), (Kind.DROP_COLUMN, "…", "b")],
+        ),
+        ("PREPARE p AS DELETE FROM a; EXECUTE p", [(Kind.DELETE, "a", ""), (Kind.OTHER, "", "execute")]),
         (
             "WITH x AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM x",
             [(Kind.DELETE, "a", ""), (Kind.INSERT, "b", "")],
@@ -30,9 +40,9 @@ from service.migrate.proof.lint.sql.statements import changes
         ("SELECT ';'; -- ; \n", [(Kind.SELECT, "", "select")]),
         ("", []),
         # Broken statements, of which a server says more.
-        ("ALTER TABLE a RENAME", [(Kind.OTHER, "", "alter")]),
-        ("CREATE INDEX", [(Kind.OTHER, "", "create")]),
-        ("ALTER TYPE a ADD VALUE", [(Kind.OTHER, "", "alter")]),
+        ("ALTER TABLE a RENAME", [(Kind.OPAQUE, "", "alter")]),
+        ("CREATE INDEX", [(Kind.OPAQUE, "", "create")]),
+        ("ALTER TYPE a ADD VALUE", [(Kind.OPAQUE, "", "alter")]),
     ],
 )
 def test_a_text_is_read_as_changes(text: str, expected: list[tuple[Kind, str, str]]) -> None:

@@ -20,6 +20,7 @@ from service.migrate.proof.lint.fix.rewriting import Refusal, Rewriter
 from service.migrate.proof.lint.lint import Asked, Result, lint
 from service.migrate.proof.lint.reading import Revision
 from service.migrate.proof.lint.sql import statements
+from service.migrate.proof.lint.sql.apply import apply
 from service.migrate.proof.lint.sql.schema import Schema, Table
 
 
@@ -106,7 +107,7 @@ def _after(before: Schema, calls: Sequence[Call]) -> Schema:
     for call in calls:
         if call.database == "postgresql":
             for change in call.changes or statements.changes(call.text):
-                schema.apply(change)
+                apply(schema, change)
     return schema
 
 

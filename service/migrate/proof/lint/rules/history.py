@@ -63,10 +63,21 @@ def does_not_run(of: Whole) -> Found:
     for stop in of.revision.stops:
         # Alembic cannot record a batch that recreates the table, which is a finding of its own.
         if not stop.needs_rows and stop.phase != "downgrade" and "--sql mode" not in stop.reason:
-            yield stop.line, f"{stop.phase}() raises {stop.reason}"
+            yield stop.line, _mixed(of) or stop.what
     if of.revision.refusal:
         found = re.match(r"[^:]*:(\d+): (.*)", of.revision.refusal, re.DOTALL)
         yield (int(found[1]), found[2]) if found else (of.revision.line_of("upgrade"), of.revision.refusal)
+
+
+def _mixed(of: Whole) -> str:
+    """The cause, if a function of safe operations imports Alembic's op, which has no connection there."""
+    inner = (
+        each for each in ast.walk(of.revision.tree) if isinstance(each, ast.FunctionDef) and not of.revision.is_plain
+    )
+    imports = [one for each in inner for one in ast.walk(each) if isinstance(one, ast.ImportFrom)]
+    if not any(each.module == "alembic" and "op" in [name.name for name in each.names] for each in imports):
+        return ""
+    return "Alembic's op is called beside safe operations, which have no one transaction for it: use ops.execute"
 
 
 @rules.whole(
@@ -78,8 +89,8 @@ def does_not_run(of: Whole) -> Found:
 def reads_rows(of: Whole) -> Found:
     """Locks last as long as Python reads rows; what the revision does depends on them, and the linter sees a part."""
     for stop in of.revision.stops:
-        if stop.needs_rows and stop.phase != "downgrade":
-            yield stop.line, f"{stop.phase}() asks the database"
+        if stop.needs_rows:
+            yield stop.line or of.revision.line_of(stop.phase), f"{stop.phase}() asks the database"
 
 
 @rules.on(

@@ -1,5 +1,7 @@
 """Statements that hold a lock, which requests wait for, while they read or build something."""
 
+import re
+
 from service.migrate.proof.lint.rule import Family, Place, Rules
 from service.migrate.proof.lint.sql import types
 from service.migrate.proof.lint.sql.change import Constraint, Kind
@@ -68,6 +70,7 @@ def exclusion_constraint_builds_index(at: Place) -> str | None:
 @rules.on(
     Kind.ADD_CONSTRAINT,
     Kind.ADD_COLUMN,
+    Kind.ALTER_CONSTRAINT,
     id="foreign-key-validates-rows",
     advice="ops.add_foreign_key adds the key NOT VALID and validates it in a transaction of its own",
 )
@@ -75,6 +78,9 @@ def foreign_key_validates_rows(at: Place) -> str | None:
     """Writers of both tables wait until every row was looked up."""
     if at.is_new:
         return None
+    if at.change.kind is Kind.ALTER_CONSTRAINT:
+        enforced = re.search(r"(?<!not )\benforced\b", at.change.text, re.IGNORECASE)
+        return f"{at.change.name} becomes ENFORCED, which reads all of {at.change.table}" if enforced else None
     # PostgreSQL does not look at rows of a new column that is NULL in all of them.
     if at.change.kind is Kind.ADD_COLUMN and at.change.column.default in (None, "null", "NULL"):
         return None
@@ -138,8 +144,7 @@ def validates_under_the_lock_of_add(at: Place) -> str | None:
 )
 def attach_scans_partition(at: Place) -> str | None:
     """Requests to the partition wait until every row was checked; those to the default partition too."""
-    partition = at.schema.table(at.change.to)
-    if at.change.to in at.created or any(each.kind == "check" and each.is_valid for each in partition.constraints):
+    if at.change.to in at.created or _proves(at, at.change.to):
         return None
     return f"ATTACH PARTITION {at.change.to} reads all of its rows under ACCESS EXCLUSIVE"
 
@@ -154,10 +159,16 @@ def partition_scans_default(at: Place) -> str | None:
     """Requests to the default partition wait until every row of it was read for rows of the new one."""
     parent = at.change.to if at.change.kind is Kind.CREATE_TABLE else at.change.table
     default = at.schema.table(parent).default_partition
-    proven = any(each.kind == "check" and each.is_valid for each in at.schema.table(default).constraints)
-    if not default or default in at.created or proven:
+    if not default or default in at.created or _proves(at, default):
         return None
     return f"{at.change.kind} of {parent} reads all rows of {default} under ACCESS EXCLUSIVE"
+
+
+def _proves(at: Place, partition: str) -> bool:
+    """Whether a valid CHECK of the partition has each value of the bounds: any other proves nothing of them."""
+    bounds = re.findall(r"'(?:[^']|'')*'|-?\b\d[\w.]*", at.change.text.lower().partition("for values")[2])
+    checks = (each for each in at.schema.table(partition).constraints if each.kind == "check" and each.is_valid)
+    return any(bounds and all(bound in each.expression.lower() for bound in bounds) for each in checks)
 
 
 @rules.on(
@@ -218,13 +229,15 @@ def locks_table(at: Place) -> str | None:
 @rules.on(
     Kind.ALTER_DOMAIN,
     id="domain-constraint-scans-tables",
-    advice="Add the constraint NOT VALID, then ALTER DOMAIN … VALIDATE CONSTRAINT in a transaction of its own",
+    advice="NOT VALID, and no VALIDATE, which blocks writers too; or the base type of the domain and ops.add_check",
 )
 def domain_constraint_scans_tables(at: Place) -> str | None:
     """Writers of every table with a column of the domain wait until all their rows were checked."""
     words = at.change.words
     adds = {"add"} <= words and "valid" not in words
     requires = {"set", "not", "null"} <= words
+    if "validate" in words:
+        return f"ALTER DOMAIN {at.change.name} VALIDATE CONSTRAINT locks the tables with the domain against writers"
     return f"ALTER DOMAIN {at.change.name} checks all columns of the domain" if adds or requires else None
 
 

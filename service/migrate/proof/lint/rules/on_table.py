@@ -62,6 +62,7 @@ def drops_index_with_column(at: Place) -> str | None:
     Kind.DROP_FUNCTION,
     Kind.TRUNCATE,
     id="cascades",
+    judges_downgrades=True,
     advice="Drop what depends on it by name, before; without CASCADE the database refuses what was forgotten",
 )
 def cascades(at: Place) -> str | None:
@@ -73,6 +74,7 @@ def cascades(at: Place) -> str | None:
 @rules.on(
     Kind.SWITCH_TRIGGER,
     id="disables-triggers",
+    judges_downgrades=True,
     advice="Leave the triggers on; an ops.Backfill works beside them",
 )
 def disables_triggers(at: Place) -> str | None:
@@ -84,6 +86,7 @@ def disables_triggers(at: Place) -> str | None:
 @rules.on(
     Kind.SET,
     id="replica-role",
+    judges_downgrades=True,
     advice="Leave session_replication_role out; an ops.Backfill works beside triggers and foreign keys",
 )
 def replica_role(at: Place) -> str | None:
@@ -95,6 +98,7 @@ def replica_role(at: Place) -> str | None:
 @rules.on(
     Kind.ROW_SECURITY,
     id="row-security-without-policy",
+    judges_downgrades=True,
     advice="Create the policies first, in the same ops.execute",
 )
 def row_security_without_policy(at: Place) -> str | None:

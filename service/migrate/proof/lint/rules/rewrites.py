@@ -98,7 +98,12 @@ def expression_rewrites(at: Place) -> str | None:
 )
 def logging_rewrites(at: Place) -> str | None:
     """Readers and writers of the table wait until the table and its indexes are copied."""
-    return None if at.is_new else f"SET LOGGED or UNLOGGED on {at.change.table}"
+    return None if at.is_new or _is_so(at, "logged", "logged") else f"SET {at.change.to.upper()} on {at.change.table}"
+
+
+def _is_so(at: Place, setting: str, usual: str) -> bool:
+    """Whether the history knows the table, and that it has the setting already."""
+    return bool(at.table.columns) and at.change.to == at.table.settings.get(setting, usual)
 
 
 @rules.on(
@@ -108,7 +113,8 @@ def logging_rewrites(at: Place) -> str | None:
 )
 def tablespace_copies(at: Place) -> str | None:
     """Readers and writers of the table wait until the file is copied."""
-    return None if at.is_new else f"SET TABLESPACE on {at.change.table or at.change.name}"
+    same = at.is_new or _is_so(at, "tablespace", "pg_default")
+    return None if same else f"SET TABLESPACE on {at.change.table or at.change.name}"
 
 
 @rules.on(
@@ -118,7 +124,8 @@ def tablespace_copies(at: Place) -> str | None:
 )
 def access_method_rewrites(at: Place) -> str | None:
     """Readers and writers of the table wait until the table is written anew."""
-    return None if at.is_new else f"SET ACCESS METHOD on {at.change.table}"
+    same = at.is_new or _is_so(at, "access method", "heap")
+    return None if same else f"SET ACCESS METHOD on {at.change.table}"
 
 
 @rules.on(Kind.CLUSTER, id="cluster-rewrites", advice="Leave CLUSTER out of revisions; pg_repack sorts a table in use")

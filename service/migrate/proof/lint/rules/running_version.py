@@ -100,6 +100,7 @@ def moves_used_table(at: Place) -> str | None:
 @rules.on(
     Kind.ADD_COLUMN,
     id="requires-unknown-column",
+    judges_downgrades=True,
     advice="ops.add_column with a server_default; or nullable, an ops.Backfill, and ops.set_not_null in contract()",
 )
 def requires_unknown_column(at: Place) -> str | None:

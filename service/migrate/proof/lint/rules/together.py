@@ -51,6 +51,10 @@ def _is_held(change: Change) -> bool:
     Kind.VALIDATE_CONSTRAINT,
     Kind.REFRESH,
     Kind.SELECT,
+    Kind.ANALYZE,
+    Kind.COPY,
+    Kind.CREATE_TABLE,
+    Kind.CREATE_VIEW,
     id="long-work-under-a-lock",
     blocks=True,
     advice="One change in a transaction: safe operations commit after each step; move rows in an ops.Backfill",
@@ -72,12 +76,33 @@ def long_work_under_a_lock(at: Place) -> str | None:
         and each.judge
         and each.judge(at)
     ]
-    if not long and at.change.kind is Kind.SELECT and at.change.table and not at.is_new:
-        long = [] if _ONE_VALUE.search(at.change.text) or "limit" in at.change.text.lower() else ["a query"]
-    if not long:
+    if not long and not _reads_much(at):
         return None
     locked = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} locked"
-    return f"{at.change.kind} on {at.change.table} runs while {locked}"
+    return f"{at.change.kind} on {at.change.table or at.change.name} runs while {locked}"
+
+
+def _reads_much(at: Place) -> bool:
+    """Whether the statement reads a table that has rows, though under no lock of its own that blocks requests."""
+    change = at.change
+    if change.kind is Kind.VALIDATE_CONSTRAINT:
+        return not at.is_new
+    if change.kind in (Kind.ANALYZE, Kind.COPY, Kind.SELECT) and (at.is_new or not change.table):
+        return change.kind is Kind.ANALYZE and not change.table
+    if change.kind in (Kind.ANALYZE, Kind.COPY, Kind.REFRESH):
+        return True
+    source = re.search(r"\bfrom (\w+)", change.text, re.IGNORECASE)
+    is_query = change.kind is Kind.SELECT or ("select" in change.text.lower() and _stores(change))
+    if not is_query or source is None or source[1] in at.created:
+        return False
+    return not _ONE_VALUE.search(change.text) and "limit" not in change.text.lower()
+
+
+def _stores(change: Change) -> bool:
+    """Whether the rows of a query are stored: a view stores none, a materialized one does."""
+    return change.kind is not Kind.CREATE_VIEW or (
+        "materialized" in change.words and "no data" not in change.text.lower()
+    )
 
 
 @rules.on(
@@ -138,20 +163,44 @@ def _is_long(change: Change, at: Place) -> bool:
     )
 
 
-def _meets_few(at: Place) -> bool:
+def _meets_few(at: Place, condition: str) -> bool:
     """Whether the condition compares a key, an indexed column, or a column that is not known, with values."""
-    if "select" in at.change.to.lower():
+    if "select" in condition.lower():
         return False
     table = at.table
     found = {columns[0] for columns in table.indexes.values() if columns}
     found |= {each.columns[0] for each in table.constraints if each.kind in _KEYS and each.columns}
-    names = {each.lower() for each in _COMPARED.findall(at.change.to)}
+    names = {each.lower() for each in _COMPARED.findall(condition)}
     return any(each in found or each not in table.columns for each in names)
+
+
+def _takes_back(at: Place) -> bool:
+    """Whether a downgrade deletes the rows that the upgrade inserted, which it names by their values."""
+    if at.call.phase != "downgrade" or at.change.kind is not Kind.DELETE or not _COMPARED.search(at.change.to):
+        return False
+    calls = [each for each in at.revision.calls if each.phase != "downgrade"]
+    return any(one.kind is Kind.INSERT and one.table == at.change.table for each in calls for one in each.changes)
+
+
+@rules.on(
+    Kind.SELECT,
+    id="locks-many-rows",
+    blocks=True,
+    advice="Lock the rows of a batch in an ops.Backfill, or leave FOR UPDATE out",
+)
+def locks_many_rows(at: Place) -> str | None:
+    """Writers of the same rows wait until the revision commits."""
+    found = re.search(r"\bfor (no key )?(update|share)\b|\bfor key share\b", at.change.text, re.IGNORECASE)
+    few = _meets_few(at, at.change.text.lower().partition(" where ")[2]) or "limit" in at.change.text.lower()
+    if at.is_new or not found or not at.change.table or few:
+        return None
+    return f"SELECT … {found[0].upper()} locks the rows that it finds in {at.change.table}"
 
 
 @rules.on(
     Kind.UPDATE,
     Kind.DELETE,
+    Kind.INSERT,
     id="changes-many-rows",
     blocks=True,
     databases=_BOTH,
@@ -159,6 +208,8 @@ def _meets_few(at: Place) -> bool:
 )
 def changes_many_rows(at: Place) -> str | None:
     """Writers of the same rows wait until the revision commits; on SQLite every writer waits."""
-    if at.is_new or not at.change.table or _meets_few(at):
+    if at.is_new or not at.change.table or _meets_few(at, at.change.to) or _takes_back(at):
+        return None
+    if at.change.kind is Kind.INSERT and not {"conflict", "update", "select"} <= at.change.words:
         return None
     return f"{at.change.kind} {at.change.table} changes all rows it finds in one transaction"

@@ -30,6 +30,7 @@ def drops_used_object(at: Place) -> str | None:
 @rules.on(
     Kind.TRUNCATE,
     id="truncates-table",
+    judges_downgrades=True,
     advice="Leave it out of revisions; ops.drop_table in contract() keeps the rows in the trash until purge",
 )
 def truncates_table(at: Place) -> str | None:
@@ -40,6 +41,7 @@ def truncates_table(at: Place) -> str | None:
 @rules.on(
     Kind.DROP_WHOLE,
     id="drops-everything",
+    judges_downgrades=True,
     databases=(PG,),
     advice="Drop what the revision is about, one table at a time (ops.drop_table)",
 )
@@ -65,6 +67,7 @@ def narrows_type(at: Place) -> str | None:
     Kind.CREATE_INDEX,
     Kind.ADD_CONSTRAINT,
     id="fails-on-duplicates",
+    judges_downgrades=True,
     level=Level.WARNING,
     advice="ops.add_unique and ops.create_index refuse duplicates by name before anything is changed",
 )

@@ -25,7 +25,7 @@ def no_downgrade(of: Whole) -> Found:
     function = of.revision.function("downgrade")
     line = function.lineno if function else 1
     if stop is not None:
-        yield stop.line or line, f"downgrade() raises {stop.reason}"
+        yield stop.line or line, stop.what
     elif any(each.change.kind not in _CHANGES_NOTHING for each in of.places) and is_empty(function):
         yield line, "downgrade() does nothing"
 
@@ -170,6 +170,7 @@ def _fills(of: Whole) -> bool:
 @rules.on(
     Kind.INSERT,
     id="explicit-ids",
+    judges_downgrades=True,
     level=Level.WARNING,
     databases=(PG,),
     advice="Leave the id out, or set the sequence afterwards: SELECT setval(pg_get_serial_sequence(…), max(id))",

@@ -28,8 +28,6 @@ def _action(table: str, tokens: Sequence[Token], text: str) -> Change:
         return _altered(table, cursor, words)
     if cursor.take("rename"):
         return _renamed(table, cursor)
-    if cursor.take("validate", "constraint"):
-        return Change(kind=Kind.VALIDATE_CONSTRAINT, table=table, name=cursor.name())
     return _option(table, cursor, words, text)
 
 
@@ -54,8 +52,7 @@ def _altered(table: str, cursor: Cursor, words: frozenset[str]) -> Change:
     name = cursor.require()
     if cursor.take("type") or cursor.take("set", "data", "type"):
         type = types.spelled(joined(cursor.until("using", "collate")))
-        collated = cursor.take("collate")
-        cursor.name() if collated else ""
+        collation = cursor.name() if cursor.take("collate") else ""
         using = joined(cursor.rest()) if cursor.take("using") else ""
         # A cast of the column itself is what PostgreSQL does without USING.
         plain = {name, f'"{name}"', f"{name} :: {type}", f"{name}::{type}"}
@@ -64,7 +61,7 @@ def _altered(table: str, cursor: Cursor, words: frozenset[str]) -> Change:
             table=table,
             name=name,
             text="" if _is_plain(using, plain) else using,
-            columns=(Column(name=name, type=type),),
+            columns=(Column(name=name, type=type, collation=collation),),
             words=words,
         )
     for kind, taken in (
@@ -74,6 +71,8 @@ def _altered(table: str, cursor: Cursor, words: frozenset[str]) -> Change:
         (Kind.DROP_DEFAULT, ("drop", "default")),
         (Kind.SET_EXPRESSION, ("set", "expression")),
         (Kind.ADD_IDENTITY, ("add", "generated")),
+        (Kind.DROP_IDENTITY, ("drop", "identity")),
+        (Kind.RESTART, ("restart",)),
     ):
         if cursor.take(*taken):
             return Change(kind=kind, table=table, name=name, text=joined(cursor.rest()), words=words)
@@ -84,11 +83,16 @@ def _is_plain(using: str, plain: set[str]) -> bool:
     return using.replace(" ", "").lower() in {each.replace(" ", "").lower() for each in plain} | {""}
 
 
+_CONSTRAINT = frozenset(("constraint",))
+
+
 def _renamed(table: str, cursor: Cursor) -> Change:
     if cursor.take("to"):
         return Change(kind=Kind.RENAME_TABLE, table=table, to=cursor.require())
     if cursor.take("constraint"):
-        return Change(kind=Kind.RENAME_OTHER, table=table, name=cursor.name())
+        name = cursor.name()
+        cursor.take("to")
+        return Change(kind=Kind.RENAME_OTHER, table=table, name=name, to=cursor.name(), words=_CONSTRAINT)
     cursor.take("column")
     name = cursor.require()
     cursor.take("to")
@@ -96,11 +100,19 @@ def _renamed(table: str, cursor: Cursor) -> Change:
 
 
 def _option(table: str, cursor: Cursor, words: frozenset[str], text: str) -> Change:
-    if kind := cursor.any("attach", "detach"):
+    # Behind ALTER CONSTRAINT.
+    if cursor.at or cursor.take("validate", "constraint"):
+        kind = Kind.VALIDATE_CONSTRAINT if cursor.tokens[0].keyword == "validate" else Kind.ALTER_CONSTRAINT
+        return Change(kind=kind, table=table, name=cursor.name(), words=words, text=text)
+    if switched := cursor.any("attach", "detach"):
         cursor.take("partition")
         partition = cursor.name()
-        attached = Kind.ATTACH_PARTITION if kind == "attach" else Kind.DETACH_PARTITION
+        attached = Kind.ATTACH_PARTITION if switched == "attach" else Kind.DETACH_PARTITION
         return Change(kind=attached, table=table, to=partition, text=joined(cursor.rest()), words=words)
+    if cursor.take("owner", "to"):
+        return Change(kind=Kind.CHANGE_OWNER, table=table, to=cursor.name(), text=text)
+    if cursor.take("replica", "identity"):
+        return Change(kind=Kind.REPLICA_IDENTITY, table=table, to=joined(cursor.rest()).lower(), text=text)
     start = f"{cursor.word()} {cursor.word(1)} {cursor.word(2)}"
     for kind, beginnings in (
         (Kind.SET_LOGGED, ("set logged", "set unlogged")),
@@ -114,5 +126,6 @@ def _option(table: str, cursor: Cursor, words: frozenset[str], text: str) -> Cha
         ),
     ):
         if start.startswith(beginnings):
-            return Change(kind=kind, table=table, name=start.split(maxsplit=1)[0], words=words, text=text)
+            target = cursor.tokens[-1].name
+            return Change(kind=kind, table=table, name=start.split(maxsplit=1)[0], to=target, words=words, text=text)
     return Change(kind=Kind.ALTER_OTHER, table=table, words=words, text=text)

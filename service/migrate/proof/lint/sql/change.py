@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# A name that SQL builds at run time, of which the text tells nothing.
+UNKNOWN = "…"
+
 
 class Kind(StrEnum):
     """What a statement, or one action of an ALTER TABLE, does."""
@@ -21,9 +24,11 @@ class Kind(StrEnum):
     DROP_DEFAULT = "DROP DEFAULT"
     SET_EXPRESSION = "SET EXPRESSION"
     ADD_IDENTITY = "ADD GENERATED AS IDENTITY"
+    DROP_IDENTITY = "DROP IDENTITY"
     ADD_CONSTRAINT = "ADD CONSTRAINT"
     DROP_CONSTRAINT = "DROP CONSTRAINT"
     VALIDATE_CONSTRAINT = "VALIDATE CONSTRAINT"
+    ALTER_CONSTRAINT = "ALTER CONSTRAINT"
     RENAME_OTHER = "RENAME"
     ATTACH_PARTITION = "ATTACH PARTITION"
     DETACH_PARTITION = "DETACH PARTITION"
@@ -57,6 +62,17 @@ class Kind(StrEnum):
     REVOKE = "REVOKE"
     DROP_WHOLE = "DROP SCHEMA, DATABASE or OWNED"
     RENAME_SCHEMA = "ALTER SCHEMA RENAME"
+    CREATE_SEQUENCE = "CREATE SEQUENCE"
+    ALTER_SEQUENCE = "ALTER SEQUENCE"
+    DROP_SEQUENCE = "DROP SEQUENCE"
+    DROP_EXTENSION = "DROP EXTENSION"
+    RESTART = "RESTART"
+    CREATE_RULE = "CREATE RULE"
+    ALTER_PUBLICATION = "ALTER PUBLICATION"
+    DROP_PUBLICATION = "DROP PUBLICATION"
+    COMMENT = "COMMENT"
+    CHANGE_OWNER = "OWNER TO"
+    REPLICA_IDENTITY = "REPLICA IDENTITY"
     CLUSTER = "CLUSTER"
     VACUUM = "VACUUM"
     LOCK = "LOCK TABLE"
@@ -64,6 +80,10 @@ class Kind(StrEnum):
     DELETE = "DELETE"
     INSERT = "INSERT"
     SELECT = "SELECT"
+    CALL = "CALL"
+    COPY = "COPY"
+    ANALYZE = "ANALYZE"
+    OPAQUE = "SQL that cannot be read"
     TRANSACTION = "BEGIN, COMMIT or ROLLBACK"
     SET = "SET"
     PRAGMA = "PRAGMA"
@@ -81,6 +101,8 @@ class Constraint:
     expression: str = ""
     index: str = ""
     is_valid: bool = True
+    # Of a foreign key: ON DELETE CASCADE, DEFERRABLE.
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +115,7 @@ class Column:
     default: str | None = None
     generated: str = ""
     is_identity: bool = False
+    collation: str = ""
     constraints: tuple[Constraint, ...] = ()
 
     def has(self, kind: str) -> bool:

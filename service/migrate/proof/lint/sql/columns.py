@@ -1,6 +1,7 @@
 """Definitions of columns and of constraints, as CREATE TABLE and ALTER TABLE write them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from service.migrate.dialects.postgresql.tokens import Token
 from service.migrate.proof.lint.sql import types
@@ -24,39 +25,54 @@ def column(tokens: Sequence[Token]) -> Column:
     cursor = Cursor(tokens)
     name = cursor.name()
     type = types.spelled(joined(cursor.until(*_BEHIND_TYPE)))
-    nullable, identity, generated = True, False, ""
+    nullable, identity, generated, collation = True, False, "", ""
     default: str | None = None
     found: list[Constraint] = []
     while not cursor.is_done:
         named = cursor.name() if cursor.take("constraint") else ""
         if cursor.take("not", "null"):
             nullable = False
+        elif cursor.take("not", "enforced") and found:
+            found[-1] = replace(found[-1], is_valid=False)
+        elif cursor.take("collate"):
+            collation = cursor.name()
         elif cursor.take("default"):
             default = _default(cursor)
-        elif cursor.take("primary", "key"):
-            nullable = False
-            found.append(Constraint(kind="primary key", name=named, columns=(name,)))
-        elif cursor.take("unique"):
-            found.append(Constraint(kind="unique", name=named, columns=(name,)))
-        elif cursor.take("references"):
-            found.append(Constraint(kind="foreign key", name=named, columns=(name,), referred=cursor.name()))
-            cursor.group()
-        elif cursor.take("check"):
-            found.append(Constraint(kind="check", name=named, columns=(name,), expression=joined(cursor.group())))
+        elif cursor.word() in _DECLARED:
+            found.append(_declared(name, named, cursor))
         elif cursor.take("generated") or cursor.take("as"):
             generated, identity = _generated(cursor)
         else:
             cursor.at += 1
+    is_key = any(each.kind == "primary key" for each in found)
     return Column(
         name=name,
         type=type,
-        # Columns of a serial type and identity columns are NOT NULL.
-        is_nullable=nullable and not identity and type not in types.SERIAL,
+        # Columns of a serial type, identity columns and keys are NOT NULL.
+        is_nullable=nullable and not identity and type not in types.SERIAL and not is_key,
         default=default,
         generated=generated,
         is_identity=identity,
+        collation=collation,
         constraints=tuple(found),
     )
+
+
+_DECLARED = ("primary", "unique", "references", "check")
+
+
+def _declared(column: str, name: str, cursor: Cursor) -> Constraint:
+    """A constraint of one column, behind its name."""
+    kind = cursor.any(*_DECLARED)
+    if kind == "references":
+        referred = cursor.name()
+        cursor.group()
+        options = _options(cursor)
+        return Constraint(kind="foreign key", name=name, columns=(column,), referred=referred, options=options)
+    if kind == "check":
+        return Constraint(kind="check", name=name, columns=(column,), expression=joined(cursor.group()))
+    cursor.take("key")
+    return Constraint(kind="primary key" if kind == "primary" else kind, name=name, columns=(column,))
 
 
 def _default(cursor: Cursor) -> str:
@@ -77,18 +93,42 @@ def _generated(cursor: Cursor) -> tuple[str, bool]:
     return cursor.any("stored", "virtual") or "virtual", False
 
 
+def _options(cursor: Cursor) -> str:
+    """What a foreign key does when the row that it refers to goes, and whether it is deferrable."""
+    found: list[str] = []
+    while cursor.word() in ("on", "match", "deferrable", "initially") or (cursor.word(), cursor.word(1)) == _IMMEDIATE:
+        length = _LENGTHS.get(cursor.word(), 2)
+        length += cursor.word() == "on" and cursor.word(2) in ("set", "no")
+        found += (cursor.word(ahead) for ahead in range(length))
+        cursor.at += length
+    return " ".join(found)
+
+
+_IMMEDIATE = ("not", "deferrable")
+_LENGTHS = {"on": 3, "deferrable": 1}
+
+
+def _is_unproven(tokens: Sequence[Token]) -> bool:
+    """Whether the constraint is added without a look at the rows that exist."""
+    return joined(tokens).lower().endswith(("not valid", "not enforced"))
+
+
 def constraint(tokens: Sequence[Token]) -> Constraint:
     """Read `[CONSTRAINT name] CHECK (…) [NOT VALID]` and its kin."""
     cursor = Cursor(tokens)
     name = cursor.name() if cursor.take("constraint") else ""
-    words = {token.keyword for token in tokens}
-    valid = not ({"not", "valid"} <= words and joined(tokens).lower().endswith("not valid"))
+    valid = not _is_unproven(tokens)
     if cursor.take("check"):
         return Constraint(kind="check", name=name, expression=joined(cursor.group()), is_valid=valid)
     if cursor.take("foreign", "key"):
         own = names_in(cursor.group())
         cursor.take("references")
-        return Constraint(kind="foreign key", name=name, columns=own, referred=cursor.name(), is_valid=valid)
+        referred = cursor.name()
+        cursor.group()
+        options = _options(cursor)
+        return Constraint(
+            kind="foreign key", name=name, columns=own, referred=referred, is_valid=valid, options=options
+        )
     if cursor.take("exclude"):
         return Constraint(kind="exclude", name=name)
     if cursor.take("not", "null"):

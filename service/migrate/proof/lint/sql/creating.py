@@ -11,7 +11,21 @@ def created(cursor: Cursor, text: str) -> Iterator[Change]:
     """The change of the statement, read from behind CREATE."""
     words = frozenset(token.keyword for token in cursor.tokens[:8])
     kind = cursor.skip_to(
-        *("table", "index", "trigger", "function", "procedure", "view", "type", "domain", "policy", "publication", "as")
+        *(
+            "table",
+            "index",
+            "trigger",
+            "function",
+            "procedure",
+            "view",
+            "type",
+            "domain",
+            "policy",
+            "publication",
+            "sequence",
+            "rule",
+            "as",
+        )
     )
     if kind == "table":
         yield _table(cursor, words, text)
@@ -43,7 +57,20 @@ def created(cursor: Cursor, text: str) -> Iterator[Change]:
         made = Kind.CREATE_POLICY if kind == "policy" else Kind.CREATE_PUBLICATION
         yield Change(kind=made, name=name, table=table, text=text)
     else:
-        yield Change(kind=Kind.OTHER, name="create", text=text)
+        yield _other(kind, cursor, text)
+
+
+def _other(kind: str, cursor: Cursor, text: str) -> Change:
+    if kind == "sequence":
+        cursor.take("if", "not", "exists")
+        name = cursor.name()
+        owner = cursor.name() if cursor.skip_to("owned") and cursor.take("by") else ""
+        return Change(kind=Kind.CREATE_SEQUENCE, name=name, to=owner, text=text)
+    if kind == "rule":
+        name = cursor.name()
+        cursor.skip_to("to")
+        return Change(kind=Kind.CREATE_RULE, name=name, table=cursor.name(), text=text)
+    return Change(kind=Kind.OTHER, name="create", text=text)
 
 
 def _table(cursor: Cursor, words: frozenset[str], text: str) -> Change:
@@ -59,6 +86,7 @@ def _table(cursor: Cursor, words: frozenset[str], text: str) -> Change:
             found.append(columns.column(part))
     rest = joined(cursor.rest()).lower()
     marks = {
+        "unlogged": "unlogged" in words,
         "partitioned": rest.startswith("partition by") or "partition by" in rest,
         "partition": bool(parent),
         "default": bool(parent) and rest.startswith("default"),

@@ -16,10 +16,24 @@ def words_of(cursor: Cursor) -> frozenset[str]:
 def altered(cursor: Cursor, text: str) -> Iterator[Change]:
     """ALTER of something other than a table."""
     words = words_of(cursor)
-    kind = cursor.any("index", "type", "domain", "schema", "sequence", "view", "publication", "policy")
+    cursor.take("materialized")
+    kind = cursor.any(*_ALTERED)
     cursor.take("if", "exists")
     name = cursor.name()
-    if kind == "type" and cursor.take("add", "value"):
+    cursor.group() if kind in ("function", "procedure") else None
+    table = cursor.name() if kind in ("trigger", "policy") and cursor.take("on") else ""
+    if kind in _NAMED and cursor.take("rename", "to"):
+        yield Change(kind=Kind.RENAME_OTHER, name=name, table=table, to=cursor.require(), words=frozenset((kind,)))
+    elif kind == "sequence":
+        yield _sequence(cursor, name, text)
+    elif kind == "publication":
+        yield Change(kind=Kind.ALTER_PUBLICATION, name=name, words=words, text=text)
+    elif kind == "default":
+        # ALTER DEFAULT PRIVILEGES … GRANT … ON TABLES TO …
+        is_grant = "revoke" not in words
+        cursor.skip_to("to", "from")
+        yield Change(kind=Kind.GRANT if is_grant else Kind.REVOKE, name="default", to=joined(cursor.rest()), text=text)
+    elif kind == "type" and cursor.take("add", "value"):
         cursor.take("if", "not", "exists")
         yield Change(kind=Kind.ADD_ENUM_VALUE, name=name, to=cursor.rest()[0].value, text=text)
     elif kind == "type" and cursor.take("rename", "value"):
@@ -32,6 +46,26 @@ def altered(cursor: Cursor, text: str) -> Iterator[Change]:
         yield Change(kind=Kind.SET_TABLESPACE, name=name, text=text, words=words | {"index"})
     else:
         yield Change(kind=Kind.OTHER, name=f"alter {kind}".strip(), text=text, words=words)
+
+
+_NAMED = ("index", "type", "domain", "sequence", "view", "function", "procedure", "trigger", "policy")
+_ALTERED = (*_NAMED, "schema", "publication", "default")
+
+
+def _sequence(cursor: Cursor, name: str, text: str) -> Change:
+    words = words_of(cursor)
+    owner = cursor.name() if cursor.skip_to("owned") and cursor.take("by") else ""
+    return Change(
+        kind=Kind.RESTART if "restart" in words else Kind.ALTER_SEQUENCE, name=name, to=owner, words=words, text=text
+    )
+
+
+def commented(cursor: Cursor, text: str) -> Iterator[Change]:
+    cursor.take("on")
+    target = joined(cursor.until("is")).lower()
+    cursor.take("is")
+    value = joined(cursor.rest())
+    yield Change(kind=Kind.COMMENT, name=target, to="" if value.lower() == "null" else value, text=text)
 
 
 _DROPPED = {
@@ -47,6 +81,9 @@ _DROPPED = {
     "schema": Kind.DROP_WHOLE,
     "database": Kind.DROP_WHOLE,
     "owned": Kind.DROP_WHOLE,
+    "sequence": Kind.DROP_SEQUENCE,
+    "extension": Kind.DROP_EXTENSION,
+    "publication": Kind.DROP_PUBLICATION,
 }
 
 
@@ -133,6 +170,16 @@ def vacuumed(cursor: Cursor, text: str) -> Iterator[Change]:
     yield Change(kind=Kind.VACUUM, table=cursor.name(), words=words, text=text)
 
 
+def analyzed(cursor: Cursor, text: str) -> Iterator[Change]:
+    cursor.group()
+    cursor.take("verbose")
+    yield Change(kind=Kind.ANALYZE, table=cursor.name(), text=text)
+
+
+def copied(cursor: Cursor, text: str) -> Iterator[Change]:
+    yield Change(kind=Kind.COPY, table=cursor.name(), words=words_of(cursor), text=text)
+
+
 def locked(cursor: Cursor, text: str) -> Iterator[Change]:
     cursor.take("table")
     tables = [cursor.require()]
@@ -145,11 +192,13 @@ def locked(cursor: Cursor, text: str) -> Iterator[Change]:
 def granted(cursor: Cursor, text: str) -> Iterator[Change]:
     words = words_of(cursor)
     kind = Kind.GRANT if cursor.tokens[0].keyword == "grant" else Kind.REVOKE
-    cursor.skip_to("on")
+    privileges = joined(cursor.until("on")).lower()
+    cursor.take("on")
     cursor.take("table")
     table = cursor.name()
     cursor.skip_to("to", "from")
-    yield Change(kind=kind, table=table, to=joined(cursor.until("with", "granted", "cascade")), words=words, text=text)
+    roles = joined(cursor.until("with", "granted", "cascade"))
+    yield Change(kind=kind, name=privileges, table=table, to=roles, words=words, text=text)
 
 
 def setting(cursor: Cursor, text: str) -> Iterator[Change]:

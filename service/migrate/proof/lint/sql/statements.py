@@ -1,12 +1,25 @@
 """SQL text as statements, and each statement as the changes that it makes."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from service.migrate.dialects.postgresql.statements import Statement
 from service.migrate.dialects.postgresql.tokens import Token, tokenize
 from service.migrate.proof.lint.sql import alter_table, creating, others
-from service.migrate.proof.lint.sql.change import Change, Kind
+from service.migrate.proof.lint.sql.change import UNKNOWN, Change, Kind
 from service.migrate.proof.lint.sql.cursor import Cursor, joined
+
+
+def _prepared(cursor: Cursor, text: str) -> Iterator[Change]:
+    """The statement of a PREPARE: an EXECUTE of the session runs it."""
+    cursor.name()
+    cursor.group()
+    if cursor.take("as"):
+        yield from of_statement(cursor.rest())
+    else:
+        yield Change(kind=Kind.OTHER, name="prepare", text=text)
+
 
 _Reader = Callable[[Cursor, str], Iterator[Change]]
 # By their first words, longer beginnings first.
@@ -33,6 +46,10 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("set",), others.setting),
     (("pragma",), others.pragma),
     (("do",), others.block),
+    (("analyze",), others.analyzed),
+    (("comment",), others.commented),
+    (("copy",), others.copied),
+    (("prepare",), _prepared),
 )
 _TRANSACTION = ("begin", "commit", "rollback", "start", "end", "abort")
 
@@ -47,7 +64,7 @@ def _readable(tokens: Sequence[Token]) -> list[Change]:
     try:
         return list(of_statement(tokens))
     except IndexError:
-        return [Change(kind=Kind.OTHER, name=tokens[0].text.lower(), text=joined(tokens))]
+        return [Change(kind=Kind.OPAQUE, name=tokens[0].text.lower(), text=joined(tokens))]
 
 
 def of_statement(tokens: Sequence[Token]) -> Iterator[Change]:
@@ -59,40 +76,60 @@ def of_statement(tokens: Sequence[Token]) -> Iterator[Change]:
     for beginning, read in _READERS:
         if cursor.take(*beginning):
             for change in read(cursor, text):
-                yield from (_of_block(change) if change.inner == () and change.words == others.BLOCK else (change,))
+                yield from in_body(change.text) if change.words == others.BLOCK else (change,)
             return
-    if cursor.word() in ("select", "perform"):
-        found = next((each.name for each in Statement(tuple(tokens)).sources()), "")
-        yield Change(kind=Kind.SELECT, name=cursor.word(), table=found, to=text, text=text)
+    if cursor.word() in ("select", "perform", "call"):
+        yield _query(tokens, text)
         return
     kind = Kind.TRANSACTION if cursor.word() in _TRANSACTION else Kind.OTHER
     yield Change(kind=kind, name=cursor.word(), text=text)
 
 
-def _of_block(change: Change) -> Iterator[Change]:
-    for each in split(list(tokenize(change.text))):
-        # BEGIN, THEN and LOOP stand before the first word of a statement.
-        words = [at for at, token in enumerate(each) if token.keyword in _FIRST]
-        if words:
-            yield from of_statement(each[words[0] :])
+def _query(tokens: Sequence[Token], text: str) -> Change:
+    """A SELECT, PERFORM or CALL: the first table that it reads, and the functions that it calls."""
+    word = tokens[0].keyword
+    called = tuple(each.name for each, behind in pairwise(tokens) if each.name and behind.text == "(")
+    table = next((each.name for each in Statement(tuple(tokens)).sources()), "")
+    words = frozenset(token.keyword for token in tokens)
+    kind = Kind.CALL if word == "call" else Kind.SELECT
+    return Change(kind=kind, name=word, table=table, to=text, text=text, words=words, names=called)
 
 
-_FIRST = frozenset(
+def in_body(text: str) -> Iterator[Change]:
+    """The changes of the statements in a DO block or in the body of a function."""
+    for each in split(list(tokenize(text))):
+        starts = (at for at, _ in enumerate(each) if not at or each[at - 1].keyword in _BEFORE_STATEMENT)
+        at = next((at for at in starts if each[at].keyword in _IN_BODY), None)
+        if at is not None:
+            is_dynamic = each[at].keyword == "execute"
+            yield from _executed(each[at + 1 :], joined(each[at:])) if is_dynamic else of_statement(each[at:])
+
+
+_BEFORE_STATEMENT = frozenset(("begin", "then", "else", "loop", "atomic"))
+_IN_BODY = frozenset(
     (
-        "alter",
-        "create",
-        "drop",
-        "update",
-        "delete",
-        "insert",
-        "truncate",
-        "reindex",
-        "lock",
-        "cluster",
-        "merge",
-        "perform",
+        *("alter", "create", "drop", "update", "delete", "insert", "truncate", "reindex", "lock", "cluster", "merge"),
+        *("perform", "select", "with", "execute", "call", "grant", "revoke", "refresh", "comment", "set", "analyze"),
     )
 )
+
+
+def _executed(tokens: Sequence[Token], text: str) -> Iterator[Change]:
+    """What EXECUTE runs: a text as far as it is written out, with `…` for each name that is built at run time."""
+    expression = Cursor(tokens).until("into", "using")
+    literals = [each for each in expression if each.kind == "string"]
+    if len(expression) != 1 or not literals:
+        yield Change(kind=Kind.OPAQUE, name="execute", text=text)
+    if not literals:
+        return
+    if expression[0].keyword == "format":
+        expression = literals[:1]
+    template = "".join(each.value or f' "{UNKNOWN}" ' for each in expression if each.text != "|")
+    filled = _PLACEHOLDER.sub(lambda found: f"'{UNKNOWN}'" if found[0].endswith("L") else f'"{UNKNOWN}"', template)
+    yield from changes(re.sub(rf'( "{UNKNOWN}" )+', f' "{UNKNOWN}" ', filled))
+
+
+_PLACEHOLDER = re.compile(r"%(?:\d+\$)?-?\d*[IsL]")
 
 
 def _behind_with(tokens: Sequence[Token]) -> Iterator[Change]:
