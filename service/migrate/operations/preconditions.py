@@ -35,10 +35,16 @@ def refuse_rows(connection: Connection, check: Precondition) -> None:
     count, sample = _found(connection, check)
     if not count:
         return
-    shown = "; ".join(", ".join(str(value) for value in row) for row in sample)
+    shown = "; ".join(", ".join(map(_shown, row)) for row in sample)
     more = "; …" if count > len(sample) else ""
     cure = check.cure.replace("{first}", str(sample[0][0]).removeprefix("the "))
     raise Refused(f"{check.why} ({count}): {shown}{more}.{f' {cure}.' if cure else ''}")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return f"'{value}'" if not str(value).strip() else str(value)
 
 
 def refuse_rows_there(connection: Connection, check: Precondition) -> None:
