@@ -16,6 +16,7 @@ import selectors
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import Any, TypedDict
 ROOT = Path(__file__).parents[1]
 # The code that no test runs in its own process.
 MEASURED = ("service/cli/serving", "service/observability", "service/http/server")
-IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate.cli", "service.models", "uvloop")
+IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate", "service.models", "uvloop")
 
 
 class Job(TypedDict):
@@ -51,7 +52,7 @@ def main(number: str) -> None:
     if job := _next_job(listener):
         if coverage and job["coverage"]:
             atexit.register(_write, coverage, Path(job["coverage"]))
-        _run(job)
+        _end(_status_of(job))
 
 
 @contextmanager
@@ -81,6 +82,9 @@ def _preload() -> None:
         if name.startswith("service.") and hasattr(module, "__path__"):
             for each in pkgutil.walk_packages(module.__path__, f"{name}."):
                 importlib.import_module(each.name)
+    # Litestar imports more when an application is made.
+    app: Any = importlib.import_module("service.app")
+    app.create_app(app.Settings())
     if (threads := len([*Path("/proc/self/task").iterdir()])) > 1:
         raise RuntimeError(f"An import started {threads - 1} threads, which a fork would lose.")
 
@@ -141,6 +145,32 @@ def _forked(listener: socket.socket) -> tuple[Job, _Child | None]:
         os.dup2(stream, number)
         os.close(stream)
     return job, None
+
+
+def _status_of(job: Job) -> int:
+    """Run the job; returns its exit status. Failures other than SystemExit are left to Python."""
+    try:
+        _run(job)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        return end.code or 0
+    return 0
+
+
+def _end(status: int) -> None:
+    """End as Python does, but without the 60 ms in which it would take the imported modules apart."""
+    threading._shutdown()  # type: ignore[attr-defined] # what Python calls first: it waits for threads
+    atexit._run_exitfuncs()
+    # What was left unfinished says so when it is collected.
+    gc.collect()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.closed or stream.flush()
+    except OSError:
+        # Python reports a pipe that nobody reads any more.
+        sys.exit(status)
+    os._exit(status)
 
 
 def _run(job: Job) -> None:
