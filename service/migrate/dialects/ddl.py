@@ -128,6 +128,8 @@ def type_text(column: Column[Any], database: str) -> str:
 
 def default_text(column: Column[Any], database: str) -> str | None:
     """The column's server default as an expression; `None` when it has none."""
+    if column.server_default is None:
+        return None
     return compiler(database).get_column_default_string(_owned(column))
 
 

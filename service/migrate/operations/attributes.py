@@ -241,7 +241,11 @@ def _refuse_key(what: str, key: ForeignKeyConstraint, target: Target) -> None:
 
 
 def _refuse_identity(what: str, column: Column[Any], identity: Identity, target: Target) -> None:
-    refuse_options(what, "Identity", {name: getattr(identity, name) for name in ("on_null", "order")})
+    # SQLAlchemy 2.1 keeps both among the options of Oracle's dialect, which `identity.on_null` would import.
+    given = {**vars(identity), **getattr(identity, "dialect_kwargs", {})}
+    refuse_options(
+        what, "Identity", {name: given.get(f"oracle_{name}", given.get(name)) for name in ("on_null", "order")}
+    )
     if not target.is_sqlite:
         return
     lost = [name for name in ("start", "increment") if getattr(identity, name) not in (None, 1)]

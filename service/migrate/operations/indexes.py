@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, Table
@@ -24,7 +25,7 @@ _ORDER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CreateIndex(Operation):
     """CREATE INDEX CONCURRENTLY, after dropping the invalid index that a failed build may have left.
 
@@ -120,7 +121,7 @@ class CreateIndex(Operation):
             return ()
         return (f"COMMENT ON INDEX {ddl.quoted(self.name)} IS {ddl.literal(self.comment)}",)
 
-    @property
+    @cached_property
     def _index(self) -> Index:
         plain = [each for each in self.columns if isinstance(each, str) and _is_column(each)]
         columns: list[Any] = [

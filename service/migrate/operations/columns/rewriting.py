@@ -41,12 +41,14 @@ def adds_without_rewrite(
 
     With `is_filled` the column is added nullable and without its default, for a backfill.
     """
+    if target.is_sqlite:
+        return ()
     if is_filled:
         column = column._copy()  # noqa: SLF001 - as dialects.ddl does
         column.nullable, column.server_default = True, None
     default = ddl.default_text(column, "postgresql")
     is_constant = default is None or _CONSTANT.fullmatch(default)
-    if target.is_sqlite or (is_constant and _is_built_in(column)):
+    if is_constant and _is_built_in(column):
         return ()
     text, by_name = ddl.column_text(column, "postgresql"), _by_name(column, default or "")
 

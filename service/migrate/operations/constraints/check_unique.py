@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, UniqueConstraint
@@ -77,7 +78,7 @@ def _skips_rows(constraint: CheckConstraint, target: Target) -> bool:
     return is_not_valid(constraint) and not target.is_sqlite
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AddUnique(Operation):
     """A UNIQUE constraint: its index is built CONCURRENTLY and then becomes the constraint.
 
@@ -171,7 +172,7 @@ class AddUnique(Operation):
         owner = Table(self.table, MetaData(), *(Column(name) for name in (*self.columns, *self._included)))
         return Index(name, *self.columns, unique=True, postgresql_concurrently=True, _table=owner, **options)
 
-    @property
+    @cached_property
     def constraint(self) -> UniqueConstraint:
         unique = UniqueConstraint(*self.columns, name=self.name, **self.options)
         Table(self.table, MetaData(), *(Column(name) for name in (*self.columns, *self._included)), unique)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeGuard
 
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table
@@ -19,7 +20,7 @@ from service.migrate.operations.step import CATALOG, Precondition, Step, Target
 _RELEASING = re.compile(r"(?P<cascade>CASCADE)|SET\s+NULL(?:\s*\((?P<columns>.+)\))?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AddForeignKey(Operation):
     """A FOREIGN KEY: NOT VALID first, which locks both tables for a moment, then validated.
 
@@ -99,7 +100,7 @@ class AddForeignKey(Operation):
         known = f"({known})" if is_full else known
         return f"{known} AND NOT EXISTS (SELECT 1 FROM {ddl.quoted(self.referred)} AS parent WHERE {same})"
 
-    @property
+    @cached_property
     def constraint(self) -> ForeignKeyConstraint:
         """The constraint, attached to tables that have the columns of the constraint alone, so that it compiles."""
         metadata = MetaData()
