@@ -32,6 +32,10 @@ class Query(Generic[T]):
         self.compiled: dict[str, _Compiled] = {}
 
 
+class Suspends(Exception):
+    """A query has to wait for a thread or for the network."""
+
+
 class Reader:
     """Runs queries, each in a transaction of its own, on connections that cannot write.
 
@@ -52,6 +56,7 @@ class Reader:
             fetch = _fetch_through_pooler
         self._fetch = fetch
         self._short_reads: ShortReads | None = getattr(engine.dialect.dbapi, "short_reads", None)
+        self._fetch_short = None if self._short_reads is None else self._short_reads.fetch
 
     async def all(self, query: Query[T], **values: Any) -> list[T]:
         """Return every row."""
@@ -59,16 +64,18 @@ class Reader:
         if compiled is None:
             compiled = query.compiled[self._dialect] = _Compiled(query, self._engine)
         arguments = compiled.arguments(values)
-        if self._short_reads is not None:
-            rows = self._short_reads.fetch(compiled.sql, arguments)
-            if rows is not None:
-                return compiled.rows(rows)
-        return compiled.rows(await self._run(compiled.sql, arguments))
+        rows = self._fetch_short(compiled.sql, arguments) if self._fetch_short is not None else None
+        return compiled.rows(await self._run(compiled.sql, arguments) if rows is None else rows)
 
     async def first(self, query: Query[T], **values: Any) -> T | None:
         """Return the first row, or `None`."""
         rows = await self.all(query, **values)
         return rows[0] if rows else None
+
+    @property
+    def immediate(self) -> "ImmediateReader | None":
+        """The reader for callers that cannot wait; `None` where each query is answered through the network."""
+        return None if self._short_reads is None else ImmediateReader(self._engine, self._short_reads)
 
     async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         retries: Retries | None = None
@@ -97,6 +104,21 @@ class Reader:
         return rows
 
 
+class ImmediateReader(Reader):
+    """Runs short queries of SQLite in the event loop, and no others, for requests that have just arrived.
+
+    Raises (all methods):
+        Suspends: a `Reader` has to run the query.
+    """
+
+    def __init__(self, engine: AsyncEngine, short_reads: ShortReads) -> None:
+        super().__init__(engine)
+        self._fetch_short = short_reads.fetch_in_turn
+
+    async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - `Reader`'s signature
+        raise Suspends
+
+
 async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
     rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
     return rows
@@ -123,5 +145,7 @@ class _Compiled(Compiled):
         self._row = query.row
 
     def rows(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        if len(rows) == 1:
+            return [self._row(*self.row(rows[0]))]
         columns = self.columns(rows)
         return list(starmap(self._row, rows) if columns is None else map(self._row, *columns))

@@ -21,6 +21,8 @@ class FileConnection(sqlite3.Connection):
     _wal: Identity | None = None
     _queue: WriteQueue | None = None
     _busy_seconds = 0.0
+    # Whether the file was looked at so shortly ago that the next statement may go without.
+    is_trusted = False
 
     @classmethod
     def open(cls, file: SqliteFile, pragmas: Mapping[str, str], *, writes: bool, busy_seconds: float) -> Self:
@@ -66,7 +68,7 @@ class FileConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor, asked for before each statement; raises FileReplaced outside a transaction."""
-        if self._identity is not None and not self.in_transaction:
+        if self._identity is not None and not (self.is_trusted or self.in_transaction):
             self._require_same_file()
         return super().cursor(factory or _Cursor)
 

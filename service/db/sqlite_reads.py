@@ -1,5 +1,6 @@
 """Short queries of SQLite in the event loop: a hop to a thread and back costs several times what a keyed read does."""
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -63,6 +64,15 @@ class ShortReads:
             return None
         return rows
 
+    def fetch_in_turn(self, sql: str, arguments: Sequence[Any]) -> list[Any] | None:
+        """As `fetch`, for requests that arrived before this turn of the loop began: they share one look at the file."""
+        rows = self.fetch(sql, arguments)
+        connection = self._connection
+        if rows is not None and connection is not None and not connection.is_trusted:
+            connection.is_trusted = True
+            asyncio.get_running_loop().call_soon(_distrust, connection)
+        return rows
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -77,3 +87,7 @@ class ShortReads:
         if len(self._long) >= _MOST_LONG:
             self._long.clear()
         self._long.add(sql)
+
+
+def _distrust(connection: FileConnection) -> None:
+    connection.is_trusted = False

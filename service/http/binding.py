@@ -64,8 +64,11 @@ class Binding:
             Malformed: the body or the query string cannot be parsed.
             Invalid: values are not valid; the error lists all faults of body and query.
         """
-        values: dict[str, Any] = {name: read_id(scope["path_params"][name]) for name in self._ids}
-        values |= {name: read_name(scope, name, kind) for name, kind in self.names.items()}
+        values: dict[str, Any] = {}
+        for name in self._ids:
+            values[name] = read_id(scope["path_params"][name])
+        for name, kind in self.names.items():
+            values[name] = read_name(scope, name, kind)
         faults: list[Fault] = []
         for name, binder in self._binders.items():
             try:

@@ -10,7 +10,7 @@ from typing import Any
 from litestar.types import ASGIApp, Receive, Send
 
 from service.errors import NotFound, Unavailable, Unsettled
-from service.http.answers import Answer
+from service.http.answers import Answer, Headers
 from service.http.cors import Cors
 from service.http.failed_requests import describe
 from service.http.hosts import Hosts
@@ -41,6 +41,10 @@ Observe = Callable[[str, str, int, float], None]
 Note = Callable[[str, str, str, int, float, int | None], None]
 
 
+# Writes a response of a status, header fields and a body as a whole, if it can.
+Write = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+
+
 class Edge:
     """Wraps the application; errors and unmatched routes pass through it too."""
 
@@ -59,6 +63,7 @@ class Edge:
         self._allow = allow
         self._hosts = hosts or Hosts()
         self._cors = cors or Cors(())
+        self._immediate: Callable[[Any], Answer | None] | None = getattr(app, "immediate", None)
 
     async def __call__(self, given: Any, receive: Receive, send: Send) -> None:
         if given["type"] != "http":
@@ -88,13 +93,41 @@ class Edge:
                 raise
             await describe(_cut_off(method), scope["request_id"])(scope, receive, sender.send)
         finally:
-            seconds = perf_counter() - started
-            route = scope.get("path_template", "")
-            self._observe(method, route, sender.status, seconds)
-            if route not in _QUIET:
-                actor = scope.get("actor")
-                user_id = actor.user_id if actor else None
-                self._note(scope["request_id"], method, scope["path"], sender.status, seconds, user_id)
+            self._record(scope, method, sender.status, perf_counter() - started)
+
+    def answer_now(self, given: Any, write: Write) -> bool:
+        """Answer a GET request without a body if nothing has to be waited for, and return whether it was answered.
+
+        The response is that of a call of the application, which the server makes otherwise; nothing was sent then.
+        """
+        if self._immediate is None:
+            return False
+        started = perf_counter()
+        scope: Any = {**given}
+        hosts, request_id = _read_headers(scope)
+        scope["request_id"] = request_id.decode()
+        try:
+            self._check(scope, hosts)
+            answer = self._immediate(scope)
+        except NotFound as failure:
+            answer = describe(failure, scope["request_id"])
+        except Exception:  # noqa: BLE001 - the call of the application meets it again, and answers it
+            return False
+        if answer is None:
+            return False
+        headers = _with_defaults(answer.headers, [(b"x-request-id", request_id), *self._cors.headers(scope)])
+        if not write(answer.status, headers, answer.body):
+            return False
+        self._record(scope, "GET", answer.status, perf_counter() - started)
+        return True
+
+    def _record(self, scope: Any, method: str, status: int, seconds: float) -> None:
+        route = scope.get("path_template", "")
+        self._observe(method, route, status, seconds)
+        if route not in _QUIET:
+            actor = scope.get("actor")
+            user_id = actor.user_id if actor else None
+            self._note(scope["request_id"], method, scope["path"], status, seconds, user_id)
 
     def _check(self, scope: Any, hosts: list[bytes]) -> None:
         """Return if the request is acceptable; raise the error otherwise."""
@@ -133,15 +166,20 @@ class _Sender:
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            present = {name for name, _ in message["headers"]}
-            headers = [*message["headers"], *self._headers]
-            headers += [each for each in _DEFAULTS if each[0] not in present]
+            headers = _with_defaults(message["headers"], self._headers)
             if self._method == "OPTIONS" and (allow := self._allow.get(self._scope.get("path_template", ""))):
                 headers = [each for each in headers if each[0].lower() != b"allow"] + [(b"allow", allow)]
             message["headers"] = headers
         elif self._method == "HEAD":
             message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
         await self._send(message)
+
+
+def _with_defaults(given: Headers, more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    present = {name for name, _ in given}
+    headers = [*given, *more]
+    headers += [each for each in _DEFAULTS if each[0] not in present]
+    return headers
 
 
 def _cut_off(method: str) -> Unavailable:

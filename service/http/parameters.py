@@ -46,6 +46,8 @@ class Parameters(Generic[S]):
             Malformed: the query string is not UTF-8, or has too many parameters.
             Invalid: parameters are unknown, repeated or not valid; the error lists all of them.
         """
+        if not raw:
+            return self._empty
         # Callers repeat few query strings, and the structs are immutable.
         if len(raw) <= _LONGEST_REMEMBERED:
             return self._remembered(raw)

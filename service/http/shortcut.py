@@ -6,6 +6,7 @@ from litestar import Litestar, Request
 from litestar.types import ASGIApp, Receive, Send
 
 from service.errors import RosterError, Unavailable
+from service.http.answers import Answer
 from service.http.auth.authentication import Authentication
 from service.http.codings import check_codings
 from service.http.routing import Routes
@@ -40,6 +41,29 @@ class Direct:
         self._app = app
         self._authentication = authentication
         self._routes = Routes(app)
+        self._reader = app.state["database"].reader.immediate
+
+    def immediate(self, scope: Any) -> Answer | None:
+        """Return the answer to a GET request that nothing has to be waited for; `None` for others.
+
+        Raises:
+            Exception: the request has to be answered in the usual way, which repeats what failed.
+        """
+        if self._reader is None or scope["root_path"] or "content_codings" in scope:
+            return None
+        found = self._routes.find("GET", scope["path"])
+        if found is None:
+            return None
+        (endpoint, scope["path_template"], _), scope["path_params"] = found
+        immediate = getattr(endpoint, "immediate", None)
+        if immediate is None:
+            return None
+        actor = scope["actor"] = self._authentication.recognise(scope, endpoint.permission)  # type: ignore[attr-defined]
+        if actor is None:
+            return None
+        answer: Answer = immediate(scope, self._reader)
+        self._authentication.count_recognised(actor)
+        return answer
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         found = None

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
 from service.db.listing import Page
+from service.db.reader import ImmediateReader, Suspends
 from service.http.answers import Answer
 from service.http.audits import audit_of
 from service.http.auth.permissions import PUBLIC, Access
@@ -27,6 +28,8 @@ from service.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
 Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
+# Answers a request, or raises Suspends.
+Immediate = Callable[[Any, ImmediateReader], Answer]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _encode = msgspec.json.Encoder().encode
@@ -76,7 +79,10 @@ def reads(
             reader = _database(request).reader
             return _render(await handler(reader=reader, **values), 200, request.scope)
 
-        return _route("GET", path, endpoint, handler, operation)
+        def immediate(scope: Any, reader: ImmediateReader) -> Answer:
+            return _render(_completed(handler(reader=reader, **binding.bind(scope, b""))), 200, scope)
+
+        return _route("GET", path, endpoint, handler, operation, immediate)
 
     return decorate
 
@@ -215,8 +221,23 @@ def _database(request: Request[Any, Any, Any]) -> Database:
     return database
 
 
+def _completed(running: Any) -> Any:
+    """Return what a coroutine returns that waits for nothing; raises Suspends if it waits."""
+    try:
+        running.send(None)
+    except StopIteration as done:
+        return done.value
+    running.close()
+    raise Suspends
+
+
 def _route(
-    method: Method, path: str, endpoint: Endpoint, handler: Callable[..., Any], operation: Operation | None
+    method: Method,
+    path: str,
+    endpoint: Endpoint,
+    handler: Callable[..., Any],
+    operation: Operation | None,
+    immediate: Immediate | None = None,
 ) -> HTTPRouteHandler:
     """Return Litestar's handler, without a signature or a status: the endpoint sets both."""
     endpoint.__name__ = handler.__name__
@@ -225,6 +246,7 @@ def _route(
         endpoint.operation = operation  # type: ignore[attr-defined]
     # `Shortcut` reads it for every request: an attribute is the fastest place.
     endpoint.permission = operation.permission if operation else PUBLIC  # type: ignore[attr-defined]
+    endpoint.immediate = immediate  # type: ignore[attr-defined]
     return route(_PARAMETER.sub(r"{\1:str}", path), http_method=HttpMethod(method), status_code=200)(endpoint)
 
 

@@ -256,3 +256,38 @@ def test_the_service_as_a_whole_has_options(port: int) -> None:
     heard = ask(port, request("*", method="OPTIONS"))
     assert (heard.status, heard.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
     assert ask(port, request("*")).status == 404
+
+
+def statuses(port: int, data: bytes) -> list[int]:
+    """The statuses of all responses to what a client sends before it closes its sending half."""
+    with Line(port) as line:
+        line.send(data)
+        line.socket.shutdown(socket.SHUT_WR)
+        return [int(part[:3]) for part in line.hear_end().split(b"HTTP/1.1 ")[1:]]
+
+
+def test_requests_that_are_answered_at_once_keep_their_place_among_others(port: int) -> None:
+    get = request("/v1/users/1")
+    post = request("/v1/users", JSON, method="POST", body=ANN)
+    assert statuses(port, get) == [200]
+    assert statuses(port, post + get + post + get) == [409, 200, 409, 200]
+    assert statuses(port, get + post + get) == [200, 409, 200]
+    assert statuses(port, request("/v1/users/1", "Connection: close") + get) == [200]
+    assert statuses(port, request("/v1/users/1", body="x") + get) == [200, 200]
+    assert statuses(port, request("/v1/users/1", "Upgrade: h2c", "Connection: Upgrade") + get) == [200, 200]
+    assert statuses(port, get * 1000) == [200] * 1000
+
+
+def test_a_request_in_parts_is_answered_once_it_is_complete(port: int) -> None:
+    get = request("/v1/users/1")
+    with Line(port) as line:
+        for at in range(len(get)):
+            line.send(get[at : at + 1])
+        assert line.hear().status == 200
+        line.send(get + get[:20])
+        assert line.hear().status == 200
+        line.send(get[20:])
+        assert line.hear().status == 200
+        line.send(get + b"nonsense\r\n\r\n")
+        assert [line.hear().status for _ in range(2)] == [200, 400]
+        assert line.hear_end() == b""

@@ -54,11 +54,15 @@ class Tokens:
 
     def cached(self, header: bytes) -> Actor | None:
         """Return the actor of an Authorization header that was read less than a second ago."""
+        actor = self.known(header)
+        if actor is not None:
+            self._count("cached")
+        return actor
+
+    def known(self, header: bytes) -> Actor | None:
+        """As `cached`, for a caller that counts the check itself."""
         cached = self._headers.get(sha256(header).digest())
-        if cached is None or monotonic() >= cached.until:
-            return None
-        self._count("cached")
-        return cached.actor
+        return None if cached is None or monotonic() >= cached.until else cached.actor
 
     async def actor(self, text: str, header: bytes | None = None) -> Actor:
         """Return the actor of a token; `header` is remembered for `cached`.

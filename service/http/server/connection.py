@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from service.http.edge import IS_HALF_CLOSED, REFUSAL
 from service.http.problems import TooSlow
+from service.http.server import head
 from service.http.server.cycle import Cycle
 from service.http.server.limits import Limits
 from service.http.server.watch import Progress, Watch
@@ -176,6 +177,16 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def write_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write the response to a request that needs no cycle; return False for a head that uvicorn has to write."""
+        written = head.written(status, [*self.server_state.default_headers, *headers])
+        if written is None or written[1] != len(body):
+            return False
+        self.transport.write(written[0] + body)
+        self.server_state.total_requests += 1
+        self.since = self.loop.time()
+        return True
 
     def skip_body(self) -> None:
         """Discard the body of an answered request; too long a body closes the connection."""

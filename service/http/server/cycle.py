@@ -124,5 +124,14 @@ class Cycle(RequestResponseCycle):
             self.transport.close()
 
 
+class Answered:
+    """The place of a cycle whose request was answered as a whole, by the application's `answer_now`."""
+
+    response_complete = True
+    more_body = False
+    keep_alive = True
+    message_event = asyncio.Event()
+
+
 def _nothing() -> None:
     """Replaces uvicorn's callback after the request."""

@@ -8,10 +8,11 @@ from service.errors import RosterError
 from service.http.problems import HeadTooLarge, NotImplementedHere
 from service.http.server import targets
 from service.http.server.connection import Connection
+from service.http.server.cycle import Answered
 
 # Data is parsed in pieces, so that few pipelined requests are parsed before the first is served.
 _PIECE_BYTES = 16_384
-_FRAMING = frozenset({b"expect", b"transfer-encoding"})
+_FRAMING = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 
 
 class Protocol(Connection):
@@ -24,6 +25,11 @@ class Protocol(Connection):
         # Bytes since the last body data: chunk extensions and trailers.
         self._bodiless_bytes = 0
         self._codings: list[bytes] | None = None
+        # Whether the request announces a body, or waits to send one.
+        self._is_framed = False
+        # Whether a complete request waits for the end of the piece, where it may be answered at once.
+        self._held = False
+        self._answer_now: Any = getattr(self.app, "answer_now", None)
 
     def data_received(self, data: bytes) -> None:
         if self.deaf:
@@ -52,11 +58,15 @@ class Protocol(Connection):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
+            self._serve_held()
             self._parse_without_upgrade(piece[upgrade.args[0] :])
         except httptools.HttpParserError as error:
+            self._serve_held()
             self.refuse(targets.found_by_parser(error, in_body=not self.in_head))
         else:
-            if self.in_head or (self.cycle is not None and self.cycle.more_body):
+            if self._held:
+                self._answer_held()
+            elif self.in_head or (self.cycle is not None and self.cycle.more_body):
                 self._count(self.body_bytes == body_bytes)
 
     def _count(self, bodiless: bool) -> None:  # noqa: FBT001 - what the piece was
@@ -81,12 +91,27 @@ class Protocol(Connection):
     # Called by the parser.
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = self.extensions
+        self._serve_held()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": self.extensions,
+        }
         self.in_head = True
         self._head_bytes = 0
         self._bodiless_bytes = 0
         self._codings = None
+        self._is_framed = False
         self.since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -97,9 +122,10 @@ class Protocol(Connection):
         # llhttp strips trailing spaces of a value, but not tabs.
         value = value.rstrip(b" \t")
         if name in _FRAMING:
+            self._is_framed = True
             if name == b"transfer-encoding":
                 self._codings = [*(self._codings or ()), value]
-            elif value.lower() == b"100-continue":
+            elif name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
         self.headers.append((name, value))
 
@@ -116,11 +142,37 @@ class Protocol(Connection):
         if version != "1.1":
             scope["http_version"] = version
         scope["path"], scope["raw_path"], scope["query_string"] = targets.read_target(self.url, self.headers)
-        self.add_request(
-            self.scope,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            expect_100_continue=self.expect_100_continue and version != "1.0",
+        keeps_alive = version != "1.0" and parser.should_keep_alive()
+        self._held = keeps_alive and method == "GET" and not self._is_framed and self._may_answer_now()
+        if not self._held:
+            self.add_request(
+                scope, keep_alive=keeps_alive, expect_100_continue=self.expect_100_continue and version != "1.0"
+            )
+
+    def _may_answer_now(self) -> bool:
+        is_free = self.cycle is None or self.cycle.response_complete
+        return is_free and not (
+            self._answer_now is None
+            or self.pipeline
+            or self.watch.is_stopping
+            or self.flow.write_paused
+            or self.transport.is_closing()
         )
+
+    def _answer_held(self) -> None:
+        """Answer the request that is held in this call, without a task, or else serve it."""
+        if self._answer_now(self.scope, self.write_whole):
+            self._held = False
+            self.cycle = Answered
+        else:
+            self._serve_held()
+
+    def _serve_held(self) -> None:
+        if self._held:
+            self._held = False
+            self.add_request(self.scope, keep_alive=True)
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def _check_head(self, method: str, version: str) -> None:
         # The sum is an upper bound; the exact length is computed only above the limit.
@@ -148,6 +200,6 @@ class Protocol(Connection):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self.parser.should_upgrade():
+        if not self._held and not self.parser.should_upgrade():
             self.cycle.more_body = False
             self.cycle.message_event.set()
