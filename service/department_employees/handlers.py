@@ -9,7 +9,8 @@ from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
 from service.http.placed import Placed
-from service.http.unit import Shown, reads, writes
+from service.http.rendering import Shown
+from service.http.unit import reads, writes
 
 _FROM_DEPARTMENT = "/v1/departments/{department_id}/employees/{employee_id}"
 _FROM_EMPLOYEE = "/v1/employees/{employee_id}/departments/{department_id}"

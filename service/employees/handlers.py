@@ -12,7 +12,8 @@ from service.errors import NotFound
 from service.http.etags import Conditions
 from service.http.exports import exporting
 from service.http.imports import importing
-from service.http.unit import Shown, reads, writes
+from service.http.rendering import Shown
+from service.http.unit import reads, writes
 from service.http.wire import sent
 from service.models import DepartmentEmployee, Employee
 

@@ -64,6 +64,8 @@ class Edge:
         self._hosts = hosts or Hosts()
         self._cors = cors or Cors(())
         self._immediate: Callable[[Any], Answer | None] | None = getattr(app, "immediate", None)
+        # Asked by the server before it calls the application; `None` where every request waits for the network.
+        self.answer_now = None if self._immediate is None else self._answer_now
 
     async def __call__(self, given: Any, receive: Receive, send: Send) -> None:
         if given["type"] != "http":
@@ -95,13 +97,12 @@ class Edge:
         finally:
             self._record(scope, method, sender.status, perf_counter() - started)
 
-    def answer_now(self, given: Any, write: Write) -> bool:
+    def _answer_now(self, given: Any, write: Write) -> bool:
         """Answer a GET request without a body if nothing has to be waited for, and return whether it was answered.
 
         The response is that of a call of the application, which the server makes otherwise; nothing was sent then.
         """
-        if self._immediate is None:
-            return False
+        assert self._immediate is not None  # noqa: S101 - `answer_now`
         started = perf_counter()
         scope: Any = {**given}
         hosts, request_id = _read_headers(scope)

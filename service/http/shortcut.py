@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Litestar, Request
 from litestar.types import ASGIApp, Receive, Send
 
+from service.db.reader import ImmediateReader
 from service.errors import RosterError, Unavailable
 from service.http.answers import Answer
 from service.http.auth.authentication import Authentication
@@ -41,15 +42,17 @@ class Direct:
         self._app = app
         self._authentication = authentication
         self._routes = Routes(app)
-        self._reader = app.state["database"].reader.immediate
+        self._reader: ImmediateReader | None = app.state["database"].reader.immediate
+        self.immediate = None if self._reader is None else self._immediate
 
-    def immediate(self, scope: Any) -> Answer | None:
+    def _immediate(self, scope: Any) -> Answer | None:
         """Return the answer to a GET request that nothing has to be waited for; `None` for others.
 
         Raises:
             Exception: the request has to be answered in the usual way, which repeats what failed.
         """
-        if self._reader is None or scope["root_path"] or "content_codings" in scope:
+        assert self._reader is not None  # noqa: S101 - `immediate`
+        if scope["root_path"] or "content_codings" in scope:
             return None
         found = self._routes.find("GET", scope["path"])
         if found is None:

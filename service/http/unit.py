@@ -5,25 +5,22 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-import msgspec
 from litestar import HttpMethod, Request, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.database import Database
-from service.db.listing import Page
 from service.db.reader import ImmediateReader, Suspends
 from service.http.answers import Answer
 from service.http.audits import audit_of
 from service.http.auth.permissions import PUBLIC, Access
 from service.http.binding import Binding
-from service.http.etags import etag, is_known
 from service.http.idempotency import Once
 from service.http.json_objects import JsonObject
 from service.http.operations import Operation, refusals
-from service.http.pages import render
 from service.http.placed import Placed
+from service.http.rendering import render
 from service.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
@@ -32,38 +29,7 @@ Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
 Immediate = Callable[[Any, ImmediateReader], Answer]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
-_encode = msgspec.json.Encoder().encode
-_NOTHING = Answer(status=204)
 _PARAMETER = re.compile(r"\{(\w+)\}")
-
-
-class Shown:
-    """A document with an ETag of its whole content, since it holds more than one row."""
-
-    __slots__ = ("document",)
-
-    def __init__(self, document: msgspec.Struct) -> None:
-        self.document = document
-
-
-class Text:
-    """A document that is JSON text already, and its version."""
-
-    __slots__ = ("text", "version")
-
-    def __init__(self, text: str, version: int) -> None:
-        self.text = text
-        self.version = version
-
-
-class Secret:
-    """A new document that holds a secret, and its address: no cache may keep it, and no answer shows it again."""
-
-    __slots__ = ("address", "document")
-
-    def __init__(self, document: msgspec.Struct, address: str) -> None:
-        self.document = document
-        self.address = address
 
 
 def reads(
@@ -77,10 +43,10 @@ def reads(
         async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
             values = binding.bind(request.scope, b"")
             reader = _database(request).reader
-            return _render(await handler(reader=reader, **values), 200, request.scope)
+            return render(await handler(reader=reader, **values), 200, request.scope)
 
         def immediate(scope: Any, reader: ImmediateReader) -> Answer:
-            return _render(_completed(handler(reader=reader, **binding.bind(scope, b""))), 200, scope)
+            return render(_completed(handler(reader=reader, **binding.bind(scope, b""))), 200, scope)
 
         return _route("GET", path, endpoint, handler, operation, immediate)
 
@@ -117,7 +83,7 @@ def writes(
             async def work(session: AsyncSession) -> Answer:
                 if once is not None and (before := await once.recall(session)):
                     return before
-                answer = _render(await handler(session=session, **values), status, request.scope)
+                answer = render(await handler(session=session, **values), status, request.scope)
                 if once is not None and answer.status < 400:
                     await once.keep(session, answer)
                 return answer
@@ -169,7 +135,7 @@ def performs(
             settings: Settings = request.app.state["settings"]
             raw = await binding.read_body(request, settings.body_limit_bytes)
             values = binding.bind(request.scope, raw)
-            return _render(await handler(request=request, **values), status, request.scope)
+            return render(await handler(request=request, **values), status, request.scope)
 
         return _route(method, path, endpoint, handler, operation)
 
@@ -277,32 +243,3 @@ def _declare(
         **more,
     )
     return operation, binding
-
-
-def _render(result: Any, status: int, scope: Any) -> Answer:
-    if result is None or isinstance(result, Answer):
-        return result or _NOTHING
-    if isinstance(result, Page):
-        # A page has no ETag: If-Match holds only with `*`, and 304 never occurs.
-        is_known(scope, None)
-        return render(result, scope)
-    if isinstance(result, Text):
-        return _document(result.text.encode(), etag(result.version), status, scope)
-    if isinstance(result, (Shown, Placed)):
-        body = _encode(result.document)
-        if isinstance(result, Placed):
-            status = 201 if result.created else 200
-        return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]
-    document: Any = result.document if isinstance(result, Secret) else result
-    answer = _document(_encode(document), etag(document.version), status, scope)
-    if isinstance(result, Secret):
-        answer.headers += [(b"location", result.address.encode()), (b"cache-control", b"no-store")]
-    elif status == 201:
-        answer.headers.append((b"location", f"{scope['path']}/{result.id}".encode()))
-    return answer
-
-
-def _document(body: bytes, tag: str, status: int, scope: Any) -> Answer:
-    if status == 200 and scope["method"] == "GET" and is_known(scope, tag):
-        return Answer(status=304, headers=((b"etag", tag.encode()),))
-    return Answer(body, status=status, headers=((b"etag", tag.encode()),))

@@ -10,7 +10,7 @@ from service.errors import NotFound
 from service.http import json_objects
 from service.http.etags import Conditions
 from service.http.json_objects import JsonObject
-from service.http.unit import Text
+from service.http.rendering import Text
 from service.models import Preferences, User
 from service.preferences import queries
 

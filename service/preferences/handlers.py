@@ -8,7 +8,8 @@ from service.http.auth.actors import Actor
 from service.http.auth.permissions import ANYONE
 from service.http.etags import Conditions
 from service.http.json_objects import JsonObject
-from service.http.unit import Text, reads, writes
+from service.http.rendering import Text
+from service.http.unit import reads, writes
 from service.preferences import actions
 
 _PATH = "/v1/users/{user_id}/preferences"

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, select
 
 from service.db.reader import Query
-from service.http.unit import Text
+from service.http.rendering import Text
 from service.models import Preferences, User
 
 # Before they are set, preferences are an empty object of version 0.

@@ -9,7 +9,8 @@ from service.db.reader import Reader
 from service.http.auth.actors import Actor
 from service.http.etags import Conditions
 from service.http.placed import Placed
-from service.http.unit import Shown, reads, writes
+from service.http.rendering import Shown
+from service.http.unit import reads, writes
 from service.roles import actions, queries, schemas
 
 _ROLES = "/v1/roles"

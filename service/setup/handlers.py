@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Request, Router
 
 from service.http.auth.permissions import PUBLIC
-from service.http.unit import Secret, performs
+from service.http.rendering import Secret
+from service.http.unit import performs
 from service.setup import actions, schemas
 
 

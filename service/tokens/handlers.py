@@ -8,7 +8,8 @@ from service.db.reader import Reader
 from service.http.auth.actors import Actor
 from service.http.auth.permissions import ANYONE
 from service.http.etags import Conditions
-from service.http.unit import Secret, reads, writes
+from service.http.rendering import Secret
+from service.http.unit import reads, writes
 from service.tokens import actions, queries, schemas
 
 

@@ -1,7 +1,7 @@
 """GET requests that are answered in the call that received them, on SQLite: as the application answers them else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ def scope_of(target: str, fields: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     }
 
 
+def answered_now(roster: Roster, scope: dict[str, Any], write: Callable[..., bool] = lambda *_: True) -> bool:
+    assert roster.answer_now is not None
+    return roster.answer_now(scope, write)
+
+
 async def called(roster: Roster, scope: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     messages: list[Any] = []
 
@@ -103,7 +108,7 @@ async def test_the_response_is_that_of_the_application(roster: Roster) -> None:
             at_once.append(response)
             return True
 
-        is_answered = roster.answer_now(scope, write)
+        is_answered = answered_now(roster, scope, write)
         assert is_answered == ((target, fields, status) in IMMEDIATE), target
         usual = await called(roster, scope)
         assert usual[0] == status, (target, usual)
@@ -118,7 +123,7 @@ async def test_a_response_that_cannot_be_written_as_a_whole_is_not_recorded(rost
         raise AssertionError  # pragma: no cover
 
     roster._note = roster._observe = fail
-    assert not roster.answer_now(scope_of("/v1/users/1", []), lambda *_: False)
+    assert not answered_now(roster, scope_of("/v1/users/1", []), lambda *_: False)
 
 
 async def test_a_token_is_recognised_while_it_is_cached(roster: Roster) -> None:
@@ -128,15 +133,15 @@ async def test_a_token_is_recognised_while_it_is_cached(roster: Roster) -> None:
         given = await client.post("/v1/users/1/tokens", json={"name": "laptop"})
         fields = [(b"authorization", b"Bearer " + given.json()["token"].encode())]
         scope = scope_of("/v1/me", fields)
-        assert not roster.answer_now(scope, lambda *_: True)
+        assert not answered_now(roster, scope)
         await called(roster, scope)
         assert counts == ["valid"]
-        assert roster.answer_now(scope, lambda *_: True)
+        assert answered_now(roster, scope)
         # A token without the permission is refused by the application.
-        assert not roster.answer_now(scope_of("/v1/users/1", fields), lambda *_: True)
+        assert not answered_now(roster, scope_of("/v1/users/1", fields))
         assert counts == ["valid", "cached"]
         roster.authentication.forget()
-        assert not roster.answer_now(scope, lambda *_: True)
+        assert not answered_now(roster, scope)
 
 
 async def test_requests_of_one_turn_look_at_the_file_once_and_a_replaced_file_is_noticed(roster: Roster) -> None:
@@ -147,9 +152,9 @@ async def test_requests_of_one_turn_look_at_the_file_once_and_a_replaced_file_is
     connection._require_same_file = lambda: looks.append(path)
     ask_now = scope_of("/v1/users/1", [])
     for _ in range(3):
-        assert [roster.answer_now(ask_now, lambda *_: True) for _ in range(3)] == [True] * 3
+        assert [answered_now(roster, ask_now) for _ in range(3)] == [True] * 3
         await asyncio.sleep(0)
     assert len(looks) == 3
     del connection._require_same_file
     path.rename(f"{path}-old")
-    assert not roster.answer_now(ask_now, lambda *_: True)
+    assert not answered_now(roster, ask_now)
