@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import audit, bulk
 from service.db.audit import Subject
 from service.db.clock import now
+from service.db.session import note_stored_events
 from service.db.types import UtcDateTime
 
 _COLUMNS = "created_at, actor_id, token_id, via, request_id, action, resource, resource_id, resource_key, changes"
@@ -37,6 +38,7 @@ async def insert_many(
 
     `inserted` is called when the rows are in the transaction, before their events.
     """
+    note_stored_events(session)
     connection = await session.connection()
     by = audit.audit_of(session)
     shared = {

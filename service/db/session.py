@@ -15,7 +15,7 @@ from service.db.transaction import Transaction
 class UnitSession(AsyncSession):
     """An AsyncSession that makes its ORM session when it is first used, on the connection that `direct` began.
 
-    `info` is kept through both; `events_stored` tells whether a statement of `service.db.rows` stored an event.
+    `info` is kept through both; `events_stored` tells whether a statement has stored events.
     """
 
     def __init__(self, engine: AsyncEngine, kind: type[Session], pool: Pool | None, *, is_audited: bool) -> None:
@@ -91,3 +91,9 @@ class UnitSession(AsyncSession):
         if self._connection is not None:
             # The ORM session knows of the transaction that it is in, which costs no statement.
             self.sync_session.connection()
+
+
+def note_stored_events(session: AsyncSession) -> None:
+    """Let the unit of work report events that a statement has stored already."""
+    if isinstance(session, UnitSession):
+        session.events_stored = True

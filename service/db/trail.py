@@ -12,7 +12,7 @@ from service.db import audit, bulk
 from service.db.audit import Audit, Recorded
 from service.db.clock import now
 from service.db.commits import RECOVERED_AT, Mark
-from service.db.session import UnitSession
+from service.db.session import UnitSession, note_stored_events
 from service.db.transaction import Transaction
 from service.db.types import UtcDateTime
 
@@ -38,6 +38,7 @@ async def store_many(session: AsyncSession, table: Table) -> None:
         shared = _shared(audit.audit_of(session), session.get_bind().dialect)
         await bulk.insert_many(session, table, _COLUMNS, [(*shared, *each) for each in events])
         events.clear()
+        note_stored_events(session)
 
 
 def store_and_mark(session: Session, events: Sequence[Recorded]) -> Mark:

@@ -17,6 +17,7 @@ from service.db.clock import now
 from service.events.actions import prune, renumber_restored
 from service.models import Event
 from tests.conftest import Make
+from tests.files import imported
 from tests.nouns import problem
 
 FEED = "/v1/events/feed"
@@ -245,3 +246,16 @@ async def test_a_dump_restored_on_a_younger_server_keeps_its_order_and_cursors(
     assert await renumber_restored(roster.database) == 0
     assert names(await feed(client)) == ["a", "b", "c"]
     assert names(await feed(client, after=after)) == ["b", "c"]
+
+
+async def test_imports_wake_readers_of_this_process(
+    roster: Roster, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[None] = []
+    monkeypatch.setattr(roster.database.units, "when_recorded", lambda: commits.append(None))
+    await imported(client, "departments", "name,external_id\nSales,d:1\n")
+    assert len(commits) == 1
+    await imported(client, "departments", "name,external_id\nSales,d:1\n", mode="upsert")
+    assert len(commits) == 1
+    await imported(client, "departments", "name,external_id\nFinance,d:1\n", mode="upsert")
+    assert len(commits) == 2
