@@ -1,7 +1,7 @@
 """Turns the records of a block into lines together, column by column; what fails is left to the slower way."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from operator import attrgetter
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.errors import Invalid
+from service.http.transfer.column_patterns import ColumnPattern
 from service.http.transfer.lines import NOTHING, BadLine, Column, Line
 from service.http.transfer.spec import Import, RowMaker
 from service.http.wire import without_unset
@@ -38,13 +39,25 @@ class BlockParser:
         self._moments = declared.body.moments & names
         self._is_related = declared.related is not None and not names.issubset(declared.names)
         self._makers = [attrgetter(name) if name in names else None for name in declared.names]
-        self._type = list[_struct(declared, [each.name for each in columns])]  # type: ignore[misc]
+        types = {each.name: without_unset(each.type) for each in msgspec.structs.fields(declared.line)}
+        given = {each.name: types.pop(each.name) for each in columns}
+        found = {each.name: ColumnPattern.of(given[each.name]) for each in columns}
+        patterns = {name: pattern for name, pattern in found.items() if pattern is not None}
+        self._type = list[_struct(declared, given, types)]  # type: ignore[misc]
+        # For cells that are known to match the patterns.
+        self._patterns = [(each.at, patterns[each.name]) for each in columns if each.name in patterns]
+        matched = given | {name: pattern.kind for name, pattern in patterns.items()}
+        self._matched_type = list[_struct(declared, matched, types)]  # type: ignore[misc]
 
     def valid(self, first: int, records: Sequence[Sequence[str]]) -> list[Line] | None:
         """Return the lines if all are valid, as most are; `lines` looks at others."""
         numbers = range(first, first + len(records))
         try:
-            return [*self._made(numbers, *self._checked(self._converted(records)))]
+            cells = self._cells(records)
+            if not all(pattern.matches(cells[at]) for at, pattern in self._patterns):
+                return None
+            values = msgspec.convert(self._rows_of(cells), self._matched_type, strict=True)
+            return [*self._made(numbers, *self._checked(values))]
         except (ValueError, Invalid):
             return None
 
@@ -55,16 +68,14 @@ class BlockParser:
         """
         return self._apart(range(first, first + len(records)), records, explain=explain)
 
-    def _converted(self, records: Sequence[Sequence[str]]) -> list[msgspec.Struct]:
-        """Return the structs of records that are all valid; raises ValueError otherwise."""
-        values: list[msgspec.Struct] = msgspec.convert(self._rows_of(records), self._type, strict=True)
-        return values
-
-    def _rows_of(self, records: Sequence[Sequence[str]]) -> list[Any]:
-        """Return the values of the cells of each record; raises ValueError if a cell cannot be read."""
+    def _cells(self, records: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+        """Return the columns; raises ValueError if a record has too few cells, or too many."""
         if {*map(len, records)} != {self._width}:
             raise ValueError(self._width)
-        cells = [*zip(*records, strict=True)]
+        return [*zip(*records, strict=True)]
+
+    def _rows_of(self, cells: Sequence[Sequence[str]]) -> list[Any]:
+        """Return the values of the cells of each record; raises ValueError if a cell cannot be read."""
         return [*zip(*(_read(each, cells[each.at]) for each in self._columns), strict=True)]
 
     def _checked(self, values: list[msgspec.Struct]) -> tuple[list[msgspec.Struct], Iterable[Any]]:
@@ -91,7 +102,7 @@ class BlockParser:
             found = [BadLine(number) if records[at] else None for at, number in enumerate(numbers)]
         places: Iterable[int] = range(len(records))
         try:
-            rows = self._rows_of(records)
+            rows = self._rows_of(self._cells(records))
         except ValueError:
             places, rows = self._rows_apart(records, found)
         for at, value in zip(places, self._valid(rows), strict=True):
@@ -177,9 +188,7 @@ def _whole_numbers(cells: Sequence[str]) -> list[int]:
     return [*map(int if is_plain else whole, cells)]
 
 
-def _struct(declared: Import, names: Sequence[str]) -> type[msgspec.Struct]:
-    """Return the struct of a line as an array of the cells of these columns."""
-    types = {each.name: each.type for each in msgspec.structs.fields(declared.line)}
-    given: list[Any] = [(name, without_unset(types[name])) for name in names]
-    absent: list[Any] = [(name, kind | UnsetType, UNSET) for name, kind in types.items() if name not in names]
-    return msgspec.defstruct(f"{declared.line.__name__}Cells", given + absent, frozen=True, array_like=True, gc=False)
+def _struct(declared: Import, given: Mapping[str, Any], absent: Mapping[str, Any]) -> type[msgspec.Struct]:
+    """Return the struct of a line as an array of the cells of the given columns."""
+    fields: list[Any] = [*given.items(), *((name, kind | UnsetType, UNSET) for name, kind in absent.items())]
+    return msgspec.defstruct(f"{declared.line.__name__}Cells", fields, frozen=True, array_like=True, gc=False)
