@@ -1,8 +1,11 @@
-"""Many plain rows for one table, in chunks: by COPY on PostgreSQL, by executemany on SQLite."""
+"""Many plain rows for one table, in chunks: made in the database, else by COPY or executemany."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from operator import itemgetter
 from random import Random
 from typing import Any
@@ -13,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.util import await_only
 
 from service.migrate.proof.verify.samples import plain
+from service.migrate.proof.verify.server_side import ServerSide, Unsuited
 
 _CHUNK = 5000
+_SERVER_CHUNK = 50_000
 _FAILED_CHUNKS = 3
 _FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OverflowError, ValueError, TypeError)
 # A value for each serial number.
@@ -35,9 +40,44 @@ class Bulk:
     _makers: dict[str, Maker] = field(default_factory=dict, init=False)
 
     def insert(self, wanted: int, serials: Iterator[int]) -> None:
-        """Insert so many rows; a chunk that violates a constraint is left out, and after some of these the rest."""
+        """Insert so many rows, in the database itself where that can be, where necessary as copies of rows."""
+        done = 0
+        for is_sampled in (False, True):
+            done += self._insert_server_side(wanted, done, serials, is_sampled=is_sampled)
+        if done < wanted:
+            self._insert_from_here(wanted, done, serials)
+
+    def _insert_server_side(self, wanted: int, done: int, serials: Iterator[int], *, is_sampled: bool) -> int:
+        """Return the number of inserted rows; it stops at a chunk that violates a constraint."""
+        rows = ServerSide(
+            connection=self.connection,
+            table=self.table,
+            columns={each.name: self.is_unique(self.table, each) for each in self._columns()},
+            fixed=self.fixed,
+            most_keys=wanted,
+            is_sampled=is_sampled or bool(self.literals),
+        )
+        before = done
+        with suppress(Unsuited, *_FAILURES), self.connection.begin_nested(), rows.prepared() as insert:
+            while done < wanted:
+                size = min(wanted - done, _SERVER_CHUNK)
+                first = next(serials)
+                deque(islice(serials, size - 1), maxlen=0)
+                try:
+                    with self.connection.begin_nested():
+                        made = insert(first, first + size - 1)
+                except _FAILURES:
+                    break
+                if made <= 0:
+                    break
+                done += made
+                self._report(done)
+        return done - before
+
+    def _insert_from_here(self, wanted: int, done: int, serials: Iterator[int]) -> None:
+        """A chunk that violates a constraint is left out, and after some of these the rest."""
         self._makers = dict(self._all_makers(wanted))
-        done, failed = 0, 0
+        failed = 0
         while done < wanted and failed < _FAILED_CHUNKS:
             size = min(wanted - done, _CHUNK)
             try:
@@ -51,8 +91,11 @@ class Bulk:
                 failed += 1
                 continue
             done += size
-            if self.watch is not None:
-                self.watch(self.table.name, done)
+            self._report(done)
+
+    def _report(self, done: int) -> None:
+        if self.watch is not None:
+            self.watch(self.table.name, done)
 
     def _insert(self, rows: list[list[Any]]) -> None:
         names = list(self._makers)
@@ -77,14 +120,19 @@ class Bulk:
         return rows
 
     def _all_makers(self, wanted: int) -> "list[tuple[str, Maker]]":
-        """Every row has the same columns: those that the database does not set itself."""
+        """Every row has the same columns."""
         referred = self._of_foreign_keys(wanted)
+        return [(each.name, referred.get(each.name) or self._maker(each)) for each in self._columns()]
+
+    def _columns(self) -> list[Column[Any]]:
+        """The columns that the database does not set itself."""
+        referring = {each.parent.name for key in self.table.foreign_key_constraints for each in key.elements}
         return [
-            (column.name, referred.get(column.name) or self._maker(column))
+            column
             for column in self.table.columns
             if column.computed is None
             and not (column.identity is not None and column.identity.always)
-            and (column.name in referred or column.name in self.fixed or self._is_needed(column))
+            and (column.name in referring or column.name in self.fixed or self._is_needed(column))
         ]
 
     def _is_needed(self, column: Column[Any]) -> bool:

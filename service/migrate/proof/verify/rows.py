@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, UniqueConstraint, inspect, select
+from sqlalchemy import Column, Connection, MetaData, Table, UniqueConstraint, func, inspect, select
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from service.migrate.proof.diagram.reading import is_own
@@ -68,7 +68,8 @@ class Rows:
 
     def _fill(self, connection: Connection, table: Table, random: Random) -> str:
         wanted = self.counts.get(table.name, self.count)
-        there = len(connection.execute(select(1).select_from(table).limit(wanted)).all())
+        few = select(1).select_from(table).limit(wanted).subquery()
+        there = connection.execute(select(func.count()).select_from(few)).scalar_one()
         error, attempts = "", 0
         literals = _literals(connection, table)
         first = min(wanted, _ONE_BY_ONE)
@@ -84,7 +85,7 @@ class Rows:
                 error = " ".join(str(getattr(failure, "orig", None) or failure).split())
                 continue
             there += 1
-        if first <= there < wanted:
+        if wanted > first and 0 < there < wanted:
             Bulk(
                 connection=connection,
                 table=table,
