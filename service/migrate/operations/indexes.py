@@ -42,7 +42,7 @@ class CreateIndex(Operation):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def phases(self, target: Target, /) -> Phases:
-        refuse_index(self.table, self._index)
+        refuse_index(self.table, self.index)
         return Phases(
             requires=self._required,
             preconditions=(self.same(target), *self._none_twice(target)),
@@ -52,7 +52,7 @@ class CreateIndex(Operation):
 
     def same(self, target: Target, *, drops: bool = False, keeps_comment: bool = False) -> Same:
         """An index of this name has this definition, and this comment unless the operation keeps the comment."""
-        statement = ddl.index_text(self._index, target.dialect)
+        statement = ddl.index_text(self.index, target.dialect)
         return same_index(
             target, self.table, self.name, statement, comment=self.comment, drops=drops, keeps_comment=keeps_comment
         )
@@ -92,7 +92,7 @@ class CreateIndex(Operation):
         return found
 
     def _built(self, target: Target) -> tuple[Step, ...]:
-        create = ddl.index_text(self._index, target.dialect)
+        create = ddl.index_text(self.index, target.dialect)
         concurrently = "" if target.is_sqlite else "CONCURRENTLY "
         build = Step(
             title=f"CREATE INDEX {concurrently}{self.name} ON {self.table}",
@@ -122,7 +122,8 @@ class CreateIndex(Operation):
         return (f"COMMENT ON INDEX {ddl.quoted(self.name)} IS {ddl.literal(self.comment)}",)
 
     @cached_property
-    def _index(self) -> Index:
+    def index(self) -> Index:
+        """The index as SQLAlchemy declares it."""
         plain = [each for each in self.columns if isinstance(each, str) and _is_column(each)]
         columns: list[Any] = [
             each if not isinstance(each, str) or each in plain else ddl.verbatim(each) for each in self.columns
@@ -151,7 +152,7 @@ class DropIndex(CreateIndex):
     """DROP INDEX CONCURRENTLY; the definition is for the downgrade."""
 
     def phases(self, target: Target, /) -> Phases:
-        refuse_index(self.table, self._index)
+        refuse_index(self.table, self.index)
         drop = dropped_concurrently(target, self.name, self.table)
         return Phases(
             requires=self._required,

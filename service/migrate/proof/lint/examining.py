@@ -68,13 +68,17 @@ class Examiner:
         return reduce(Schema.joined, found or [self._given.there]).copy()
 
     def _judged(self, revision: Revision, again: Collection[tuple[str, str]]) -> Iterator[Examined]:
-        seen: set[tuple[str, int, str]] = set()
+        found: dict[tuple[str, int, str], dict[str, Examined]] = {}
         for database in self._given.databases:
             before, after = self.before(revision, database), self._after[revision.id, database]
             places = list(self._places(revision, before.copy(), _up(revision, database), again))
             down = _down(revision, database)
-            back, own = after.copy(), _made(places)
+            own = _made(places)
             undone = list(self._places(revision, after.copy(), down, again, own))
+            back = after.copy() if revision.is_plain else before.copy()
+            if not revision.is_plain:
+                # Safe operations undo themselves; what remains to compare is raw SQL.
+                apply_all(back, [each for each in _up(revision, database) if each.style is Style.RAW])
             apply_all(back, down)
             whole = Whole(
                 revision=revision,
@@ -89,17 +93,12 @@ class Examiner:
                 heads=self._given.heads,
             )
             for each in (*_of_places((*places, *undone), database), *_of_whole(whole, database)):
-                key = (each.finding.rule, each.finding.line, each.finding.what)
-                if key not in seen:
-                    seen.add(key)
-                    yield replace(each, finding=self._for_all(each.finding))
-
-    def _for_all(self, finding: Finding) -> Finding:
-        """A finding of a rule that is about each database of the run names none."""
-        is_about_all = (
-            set(self._given.databases) <= set(RULES[finding.rule].databases) and len(self._given.databases) > 1
-        )
-        return replace(finding, database="") if is_about_all else finding
+                found.setdefault((each.finding.rule, each.finding.line, each.finding.what), {})[database] = each
+        for of in found.values():
+            each = next(iter(of.values()))
+            # A finding on each database of the run names none.
+            is_about_all = 1 < len(of) == len(self._given.databases)
+            yield replace(each, finding=replace(each.finding, database="")) if is_about_all else each
 
     def _places(
         self,

@@ -19,12 +19,15 @@ from service.migrate.proof.lint.examining import Examined, Examiner, Given
 from service.migrate.proof.lint.reading import Revision
 from service.migrate.proof.lint.rule import RULES, Family, Rule
 from service.migrate.proof.lint.rules import (  # noqa: F401 - each registers its rules
+    broken,
     history,
     locks,
     on_table,
     opaque,
+    renamed,
     rewrites,
     running_version,
+    server,
     sqlite,
     together,
     trace,

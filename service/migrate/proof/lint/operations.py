@@ -126,11 +126,9 @@ def _definition(added: AddCheck | AddUnique | AddForeignKey, database: str) -> s
     return f"ADD CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {to}"
 
 
-def _index(each: indexes.CreateIndex) -> str:
-    names = ", ".join(one if isinstance(one, str) else f"({ddl.expression_text(one, _PG)})" for one in each.columns)
-    return (
-        f"CREATE {'UNIQUE ' if each.unique else ''}INDEX {ddl.quoted(each.name)} ON {ddl.quoted(each.table)} ({names})"
-    )
+def _index(each: indexes.CreateIndex, database: str) -> str:
+    # Whether the index is built CONCURRENTLY is no matter of the schema.
+    return ddl.index_text(each.index, database).replace(" CONCURRENTLY", "", 1)
 
 
 def _table(each: CreateTable, database: str) -> Iterator[tuple[str, str]]:
@@ -175,8 +173,8 @@ _WRITTEN: dict[type[Operation], Callable[[Any, str], str | tuple[str, str]]] = {
     AddUnique: lambda each, database: _alter(each.table, _definition(each, database)),
     AddForeignKey: lambda each, database: _alter(each.table, _definition(each, database)),
     DropConstraint: lambda each, _: _alter(each.added.table, f"DROP CONSTRAINT {ddl.quoted(each.added.name)}"),
-    indexes.CreateIndex: lambda each, _: (
-        f"DROP INDEX {ddl.quoted(each.name)}" if isinstance(each, indexes.DropIndex) else _index(each)
+    indexes.CreateIndex: lambda each, database: (
+        f"DROP INDEX {ddl.quoted(each.name)}" if isinstance(each, indexes.DropIndex) else _index(each, database)
     ),
     Trigger: lambda each, database: (
         f"DROP TRIGGER {ddl.quoted(each.name)} ON {ddl.quoted(each.table)}"

@@ -9,7 +9,7 @@ from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.calls import Call, Style
 from service.migrate.proof.lint.models import Mapped
 from service.migrate.proof.lint.reading import Revision
-from service.migrate.proof.lint.sql.change import Change, Kind
+from service.migrate.proof.lint.sql.change import Change, Constraint, Kind
 from service.migrate.proof.lint.sql.schema import Schema, Table
 
 PG, SQLITE = "postgresql", "sqlite"
@@ -69,6 +69,11 @@ class Place:
     @property
     def table(self) -> Table:
         return self.schema.table(self.change.table)
+
+    @property
+    def declared(self) -> tuple[Constraint, ...]:
+        """The constraints that the change declares, those of its columns included."""
+        return (*self.change.constraints, *(one for each in self.change.columns for one in each.constraints))
 
     @property
     def is_new_column(self) -> bool:

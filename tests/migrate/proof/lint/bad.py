@@ -13,6 +13,7 @@ ops.create_table(
     sa.CheckConstraint("kind IN ('novel', 'poem')", name="ck_books_kind"),
     sa.ForeignKeyConstraint(["shelf_id"], ["shelves.id"], name="fk_books_shelf_id_shelves"))
 ops.create_index("ix_books_kind_price", "books", ["kind", "price"])
+ops.create_index("ix_books_shelf_id", "books", ["shelf_id"])
 ops.function("noted", "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS "
              "$$ BEGIN NEW.note := NEW.title; RETURN NEW; END $$")
 ops.trigger("books_noted", "books",

@@ -4,6 +4,14 @@ from tests.migrate.proof.lint.bad import NEW, Case, both, run
 
 ADD = "op.add_column('books', sa.Column('n', sa.Integer()))"
 LONG = "n" * 64
+
+
+def noted(column: str) -> str:
+    """The function of the trigger of books, with another column."""
+    text = f"BEGIN NEW.{column} := NEW.title; RETURN NEW; END"
+    return run(f"CREATE OR REPLACE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $${text}$$")
+
+
 CASES: dict[str, Case] = {
     "drops-used-column": Case(
         "op.drop_column('books', 'price')",
@@ -145,6 +153,44 @@ CASES: dict[str, Case] = {
         good_down="op.drop_column('books', 'n')",
     ),
     "does-not-run": Case("ops.add_column('books')", "ops.add_column('books', sa.Column('n', sa.Integer()))"),
+    "renames-used-type": Case(run("ALTER TYPE mood RENAME TO moods"), run("ALTER TYPE mood OWNER TO someone")),
+    "renames-used-object": Case(
+        run("ALTER TABLE books RENAME CONSTRAINT ck_books_kind TO ck_kind"),
+        NEW + run("ALTER TABLE fresh RENAME CONSTRAINT pk_fresh TO pk_other"),
+    ),
+    "allows-null": Case("op.alter_column('books', 'title', nullable=True)", "ops.drop_not_null('books', 'title')"),
+    "defers-constraint": Case(
+        run("ALTER TABLE books ALTER CONSTRAINT fk_books_shelf_id_shelves DEFERRABLE INITIALLY DEFERRED"),
+        run("ALTER TABLE books ALTER CONSTRAINT fk_books_shelf_id_shelves DEFERRABLE"),
+    ),
+    "disables-row-security": Case(
+        run("ALTER TABLE shelves DISABLE ROW LEVEL SECURITY"), run("ALTER TABLE shelves ENABLE ROW LEVEL SECURITY")
+    ),
+    "creates-rule": Case(
+        run("CREATE RULE quiet AS ON DELETE TO books DO INSTEAD NOTHING"),
+        NEW + run("CREATE RULE quiet AS ON DELETE TO fresh DO INSTEAD NOTHING"),
+    ),
+    "changes-owner": Case(run("ALTER TABLE books OWNER TO other"), NEW + run("ALTER TABLE fresh OWNER TO other")),
+    "loses-replica-identity": Case(
+        run("ALTER TABLE books REPLICA IDENTITY NOTHING"), run("ALTER TABLE books REPLICA IDENTITY FULL")
+    ),
+    "changes-publication": Case(
+        run("ALTER PUBLICATION outward DROP TABLE shelves"), run("ALTER PUBLICATION outward OWNER TO a")
+    ),
+    "leaves-broken-code": Case(noted("nota"), noted("note")),
+    "foreign-key-without-index": Case(
+        "ops.add_foreign_key('books', 'fk', ['price'], 'shelves')",
+        "ops.create_index('ix', 'books', ['price'])\nops.add_foreign_key('books', 'fk', ['price'], 'shelves')",
+    ),
+    "detaches-partition": Case(
+        run("ALTER TABLE logs DETACH PARTITION logs_rest"), run("CREATE TABLE logs_own (LIKE logs INCLUDING ALL)")
+    ),
+    "resets-sequence": Case(
+        run("ALTER SEQUENCE shelves_id_seq RESTART"),
+        run("SELECT setval('shelves_id_seq', (SELECT max(id) FROM shelves))"),
+    ),
+    "sets-the-session": Case(run("SET search_path = other"), run("SET LOCAL search_path = other")),
+    "changes-the-server": Case(run("ALTER DATABASE roster SET timezone = 'UTC'"), run("SELECT 1")),
     "opaque-sql": Case(run("SELECT mend_books()"), run("SELECT setval('a_seq', (SELECT max(id) FROM books))")),
     "reads-rows": Case(
         "for row in op.get_bind().execute(sa.text('SELECT id FROM books')):\n    op.execute(f'DELETE {row}')",

@@ -22,6 +22,81 @@ FUNCTIONS = {
     ("PREPARE f AS UPDATE books SET price = 1", "EXECUTE f"): "changes-many-rows",
     ("DO $$ BEGIN EXECUTE 'CREATE INDEX ' || n || ' ON books (note)'; END $$",): "index-blocks-writes",
 }
+INDEX = "op.drop_index('ix_books_kind_price', 'books')"
+KEY = "op.drop_constraint('fk_books_shelf_id_shelves', 'books')"
+AGAIN = "op.create_foreign_key('fk_books_shelf_id_shelves', 'books', 'shelves', ['shelf_id'], ['id']"
+TRIGGER = "CREATE TRIGGER books_noted AFTER INSERT ON books FOR EACH ROW EXECUTE FUNCTION noted()"
+# What the upgrade does, what the downgrade restores, and what is other then.
+RESTORED = {
+    (
+        "op.alter_column('books', 'kind', server_default=None)",
+        "op.alter_column('books', 'kind', server_default='poem')",
+    ): ("the default of books.kind is 'poem' instead of 'novel'"),
+    (INDEX, "op.create_index('ix_books_kind_price', 'books', ['kind'])"): (
+        "the index is INDEX ix_books_kind_price ON books(kind) "
+        "instead of INDEX ix_books_kind_price ON books(kind, price)"
+    ),
+    (KEY, f"{AGAIN}, ondelete='CASCADE')"): "the constraint books.fk_books_shelf_id_shelves has another definition",
+    (
+        KEY,
+        f"{AGAIN}, postgresql_not_valid=True)",
+    ): "the constraint books.fk_books_shelf_id_shelves has another definition",
+    (execute("COMMENT ON TABLE books IS 'read'"), execute("SELECT 1")): "the comment on table books is still there",
+    (execute("GRANT SELECT ON books TO reader"), execute("SELECT 1")): (
+        "the privilege select on books to reader is still there"
+    ),
+    (execute("DROP TRIGGER books_noted ON books"), execute(TRIGGER)): (
+        "the trigger books_noted of books has another definition"
+    ),
+    (execute("DROP POLICY shown ON shelves"), execute("CREATE POLICY shown ON shelves USING (false)")): (
+        "the policy shown of shelves has another definition"
+    ),
+    ("op.drop_column('books', 'title')", "op.add_column('books', sa.Column('title', sa.String(50)))"): (
+        "books.title is NULL"
+    ),
+    (execute("ALTER TABLE shelves ALTER COLUMN id DROP IDENTITY, OWNER TO a"), execute("SELECT 1")): (
+        "the owner of shelves is a instead of the one before"
+    ),
+    (execute("CREATE SEQUENCE numbers OWNED BY books.id"), execute("SELECT 1")): "the sequence numbers is still there",
+    (execute("ALTER PUBLICATION outward DROP TABLE shelves"), execute("SELECT 1")): (
+        "the publication outward of shelves is missing"
+    ),
+}
+
+
+def test_a_downgrade_that_restores_less_is_found(project: Project) -> None:
+    found = judged(
+        project, {name: (up, down) for name, (up, down) in ((f"{up}{down}", (up, down)) for up, down in RESTORED)}
+    )
+    said = {
+        name: [each.what for each in findings if each.rule == "false-downgrade"] for name, findings in found.items()
+    }
+    wrong = {
+        pair: said["".join(pair)]
+        for pair, what in RESTORED.items()
+        if f"after downgrade() {what}" not in said["".join(pair)]
+    }
+    assert wrong == {}
+
+
+def test_code_that_names_what_is_gone_is_found(project: Project) -> None:
+    counted = "CREATE FUNCTION counted() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM shelves'"
+    rename = "op.rename_table('shelves', 'racks')"
+    found = judged(
+        project,
+        {
+            "renamed": (
+                f"{execute(counted)}\n{rename}",
+                execute("DROP FUNCTION counted()", "ALTER TABLE racks RENAME TO shelves"),
+            ),
+            "replaced": (f"{execute(counted)}\n{rename}\n{execute(counted.replace('shelves', 'racks'))}", "pass"),
+        },
+    )
+    said = {
+        name: [(each.line, each.what) for each in findings if each.rule == "leaves-broken-code"]
+        for name, findings in found.items()
+    }
+    assert said == {"renamed": [(19, "function counted names shelves, which is renamed")], "replaced": []}
 
 
 def test_a_downgrade_is_examined(project: Project) -> None:

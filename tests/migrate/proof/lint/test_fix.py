@@ -104,6 +104,7 @@ ops.create_table(
     sa.Column("note", sa.Text()), sa.PrimaryKeyConstraint("id", name="pk_books"),
     sa.ForeignKeyConstraint(["shelf_id"], ["shelves.id"], name="fk_books_shelf_id_shelves"))
 ops.create_index("ix_books_kind_price", "books", ["kind", "price"])
+ops.create_index("ix_books_shelf_id", "books", ["shelf_id"])
 """
 ROWS = """
 INSERT INTO shelves (id, label, gone) VALUES (1, 'north', 'old');

@@ -6,8 +6,8 @@ from service.migrate.proof.lint.lint import Asked, lint
 from tests.migrate.operations.every import CASES
 from tests.migrate.project import Project, copied
 
-# Two tables have no primary key, and a text becomes an integer under its old name.
-TRUE = {"table-without-primary-key", "changes-python-type"}
+# Two tables have no primary key, some keys no index, and a text becomes an integer under its old name.
+TRUE = {"table-without-primary-key", "changes-python-type", "foreign-key-without-index"}
 
 
 @pytest.fixture

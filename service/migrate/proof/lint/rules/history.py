@@ -2,11 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
 
 from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Found, Place, Rules, Whole
-from service.migrate.proof.lint.sql.change import Change, Constraint, Kind
+from service.migrate.proof.lint.sql.change import Kind
 
 rules = Rules(family=Family.HISTORY, databases=(PG, SQLITE))
 _LONGEST_NAME = 63
@@ -104,16 +103,10 @@ def reads_rows(of: Whole) -> Found:
 )
 def unnamed_constraint(at: Place) -> str | None:
     """A later revision cannot drop it by name, since each database gives it a name of its own."""
-    for each in _declared(at.change):
+    for each in at.declared:
         if not each.name and each.kind in ("check", "unique", "foreign key", "exclude"):
             return f"{each.kind.upper()} on {at.change.table} has no name"
     return None
-
-
-def _declared(change: Change) -> Iterator[Constraint]:
-    yield from change.constraints
-    for each in change.columns:
-        yield from each.constraints
 
 
 @rules.on(

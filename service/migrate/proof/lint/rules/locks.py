@@ -2,9 +2,11 @@
 
 import re
 
-from service.migrate.proof.lint.rule import Family, Place, Rules
+from service.migrate.proof.finding import Level
+from service.migrate.proof.lint.rule import PG, SQLITE, Family, Found, Place, Rules, Whole
 from service.migrate.proof.lint.sql import types
 from service.migrate.proof.lint.sql.change import Constraint, Kind
+from service.migrate.proof.lint.sql.schema import Table
 
 rules = Rules(family=Family.LOCKS)
 WEAK = ("access share", "row share", "row exclusive", "share update exclusive")
@@ -33,7 +35,7 @@ def unique_constraint_builds_index(at: Place) -> str | None:
     """Readers and writers of the table wait until the index is built."""
     if at.is_new:
         return None
-    found = [each for each in _declared(at) if each.kind == "unique" and not each.index]
+    found = [each for each in at.declared if each.kind == "unique" and not each.index]
     return f"UNIQUE on {at.change.table} builds its index under ACCESS EXCLUSIVE" if found else None
 
 
@@ -45,7 +47,7 @@ def unique_constraint_builds_index(at: Place) -> str | None:
 )
 def primary_key_builds_index(at: Place) -> str | None:
     """Readers and writers of the table wait until the index is built and every row was read for NULL."""
-    for each in _declared(at):
+    for each in at.declared:
         if at.is_new or each.kind != "primary key":
             continue
         if not each.index:
@@ -84,7 +86,7 @@ def foreign_key_validates_rows(at: Place) -> str | None:
     # PostgreSQL does not look at rows of a new column that is NULL in all of them.
     if at.change.kind is Kind.ADD_COLUMN and at.change.column.default in (None, "null", "NULL"):
         return None
-    found = [each for each in _declared(at) if each.kind == "foreign key" and each.is_valid]
+    found = [each for each in at.declared if each.kind == "foreign key" and each.is_valid]
     return f"The foreign key to {found[0].referred} reads all of {at.change.table} under its locks" if found else None
 
 
@@ -96,7 +98,7 @@ def foreign_key_validates_rows(at: Place) -> str | None:
 )
 def check_validates_rows(at: Place) -> str | None:
     """Readers and writers of the table wait until every row was checked."""
-    if at.is_new or not [each for each in _declared(at) if each.kind == "check" and each.is_valid]:
+    if at.is_new or not [each for each in at.declared if each.kind == "check" and each.is_valid]:
         return None
     return f"CHECK on {at.change.table} reads all rows under ACCESS EXCLUSIVE"
 
@@ -164,11 +166,48 @@ def partition_scans_default(at: Place) -> str | None:
     return f"{at.change.kind} of {parent} reads all rows of {default} under ACCESS EXCLUSIVE"
 
 
+@rules.whole(
+    id="foreign-key-without-index",
+    level=Level.WARNING,
+    databases=(PG, SQLITE),
+    advice="ops.create_index on the columns of the key, before the key",
+)
+def foreign_key_without_index(of: Whole) -> Found:
+    """A DELETE or a new key of a row that others refer to reads all rows of the table, and its lock lasts so long."""
+    for place in of.places:
+        change = place.change
+        table = of.after.table(change.table)
+        for key in place.declared:
+            if key.kind == "foreign key" and not _has_index_on(table, key.columns):
+                yield (
+                    place.call.line,
+                    f"{change.table} ({', '.join(key.columns)}) refers to {key.referred}, without an index",
+                )
+
+
+def _has_index_on(table: Table, columns: tuple[str, ...]) -> bool:
+    """Whether an index begins with the columns, in any order."""
+    keys = (each.columns for each in table.constraints if _has_index(each))
+    return any(set(each[: len(columns)]) == set(columns) for each in (*table.indexes.values(), *keys))
+
+
 def _proves(at: Place, partition: str) -> bool:
     """Whether a valid CHECK of the partition has each value of the bounds: any other proves nothing of them."""
     bounds = re.findall(r"'(?:[^']|'')*'|-?\b\d[\w.]*", at.change.text.lower().partition("for values")[2])
     checks = (each for each in at.schema.table(partition).constraints if each.kind == "check" and each.is_valid)
     return any(bounds and all(bound in each.expression.lower() for bound in bounds) for each in checks)
+
+
+@rules.on(
+    Kind.DETACH_PARTITION,
+    id="detaches-partition",
+    level=Level.WARNING,
+    blocks=False,
+    advice="DETACH PARTITION … CONCURRENTLY, outside of a transaction, when no version reads the rows any more",
+)
+def detaches_partition(at: Place) -> str | None:
+    """Queries no longer find the rows; without CONCURRENTLY they wait behind the lock, which waits for older ones."""
+    return f"{at.change.to} is detached from {at.change.table}" if not at.is_new else None
 
 
 @rules.on(
@@ -254,8 +293,3 @@ def type_change_rechecks_rows(at: Place) -> str | None:
     if at.is_new or not free or not checks or was is None or was.type == at.change.column.type:
         return None
     return f"{at.change.table}.{at.change.name} has a CHECK, which the longer type evaluates for all rows"
-
-
-def _declared(at: Place) -> tuple[Constraint, ...]:
-    own = at.change.columns[0].constraints if at.change.kind is Kind.ADD_COLUMN else ()
-    return (*own, *at.change.constraints)

@@ -1,6 +1,7 @@
 """What else is on a table, as far as the history tells: triggers, functions, indexes, policies, privileges."""
 
 from service.migrate.proof.finding import Level
+from service.migrate.proof.lint.calls import Style
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Place, Rules
 from service.migrate.proof.lint.sql.change import Kind
 from service.migrate.proof.lint.sql.schema import names_in, names_in_body
@@ -23,7 +24,21 @@ def _texts(at: Place) -> list[str]:
         if name in called or table in names_in_body(text)
     }
     views = {f"view {name}": text for name, text in at.schema.views.items() if table in names_in(text)}
+    if at.change.kind is Kind.RENAME_COLUMN:
+        # Views follow a new name; on SQLite, which rewrites their texts, triggers do too.
+        triggers, views, functions = {}, {}, {} if at.call.database == SQLITE else functions
     return [name for name, text in {**triggers, **functions, **views}.items() if column in names_in_body(text)]
+
+
+def _is_replaced(at: Place, name: str) -> bool:
+    """Whether the same transaction drops the object, or gives it a text without the column."""
+    if at.call.style is not Style.PLAIN:
+        return False
+    later = [each for each in at.following if each.name == name and each.kind in _REPLACING]
+    return bool(later) and (later[-1].kind.startswith("DROP") or at.change.name not in names_in_body(later[-1].text))
+
+
+_REPLACING = (Kind.CREATE_FUNCTION, Kind.CREATE_TRIGGER, Kind.CREATE_VIEW, Kind.DROP_FUNCTION, Kind.DROP_TRIGGER)
 
 
 @rules.on(
@@ -35,7 +50,7 @@ def _texts(at: Place) -> list[str]:
 )
 def text_names_column(at: Place) -> str | None:
     """Each write that fires the trigger fails, and each read of the view: the database does not look into the text."""
-    found = _texts(at)
+    found = [each for each in _texts(at) if not _is_replaced(at, each.partition(" ")[2])]
     return f"{', '.join(found)} names {at.change.table}.{at.change.name}" if found and not at.is_new else None
 
 
@@ -60,6 +75,9 @@ def drops_index_with_column(at: Place) -> str | None:
     Kind.DROP_CONSTRAINT,
     Kind.DROP_VIEW,
     Kind.DROP_FUNCTION,
+    Kind.DROP_TYPE,
+    Kind.DROP_SEQUENCE,
+    Kind.DROP_EXTENSION,
     Kind.TRUNCATE,
     id="cascades",
     judges_downgrades=True,
@@ -120,6 +138,65 @@ def row_security_forced(at: Place) -> str | None:
 
 
 @rules.on(
+    Kind.ROW_SECURITY,
+    id="disables-row-security",
+    advice="Leave row security on, and give a role that must see all rows BYPASSRLS or a policy of its own",
+)
+def disables_row_security(at: Place) -> str | None:
+    """Each role with privileges on the table sees and changes all of its rows, also those that policies hid."""
+    found = at.change.name == "disable" and not at.is_new
+    return f"Row security of {at.change.table} is disabled" if found else None
+
+
+@rules.on(
+    Kind.CREATE_RULE,
+    id="creates-rule",
+    level=Level.WARNING,
+    advice="A trigger (ops.trigger), which each row fires",
+)
+def creates_rule(at: Place) -> str | None:
+    """INSERT, UPDATE or DELETE of the running version does something else, and RETURNING and counts of rows differ."""
+    return None if at.is_new else f"CREATE RULE {at.change.name} on {at.change.table}"
+
+
+@rules.on(
+    Kind.CHANGE_OWNER,
+    id="changes-owner",
+    level=Level.WARNING,
+    advice="Let the role that migrates stay the owner, and GRANT what another role needs",
+)
+def changes_owner(at: Place) -> str | None:
+    """The old owner, and with it the running version or the next migration, is denied what it has no privilege for."""
+    return None if at.is_new else f"{at.change.table} gets the owner {at.change.to}"
+
+
+@rules.on(
+    Kind.REPLICA_IDENTITY,
+    id="loses-replica-identity",
+    advice="Leave the default, which is the primary key",
+)
+def loses_replica_identity(at: Place) -> str | None:
+    """UPDATE and DELETE fail while a publication has the table."""
+    found = at.change.to == "nothing" and not at.is_new
+    return f"{at.change.table} has no replica identity" if found else None
+
+
+@rules.on(
+    Kind.ALTER_PUBLICATION,
+    Kind.DROP_PUBLICATION,
+    id="changes-publication",
+    level=Level.WARNING,
+    advice="Agree on it with the subscribers, which need the tables before they are added, and a refresh afterwards",
+)
+def changes_publication(at: Place) -> str | None:
+    """Subscribers get no further rows of the tables that are left out, and stop at tables that they do not have."""
+    if at.change.kind is Kind.DROP_PUBLICATION:
+        return f"The publication {at.change.name} is dropped"
+    verb = next((each for each in ("add", "drop", "set") if each in at.change.words), "")
+    return f"ALTER PUBLICATION {at.change.name} {verb.upper()}" if verb and "table" in at.change.words else None
+
+
+@rules.on(
     Kind.DROP_POLICY,
     id="drops-policy",
     advice="Replace the policy in one ops.execute, or drop it when row security is off",
@@ -168,7 +245,8 @@ def revokes_privilege(at: Place) -> str | None:
 )
 def grants_to_public(at: Place) -> str | None:
     """Every role of the server may read or write the table."""
-    return f"GRANT on {at.change.table} to public" if "public" in at.change.to.lower() else None
+    table = at.change.table or "new tables"
+    return f"GRANT on {table} to public" if "public" in at.change.to.lower() else None
 
 
 @rules.on(

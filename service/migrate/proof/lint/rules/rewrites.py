@@ -7,6 +7,7 @@ from service.migrate.proof.lint.sql.change import Kind
 from service.migrate.proof.lint.sql.schema import is_constrained_domain
 
 rules = Rules(family=Family.REWRITES)
+_VIRTUAL = 18
 
 
 @rules.on(
@@ -65,7 +66,10 @@ def serial_column_rewrites(at: Place) -> str | None:
 )
 def stored_column_rewrites(at: Place) -> str | None:
     """Readers and writers of the table wait until the expression was computed for every row."""
-    stored = at.change.column.generated == "stored"
+    column = at.change.column
+    # Without a word, PostgreSQL 18 computes the value when it is read; older versions know STORED alone.
+    implied = column.generated == "virtual" and "virtual" not in at.change.words and at.version < _VIRTUAL
+    stored = column.generated == "stored" or implied
     return f"{at.change.table}.{at.change.name} is GENERATED … STORED" if stored and not at.is_new else None
 
 

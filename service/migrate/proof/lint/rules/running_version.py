@@ -145,7 +145,35 @@ def _required(at: Place) -> str:
 
 
 @rules.on(
+    Kind.DROP_NOT_NULL,
+    id="allows-null",
+    level=Level.WARNING,
+    advice="Write no NULL until the previous version runs no more; a downgrade must fill it first (ops.drop_not_null)",
+)
+def allows_null(at: Place) -> str | None:
+    """The running version reads NULL from a column that it knows as NOT NULL, once the new version writes one."""
+    known = at.schema.column(at.change.table, at.change.name)
+    if at.is_new_column or known is None or known.is_nullable or not _is_used(at, at.change.name):
+        return None
+    return f"{at.change.table}.{at.change.name} may be NULL"
+
+
+@rules.on(
+    Kind.ALTER_CONSTRAINT,
+    id="defers-constraint",
+    level=Level.WARNING,
+    databases=(PG,),
+    advice="Leave the constraint as it is, and SET CONSTRAINTS … DEFERRED where the new version needs it",
+)
+def defers_constraint(at: Place) -> str | None:
+    """The running version gets the error of a wrong row at COMMIT, where it does not expect one."""
+    found = "deferred" in at.change.words
+    return f"{at.change.name} of {at.change.table} is checked at COMMIT" if found else None
+
+
+@rules.on(
     Kind.DROP_DEFAULT,
+    Kind.DROP_IDENTITY,
     id="drops-used-default",
     judges_safe=True,
     advice="ops.set_default(…, None) in contract(), or in a later revision",
@@ -155,7 +183,8 @@ def drops_used_default(at: Place) -> str | None:
     required = at.table.is_required(at.change.name)
     if at.is_new_column or not required or at.call.phase == "contract":
         return None
-    return f"{at.change.table}.{at.change.name} is NOT NULL and loses its default"
+    what = "identity" if at.change.kind is Kind.DROP_IDENTITY else "default"
+    return f"{at.change.table}.{at.change.name} is NOT NULL and loses its {what}"
 
 
 @rules.on(

@@ -118,7 +118,11 @@ def locks_several_tables(at: Place) -> str | None:
     # The first of them is enough: what follows in the transaction is the same fault.
     if len(held) != 1 or at.is_new or at.call.alone or first or not at.change.table:
         return None
-    return f"{at.change.kind} locks {at.change.table}, and the transaction holds {' and '.join(held)}"
+    pair = (held[0], at.change.table)
+    at.orders.setdefault(pair, at.revision.id)
+    other = at.orders.get(pair[::-1])
+    found = f"{at.change.kind} locks {at.change.table}, and the transaction holds {' and '.join(held)}"
+    return f"{found}; {other} locks them in the other order" if other else found
 
 
 @rules.on(

@@ -13,13 +13,17 @@ rules = Rules(family=Family.RUNNING_VERSION, databases=(PG, SQLITE))
     Kind.DROP_VIEW,
     Kind.DROP_FUNCTION,
     Kind.DROP_TRIGGER,
+    Kind.DROP_SEQUENCE,
+    Kind.DROP_EXTENSION,
     id="drops-used-object",
     level=Level.WARNING,
     advice="Drop it in contract(), when no version uses it any more (ops.drop_trigger, ops.drop_function)",
 )
 def drops_used_object(at: Place) -> str | None:
     """Statements of the running version that need it fail, or lose what it did."""
-    known = {*at.schema.views, *at.schema.functions, *(name for name, _ in at.schema.triggers)}
+    if at.change.kind is Kind.DROP_EXTENSION and at.call.phase != "contract":
+        return f"DROP EXTENSION {at.change.name} in upgrade()"
+    known = {*at.schema.views, *at.schema.sequences, *at.schema.functions, *(name for name, _ in at.schema.triggers)}
     made_before = {each.change.name for each in at.together if each.change.kind.startswith("CREATE")}
     again = any(each.kind.startswith("CREATE") and each.name == at.change.name for each in at.following)
     if at.call.phase == "contract" or at.change.name not in known or at.change.name in made_before or again:

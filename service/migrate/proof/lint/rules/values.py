@@ -1,14 +1,16 @@
 """Downgrades, and values that a revision loses."""
 
 import ast
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 
 from service.migrate.operations.columns.add_drop import AddColumn, DropColumn
 from service.migrate.operations.triggers.follow import Follow
 from service.migrate.proof.finding import Level
-from service.migrate.proof.lint.calls import Style
+from service.migrate.proof.lint.calls import Call, Style
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Found, Place, Rules, Whole
 from service.migrate.proof.lint.rules.downgrades import is_empty
+from service.migrate.proof.lint.sql import differences
 from service.migrate.proof.lint.sql.change import Column, Kind
 
 rules = Rules(family=Family.VALUES, databases=(PG, SQLITE))
@@ -36,12 +38,23 @@ def no_downgrade(of: Whole) -> Found:
 )
 def false_downgrade(of: Whole) -> Found:
     """After a downgrade the schema is not what the older code knows, and the next upgrade fails on what is left."""
-    if not of.revision.is_plain or is_empty(of.revision.function("downgrade")):
-        return
-    if any(each.phase == "downgrade" or each.needs_rows for each in of.revision.stops):
+    if any(each.phase == "downgrade" or each.needs_rows for each in of.revision.stops) or not _is_undone(of):
         return
     line = of.revision.line_of("downgrade")
     yield from ((line, f"after downgrade() {each}") for each in _left(of))
+
+
+def _is_undone(of: Whole) -> bool:
+    """Whether the downgrade is written out: by its function, or by what undoes each statement of ops.execute."""
+    if of.revision.is_plain:
+        return not is_empty(of.revision.function("downgrade"))
+    raw = [each for each in of.revision.calls if each.style is Style.RAW and each.database == of.database]
+    up = {id(each.operation) for each in raw if each.phase != "downgrade" and _does(each)}
+    return bool(up) and up <= {id(each.operation) for each in raw if each.phase == "downgrade" and _does(each)}
+
+
+def _does(call: Call) -> bool:
+    return any(each.kind not in _CHANGES_NOTHING for each in call.changes)
 
 
 def _left(of: Whole) -> Iterator[str]:
@@ -51,41 +64,19 @@ def _left(of: Whole) -> Iterator[str]:
             # A table from before the history: only what the revision adds can be known to be left.
             for kind, parts in ((Kind.ADD_COLUMN, now.columns), (Kind.CREATE_INDEX, now.indexes)):
                 yield from (f"{table}.{each} is still there" for each in sorted(set(parts) & _made(of, kind, table)))
-            continue
-        if was is None or now is None:
+        elif was is None or now is None:
             yield f"{table} is {'still there' if was is None else 'missing'}"
-            continue
-        yield from _compared("column", f"{table}.", was.columns, now.columns)
-        yield from _compared("index", f"{table}.", was.indexes, now.indexes)
-        names = [[each.name for each in one.constraints] for one in (was, now)]
-        yield from _compared("constraint", f"{table}.", *names)
-        for name in sorted(set(was.columns) & set(now.columns)):
-            one, other = was.columns[name], now.columns[name]
-            if one.type and other.type and one.type != other.type:
-                yield f"{table}.{name} is {other.type} instead of {one.type}"
-            elif one.is_nullable != other.is_nullable:
-                yield f"{table}.{name} is {'' if other.is_nullable else 'NOT '}NULL"
-    yield from _compared("function", "", of.before.functions, of.back.functions)
-    yield from _compared("view", "", of.before.views, of.back.views)
-    yield from _compared("type", "", of.before.enums, of.back.enums)
-    yield from _compared("domain", "", of.before.domains, of.back.domains)
-    for what, before, after in (
-        ("trigger", set(of.before.triggers), set(of.back.triggers)),
-        ("policy", of.before.policies, of.back.policies),
-    ):
-        yield from _compared(what, "", map(" ".join, before), map(" ".join, after))
+        else:
+            yield from differences.of_tables(was, now, table)
+    # SQLite has no more than these, and does not know what else a text for PostgreSQL makes.
+    only = ("views", "triggers") if of.database == SQLITE else ()
+    yield from differences.of_schemas(of.before, of.back, only=only)
 
 
 def _made(of: Whole, kind: Kind, table: str = "") -> set[str]:
     """The tables, or the columns and indexes of a table, that the revision makes."""
     changes = [each.change for each in of.places if each.change.kind is kind]
     return {each.name if table else each.table for each in changes if not table or each.table == table}
-
-
-def _compared(what: str, of: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
-    old, new = set(before), set(after)
-    yield from (f"the {what} {of}{each} is missing" for each in sorted(old - new))
-    yield from (f"the {what} {of}{each} is still there" for each in sorted(new - old))
 
 
 @rules.on(
@@ -181,6 +172,25 @@ def explicit_ids(at: Place) -> str | None:
     numbered = [name for name, each in columns.items() if each and (each.is_identity or _is_serial(each))]
     text = " ".join(each.text for each in at.revision.calls)
     return f"INSERT INTO {at.change.table} sets {numbered[0]}" if numbered and "setval" not in text else None
+
+
+@rules.on(
+    Kind.RESTART,
+    Kind.SELECT,
+    id="resets-sequence",
+    databases=(PG,),
+    judges_downgrades=True,
+    advice="SELECT setval(pg_get_serial_sequence(…), (SELECT max(id) FROM …)), which goes by the rows that are there",
+)
+def resets_sequence(at: Place) -> str | None:
+    """The next INSERT takes an id that a row has already, and fails; or an id is used for a second row."""
+    text = at.change.text.lower()
+    is_set = re.search(r"\bsetval\s*\([^)]*,\s*\d", text)
+    if at.is_new or any(text.find(f"{each}_") >= 0 for each in at.created):
+        return None
+    if at.change.kind is Kind.RESTART:
+        return f"RESTART of {at.change.name or at.change.table} sets a number without regard to the rows"
+    return "setval sets a number without regard to the rows" if is_set and "max(" not in text else None
 
 
 def _is_serial(column: Column) -> bool:
