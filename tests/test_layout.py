@@ -33,7 +33,7 @@ MAY_IMPORT["cli"] = MAY_IMPORT["app"] | {"app"}
 MAY_IMPORT["__main__"] = {"cli"}
 # The last is the driver's own COMMIT, which the two before it ask for.
 # SQLAlchemy's adapter of SQLite carries out what the unit of work asks for.
-MAY_COMMIT = ("service/db/uow.py", "service/migrate/", "service/db/sqlite_")
+MAY_COMMIT = ("service/db/uow.py", "service/migrate/", "service/db/sqlite/")
 
 # The layers of service/migrate, top first: each imports the ones below it.
 LAYERS = ("cli", "proof", "entrypoints", "run", "state", "plan", "operations", "dialects", "errors", "naming")

@@ -9,14 +9,15 @@ import msgspec
 from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from service.db import commits, program, sqlite
+from service.db import commits, program
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
-from service.db.sqlite_adapter import Dbapi
-from service.db.sqlite_connection import BEGIN_IMMEDIATE, FileConnection
-from service.db.sqlite_file import SqliteFile
-from service.db.sqlite_member import WriterDbapi
-from service.db.sqlite_reads import ShortReads
+from service.db.sqlite import pooled
+from service.db.sqlite.adapter import Dbapi
+from service.db.sqlite.connection import BEGIN_IMMEDIATE, FileConnection
+from service.db.sqlite.file import SqliteFile
+from service.db.sqlite.member import WriterDbapi
+from service.db.sqlite.reads import ShortReads
 from service.db.url_parameters import connect_arguments, leads_through_pooler
 from service.db.urls import parse_url, sqlite_file
 from service.errors import Misconfigured
@@ -141,7 +142,7 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
     reads = purpose is Purpose.READ
     pragmas = {"foreign_keys": "OFF" if purpose is Purpose.MIGRATE else "ON", "query_only": "ON" if reads else "OFF"}
     file = SqliteFile.of(str(sqlite_file(url)))
-    opened = sqlite.opener(
+    opened = pooled.opener(
         file,
         pragmas if reads else {"journal_mode": "WAL"} | pragmas,
         writes=not reads,
@@ -157,11 +158,11 @@ def _sqlite_engine(url: URL, purpose: Purpose, limits: Limits, *, pooler: bool) 
     else:
         module, pool_size = Dbapi(), 1
     engine = _engine(url, limits, pool_size=pool_size, module=module, async_creator=opened, pool_reset_on_return=None)
-    sqlite.prepare(engine.sync_engine)
+    pooled.prepare(engine.sync_engine)
     if reads:
         event.listen(engine.sync_engine, "engine_disposed", lambda _engine: short_reads.close())
     if purpose is not Purpose.SERVE:
-        sqlite.roll_back_returned(engine.sync_engine)
+        pooled.roll_back_returned(engine.sync_engine)
     # A writer waits for the lock here, at the start, instead of failing halfway through.
     if purpose in (Purpose.SERVE, Purpose.READ):
         _begin_with_first_statement(engine, "BEGIN DEFERRED" if reads else BEGIN_IMMEDIATE)

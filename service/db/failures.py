@@ -12,7 +12,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from service.db import program
 from service.db.backoff import Backoff
-from service.db.sqlite_file import FileReplaced, FileUnusable
+from service.db.sqlite.file import FileReplaced, FileUnusable
 from service.errors import Unavailable
 
 _FIRST_PAUSE_SECONDS = 0.01

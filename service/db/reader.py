@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from service.db.compiled import Compiled
 from service.db.failures import Cure, Retries, cure
 from service.db.pool import Pool
-from service.db.sqlite_reads import ShortReads
+from service.db.sqlite.reads import ShortReads
 
 T = TypeVar("T")
 

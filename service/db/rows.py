@@ -14,7 +14,7 @@ from service.db.audit import created_changes, record_created, record_deleted, re
 from service.db.direct import Read, Write, key_column
 from service.db.reader import AnySelect
 from service.db.session import UnitSession
-from service.db.sqlite_write import SqliteWrite
+from service.db.sqlite.write import SqliteWrite
 from service.db.values import changed_values, new_values
 from service.errors import NotFound
 

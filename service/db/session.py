@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from service.db.pool import Pool
-from service.db.sqlite_transaction import SqliteTransaction
+from service.db.sqlite.transaction import SqliteTransaction
 from service.db.transaction import Transaction
 
 

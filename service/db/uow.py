@@ -15,9 +15,9 @@ from service.db.audit import SYSTEM, TABLE, Audit, Recorded, RecordingSession, a
 from service.db.failures import Cure, Retries, causes, cure
 from service.db.pool import Pool
 from service.db.session import UnitSession
-from service.db.sqlite_member import WriterDbapi
-from service.db.sqlite_transaction import SqliteTransaction
-from service.db.sqlite_unit import Regrouped, sharing
+from service.db.sqlite.member import WriterDbapi
+from service.db.sqlite.transaction import SqliteTransaction
+from service.db.sqlite.unit import Regrouped, sharing
 from service.db.violations import Violations
 from service.errors import RosterError
 

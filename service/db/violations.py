@@ -73,7 +73,7 @@ def _told_by_sqlite(error: BaseException) -> tuple[str, str] | None:
     what = found["what"] or ""
     if found["kind"] == "NOT NULL":
         return "NOT NULL", what.rpartition(".")[2]
-    # service.db.sqlite finds out which foreign key it was.
+    # service.db.sqlite.pooled finds out which foreign key it was.
     return found["kind"], what or str(getattr(error, "constraint_name", ""))
 
 

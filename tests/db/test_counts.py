@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, select
 
 from service.app import Roster, create_app
 from service.db.reader import Query
-from service.db.sqlite_adapter import Driver
-from service.db.sqlite_connection import FileConnection
+from service.db.sqlite.adapter import Driver
+from service.db.sqlite.connection import FileConnection
 from service.models import User
 from service.settings import Settings
 from tests.conftest import client_of, copy_of

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 
 from service.app import create_app
 from service.db.engine import Purpose, create_engine
-from service.db.sqlite_file import FileUnusable, SqliteFile
+from service.db.sqlite.file import FileUnusable, SqliteFile
 from service.migrate.entrypoints.aio import downgrade, upgrade
 from service.settings import Settings
 from tests.conftest import client_of

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from service.db.database import Database
 from service.db.failures import causes, is_schema_missing
-from service.db.sqlite_file import FileUnusable
+from service.db.sqlite.file import FileUnusable
 from service.errors import Unauthenticated, Unavailable
 from service.http.auth.actors import BOOTSTRAP, NOBODY, OPEN, Actor
 from service.http.auth.addresses import Addresses

@@ -1,13 +1,11 @@
-"""A unit of work on the shared connection that writes to SQLite, and what the driver's thread does for it."""
+"""A unit of work on the shared connection that writes to SQLite, and the callers who wait for one COMMIT."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Sharing:
@@ -105,33 +103,6 @@ class Group:
 def failure_of(future: "asyncio.Future[Any]") -> BaseException | None:
     """Return how a future failed, which also keeps the failure from being logged as lost."""
     return None if future.cancelled() else future.exception()
-
-
-def run(connection: sqlite3.Connection, before: Sequence[str], function: Callable[..., T], *arguments: Any) -> T:
-    """Run the statements `before` and then the function, which finds a transaction begun."""
-    for sql in before:
-        connection.execute(sql)
-    return function(connection, None, *arguments)
-
-
-def roll_back(connection: sqlite3.Connection, undo: Sequence[str]) -> None:
-    """Roll back by these statements, or the whole transaction; do nothing if SQLite has done so itself."""
-    if not connection.in_transaction:
-        return
-    for sql in undo:
-        connection.execute(sql)
-    if not undo:
-        connection.rollback()
-
-
-def commit(connection: sqlite3.Connection) -> None:
-    """Commit, or roll back and raise."""
-    try:
-        connection.commit()
-    finally:
-        # A COMMIT that failed leaves the transaction open.
-        if connection.in_transaction:
-            connection.rollback()
 
 
 def _copy(failure: BaseException) -> BaseException:

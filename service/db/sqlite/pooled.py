@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, ForeignKeyConstraint, event, select, true
 
-from service.db.sqlite_adapter import Driver
-from service.db.sqlite_connection import FileConnection
-from service.db.sqlite_file import SqliteFile
+from service.db.sqlite.adapter import Driver
+from service.db.sqlite.connection import FileConnection
+from service.db.sqlite.file import SqliteFile
 
 # aiosqlite's own default: rows that one hop to its thread brings when a cursor is iterated.
 _CHUNK_ROWS = 64

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from service.db import sqlite_unit
-from service.db.sqlite_adapter import Driver
-from service.db.sqlite_connection import BEGIN_IMMEDIATE
-from service.db.sqlite_file import FileReplaced
-from service.db.sqlite_unit import Group, Regrouped, Unit, failure_of
+from service.db.sqlite import in_thread
+from service.db.sqlite.adapter import Driver
+from service.db.sqlite.connection import BEGIN_IMMEDIATE
+from service.db.sqlite.file import FileReplaced
+from service.db.sqlite.unit import Group, Regrouped, Unit, failure_of
 
 T = TypeVar("T")
 
@@ -83,9 +83,9 @@ class Writer:
         try:
             answer: T
             if is_short and before is not _BEGIN and self.driver is not None:
-                answer = self.driver.run_here(sqlite_unit.run, before, function, *arguments)
+                answer = self.driver.run_here(in_thread.run, before, function, *arguments)
             else:
-                answer = await self._submit(sqlite_unit.run, before, function, *arguments)
+                answer = await self._submit(in_thread.run, before, function, *arguments)
         except asyncio.CancelledError:
             # The statement may still run: the turn ends behind it.
             self._undo(unit)
@@ -106,7 +106,7 @@ class Writer:
         unit = Unit()
         unit.shares = False
         await self._wait_for_turn(unit)
-        statement = self._submit(sqlite_unit.run, (), function, *arguments)
+        statement = self._submit(in_thread.run, (), function, *arguments)
         # The turn ends with the statement, not with a caller that is cancelled.
         statement.add_done_callback(self._pass_on_after)
         return await asyncio.shield(statement)
@@ -177,7 +177,7 @@ class Writer:
 
     def _undo(self, unit: Unit) -> None:
         unit.is_over = True
-        undone = self._submit(sqlite_unit.roll_back, _UNDO if unit.is_savepoint else ())
+        undone = self._submit(in_thread.roll_back, _UNDO if unit.is_savepoint else ())
         undone.add_done_callback(self._undone)
 
     def _undone(self, undone: "asyncio.Future[None]") -> None:
@@ -264,7 +264,7 @@ class Writer:
 
     def _commit_group(self) -> None:
         self._is_committing = True
-        committed = self._submit(sqlite_unit.commit)
+        committed = self._submit(in_thread.commit)
         committed.add_done_callback(partial(self._committed, self._take_group()))
 
     def _committed(self, group: Group, committed: "asyncio.Future[None]") -> None:

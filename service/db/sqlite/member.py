@@ -8,9 +8,9 @@ import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.util import await_only
 
-from service.db.sqlite_adapter import Connection, Driver
-from service.db.sqlite_group import Writer
-from service.db.sqlite_unit import Unit
+from service.db.sqlite.adapter import Connection, Driver
+from service.db.sqlite.group import Writer
+from service.db.sqlite.unit import Unit
 
 T = TypeVar("T")
 

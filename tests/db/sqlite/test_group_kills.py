@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.sqlite_connection import FileConnection
+from service.db.sqlite.connection import FileConnection
 from service.db.uow import Units
 from service.errors import Unavailable
 from tests.db.conftest import engine_on
@@ -72,7 +72,7 @@ def test_what_is_acknowledged_survives_a_kill_and_nothing_is_half(
 ) -> None:
     program = f"""
 import asyncio
-from tests.db.test_group_kills import write_until_killed
+from tests.db.sqlite.test_group_kills import write_until_killed
 asyncio.run(write_until_killed({small_sqlite_url!r}, {statement!r}, {number}))
 """
     died = _run(program)
@@ -111,7 +111,7 @@ async def write_on_a_full_disk(url: str) -> None:
 def test_a_full_disk_at_the_commit_fails_every_unit_and_stores_none(small_sqlite_url: str) -> None:
     program = f"""
 import asyncio
-from tests.db.test_group_kills import write_on_a_full_disk
+from tests.db.sqlite.test_group_kills import write_on_a_full_disk
 asyncio.run(write_on_a_full_disk({small_sqlite_url!r}))
 """
     done = _run(program)

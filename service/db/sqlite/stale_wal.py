@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.db.sqlite_file import FileReplaced, Identity, SqliteFile, identity
-from service.db.write_queue import WriteQueue
+from service.db.sqlite.file import FileReplaced, Identity, SqliteFile, identity
+from service.db.sqlite.write_queue import WriteQueue
 
 _MOST_FILES = 16
 _WAIT_SECONDS = 1.0

@@ -32,7 +32,7 @@ class SqliteWrite:
             rows = await transaction.fetch_stored(self._compiled.sql, self._compiled.arguments(values), self._again)
         except sqlite3.IntegrityError as failure:
             if getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-                # SQLite does not say which key failed; service.db.sqlite finds out for a statement of SQLAlchemy's.
+                # SQLite does not name the key; service.db.sqlite.pooled finds it for a statement of SQLAlchemy.
                 await session.execute(self._statement, values)
             raise
         if not rows:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.db.sqlite_connection import BEGIN_IMMEDIATE, FileConnection
-from service.db.sqlite_file import SqliteFile
-from service.db.write_queue import WriteQueue
+from service.db.sqlite.connection import BEGIN_IMMEDIATE, FileConnection
+from service.db.sqlite.file import SqliteFile
+from service.db.sqlite.write_queue import WriteQueue
 
 ROUNDS = 60
 
@@ -94,7 +94,7 @@ def test_a_writer_waits_no_longer_than_it_is_told(file: SqliteFile) -> None:
 def test_a_process_that_is_killed_at_the_head_holds_up_nobody(file: SqliteFile) -> None:
     program = f"""
 import time
-from service.db.write_queue import WriteQueue
+from service.db.sqlite.write_queue import WriteQueue
 print(WriteQueue({str(file.path)!r}).enter(time.monotonic()), flush=True)
 time.sleep(60)
 """

@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from service.db import stale_wal
-from service.db.sqlite_file import FileReplaced, Identity, SqliteFile, identity
-from service.db.write_queue import WriteQueue, write_backoff
+from service.db.sqlite import stale_wal
+from service.db.sqlite.file import FileReplaced, Identity, SqliteFile, identity
+from service.db.sqlite.write_queue import WriteQueue, write_backoff
 from service.errors import Unsettled
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
 from service.db.rows import get_for_update
-from service.db.sqlite_unit import Regrouped
+from service.db.sqlite.unit import Regrouped
 from service.db.uow import Units
 from tests.db.conftest import engine_on
 from tests.db.tables import Counter, Tables
@@ -71,7 +71,7 @@ async def test_two_processes_of_writers_lose_nothing_and_never_meet_a_lock(small
     await start(small_sqlite_url)
     program = f"""
 import asyncio, json
-from tests.db.test_sqlite_writers import count_up
+from tests.db.sqlite.test_writers import count_up
 print(json.dumps(asyncio.run(count_up({small_sqlite_url!r}, writers={WRITERS // 2}, seconds={SECONDS}))))
 """
     other = await asyncio.create_subprocess_exec(

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from service.db import sqlite_group
 from service.db.engine import Purpose
-from service.db.sqlite_member import Member
+from service.db.sqlite import group
+from service.db.sqlite.member import Member
 from service.db.uow import Units
 from service.errors import Conflict, NotFound, Unavailable
 from tests.db.conftest import engine_on
@@ -24,7 +24,7 @@ CALLERS = 16
 @pytest.fixture
 async def writing(small_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     # A busy machine must not divide the groups that are counted here.
-    monkeypatch.setattr(sqlite_group, "_LONGEST_SECONDS", 60.0)
+    monkeypatch.setattr(group, "_LONGEST_SECONDS", 60.0)
     async with engine_on(small_sqlite_url, pool_size=CALLERS) as engine:
         # A unit that has to open its connection comes later than others.
         connections = [await engine.connect() for _ in range(CALLERS)]

@@ -11,7 +11,7 @@ import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.util import await_only
 
-from service.db.sqlite_reads import ShortReads
+from service.db.sqlite.reads import ShortReads
 
 T = TypeVar("T")
 

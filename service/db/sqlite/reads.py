@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from service.db.sqlite_connection import FileConnection
+from service.db.sqlite.connection import FileConnection
 
 # Some 0.2 ms; a page of 50 users takes half of it.
 _MOST_OPERATIONS = 5_000

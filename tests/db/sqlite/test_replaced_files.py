@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from service.app import Roster, create_app
-from service.db import sqlite_connection
-from service.db.sqlite_file import Identity, identity
+from service.db.sqlite import connection
+from service.db.sqlite.file import Identity, identity
 from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.cli.servers import serving
@@ -170,7 +170,7 @@ async def test_a_file_that_goes_during_the_commit_is_not_acknowledged(
             harm(file)
         return found
 
-    monkeypatch.setattr(sqlite_connection, "identity", look)
+    monkeypatch.setattr(connection, "identity", look)
     answer = await create(client, "lost")
     assert looks > 3
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:roster:problem:unsettled")

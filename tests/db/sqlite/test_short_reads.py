@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
-from service.db.sqlite_connection import FileConnection
+from service.db.sqlite.connection import FileConnection
 from service.db.uow import Units
 from tests.db.conftest import create_tables, engine_on
 from tests.db.tables import Mark, Tables

@@ -7,9 +7,9 @@ from sqlalchemy.pool.base import ConnectionPoolEntry, PoolProxiedConnection
 
 from service.db.failures import Cure, cure
 from service.db.pool import Pool
-from service.db.sqlite_adapter import fetch, fetch_stored, insert_many
-from service.db.sqlite_group import Writer
-from service.db.sqlite_unit import Unit
+from service.db.sqlite.adapter import fetch, fetch_stored, insert_many
+from service.db.sqlite.group import Writer
+from service.db.sqlite.unit import Unit
 
 
 class SqliteTransaction:
@@ -40,7 +40,7 @@ class SqliteTransaction:
         return await self._run(fetch, sql, arguments)
 
     async def fetch_stored(self, sql: str, arguments: Sequence[Any], again: str) -> Sequence[Sequence[Any]]:
-        """Run an INSERT or UPDATE of one row, as `sqlite_adapter.fetch_stored`; raises as `fetch`."""
+        """Run an INSERT or UPDATE of one row, as `adapter.fetch_stored`; raises as `fetch`."""
         return await self._run(fetch_stored, sql, arguments, again)
 
     async def _run(self, function: Callable[..., Sequence[Sequence[Any]]], *arguments: Any) -> Sequence[Sequence[Any]]:

@@ -1,0 +1,34 @@
+"""The parts of a SQLite transaction that run in the driver's thread."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(connection: sqlite3.Connection, before: Sequence[str], function: Callable[..., T], *arguments: Any) -> T:
+    """Run the statements `before` and then the function, which finds a transaction begun."""
+    for sql in before:
+        connection.execute(sql)
+    return function(connection, None, *arguments)
+
+
+def roll_back(connection: sqlite3.Connection, undo: Sequence[str]) -> None:
+    """Roll back by these statements, or the whole transaction; do nothing if SQLite has done so itself."""
+    if not connection.in_transaction:
+        return
+    for sql in undo:
+        connection.execute(sql)
+    if not undo:
+        connection.rollback()
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """Commit, or roll back and raise."""
+    try:
+        connection.commit()
+    finally:
+        # A COMMIT that failed leaves the transaction open.
+        if connection.in_transaction:
+            connection.rollback()
