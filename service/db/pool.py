@@ -7,7 +7,7 @@ from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool.base import ConnectionPoolEntry, PoolProxiedConnection, _ConnectionFairy, _ConnectionRecord
 from sqlalchemy.util import greenlet_spawn
-from sqlalchemy.util.queue import Empty
+from sqlalchemy.util.queue import Empty, Full
 
 from service.db.queue import FairQueue
 
@@ -28,8 +28,8 @@ class Pool(AsyncAdaptedQueuePool):
             Exception: the driver's own, when a connection has to be opened and cannot be.
         """
         queue: FairQueue[_ConnectionRecord] = self._pool  # type: ignore[assignment]
-        if not queue.empty():
-            entry = queue.get_nowait()
+        if (idle := queue.take()) is not None:
+            entry = idle
         elif self._overflow < self._max_overflow:
             entry = super()._do_get()  # type: ignore[assignment]
         else:
@@ -48,7 +48,10 @@ class Pool(AsyncAdaptedQueuePool):
 
     def give_back(self, entry: ConnectionPoolEntry) -> None:
         """End a loan, also that of a connection that was invalidated meanwhile."""
-        self._do_return_conn(entry)
+        try:
+            self._pool.put_nowait(entry)
+        except Full:
+            self._do_return_conn(entry)
 
     def give_up(self, entry: ConnectionPoolEntry, failure: BaseException) -> None:
         """Close the connection of a loan; after a timeout close all that are open, which may lead nowhere too."""
@@ -95,9 +98,10 @@ def _open(entry: _ConnectionRecord) -> None:
 
 
 def _is_open(entry: ConnectionPoolEntry) -> bool:
-    driver = entry.driver_connection
-    if driver is None:
+    adapted: Any = entry.dbapi_connection
+    if adapted is None:
         return False
+    driver = adapted.driver_connection
     # asyncpg hears at once when its server goes; without a question to it, unlike pool_pre_ping.
     is_closed = getattr(driver, "is_closed", None)
     return is_closed is None or not is_closed()

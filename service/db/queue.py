@@ -44,7 +44,7 @@ class FairQueue(QueueCommon[T]):
             if not waiter.done():
                 waiter.set_result(item)
                 return
-        if self.full():
+        if 0 < self.maxsize <= len(self._idle):
             raise Full
         self._idle.append(item)
 
@@ -55,6 +55,12 @@ class FairQueue(QueueCommon[T]):
         """Return an idle item; raises Empty."""
         if not self._idle:
             raise Empty
+        return self._idle.pop() if self.use_lifo else self._idle.popleft()
+
+    def take(self) -> T | None:
+        """Return an idle item, or `None` if there is none."""
+        if not self._idle:
+            return None
         return self._idle.pop() if self.use_lifo else self._idle.popleft()
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:  # noqa: FBT001, FBT002 - SQLAlchemy's signature

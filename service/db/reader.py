@@ -1,6 +1,6 @@
 """Reading without a session: typed selects, compiled once, run on the driver's own connection, rows into structs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -49,7 +49,7 @@ class Reader:
         self._engine = engine
         self._deadline_seconds = deadline_seconds
         self._dialect = engine.dialect.name
-        fetch = _fetch_from_postgresql
+        fetch: Callable[[Any, str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]] = _fetch_from_postgresql
         if engine.dialect.name == "sqlite":
             fetch = _fetch_from_sqlite
         elif pooler:
@@ -65,7 +65,9 @@ class Reader:
             compiled = query.compiled[self._dialect] = _Compiled(query, self._engine)
         arguments = compiled.arguments(values)
         rows = self._fetch_short(compiled.sql, arguments) if self._fetch_short is not None else None
-        return compiled.rows(await self._run(compiled.sql, arguments) if rows is None else rows)
+        if rows is None:
+            rows = await self._run(compiled.sql, arguments)
+        return compiled.rows(rows)
 
     async def first(self, query: Query[T], **values: Any) -> T | None:
         """Return the first row, or `None`."""
@@ -87,13 +89,14 @@ class Reader:
                 await retries.wait_for_cure(failure)
 
     async def _once(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        pool = self._engine.pool
+        pool = self._engine.sync_engine.pool
         assert isinstance(pool, Pool)  # noqa: S101 - every engine of service.db.engine has one
         connection = await pool.borrow()
         try:
-            rows = await self._fetch(connection.driver_connection, sql, arguments)
+            driver = connection.dbapi_connection.driver_connection  # type: ignore[union-attr]
+            rows = await self._fetch(driver, sql, arguments)
             if self._short_reads is not None:
-                await self._short_reads.open(connection.driver_connection.run)  # type: ignore[union-attr]
+                await self._short_reads.open(driver.run)
         except BaseException as failure:
             # A cancelled query may still be running there.
             if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
@@ -119,8 +122,8 @@ class ImmediateReader(Reader):
         raise Suspends
 
 
-async def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
+def _fetch_from_postgresql(driver: Any, sql: str, arguments: Sequence[Any]) -> Awaitable[Sequence[Sequence[Any]]]:
+    rows: Awaitable[Sequence[Sequence[Any]]] = driver.fetch(sql, *arguments)
     return rows
 
 
@@ -130,8 +133,8 @@ async def _fetch_through_pooler(driver: Any, sql: str, arguments: Sequence[Any])
         return await _fetch_from_postgresql(driver, sql, arguments)
 
 
-async def _fetch_from_sqlite(driver: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(sql, arguments)
+def _fetch_from_sqlite(driver: Any, sql: str, arguments: Sequence[Any]) -> Awaitable[Sequence[Sequence[Any]]]:
+    rows: Awaitable[Sequence[Sequence[Any]]] = driver.execute_fetchall(sql, arguments)
     return rows
 
 

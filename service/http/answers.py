@@ -1,6 +1,6 @@
 """A response of encoded bytes, as an ASGI application."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +9,12 @@ if TYPE_CHECKING:
 
 JSON = b"application/json"
 
+# The key of the scope of what sends a whole response by one call, if it can: `Respond`.
+RESPOND = "roster.respond"
+
 Headers = Iterable[tuple[bytes, bytes]]
+# Sends a response of a status, header fields and a body, and returns whether it could; if not, nothing was sent.
+Respond = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
 
 
 class Answer:
@@ -29,6 +34,9 @@ class Answer:
             self.headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:  # noqa: ARG002 - ASGI's signature
+        respond = scope.get(RESPOND)
+        if respond is not None and respond(self.status, self.headers, self.body):  # type: ignore[operator]
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 

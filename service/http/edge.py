@@ -10,7 +10,7 @@ from typing import Any
 from litestar.types import ASGIApp, Receive, Send
 
 from service.errors import NotFound, Unavailable, Unsettled
-from service.http.answers import Answer, Headers
+from service.http.answers import RESPOND, Answer, Headers, Respond
 from service.http.cors import Cors
 from service.http.failed_requests import describe
 from service.http.hosts import Hosts
@@ -25,6 +25,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 # What `service.http.auth` reads, found here because all header fields are gone through once.
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Methods whose responses `_Sender.send` edits.
+_EDITED = frozenset({"HEAD", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 # Of responses that do not set them: no cache keeps what is for one caller, and a browser neither takes a response for
@@ -34,15 +36,12 @@ _DEFAULTS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
 )
+_OWN = frozenset(name for name, _ in _DEFAULTS)
 
 # Called for every request: method, route template, status (0 if the client disconnected) and seconds.
 Observe = Callable[[str, str, int, float], None]
 # Called for every request that is logged: request id, method, path, status, seconds and the user's id.
 Note = Callable[[str, str, str, int, float, int | None], None]
-
-
-# Writes a response of a status, header fields and a body as a whole, if it can.
-Write = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
 
 
 class Edge:
@@ -83,9 +82,12 @@ class Edge:
             scope["method"] = "GET"
             # HEAD of an export: the body is not produced.
             scope["bodiless"] = True
+        if RESPOND in scope:
+            scope[RESPOND] = sender.respond
         try:
             self._check(scope, hosts)
-            await (self._cors.preflight(scope) or self._answerer(scope))(scope, receive, sender.send)
+            app = self._app if method != "OPTIONS" and scope["path"] != "*" else self._answerer(scope)
+            await app(scope, receive, sender.send)
         except Exception as failure:
             if sender.status:
                 raise
@@ -97,7 +99,7 @@ class Edge:
         finally:
             self._record(scope, method, sender.status, perf_counter() - started)
 
-    def _answer_now(self, given: Any, write: Write) -> bool:
+    def _answer_now(self, given: Any, respond: Respond) -> bool:
         """Answer a GET request without a body if nothing has to be waited for, and return whether it was answered.
 
         The response is that of a call of the application, which the server makes otherwise; nothing was sent then.
@@ -117,7 +119,7 @@ class Edge:
         if answer is None:
             return False
         headers = _with_defaults(answer.headers, [(b"x-request-id", request_id), *self._cors.headers(scope)])
-        if not write(answer.status, headers, answer.body):
+        if not respond(answer.status, headers, answer.body):
             return False
         self._record(scope, "GET", answer.status, perf_counter() - started)
         return True
@@ -137,9 +139,14 @@ class Edge:
             if refusal is not None:
                 raise refusal
         self._hosts.check(hosts, scope)
-        _check_spelling(scope["path"])
+        path = scope["path"]
+        # Surplus slashes, which Litestar would ignore.
+        if "//" in path or (path.endswith("/") and path != "/"):
+            raise NotFound("There is nothing at this address; check the slashes.")
 
     def _answerer(self, scope: Any) -> ASGIApp:
+        if preflight := self._cors.preflight(scope):
+            return preflight
         return self._answer_server_options if scope["path"] == "*" else self._app
 
     async def _answer_server_options(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -154,15 +161,24 @@ class Edge:
 class _Sender:
     """Adds the headers of every response and Allow, and drops the body for HEAD."""
 
-    __slots__ = ("_allow", "_headers", "_method", "_scope", "_send", "status")
+    __slots__ = ("_allow", "_headers", "_method", "_respond", "_scope", "_send", "status")
 
     def __init__(self, scope: Any, send: Send, headers: list[tuple[bytes, bytes]], allow: Mapping[str, bytes]) -> None:
         self._scope = scope
         self._method = scope["method"]
         self._send = send
+        self._respond = scope.get(RESPOND)
         self._headers = headers
         self._allow = allow
         self.status = 0
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole response by one call of the server, if it can; `send` sends it otherwise."""
+        respond: Respond = self._respond
+        if self.status or self._method in _EDITED or not respond(status, _with_defaults(headers, self._headers), body):
+            return False
+        self.status = status
+        return True
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -177,10 +193,10 @@ class _Sender:
 
 
 def _with_defaults(given: Headers, more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    present = {name for name, _ in given}
-    headers = [*given, *more]
-    headers += [each for each in _DEFAULTS if each[0] not in present]
-    return headers
+    present = [name for name, _ in given]
+    if _OWN.isdisjoint(present):
+        return [*given, *more, *_DEFAULTS]
+    return [*given, *more, *(each for each in _DEFAULTS if each[0] not in present)]
 
 
 def _cut_off(method: str) -> Unavailable:
@@ -193,12 +209,6 @@ def _cut_off(method: str) -> Unavailable:
 def _is_stopping(scope: Any) -> bool:
     is_stopping = scope.get("extensions", {}).get(IS_STOPPING)
     return is_stopping is not None and is_stopping()
-
-
-def _check_spelling(path: str) -> None:
-    """Return if the path has no surplus slashes, which Litestar would ignore."""
-    if "//" in path or (path.endswith("/") and path != "/"):
-        raise NotFound("There is nothing at this address; check the slashes.")
 
 
 def _read_headers(scope: Any) -> tuple[list[bytes], bytes]:

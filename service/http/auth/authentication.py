@@ -64,6 +64,9 @@ class Authentication:
             Malformed: there are several Authorization headers.
             Unavailable: the database cannot answer.
         """
+        if scope["method"] == "GET" and (actor := self.recognise(scope, access)) is not None:
+            self.count_recognised(actor)
+            return actor
         if access == PUBLIC:
             return NOBODY
         # The usual request first: one Authorization header that was read before.

@@ -135,7 +135,8 @@ class Connection(HttpToolsProtocol):
             data, self.unparsed = self.unparsed, b""
             self.parse(data)
         if not self.unparsed and not self.pipeline:
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self._half_closed and self.is_waiting:
                 self.transport.close()
 
@@ -175,8 +176,11 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(self.cycle, self.app)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        # As uvicorn's own, whose option `reset_contextvars` is not used here.
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def write_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
         """Write the response to a request that needs no cycle; return False for a head that uvicorn has to write."""

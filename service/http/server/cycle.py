@@ -5,6 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.http.answers import RESPOND
 from service.http.problems import problem
 from service.http.server import head
 
@@ -35,6 +36,20 @@ class Cycle(RequestResponseCycle):
         if self.response_started:
             return {"type": "http.disconnect"}
         raise self.failure
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write a whole response by one system call; return False for what `send` has to do, or to wait for."""
+        is_usual = self.keep_alive and not (self.response_started or self.waiting_for_100_continue)
+        if not is_usual or self.scope["method"] == "HEAD" or self.flow.write_paused or self.disconnected:
+            return False
+        written = head.written(status, [*self.default_headers, *headers])
+        if written is None or written[1] != len(body):
+            return False
+        self.transport.write(written[0] + body)
+        self.response_started = True
+        self.waiting_for_100_continue = self.chunked_encoding = False
+        self._complete()
+        return True
 
     async def send(self, message: Any) -> None:
         """Send a message; a usual response is written as a whole, by one system call instead of two."""
@@ -78,6 +93,8 @@ class Cycle(RequestResponseCycle):
 
     async def run_asgi(self, app: Any) -> None:
         """Call the application; answer 500 if it does not respond."""
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope[RESPOND] = self.respond
         plain = self.scope["http_version"] != "1.0" and not self.waiting_for_100_continue
         send = self.send if plain else self._send_framed
         try:

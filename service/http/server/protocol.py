@@ -91,7 +91,8 @@ class Protocol(Connection):
     # Called by the parser.
 
     def on_message_begin(self) -> None:
-        self._serve_held()
+        if self._held:
+            self._serve_held()
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -133,7 +134,9 @@ class Protocol(Connection):
         parser = self.parser
         method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
-        self._check_head(method, version)
+        is_small = self._head_bytes + self._piece_bytes <= self.limits.head_bytes
+        if not is_small or version != "1.1" or self._codings is not None or method == "CONNECT":
+            self._check_head(method, version)
         if parser.should_upgrade():
             return
         self.in_head = False
@@ -143,7 +146,8 @@ class Protocol(Connection):
             scope["http_version"] = version
         scope["path"], scope["raw_path"], scope["query_string"] = targets.read_target(self.url, self.headers)
         keeps_alive = version != "1.0" and parser.should_keep_alive()
-        self._held = keeps_alive and method == "GET" and not self._is_framed and self._may_answer_now()
+        may_be_held = self._answer_now is not None and method == "GET" and keeps_alive and not self._is_framed
+        self._held = may_be_held and self._may_answer_now()
         if not self._held:
             self.add_request(
                 scope, keep_alive=keeps_alive, expect_100_continue=self.expect_100_continue and version != "1.0"
@@ -152,11 +156,7 @@ class Protocol(Connection):
     def _may_answer_now(self) -> bool:
         is_free = self.cycle is None or self.cycle.response_complete
         return is_free and not (
-            self._answer_now is None
-            or self.pipeline
-            or self.watch.is_stopping
-            or self.flow.write_paused
-            or self.transport.is_closing()
+            self.pipeline or self.watch.is_stopping or self.flow.write_paused or self.transport.is_closing()
         )
 
     def _answer_held(self) -> None:
