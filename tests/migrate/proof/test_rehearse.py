@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.migrate.__main__ import main
-from service.migrate.entrypoints import commands
 from service.migrate.proof.rehearse.child import Child
+from service.migrate.proof.rehearse.database import made
 from service.migrate.proof.rehearse.messages import Run
 from service.migrate.proof.rehearse.migrators import Faults, Migrators
+from service.migrate.proof.verify.rows import Rows
 from tests.migrate.proof import shops
 from tests.migrate.proof.shops import Shop, shop
 
@@ -66,23 +68,42 @@ def test_what_blocks_or_breaks_the_previous_version_is_found(own: Shop, postgres
     assert [line for line in found if "ms (books AccessExclusiveLock)" in line]
 
 
+LONG = """ops.set_not_null("books", "pages", fill="1")
+    ops.create_index("ix_books_title", "books", ["title"])"""
+# A migrator is killed before COMMIT, and inside of statements with which the server goes on.
+KILLED_AT = {
+    "sqlite": ("CREATE TRIGGER shop_fill_books", "in UPDATE books"),
+    "postgresql": ("CREATE OR REPLACE FUNCTION", "in CREATE INDEX CONCURRENTLY ix_books_title", "in UPDATE books"),
+}
+
+
 @pytest.mark.slow
-def test_a_killed_migrator_is_run_again_until_it_is_done(own: Shop, tmp_path: Path) -> None:
-    own.safe('ops.add_column("books", sa.Column("isbn", sa.String(50)))')
-    url = f"sqlite:///{tmp_path}/shop.db"
-    commands.upgrade(url, "0001_create_books", config=own.ini, report=lambda _sentence: None)
-    with ExitStack() as stack:
+def test_a_migrator_killed_at_each_step_ends_with_the_same_schema(own: Shop, postgres_admin_url: str) -> None:
+    own.safe(LONG)
+    base, runs = ["0001_create_books"], (Run(command="upgrade", revision="heads"), Run(command="backfill"))
+    for backend in ("sqlite", "postgresql"):
+        with (
+            made(backend, postgres_admin_url, own.ini) as database,
+            database.empty_one() as other,
+            ExitStack() as stack,
+        ):
+            database.prepare(base, Rows(seed=0, count=150, is_plain=True))
+            other.upgrade(base)
 
-        def start() -> Child:
-            module = "service.migrate.proof.rehearse.migrator"
-            return stack.enter_context(Child(module, url, own.ini, cwd=own.folder))
+            def start(url: str, stack: ExitStack = stack) -> Child:
+                module = "service.migrate.proof.rehearse.migrator"
+                return stack.enter_context(Child(module, url, own.ini, cwd=own.folder))
 
-        outcome = Migrators(start=start, faults=Faults(kill=True), server=None).run(
-            (Run(command="upgrade", revision="heads"),)
-        )
-    assert outcome.error == ""
-    assert outcome.kills >= 1
-    assert commands.upgrade(url, config=own.ini) == []
+            killed, calm = (
+                Migrators(start=partial(start, each.url), faults=faults, server=None).run(runs)
+                for each, faults in ((database, Faults(kill=True)), (other, Faults()))
+            )
+            assert (killed.error, calm.error, calm.killed_at) == ("", "", [])
+            missed = [
+                point for point in KILLED_AT[backend] if not any(each.startswith(point) for each in killed.killed_at)
+            ]
+            assert missed == [], killed.killed_at
+            assert database.catalog() == other.catalog()
 
 
 @pytest.mark.slow

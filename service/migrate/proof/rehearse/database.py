@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from service.migrate.entrypoints import commands, project
 from service.migrate.errors import Unusable
 from service.migrate.plan.config import Source
 from service.migrate.proof import scratch
+from service.migrate.proof.catalog import catalog
 from service.migrate.proof.diagram.reading import is_own
 from service.migrate.proof.server import Server, ephemeral_server
 from service.migrate.proof.verify.rows import Rows
@@ -31,6 +32,8 @@ class Database:
     url: str
     config: Source | None
     server: Server | None = None
+    # The URL of an account that creates databases on the server.
+    administrator: str = ""
 
     @property
     def file(self) -> str:
@@ -39,10 +42,7 @@ class Database:
 
     def prepare(self, base: list[str], rows: Rows) -> int:
         """Run every phase up to the base revisions, and fill the tables; return the number of rows."""
-        for revision in base:
-            commands.upgrade(self.url, revision, config=self.config, report=_unsaid)
-        for command in (commands.backfill, commands.contract, commands.purge):
-            command(self.url, config=self.config, report=_unsaid)
+        self.upgrade(base)
         empty = self.run(rows.fill, writes=True)
         if empty:
             table, error = next(iter(empty.items()))
@@ -51,6 +51,28 @@ class Database:
                 "the traffic file."
             )
         return self.run(_settle, writes=True)
+
+    def upgrade(self, base: list[str]) -> None:
+        """Run every phase up to the base revisions."""
+        for revision in base:
+            commands.upgrade(self.url, revision, config=self.config, report=_unsaid)
+        for command in (commands.backfill, commands.contract, commands.purge):
+            command(self.url, config=self.config, report=_unsaid)
+
+    @contextmanager
+    def empty_one(self) -> Iterator["Database"]:
+        """Another empty database of the same kind, gone afterwards."""
+        is_sqlite = self.backend == "sqlite"
+        with scratch.sqlite_file() if is_sqlite else scratch.postgresql_database(self.administrator) as url:
+            yield replace(self, url=url)
+
+    def catalog(self) -> frozenset[str]:
+        """Every object of the schema, as one line each.
+
+        Left out is what the data decides about: partitions, and objects in the trash, which keep values.
+        """
+        found = self.run(catalog.objects)
+        return frozenset(each.line.strip() for each in found if ddl.TRASH not in each.line)
 
     def tables(self) -> list[str]:
         """The project's own tables."""
@@ -98,7 +120,7 @@ def made(backend: str, server: str | None, config: Source | None) -> Iterator[Da
         own = stack.enter_context(ephemeral_server()) if server is None else None
         administrator = own.url if own else stack.enter_context(scratch.postgresql_server(server))
         url = stack.enter_context(scratch.postgresql_database(administrator))
-        yield Database(backend=backend, url=url, config=config, server=own)
+        yield Database(backend=backend, url=url, config=config, server=own, administrator=administrator)
 
 
 def _settle(connection: Connection) -> int:

@@ -25,6 +25,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     migrator_retries: int = 0
     migrator_kills: int = 0
     wal_bytes: int = 0
+    # Objects that only this run has (+), or only one without faults (-).
+    differences: tuple[str, ...] = ()
     error: str = ""
     style: str = SAFE
 
@@ -111,6 +113,9 @@ def _beyond(row: Row, bars: Bars) -> Iterator[str]:
     one = row.measured
     if one.error:
         yield one.error
+    if one.differences:
+        listed = "; ".join(one.differences[:4])
+        yield f"the schema differs from that of a run without faults (+ only here, - only there): {listed}"
     if row.failed > bars.failed:
         listed = "; ".join(
             f"{cause} ({count:,} times)" for cause, count in sorted(row.causes.items(), key=_by_count)[:4]

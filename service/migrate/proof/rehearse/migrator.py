@@ -3,79 +3,76 @@
 `python -m service.migrate.proof.rehearse.migrator URL CONFIG` takes the commands of `messages` on its standard input.
 """
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from multiprocessing import get_context
 
 import msgspec
-from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.entrypoints import commands, project
 from service.migrate.errors import Refused, reason
 from service.migrate.proof.rehearse import child
+from service.migrate.proof.rehearse.killer import Killer
 from service.migrate.proof.rehearse.messages import Done, Run
 from service.migrate.proof.rehearse.plain import PlainChange
-
-# What changes nothing is no step.
-_READS = ("SELECT", "SET", "SHOW", "RESET", "PRAGMA", "BEGIN", "WITH")
-
-
-class Killer:
-    """Kills this process before the first COMMIT of statements that no earlier process was killed at."""
-
-    def __init__(self) -> None:
-        self.seen: set[str] | None = None
-        self._said: list[str] = []
-        event.listen(Engine, "before_cursor_execute", self._hear)
-        event.listen(Engine, "commit", self._meet)
-        event.listen(Engine, "rollback", self._forget)
-
-    def _hear(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.lstrip().startswith(_READS):
-            self._said.append(" ".join(statement.split()))
-
-    def _forget(self, _connection: Connection) -> None:
-        self._said.clear()
-
-    def _meet(self, _connection: Connection) -> None:
-        # The ledger alone is written before and after a step, in the same words for all steps.
-        said = [each for each in self._said if "migration_" not in each]
-        self._said.clear()
-        at = "; ".join(said)[:500]
-        if self.seen is None or not at or at in self.seen:
-            return
-        child.answer(Done(killed_at=at))
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(url: str, config: str) -> None:
     project.read(config)
-    killer, change = Killer(), PlainChange(url, config)
-    verbs: dict[str, Callable[[Run], object]] = {
-        "upgrade": lambda run: commands.upgrade(url, run.revision, config=config, report=_unsaid),
-        "backfill": lambda _run: commands.backfill(url, config=config, report=_unsaid),
-        "contract": lambda run: commands.contract(url, run.revision, config=config, report=_unsaid),
-        "undo": lambda run: commands.contract(url, run.revision, undo=True, config=config, report=_unsaid),
-        "plain upgrade": lambda _run: change.up(),
-        "plain downgrade": lambda _run: change.down(),
-        "downgrade": lambda run: commands.downgrade(url, run.revision, config=config, report=_unsaid),
-    }
+    migrator = Migrator(url, config)
     for line in sys.stdin.buffer:
         run = msgspec.json.decode(line, type=Run)
-        killer.seen = None if run.seen is None else set(run.seen)
+        if run.seen is None:
+            child.answer(migrator.done(run))
+        else:
+            _in_a_fork(partial(_until_killed, migrator, run, run.seen))
+
+
+class Migrator:
+    """Runs the commands against one database."""
+
+    def __init__(self, url: str, config: str) -> None:
+        self.url = url
+        change = PlainChange(url, config)
+        self._verbs: dict[str, Callable[[Run], object]] = {
+            "upgrade": lambda run: commands.upgrade(url, run.revision, config=config, report=_unsaid),
+            "backfill": lambda _run: commands.backfill(url, config=config, report=_unsaid),
+            "contract": lambda run: commands.contract(url, run.revision, config=config, report=_unsaid),
+            "undo": lambda run: commands.contract(url, run.revision, undo=True, config=config, report=_unsaid),
+            "plain upgrade": lambda _run: change.up(),
+            "plain downgrade": lambda _run: change.down(),
+            "downgrade": lambda run: commands.downgrade(url, run.revision, config=config, report=_unsaid),
+        }
+
+    def done(self, run: Run) -> Done:
+        """Run a command to its end."""
         began, error = time.monotonic(), ""
         try:
-            verbs[run.command](run)
+            self._verbs[run.command](run)
         except Refused as refused:
             error = str(refused)
         except DBAPIError as failure:
             # A plain change has no refusals.
             error = reason(failure)
-        child.answer(Done(error=error, seconds=round(time.monotonic() - began, 3)))
+        return Done(error=error, seconds=round(time.monotonic() - began, 3))
+
+
+def _until_killed(migrator: Migrator, run: Run, seen: tuple[str, ...]) -> None:
+    Killer(migrator.url, seen)
+    child.answer(migrator.done(run))
+
+
+def _in_a_fork(work: Callable[[], None]) -> None:
+    """Do something in a copy of this process, which has imported everything, and wait until the copy has ended."""
+    process = get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    if process.exitcode not in (0, -signal.SIGKILL):
+        raise SystemExit(1)
 
 
 def _unsaid(_sentence: str) -> None:

@@ -21,14 +21,18 @@ class Faults:
     long_transaction_seconds: float | None = None
     restart: bool = False
 
+    @property
+    def is_any(self) -> bool:
+        return self != Faults()
+
 
 @dataclass(kw_only=True)
 class Outcome:
-    """The end of some runs: the last error, the seconds until the end, and how often the migrator was killed."""
+    """The end of some runs: the last error, the seconds until the end, and at what the migrator was killed."""
 
     error: str = ""
     seconds: float = 0.0
-    kills: int = 0
+    killed_at: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -73,16 +77,17 @@ class Migrators:
         return next(filter(None, errors), "")
 
     def _run_and_kill(self, run: Run, outcome: Outcome) -> str:
-        """Kill one migrator in each of its transactions and start it again, until a run comes to its end."""
+        """Run the command again and again, each time to a point of no earlier kill, until it comes to its end."""
         seen: tuple[str, ...] = ()
         while True:
-            done = self._children[0].ask(Run(command=run.command, revision=run.revision, seen=seen), Done)
+            try:
+                done = self._children[0].ask(Run(command=run.command, revision=run.revision, seen=seen), Done)
+            except Ended as ended:
+                return f"the process ended: {str(ended)[-500:]}"
             if not done.killed_at:
                 return done.error
-            outcome.kills += 1
+            outcome.killed_at.append(done.killed_at)
             seen = (*seen, done.killed_at)
-            self._children[0].kill()
-            self._children[0] = self.start()
 
     def _run_and_restart(self, run: Run, server: Server) -> str:
         """Restart the server while the command runs, and run the command again if it failed."""

@@ -53,6 +53,8 @@ class Rehearsal:
     rows: int
     seconds: float
     folder: Path
+    # The catalog after each phase of a run without faults, by the phase's place; empty without faults.
+    expected: Mapping[int, frozenset[str]] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict, init=False)
     _sampler: Child | None = field(default=None, init=False)
     _ports: dict[str, int] = field(default_factory=dict, init=False)
@@ -75,10 +77,28 @@ class Rehearsal:
             for number, phase in enumerate(phases):
                 report(phase, number)
                 measured = self._measure(phase, is_last=number == len(phases) - 1)
+                if number in self.expected and not measured.error:
+                    found, wanted = self.database.catalog(), self.expected[number]
+                    lines = [*(f"+ {each}" for each in found - wanted), *(f"- {each}" for each in wanted - found)]
+                    measured = msgspec.structs.replace(measured, differences=tuple(sorted(lines)))
                 yield measured
                 if measured.error:
                     # What follows would measure the failure again.
                     return
+
+    def undisturbed(self, phases: list[Phase], base: list[str]) -> dict[int, frozenset[str]]:
+        """The catalog after each phase with a migrator, in another database without rows, requests and faults."""
+        with self.database.empty_one() as empty, ExitStack() as stack:
+            empty.upgrade(base)
+            start = partial(self._child, stack, "migrator", empty.url, str(self.config))
+            migrators = Migrators(start=start, faults=Faults(), server=None)
+            found = {}
+            for number, phase in enumerate(phases):
+                if phase.runs:
+                    # What fails here fails in the phase itself too, which reports it.
+                    migrators.run(phase.runs)
+                    found[number] = empty.catalog()
+            return found
 
     def _measure(self, phase: Phase, *, is_last: bool) -> Measured:
         try:
@@ -107,7 +127,7 @@ class Rehearsal:
             seconds=round(seconds, 3),
             migrator_seconds=round(outcome.seconds, 3),
             migrator_retries=self.database.attempts() - attempts,
-            migrator_kills=outcome.kills,
+            migrator_kills=len(outcome.killed_at),
             wal_bytes=max(self.database.wal_bytes() - wal, 0),
             error=f"the migrator failed: {outcome.error}" if outcome.error else "",
         )

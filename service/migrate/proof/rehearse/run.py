@@ -191,6 +191,8 @@ class _One:
                 folder=self.folder,
             )
             steps = phases(self.found, backend) if self.style == SAFE else plain_phases(self.found)
+            if rehearsal.faults.is_any:
+                rehearsal.expected = rehearsal.undisturbed(steps, list(self.found.base))
 
             def report(phase: Phase, number: int) -> None:
                 clock(f"{phase.described} on {backend}", number, len(steps))
