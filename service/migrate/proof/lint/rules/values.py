@@ -11,10 +11,15 @@ from service.migrate.proof.lint.calls import Call, Style
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Found, Place, Rules, Whole
 from service.migrate.proof.lint.rules.downgrades import is_empty
 from service.migrate.proof.lint.sql import differences
-from service.migrate.proof.lint.sql.change import Column, Kind
+from service.migrate.proof.lint.sql.change import Change, Column, Kind
 
 rules = Rules(family=Family.VALUES, databases=(PG, SQLITE))
-_CHANGES_NOTHING = (Kind.SELECT, Kind.SET, Kind.PRAGMA, Kind.TRANSACTION)
+# What leaves nothing that a downgrade must take back.
+_CHANGES_NOTHING = (
+    *(Kind.SELECT, Kind.SET, Kind.PRAGMA, Kind.TRANSACTION, Kind.VALIDATE_CONSTRAINT, Kind.ANALYZE, Kind.VACUUM),
+    *(Kind.REFRESH, Kind.REINDEX, Kind.CLUSTER, Kind.LOCK),
+)
+_LEFT = re.compile(r"(notify|listen|checkpoint|savepoint|execute|create (extension|role|user))\b", re.IGNORECASE)
 
 
 @rules.whole(
@@ -28,8 +33,12 @@ def no_downgrade(of: Whole) -> Found:
     line = function.lineno if function else 1
     if stop is not None:
         yield stop.line or line, stop.what
-    elif any(each.change.kind not in _CHANGES_NOTHING for each in of.places) and is_empty(function):
+    elif any(_changes(each.change) for each in of.places) and is_empty(function):
         yield line, "downgrade() does nothing"
+
+
+def _changes(change: Change) -> bool:
+    return change.kind not in _CHANGES_NOTHING and not (change.kind is Kind.OTHER and _LEFT.match(change.text))
 
 
 @rules.whole(
@@ -54,7 +63,7 @@ def _is_undone(of: Whole) -> bool:
 
 
 def _does(call: Call) -> bool:
-    return any(each.kind not in _CHANGES_NOTHING for each in call.changes)
+    return any(_changes(each) for each in call.changes)
 
 
 def _left(of: Whole) -> Iterator[str]:

@@ -35,7 +35,8 @@ def of_tables(was: Table, now: Table, table: str) -> Iterator[str]:
         if _made(was.index_texts[name]) != _made(now.index_texts[name]):
             yield f"the index is {_shown(now.index_texts[name])} instead of {_shown(was.index_texts[name])}"
     for name in sorted(old.keys() & new.keys() - {""}):
-        if _definition(old[name]) != _definition(new[name]):
+        # A constraint that became valid is none the worse.
+        if _definition(old[name]) != _definition(new[name]) or old[name].is_valid > new[name].is_valid:
             yield f"the constraint {table}.{name} has another definition"
     for name in sorted(was.settings.keys() | now.settings.keys()):
         one, other = (each.settings.get(name, _USUAL.get(name, "enable")) for each in (was, now))
@@ -70,7 +71,7 @@ def _definition(constraint: Constraint) -> tuple[Any, ...]:
     expression = re.sub(r"[\s()\"]", "", constraint.expression).lower()
     columns = constraint.columns if constraint.kind != "check" else ()
     options = constraint.options.replace("on delete no action", "").replace("on update no action", "").strip()
-    return constraint.kind, columns, constraint.referred, expression, constraint.is_valid, options
+    return constraint.kind, columns, constraint.referred, expression, options
 
 
 def _made(text: str) -> list[str]:

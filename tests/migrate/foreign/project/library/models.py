@@ -21,7 +21,7 @@ class Book(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     headline: Mapped[str] = mapped_column(String(200))
-    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id", name="fk_books_shelf"))
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id", name="fk_books_shelf"), index=True)
 
 
 class Loan(Base):

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("condition", sa.String(20)),
         sa.Column("shelf_id", sa.Integer(), sa.ForeignKey("shelves.id", name="fk_books_shelf"), nullable=False),
     )
+    ops.create_index("ix_books_shelf_id", "books", ["shelf_id"])
 
 
 def downgrade() -> None:
