@@ -12,10 +12,11 @@ import msgspec
 from rich.console import Console
 
 from bench import bulk, machine, report
-from bench.contest import Contest, Measured, Turn, check, turns
+from bench.contest import Contest, Measured, Turn, check, load_generator, turns
 from bench.databases import Database, database, fill
 from bench.operations import CURSOR, PAGE, Operation, operations
 from bench.rivals import FLOOR, RIVALS, SERVICE, running
+from service.migrate.proof.rehearse.child import Child
 
 _QUICK_SECONDS = 1.0
 _QUICK_ROUNDS = 3
@@ -91,10 +92,11 @@ def _measure(place: Database, plan: Plan, folder: Path, stack: ExitStack, consol
     # The page after the last of `plan.users` must be a full page.
     fill(place, users=plan.users + 2 * PAGE, employees=plan.employees)
     servers = [stack.enter_context(running(rival, place.url, workers=plan.workers, folder=folder)) for rival in RIVALS]
+    generator = stack.enter_context(load_generator())
     for group in _groups(plan):
         if any(CURSOR in each.path for each in group):
             servers = [server.walked(plan.users) for server in servers]
-        yield from _compete(turns(group, servers), plan, console)
+        yield from _compete(turns(group, servers), generator, plan, console)
         place.settle()
     by_name = {server.rival.name: server for server in servers}
     if _wanted(_EXPORT, plan):
@@ -116,11 +118,11 @@ def _groups(plan: Plan) -> Iterator[list[Operation]]:
             yield chosen
 
 
-def _compete(group: Sequence[Turn], plan: Plan, console: Console) -> list[Measured]:
+def _compete(group: Sequence[Turn], generator: Child, plan: Plan, console: Console) -> list[Measured]:
     console.print(", ".join(dict.fromkeys(each.operation.title for each in group)))
     check(group)
     with console.status("warming up") as status:
-        contest = Contest(group, seconds=plan.seconds, connections=plan.connections)
+        contest = Contest(group, generator, seconds=plan.seconds, connections=plan.connections)
         for number in range(plan.rounds):
             status.update(f"round {number + 1} of {plan.rounds}")
             contest.run_round()

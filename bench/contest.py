@@ -1,7 +1,5 @@
 """A contest: rivals take turns at an operation in short rounds, after a check that their answers are equal."""
 
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from bench.load import Load, Outcome
 from bench.operations import CURSOR, Operation
 from bench.processes import peak_memory, processor_seconds
 from bench.rivals import ROOT, Server
+from service.migrate.proof.rehearse.child import Child
 
 WARM_UP_SECONDS = 1.0
 _EXAMPLES = 5
@@ -128,7 +127,8 @@ def check(turns: Sequence[Turn]) -> None:
 class Contest:
     """Rounds in which the rivals take turns; each round begins with another rival."""
 
-    def __init__(self, turns: Sequence[Turn], *, seconds: float, connections: int) -> None:
+    def __init__(self, turns: Sequence[Turn], generator: Child, *, seconds: float, connections: int) -> None:
+        self._generator = generator
         self._seconds = seconds
         self._connections = connections
         self._turns = turns
@@ -137,20 +137,25 @@ class Contest:
             for operation, server in turns
         ]
         for turn in turns:
-            ask(turn, min(seconds, WARM_UP_SECONDS), connections)
+            ask(turn, generator, min(seconds, WARM_UP_SECONDS), connections)
 
     def run_round(self) -> None:
         order = deque(zip(self._turns, self.measured, strict=True))
         order.rotate(-len(self.measured[0].outcomes))
         for turn, mine in order:
             before = processor_seconds(turn.server.pid)
-            mine.outcomes.append(ask(turn, self._seconds, self._connections))
+            mine.outcomes.append(ask(turn, self._generator, self._seconds, self._connections))
             mine.processor_seconds += processor_seconds(turn.server.pid) - before
             mine.memory_mib = peak_memory(turn.server.pid)
 
 
-def ask(turn: Turn, seconds: float, connections: int) -> Outcome:
-    """Send requests to the server for so many seconds, from a process of `bench.load`."""
+def load_generator() -> Child:
+    """Return a process of `bench.load`, which ends with the `with` block."""
+    return Child("bench.load", cwd=ROOT)
+
+
+def ask(turn: Turn, generator: Child, seconds: float, connections: int) -> Outcome:
+    """Send requests to the server for so many seconds."""
     operation, server = turn
     low, high = operation.numbers
     load = Load(
@@ -163,6 +168,4 @@ def ask(turn: Turn, seconds: float, connections: int) -> Outcome:
         high=high,
         count_from=next(_numbers) * _BLOCK,
     )
-    command = [sys.executable, "-m", "bench.load"]
-    done = subprocess.run(command, check=True, cwd=ROOT, input=msgspec.json.encode(load), stdout=subprocess.PIPE)
-    return msgspec.json.decode(done.stdout, type=Outcome)
+    return generator.ask(load, Outcome)

@@ -1,7 +1,7 @@
 """The load generator: one process whose connections send the next request as soon as an answer is complete.
 
-`python -m bench.load` reads a `Load` from stdin and prints an `Outcome`. The generator is a separate process and does
-little work, since it shares the processors with the server that it measures.
+`python -m bench.load` reads a `Load` from each line of stdin and prints an `Outcome` for each. The generator is a
+separate process and does little work, since it shares the processors with the server that it measures.
 """
 
 import random
@@ -12,6 +12,8 @@ from selectors import EVENT_READ, DefaultSelector
 from time import perf_counter
 
 import msgspec
+
+from service.migrate.proof.rehearse import child
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _SILENCE_SECONDS = 30.0
@@ -120,6 +122,8 @@ def run(load: Load) -> Outcome:
                     selector.register(caller.socket, EVENT_READ, caller)
                 ask(caller)
         seconds = perf_counter() - started
+        for key in selector.get_map().values():
+            key.data.socket.close()
     times.sort()
     return Outcome(
         requests=len(times),
@@ -132,5 +136,5 @@ def run(load: Load) -> Outcome:
 
 
 if __name__ == "__main__":
-    outcome = run(msgspec.json.decode(sys.stdin.buffer.read(), type=Load))
-    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+    for line in sys.stdin.buffer:
+        child.answer(run(msgspec.json.decode(line, type=Load)))

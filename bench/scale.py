@@ -14,12 +14,13 @@ import msgspec
 from rich.console import Console
 
 from bench import machine
-from bench.contest import Turn, ask, turns
+from bench.contest import Turn, ask, load_generator, turns
 from bench.databases import Database, database, fill
 from bench.load import Outcome
 from bench.operations import CURSOR, PAGE, operations
 from bench.plot import Panel, draw
 from bench.rivals import SERVICE, running
+from service.migrate.proof.rehearse.child import Child
 from service.terminal.progress import progress
 
 _USERS = (10_000, 100_000, 1_000_000)
@@ -104,20 +105,20 @@ def _measure(kind: str, plan: Plan, folder: Path, stack: ExitStack) -> Part:
             if each.name in found:
                 walked = server.walked(users) if CURSOR in each.path else server
                 found[each.name] += turns([each], [walked])
-    points = [*_points(plan, found)]
+    points = [*_points(plan, found, stack.enter_context(load_generator()))]
     return Part(backend=places[0].backend, version=places[0].version(), points=points)
 
 
-def _points(plan: Plan, found: dict[str, list[Turn]]) -> Iterator[Point]:
+def _points(plan: Plan, found: dict[str, list[Turn]], generator: Child) -> Iterator[Point]:
     total = len(found) * len(plan.callers) * plan.rounds
     with progress() as show:
         for done, (name, callers, number) in enumerate(product(found, plan.callers, range(plan.rounds)), start=1):
             if number == 0:
                 outcomes: list[list[Outcome]] = [[] for _ in plan.users]
                 for turn in found[name]:
-                    ask(turn, _WARM_UP_SECONDS, callers)
+                    ask(turn, generator, _WARM_UP_SECONDS, callers)
             for turn, mine in zip(found[name], outcomes, strict=True):
-                mine.append(ask(turn, plan.seconds, callers))
+                mine.append(ask(turn, generator, plan.seconds, callers))
             show("scale", done, total, f"{name}, {callers} callers")
             if number == plan.rounds - 1:
                 yield from (

@@ -131,7 +131,9 @@ def _measure(rows: int, plan: Plan, console: Console) -> Size:
         place.run(lambda connection: connection.execute(FILL))
         place.settle()
         server = stack.enter_context(running(SERVICE, place.url, workers=plan.workers, folder=folder))
-        bench = _Bench(place=place, server=server, rows=rows, plan=plan)
+        traffic = stack.enter_context(Child("bench.migrating.traffic", cwd=ROOT))
+        locks = stack.enter_context(Child("service.migrate.proof.rehearse.locks", place.url, cwd=ROOT))
+        bench = _Bench(place=place, server=server, traffic=traffic, locks=locks, rows=rows, plan=plan)
         control = bench.control()
         measured = []
         for scenario in SCENARIOS:
@@ -147,6 +149,8 @@ def _measure(rows: int, plan: Plan, console: Console) -> Size:
 class _Bench:
     place: Postgresql
     server: Server
+    traffic: Child
+    locks: Child
     rows: int
     plan: Plan
 
@@ -217,10 +221,10 @@ class _Bench:
             pause_seconds=self.plan.pause_seconds,
         )
         results: list[Seen] = []
-        with Child("bench.migrating.traffic", cwd=ROOT) as child, self._reader():
-            child.ask(traffic, Begun)
+        with self._reader():
+            self.traffic.ask(traffic, Begun)
             yield results
-            results.append(child.finish(Seen))
+            results.append(self.traffic.ask(Stop(), Seen))
 
     @contextmanager
     def _locks(self) -> Iterator[list[Locks]]:
@@ -228,10 +232,9 @@ class _Bench:
         watch = Watch(
             migrators=_MIGRATORS, tables=_TABLES, pause_seconds=max(self.plan.pause_seconds, _LEAST_PAUSE_SECONDS)
         )
-        with Child("service.migrate.proof.rehearse.locks", self.place.url, cwd=ROOT) as child:
-            child.ask(watch, Begun)
-            yield results
-            results.append(child.ask(Stop(), Locks))
+        self.locks.ask(watch, Begun)
+        yield results
+        results.append(self.locks.ask(Stop(), Locks))
 
     @contextmanager
     def _reader(self) -> Iterator[None]:

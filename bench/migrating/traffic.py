@@ -1,6 +1,6 @@
-"""The traffic during a change: connections that read and write until stdin is closed, and record confirmed writes.
+"""The traffic during a change: connections that read and write until they are stopped, and record confirmed writes.
 
-`python -m bench.migrating.traffic` reads a `Traffic` from the first line of stdin, and prints `Seen` at the end.
+`python -m bench.migrating.traffic` reads a `Traffic` from a line of stdin, and prints `Seen` after a line of `Stop`.
 """
 
 import random
@@ -13,7 +13,7 @@ import msgspec
 
 from bench.load import Caller
 from service.migrate.proof.rehearse import child
-from service.migrate.proof.rehearse.messages import Begun
+from service.migrate.proof.rehearse.messages import Begun, Stop
 
 _POLL_SECONDS = 0.05
 _KINDS = ("get", "page", "post", "patch")
@@ -91,6 +91,7 @@ class _Callers:
                     # A connection ends after an answer, so that the outcome of every write is known.
                     if ending:
                         selector.unregister(key.data.caller.socket)
+                        key.data.caller.socket.close()
                         asking -= 1
                     else:
                         self._ask(key.data)
@@ -155,6 +156,9 @@ def _written(method: str, path: str, body: str = "") -> bytes:
 
 
 if __name__ == "__main__":
-    asked = msgspec.json.decode(sys.stdin.readline(), type=Traffic)
-    child.answer(Begun())
-    sys.stdout.buffer.write(msgspec.json.encode(_Callers(asked).run()))
+    while line := sys.stdin.buffer.readline():
+        asked = msgspec.json.decode(line, type=Traffic)
+        child.answer(Begun())
+        seen = _Callers(asked).run()
+        msgspec.json.decode(sys.stdin.buffer.readline(), type=Stop)
+        child.answer(seen)

@@ -14,7 +14,7 @@ from bench.migrating.scenarios import SCENARIOS
 from tests.project.files import ROOT
 
 PLAIN = "rename_table"
-TINY = ("--quick", "--rows=1000", "--workers=1", "--connections=4", "--pause-seconds=0.04", "--no-fsync", "--json")
+TINY = ("--quick", "--rows=1000", "--workers=1", "--connections=2", "--pause-seconds=0.05", "--no-fsync", "--json")
 
 
 @pytest.fixture(scope="module")

@@ -67,11 +67,6 @@ class Child:
         self.tell(command)
         return self.answer(kind)
 
-    def finish(self, kind: type[T]) -> T:
-        """Close the standard input, wait for the end and return the last answer."""
-        output, _ = self._process.communicate()
-        return msgspec.json.decode(output, type=kind)
-
     def kill(self) -> None:
         """End the process at once."""
         with suppress(ProcessLookupError):
