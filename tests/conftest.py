@@ -1,7 +1,7 @@
 """Fixtures that every test may ask for; what they give is there for SQLite and for PostgreSQL."""
 
 # First: it decides how what is imported below is measured.
-import tests.measured  # noqa: F401 - its effect is what is wanted
+from tests import measured
 
 # isort: split
 import gc
@@ -76,6 +76,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or nextitem.path != item.path:
+        measured.remove_probes()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
