@@ -13,7 +13,7 @@ if _slipcover is not None:
 
 
 def remove_probes() -> None:
-    """Remove the probes of lines that have run: after the 1st, 2nd, 4th, 8th … file of tests, as later ones find few."""
+    """Remove the probes of lines that have run: after the 1st, 2nd, 4th, 8th … file, as later ones find few."""
     # From Python 3.12 on there are no probes.
     if hasattr(_slipcover, "deinstrument_seen") and next(_files).bit_count() == 1:
         _slipcover.deinstrument_seen()
