@@ -14,7 +14,8 @@ from service.terminal.output import Output
 
 if TYPE_CHECKING:
     from service.migrate.plan.config import Source
-    from service.migrate.proof.verify.verify import Finding, Verified
+    from service.migrate.proof.finding import Finding
+    from service.migrate.proof.verify.verify import Verified
     from service.terminal.progress import Progress
 
 

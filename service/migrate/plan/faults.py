@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from linecache import getline
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType, ModuleType
@@ -42,7 +43,15 @@ def of_code(failure: BaseException, file: Path, line: int = 1) -> Refused:
     own = [(frame, number) for frame, number in frames if _is(frame, file)]
     called = next((frame for frame, _ in reversed(frames) if frame.f_globals.get("__name__") == _OPS), None)
     number = own[-1][1] if own else line
+    if isinstance(failure, AssertionError) and own and not str(failure):
+        return at(file, number, f"AssertionError: {getline(str(file), number).strip()}")
     return at(file, number, *_fault_and_cure(failure, own[-1][0] if own else None, called))
+
+
+def of_database(failure: BaseException, file: Path, line: int, reason: str) -> Refused:
+    """The refusal for a statement of this file that the database refused."""
+    lines = [number for frame, number in walk_tb(failure.__traceback__) if _is(frame, file)]
+    return at(file, lines[-1] if lines else line, reason)
 
 
 def located(refused: Refused, file: Path) -> Refused:

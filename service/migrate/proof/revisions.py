@@ -1,13 +1,16 @@
 """Which revisions a proof is about: all, or those that are new since a revision or since a commit of Git."""
 
+import inspect
+import re
 import subprocess
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
-from service.migrate.errors import Unknown, Unusable, refusing
-from service.migrate.plan import graph
+from service.migrate.errors import Unknown, Unusable, reason, refusing
+from service.migrate.plan import faults, graph
 
 
 def chosen(directory: ScriptDirectory, since: str | None) -> list[str]:
@@ -89,3 +92,31 @@ def source_at(file: Path, commit: str) -> str | None:
     if not git(root, commit, "ls-tree", "--name-only", "-z", commit, "--", name):
         return None
     return git(root, commit, "show", f"{commit}:{name}")
+
+
+def line_of(file: Path, name: str) -> int:
+    """The line that defines a function or a variable, or the first of the file."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    defined = re.compile(rf"((async )?def {name}\b|{name}\b.*=)")
+    return next((at for at, text in enumerate(lines, start=1) if defined.match(text)), 1)
+
+
+def call_own(connection: Connection, script: Script, name: str) -> None:
+    """Call the revision's own `seed_before` or `assert_after` with the connection, if it has that function.
+
+    Raises:
+        Refused: the function failed; one line with the file and the line.
+    """
+    function = getattr(script.module, name, None)
+    if function is None:
+        return
+    file = Path(script.path)
+    line = line_of(file, name)
+    try:
+        with faults.explained(file, line):
+            found = function(connection)
+            if inspect.iscoroutine(found):
+                found.close()
+                raise TypeError(f"{name}(connection) is async, and is called without await: write def {name}")
+    except DBAPIError as failure:
+        raise faults.of_database(failure, file, line, reason(failure)) from failure

@@ -172,7 +172,8 @@ def assert_after(connection):
     file.write_text(file.read_text().replace('== "Emma"', '== "Dune"'))
     config.forget()
     result = run("--on", "sqlite", "--since", "0001", "--rows", "3", status=1)
-    assert "  0002_change on sqlite, assert_after: AssertionError: no Emma\n" in result.stdout
+    assert f"  0002_change on sqlite, assert_after: {file}:" in result.stdout
+    assert ": AssertionError: no Emma. Correct the file and run the command again.\n" in result.stdout
 
 
 def test_a_difference_to_the_models_is_one_clear_line() -> None:

@@ -1,9 +1,9 @@
 """Revisions traced: executed up and down through every phase on PostgreSQL, with rows in every table."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,9 +16,10 @@ from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused, reason
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
-from service.migrate.plan.faults import explained, shown
+from service.migrate.plan.faults import shown
 from service.migrate.plan.plan import is_plain
 from service.migrate.proof import scratch
+from service.migrate.proof.revisions import call_own, line_of
 from service.migrate.proof.trace.gate import Gate
 from service.migrate.proof.trace.observed import Observed
 from service.migrate.proof.trace.tracer import Label, Tracer, first_line
@@ -103,9 +104,7 @@ class RevisionTracer:
         """Up, down and up again, first without and then with the phases that follow the upgrade."""
         parents = to_tuple(script.down_revision, default=())
         below = parents[0] if len(parents) == 1 else "base" if not parents else None
-        if seed := getattr(script.module, "seed_before", None):
-            with explained(script.path):
-                self._in_database(seed, writes=True)
+        self._in_database(partial(call_own, script=script, name="seed_before"), writes=True)
         self._in_database(self.rows.fill, writes=True)
         found += self._upgraded(script)
         if below is not None:
@@ -151,7 +150,7 @@ class RevisionTracer:
             file=shown(file),
             folder=file.parent,
             source=file.read_text(encoding="utf-8"),
-            line=_line(file, "downgrade" if direction == "down" else phase),
+            line=line_of(file, "downgrade" if direction == "down" else phase),
         )
         self._in_database(lambda connection: self._tracer.begin(label, connection))
         self._do(command, *arguments)
@@ -164,13 +163,6 @@ class RevisionTracer:
 
     def _in_database(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
         return scratch.in_database(self._url, function, config=self.config, writes=writes)
-
-
-def _line(file: Path, name: str) -> int:
-    """The line that defines a phase, or the first of the file."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    defined = re.compile(rf"(def {name}\b|{name}\b.*=)")
-    return next((at for at, text in enumerate(lines, start=1) if defined.match(text)), 1)
 
 
 def _located(observed: Observed, label: Label) -> Observed:

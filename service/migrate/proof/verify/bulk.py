@@ -13,8 +13,10 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Column, Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.util import await_only
 
+from service.migrate.proof.verify.literals import Literals
 from service.migrate.proof.verify.samples import plain
 from service.migrate.proof.verify.server_side import ServerSide, Unsuited
 
@@ -28,13 +30,17 @@ Maker = Callable[[int], Any]
 
 @dataclass(kw_only=True)
 class Bulk:
-    """Inserts plain rows into a table; `fixed` and `literals` have the values of some columns, by name."""
+    """Inserts plain rows into a table.
+
+    `fixed` and `literals` have the values of some columns, by name, and `own` those of PostgreSQL's own types.
+    """
 
     connection: Connection
     table: Table
     random: Random
     fixed: Mapping[str, Any]
     literals: Mapping[str, Sequence[Any]]
+    own: Literals
     is_unique: Callable[[Table, Column[Any]], bool]
     watch: Callable[[str, int], None] | None
     _makers: dict[str, Maker] = field(default_factory=dict, init=False)
@@ -99,6 +105,11 @@ class Bulk:
 
     def _insert(self, rows: list[list[Any]]) -> None:
         names = list(self._makers)
+        if rows and any(isinstance(each, ClauseElement) for each in rows[0]):
+            # The database computes these values, which COPY cannot have.
+            for row in rows:
+                self.connection.execute(self.table.insert().values(dict(zip(names, row, strict=True))))
+            return
         if self.connection.dialect.name != "postgresql":
             self.connection.execute(self.table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
             return
@@ -144,6 +155,8 @@ class Bulk:
             return lambda _serial: value
         if given := self.literals.get(column.name):
             return lambda _serial: self.random.choice(given)
+        if not column.nullable and self.own.of(column.name, 0) is not None:
+            return lambda serial: (self.own.of(column.name, serial) or ([], None))[1]
         return plain(column.type)
 
     def _of_foreign_keys(self, wanted: int) -> dict[str, Maker]:

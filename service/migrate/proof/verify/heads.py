@@ -12,7 +12,9 @@ from service.migrate.proof.diagram import reading
 from service.migrate.proof.diagram.schema import Column, Schema
 from service.migrate.proof.drift import models
 from service.migrate.proof.drift.difference import Difference
-from service.migrate.proof.verify.verify import Finding, unsaid
+from service.migrate.proof.finding import Finding
+from service.migrate.proof.verify.findings import Rule, found
+from service.migrate.proof.verify.verify import unsaid
 
 _HEAD = "head"
 
@@ -21,29 +23,33 @@ def made(url: str, database: str, config: Source | None) -> tuple[Schema | None,
     """The schema that all revisions make in an empty database, and where it differs from the models."""
     try:
         commands.upgrade(url, "heads", config=config, report=unsaid)
-        found = models.named(commands.differences(url, config=config))
+        differences = models.named(commands.differences(url, config=config))
     except Refused as refused:
-        return None, [Finding(revision=_HEAD, database=database, phase="upgrade", what=str(refused))]
+        return None, [_found(Rule.FAILS, database, "upgrade", str(refused))]
     return asyncio.run(_read(url, config)), [
-        Finding(revision=_HEAD, database=database, phase="models", what=described(each)) for each in found
+        _found(Rule.MODELS, database, "models", described(each)) for each in differences
     ]
 
 
-def described(found: Difference) -> str:
+def described(difference: Difference) -> str:
     """The line of a difference between the revisions and the models."""
-    revisions, expected = (" ".join((text or "").split()) for text in (found.database, found.expected))
-    if found.where == "different":
-        return f"{found.object} differs: {expected} in the models, {revisions} in the revisions"
-    side, definition = ("models", expected) if found.database is None else ("revisions", revisions)
-    return f"{found.object} is only in the {side}" + (f": {definition}" if definition else "")
+    revisions, expected = (" ".join((text or "").split()) for text in (difference.database, difference.expected))
+    if difference.where == "different":
+        return f"{difference.object} differs: {expected} in the models, {revisions} in the revisions"
+    side, definition = ("models", expected) if difference.database is None else ("revisions", revisions)
+    return f"{difference.object} is only in the {side}" + (f": {definition}" if definition else "")
 
 
 def compared(sqlite: Schema, postgresql: Schema) -> list[Finding]:
     """Where the two databases have other tables, columns, keys or references; types have other names by nature."""
     return [
-        Finding(revision=_HEAD, database="both", phase="databases", what=what)
+        _found(Rule.DATABASES, "both", "databases", what)
         for what in (*_missing(sqlite, postgresql, "PostgreSQL"), *_missing(postgresql, sqlite, "SQLite"))
     ]
+
+
+def _found(rule: Rule, database: str, phase: str, what: str) -> Finding:
+    return found(rule, what, revision=_HEAD, database=database, phase=phase)
 
 
 def _missing(one: Schema, other: Schema, name: str) -> Iterator[str]:

@@ -1,13 +1,18 @@
-"""One row for each table, inserted and updated in a transaction that is rolled back, as callers of the service do."""
+"""What callers of the service do: read tables and views, insert and update a row; all of it is rolled back."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.migrate.proof.verify.rows import Rows, is_unique, ordered, reflected
+from service.migrate.dialects import ddl
+from service.migrate.errors import reason
+from service.migrate.proof.diagram.reading import is_own
+from service.migrate.proof.verify.checks import is_unique
+from service.migrate.proof.verify.row_maker import is_written
+from service.migrate.proof.verify.rows import Rows, ordered, reflected
 from service.migrate.proof.verify.samples import plain
 
 _FAILURES = (SQLAlchemyError, OverflowError, ValueError)
@@ -24,33 +29,66 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """The row of each table, and a SELECT of each view and of the columns that no row has, by its name."""
+
+    rows: Sequence[Probe] = ()
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Failed:
     statement: str
     why: str
 
 
-def made(connection: Connection, rows: Rows) -> list[Probe]:
-    """A row for each table that takes a generated one."""
-    probes = []
+def made(connection: Connection, rows: Rows) -> Probes:
+    """A row for each table that takes a generated one, and what is read beside."""
+    found, reads = [], {}
     for table in ordered(reflected(connection)):
         for values in rows.generated(connection, table):
             failed = _tried(connection, table, values, updates=True)
             if failed is None or failed.statement == "UPDATE":
-                probes.append(Probe(table=table, values=values, updates=failed is None))
+                found.append(Probe(table=table, values=values, updates=failed is None))
                 break
-    return probes
+        if unwritten := [each.name for each in table.columns if not is_written(each)]:
+            reads[table.name] = _select(table.name, unwritten)
+    inspector = inspect(connection)
+    for name in inspector.get_view_names():
+        if not is_own(name):
+            reads[name] = _select(name, [each["name"] for each in inspector.get_columns(name)])
+    return Probes(rows=found, reads={name: each for name, each in reads.items() if not _reading(connection, each)})
 
 
-def failures(connection: Connection, probes: Sequence[Probe], rows: Rows, phase: str, *, is_new: bool) -> list[str]:
+def failures(connection: Connection, probes: Probes, rows: Rows, phase: str, *, is_new: bool) -> list[str]:
     """The tables that take no row any more: with the columns of before, or `is_new` with the present ones."""
     now = {table.name: table for table in ordered(reflected(connection))} if is_new else {}
     found = []
-    for probe in probes:
+    for probe in probes.rows:
         table = now.get(probe.table.name) if is_new else probe.table
         if table is not None and (failed := _failed(connection, probe, table, rows)):
             verb = "INSERT INTO" if failed.statement == "INSERT" else "UPDATE"
             found.append(f"{verb} {table.name} fails after the {phase}: {failed.why}")
+    for name, statement in probes.reads.items():
+        if not is_new and (why := _reading(connection, statement)):
+            found.append(f"SELECT FROM {name} fails after the {phase}: {why}")
     return found
+
+
+def _select(name: str, columns: Sequence[str]) -> str:
+    # SQLite takes an unknown name in quotation marks for a text, unless its table is named.
+    table = ddl.quoted(name)
+    return f"SELECT {', '.join(f'{table}.{ddl.quoted(each)}' for each in columns)} FROM {table} LIMIT 1"
+
+
+def _reading(connection: Connection, statement: str) -> str:
+    """Why a statement that reads fails; empty if it does not."""
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(statement).all()
+    except _FAILURES as failure:
+        return reason(failure)
+    return ""
 
 
 def _failed(connection: Connection, probe: Probe, table: Table, rows: Rows) -> _Failed | None:
@@ -92,13 +130,7 @@ def _others(connection: Connection, probe: Probe, table: Table, rows: Rows) -> I
 
 def _copies(connection: Connection, table: Table, rows: Rows) -> list[dict[str, Any]]:
     present = reflected(connection).tables[table.key]
-    columns = [
-        each
-        for each in present.columns
-        if each.name in table.columns
-        and each.computed is None
-        and not (each.identity is not None and each.identity.always)
-    ]
+    columns = [each for each in present.columns if each.name in table.columns and is_written(each)]
     try:
         with connection.begin_nested():
             there = connection.execute(select(*columns).limit(_COPIES)).mappings().all()
@@ -120,8 +152,7 @@ def _tried(connection: Connection, table: Table, values: dict[str, Any], *, upda
             same = and_(*(column == value for column, value in zip(table.primary_key, key, strict=True)))
             connection.execute(table.update().where(same).values(values))
     except _FAILURES as failure:
-        error = getattr(failure, "orig", None) or failure
-        return _Failed(statement=statement, why=" ".join(str(error.__cause__ or error).split()))
+        return _Failed(statement=statement, why=reason(failure))
     finally:
         savepoint.rollback()
     return None

@@ -1,22 +1,29 @@
 """Rows for every table of a database, the same for the same seed, with the values that break migrations."""
 
 import itertools
-import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, UniqueConstraint, func, inspect, select
+from sqlalchemy import Connection, MetaData, Table, func, or_, select
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
+from service.migrate.errors import reason
+from service.migrate.proof.catalog import catalog
 from service.migrate.proof.diagram.reading import is_own
 from service.migrate.proof.verify.bulk import Bulk
-from service.migrate.proof.verify.samples import samples
+from service.migrate.proof.verify.checks import is_unique
+from service.migrate.proof.verify.row_maker import RowMaker
 
 _ATTEMPTS = 40
+_IN_VAIN = 8
 _TRIED = 20
+# Tries to insert one row with other values for the columns that it is refused for.
+_CORRECTED = 4
+_DUPLICATE_EVERY = 7
 # More rows than these are plain ones, inserted in chunks.
 _ONE_BY_ONE = 100
 # Called with a table and how many rows it has, after each chunk.
@@ -43,11 +50,17 @@ class Rows:
         """Insert rows; return the tables that stay empty, with the last error of each."""
         metadata = reflected(connection)
         random = Random(f"{self.seed} {','.join(sorted(metadata.tables))}")
-        empty = {}
-        for table in ordered(metadata):
-            if error := self._fill(connection, table, random):
-                empty[table.name] = error
-        return empty
+        partitions = _partitions(connection)
+        tables = [each for each in ordered(metadata) if each.name not in partitions]
+        empty: dict[str, str] = {}
+        while True:
+            failed = {each.name: error for each in tables if (error := self._fill(connection, each, random))}
+            # Tables that refer to each other: one may have to wait for rows of another.
+            if not failed or failed.keys() == empty.keys():
+                break
+            empty = failed
+        _refer_in_circles(connection, tables)
+        return failed
 
     def clear(self, connection: Connection) -> None:
         """Delete every row."""
@@ -55,12 +68,10 @@ class Rows:
             connection.execute(table.delete())
 
     def generated(self, connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
-        """Rows for a table, which are not inserted: a plain one first."""
-        random = Random(f"{self.seed} {table.name}")
-        literals = _literals(connection, table)
+        """Rows for a table, with a value for every column, which are not inserted: a plain one first."""
+        maker = self._maker(connection, table, Random(f"{self.seed} {table.name}"), whole=True)
         for attempt in range(_TRIED):
-            is_plain = self.is_plain or attempt % 2 == 0
-            yield dict(self._values(connection, table, random, literals, is_plain=is_plain))
+            yield maker.row(is_plain=attempt % 2 == 0)
 
     def serial(self) -> int:
         """A number that no generated row has."""
@@ -70,66 +81,93 @@ class Rows:
         wanted = self.counts.get(table.name, self.count)
         few = select(1).select_from(table).limit(wanted).subquery()
         there = connection.execute(select(func.count()).select_from(few)).scalar_one()
-        error, attempts = "", 0
-        literals = _literals(connection, table)
         first = min(wanted, _ONE_BY_ONE)
-        while there < first and attempts < _ATTEMPTS + first:
+        maker = self._maker(connection, table, random)
+        error, attempts, in_vain = "", 0, 0
+        last: dict[str, Any] | None = None
+        while there < first and attempts < _ATTEMPTS + first and in_vain < _IN_VAIN:
             attempts += 1
-            # A row of plain values where the odd ones violate a constraint that is not understood here.
-            is_plain = self.is_plain or attempts % 2 == 0
-            values = dict(self._values(connection, table, random, literals, is_plain=is_plain))
-            try:
-                with connection.begin_nested():
-                    connection.execute(table.insert().values(values))
-            except (SQLAlchemyError, OverflowError, ValueError) as failure:
-                error = " ".join(str(getattr(failure, "orig", None) or failure).split())
-                continue
-            there += 1
+            is_duplicate = last is not None and attempts % _DUPLICATE_EVERY == 0 and not self.is_plain
+            row = maker.again(last) if last is not None and is_duplicate else maker.row()
+            inserted, failed = _inserted(connection, table, maker, row)
+            if inserted is None:
+                # A plain row where the odd one violates a constraint that is not understood here.
+                inserted, failed = _inserted(connection, table, maker, maker.row(is_plain=True))
+            last = inserted or last
+            there += inserted is not None
+            in_vain = in_vain + 1 if inserted is None else 0
+            error = failed or error
         if wanted > first and 0 < there < wanted:
             Bulk(
                 connection=connection,
                 table=table,
                 random=random,
                 fixed=self._fixed_of(table),
-                literals=literals,
+                literals=maker.plain_values(),
+                own=maker.literals,
                 is_unique=is_unique,
                 watch=self.watch,
             ).insert(wanted - there, self._serials)
         return error if wanted and not there else ""
+
+    def _maker(self, connection: Connection, table: Table, random: Random, *, whole: bool = False) -> RowMaker:
+        return RowMaker(
+            connection=connection,
+            table=table,
+            random=random,
+            fixed=self._fixed_of(table),
+            serials=self._serials,
+            is_plain=self.is_plain,
+            whole=whole,
+        )
 
     def _fixed_of(self, table: Table) -> dict[str, Any]:
         """The given values of a table's columns, by column."""
         names = {column.name: f"{table.name}.{column.name}" for column in table.columns}
         return {name: self.fixed[known] for name, known in names.items() if known in self.fixed}
 
-    def _values(
-        self, connection: Connection, table: Table, random: Random, literals: dict[str, list[Any]], *, is_plain: bool
-    ) -> Iterator[tuple[str, Any]]:
-        referred, fixed = _referred(connection, table, random), self._fixed_of(table)
-        for column in table.columns:
-            if column.computed is not None or (column.identity is not None and column.identity.always):
-                continue
-            if column.name in fixed:
-                yield column.name, fixed[column.name]
-            elif column.name in referred:
-                yield column.name, referred[column.name]
-            elif column.nullable and not column.primary_key and random.random() < 0.3:
-                yield column.name, None
-            elif column.server_default is not None and random.random() < 0.3:
-                continue
-            else:
-                yield column.name, self._value(table, column, random, literals, is_plain=is_plain)
 
-    def _value(
-        self, table: Table, column: Column[Any], random: Random, literals: dict[str, list[Any]], *, is_plain: bool
-    ) -> Any:
-        serial = next(self._serials)
-        if given := literals.get(column.name):
-            return random.choice(given)
-        odd, plain = samples(column.type, serial)
-        if is_plain or not odd or is_unique(table, column):
-            return plain
-        return random.choice(odd)
+def _inserted(
+    connection: Connection, table: Table, maker: RowMaker, row: dict[str, Any]
+) -> tuple[dict[str, Any] | None, str]:
+    """The row that was inserted, or one that the table takes instead of it; and the last error."""
+    error = ""
+    candidate: dict[str, Any] | None = row
+    for _ in range(_CORRECTED):
+        if candidate is None:
+            break
+        row = candidate
+        try:
+            with connection.begin_nested():
+                connection.execute(table.insert().values(row))
+        except (SQLAlchemyError, OverflowError, ValueError) as failure:
+            error = reason(failure)
+            candidate = maker.instead(row, failure)
+        else:
+            return row, error
+    return None, error
+
+
+def _partitions(connection: Connection) -> set[str]:
+    """The partitions, whose rows are inserted into their table."""
+    if connection.dialect.name != "postgresql":
+        return set()
+    return set(connection.exec_driver_sql("SELECT relname FROM pg_class WHERE relispartition").scalars())
+
+
+def _refer_in_circles(connection: Connection, tables: Sequence[Table]) -> None:
+    """Let some rows refer to a table that had no rows when they were inserted."""
+    for table in tables:
+        for key in table.foreign_key_constraints:
+            columns = {each.parent.name: each.column for each in key.elements}
+            if not all(table.columns[name].nullable for name in columns):
+                continue
+            is_set = or_(*(table.columns[name].is_not(None) for name in columns))
+            target = connection.execute(select(*columns.values()).limit(1)).one_or_none()
+            if target is None or connection.execute(select(1).select_from(table).where(is_set).limit(1)).first():
+                continue
+            with suppress(SQLAlchemyError), connection.begin_nested():
+                connection.execute(table.update().values(dict(zip(columns, target, strict=True))))
 
 
 def reflected(connection: Connection) -> MetaData:
@@ -139,6 +177,8 @@ def reflected(connection: Connection) -> MetaData:
         # A type or an index that SQLAlchemy does not know is filled by its default, or left empty.
         warnings.simplefilter("ignore", SAWarning)
         metadata.reflect(connection)
+        for schema in catalog.other_schemas(connection):
+            metadata.reflect(connection, schema=schema.strip('"').replace('""', '"'))
     return metadata
 
 
@@ -147,35 +187,3 @@ def ordered(metadata: MetaData) -> list[Table]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         return [each for each in metadata.sorted_tables if not is_own(each.name)]
-
-
-def is_unique(table: Table, column: Column[Any]) -> bool:
-    """Whether a column is in a key, a unique constraint or a unique index."""
-    constraints = [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
-    indexes = [each.columns for each in table.indexes if each.unique]
-    return column.primary_key or any(column.name in each for each in (*constraints, *indexes))
-
-
-def _referred(connection: Connection, table: Table, random: Random) -> dict[str, Any]:
-    """Values of the columns with foreign keys, from rows that exist; None where there are none, or for a while."""
-    found: dict[str, Any] = {}
-    for key in table.foreign_key_constraints:
-        columns = [each.parent for each in key.elements]
-        is_optional = all(column.nullable for column in columns)
-        target = [each.column for each in key.elements]
-        rows = connection.execute(select(*target).limit(100)).all()
-        row = random.choice(rows) if rows and not (is_optional and random.random() < 0.3) else [None] * len(columns)
-        found |= dict(zip((column.name for column in columns), row, strict=True))
-    return found
-
-
-def _literals(connection: Connection, table: Table) -> dict[str, list[Any]]:
-    """The literals that check constraints compare a column with, such as those of an enumeration."""
-    found: dict[str, list[Any]] = {}
-    for check in inspect(connection).get_check_constraints(table.name):
-        names = [each.name for each in table.columns if re.search(rf"\b{re.escape(each.name)}\b", check["sqltext"])]
-        texts = re.findall(r"'((?:[^']|'')*)'", check["sqltext"])
-        listed = re.search(r"\bIN\b|\bANY\b|=", check["sqltext"], re.IGNORECASE)
-        if len(names) == 1 and texts and listed:
-            found[names[0]] = [each.replace("''", "'") for each in texts]
-    return found

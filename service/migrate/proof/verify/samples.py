@@ -7,15 +7,30 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import types
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.types import TypeEngine
 
 # Two that differ by case only, a space at the end, letters outside of ASCII and outside of the basic plane.
-_TEXTS = ("", "a", "A", "a ", "Straße", "ÅNGSTRÖM", "ångström", "字 🙂", "O'Neil", '100% :x \\ "', "line\nbreak")
+# In Unicode there is more than one way to write é.
+_TEXTS = (
+    *("a", "A", "a ", "", "ÅNGSTRÖM", "ångström", "Straße", "e\u0301 字 🙂", "NULL", "007"),
+    *("O'Neil 100% :x \\ \"", "line\nbreak"),
+)
 _INTEGERS = {types.SmallInteger: 15, types.BigInteger: 63}
 
 
-def samples(kind: TypeEngine[Any], serial: int) -> tuple[list[Any], Any]:
+def samples(kind: TypeEngine[Any], serial: int, dialect: str = "") -> tuple[list[Any], Any]:
     """The odd values of a type, and one plain value for this serial number; None for a type that is unknown here."""
+    if isinstance(kind, DOMAIN):
+        return samples(kind.data_type, serial, dialect)
+    if isinstance(kind, types.ARRAY):
+        odd, plain = samples(kind.item_type, serial, dialect)
+        return [[], [*odd, None]], [] if plain is None else [plain]
+    if dialect == "sqlite" and isinstance(kind, (types.Integer, types.NullType)):
+        # An INTEGER has 64 bits there, which no floating-point number keeps; a column without a type takes anything.
+        more = [2**53 + 1] if isinstance(kind, types.Integer) else [1, "1", 1.5, b"1", 2**63 - 1]
+        odd, plain = _integer(kind, serial)
+        return [*more, *odd], plain
     if isinstance(kind, types.Enum):
         return list(kind.enums), kind.enums[serial % len(kind.enums)]
     for known, values in _KINDS:
@@ -42,7 +57,7 @@ def plain(kind: TypeEngine[Any]) -> Callable[[int], Any]:
 def _text(kind: Any, serial: int) -> tuple[list[Any], Any]:
     longest = kind.length or 5000
     texts = [each for each in _TEXTS if len(each) <= longest]
-    return [*texts, ("ß" * longest)[:longest]], f"plain-{serial}"[-longest:]
+    return [("ß" * longest)[:longest], *texts], f"plain-{serial}"[-longest:]
 
 
 def _integer(kind: Any, serial: int) -> tuple[list[Any], Any]:
@@ -55,6 +70,8 @@ def _numeric(kind: Any, serial: int) -> tuple[list[Any], Any]:
     whole = (kind.precision or 12) - scale
     most = Decimal("9" * whole or "0") + (Decimal(10) ** -scale) * (10**scale - 1)
     odd = [Decimal(0), Decimal(1).scaleb(-scale), most, -most]
+    if kind.precision is None and kind.asdecimal:
+        odd.append(Decimal("0.123456789012345678901234567890"))
     number = Decimal(serial % 10 ** min(whole, 9)) if whole else Decimal(0)
     return ([each if kind.asdecimal else float(each) for each in odd], number if kind.asdecimal else float(number))
 
@@ -72,7 +89,8 @@ def _moment(kind: Any, serial: int) -> tuple[list[Any], Any]:
 
 _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.Boolean, lambda _kind, serial: ([True, False], serial % 2 == 0)),
-    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 1e300, -1e-300], float(serial))),
+    (types.REAL, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 3e38, -1e-30], float(serial))),
+    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 1e300, -1e-300], float(serial))),
     (types.Numeric, _numeric),
     (types.Integer, _integer),
     (types.DateTime, _moment),
@@ -85,6 +103,5 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.Uuid, lambda _kind, serial: ([UUID(int=0), UUID(int=2**128 - 1)], UUID(int=serial))),
     (types.JSON, lambda _kind, serial: ([{}, [], "", 0, {"a": [None, "ß"]}], {"serial": serial})),
     (types.LargeBinary, lambda _kind, serial: ([b"", b"\x00\xff"], str(serial).encode())),
-    (types.ARRAY, lambda _kind, _serial: ([[]], [])),
     (types.String, _text),
 )

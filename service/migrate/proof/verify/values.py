@@ -25,13 +25,9 @@ class Snapshot:
 
 def taken(connection: Connection) -> Snapshot:
     """The snapshot of a database."""
-    inspector = inspect(connection)
     values: Values = {}
-    for table in sorted(inspector.get_table_names()):
-        if not is_own(table):
-            key = inspector.get_pk_constraint(table)["constrained_columns"]
-            columns = [name for each in inspector.get_columns(table) if not ddl.is_trash(name := each["name"])]
-            values |= _of_table(connection, table, columns, key or columns)
+    for schema in (None, *catalog.other_schemas(connection)):
+        values |= _of_schema(connection, schema)
     lines = catalog.lines(connection)
     return Snapshot(
         values=values,
@@ -40,19 +36,34 @@ def taken(connection: Connection) -> Snapshot:
     )
 
 
-def _of_table(connection: Connection, table: str, columns: list[str], key: list[str]) -> Values:
-    text = "typeof({0}) || ' ' || quote({0})" if connection.dialect.name == "sqlite" else "coalesce({0}::text, 'NULL')"
+def _of_schema(connection: Connection, schema: str | None) -> Values:
+    inspector = inspect(connection)
+    plain = schema.strip('"').replace('""', '"') if schema else None
+    keys = inspector.get_multi_pk_constraint(schema=plain)
+    found: Values = {}
+    for (_, table), each in sorted(inspector.get_multi_columns(schema=plain).items(), key=lambda item: item[0][1]):
+        columns = [name for column in each if not ddl.is_trash(name := column["name"])]
+        if columns and not is_own(table):
+            key = keys[plain, table]
+            prefix = f"{schema}." if schema else ""
+            names = f"{prefix}{table}", f"{prefix}{ddl.quoted(table)}"
+            found |= _of_table(connection, *names, columns, key["constrained_columns"] or columns)
+    return found
+
+
+def _of_table(connection: Connection, shown: str, name: str, columns: list[str], key: list[str]) -> Values:
+    text = "typeof({0}) || ' ' || quote({0})" if connection.dialect.name == "sqlite" else "quote_nullable({0}::text)"
     read = [text.format(ddl.quoted(each)) for each in columns]
-    rows = connection.exec_driver_sql(f"SELECT {', '.join(read)} FROM {ddl.quoted(table)}").all()
+    rows = connection.exec_driver_sql(f"SELECT {', '.join(read)} FROM {name}").all()
     places = [columns.index(each) for each in key]
-    found: Values = {(table, name): {} for name in columns}
+    found: Values = {(shown, column): {} for column in columns}
     for row in rows:
         id = ", ".join(row[place] for place in places)
         # Rows without a key may be alike.
-        while id in found[table, columns[0]]:
+        while id in found[shown, columns[0]]:
             id += " again"
-        for name, value in zip(columns, row, strict=True):
-            found[table, name][id] = value
+        for column, value in zip(columns, row, strict=True):
+            found[shown, column][id] = value
     return found
 
 

@@ -5,35 +5,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
+from service.migrate import naming
 from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
-from service.migrate.plan.plan import is_plain
+from service.migrate.plan.plan import is_plain, plan
 from service.migrate.proof import scratch
+from service.migrate.proof.finding import Finding
+from service.migrate.proof.revisions import call_own
 from service.migrate.proof.verify import probe, sequences
-from service.migrate.proof.verify.probe import Probe
+from service.migrate.proof.verify.findings import Findings, Rule
+from service.migrate.proof.verify.probe import Probes
 from service.migrate.proof.verify.rows import Rows
-from service.migrate.proof.verify.values import Snapshot, Values, lost, taken
+from service.migrate.proof.verify.values import Snapshot, Values, taken
 
 T = TypeVar("T")
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a revision broke: on which database, in which phase."""
-
-    revision: str
-    database: str
-    phase: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +60,11 @@ class Verifier:
     empty: Callable[[], AbstractContextManager[str]]
     rows: Rows
     config: Source | None = None
-    _findings: list[Finding] = field(default_factory=list, init=False)
-    _notes: list[str] = field(default_factory=list, init=False)
+    _findings: Findings = field(init=False)
     _url: str = field(default="", init=False)
-    _revision: str = field(default="", init=False)
-    _probes: list[Probe] = field(default_factory=list, init=False)
+    _probes: Probes = field(default_factory=Probes, init=False)
     _brought: set[str] = field(default_factory=set, init=False)
+    _was_cleared: bool = field(default=False, init=False)
 
     @property
     def _directory(self) -> ScriptDirectory:
@@ -91,7 +85,15 @@ class Verifier:
 
     def _verify(self, script: Script) -> Verified:
         began = time.monotonic()
-        self._revision, self._findings, self._notes, self._probes = script.revision, [], [], []
+        filled, versions = declared(script, self.database)
+        self._findings = Findings(
+            revision=script.revision,
+            database=self.database,
+            file=Path(script.path),
+            filled=filled,
+            versions=versions,
+        )
+        self._probes, self._was_cleared = Probes(), False
         count = 0
         try:
             for parent in to_tuple(script.down_revision, default=()):
@@ -99,16 +101,16 @@ class Verifier:
             count = self._round(script)
         except _Stopped:
             self._brought = {_BROKEN}
-            if self._findings[-1].phase == "upgrade":
+            if self._findings.all[-1].phase == "upgrade":
                 # Plain rows were refused as well, so that the finding says all.
-                self._notes.clear()
+                self._findings.notes.clear()
         return Verified(
             revision=script.revision,
             database=self.database,
             rows=count,
             seconds=round(time.monotonic() - began, 3),
-            findings=tuple(self._findings),
-            notes=tuple(self._notes),
+            findings=tuple(self._findings.all),
+            notes=tuple(self._findings.notes),
         )
 
     def _round(self, script: Script) -> int:
@@ -116,7 +118,7 @@ class Verifier:
         parents = to_tuple(script.down_revision, default=())
         below = parents[0] if len(parents) == 1 else "base" if not parents else None
         self._call_own(script, "seed_before")
-        before = self._filled(script.revision) if parents else self._read(taken)
+        before = self._filled(script) if parents else self._read(taken)
         self._do("upgrade", commands.upgrade, script.revision)
         self._kept(before, "upgrade")
         if below is not None:
@@ -126,7 +128,7 @@ class Verifier:
             self._do("backfill", commands.backfill)
             self._do("contract", commands.contract)
             filled = self._look("contract", is_new=True)
-            self._advanced(before, filled, "contract")
+            self._findings.compare_positions(before, filled, "contract")
             if below is not None:
                 self._down("downgrade after the contract", below, before)
                 self._do("upgrade after the downgrade", commands.upgrade, script.revision)
@@ -136,60 +138,47 @@ class Verifier:
         self._call_own(script, "assert_after")
         self._do("purge", commands.purge)
         self._brought |= graph.with_ancestors(self._directory, [script.revision])
+        # Later revisions get odd rows again, and those that revisions insert.
+        self._brought |= {_BROKEN} if self._was_cleared else set()
         return sum(len(ids) for (_, _), ids in _first_columns(before.values).items())
 
-    def _filled(self, revision: str) -> Snapshot:
+    def _filled(self, script: Script) -> Snapshot:
         """The database with rows that the upgrade accepts: plain ones, if it refuses odd ones and changes nothing."""
         before = self._fill(self.rows)
         try:
-            commands.upgrade(self._url, revision, config=self.config, report=unsaid)
+            commands.upgrade(self._url, script.revision, config=self.config, report=unsaid)
         except Refused as refused:
             why = " ".join(str(refused).split()).rstrip(".")
-            self._notes.append(f"{revision} on {_NAMES[self.database]}: rows refused: {why}; plain rows were used")
-            self._same(before, self._read(taken), "a refused upgrade")
+            where = f"{script.revision} on {_NAMES[self.database]}"
+            self._findings.notes.append(f"{where}: rows refused: {why}; plain rows were used")
+            self._findings.compare(before, self._read(taken), "a refused upgrade")
             self._read(self.rows.clear, writes=True)
+            self._call_own(script, "seed_before")
+            self._was_cleared = True
             return self._fill(replace(self.rows, is_plain=True))
         return before
 
     def _down(self, phase: str, below: str, before: Snapshot) -> None:
         self._do(phase, commands.downgrade, below)
-        self._same(before, self._look(phase), phase)
+        self._findings.compare(before, self._look(phase), phase)
 
     def _kept(self, before: Snapshot, phase: str) -> None:
         """The upgrade keeps the values of the columns that it leaves, and the positions of sequences."""
         after = self._look(phase)
-        self._expect(before.values, after.values, phase, of_both=True)
-        self._advanced(before, after, phase)
-
-    def _advanced(self, before: Snapshot, after: Snapshot, phase: str) -> None:
-        for each in sequences.behind(before.positions, after.positions):
-            self._found(phase, each)
-
-    def _same(self, before: Snapshot, after: Snapshot, phase: str) -> None:
-        self._expect(before.values, after.values, phase)
-        self._advanced(before, after, phase)
-        for line in sorted(set(before.catalog) - set(after.catalog)):
-            self._found(phase, f"the catalog lacks: {line}")
-        for line in sorted(set(after.catalog) - set(before.catalog)):
-            self._found(phase, f"the catalog has in addition: {line}")
+        self._findings.compare_values(before.values, after.values, phase, of_both=True)
+        self._findings.compare_positions(before, after, phase)
 
     def _again(self, before: Snapshot, filled: Snapshot, after: Snapshot, phase: str) -> None:
         """The second way up leads where the first did; rows that the revision itself inserts may have other times."""
         there = {table for table, _ in before.values}
         values = {each: ids for each, ids in filled.values.items() if each[0] in there}
         # Rows that were tried in between took values of new sequences.
-        self._same(replace(filled, values=values, positions=before.positions), after, phase)
-
-    def _expect(self, before: Values, after: Values, phase: str, *, of_both: bool = False) -> None:
-        for each in lost(before, after, of_both=of_both):
-            self._found(phase, each)
+        self._findings.compare(replace(filled, values=values, positions=before.positions), after, phase)
 
     def _fill(self, rows: Rows) -> Snapshot:
         for table, error in self._read(partial(_filled, rows=rows), writes=True).items():
-            why = (
-                f"no row could be generated for {table} ({error}): give the revision a function seed_before(connection)"
-            )
-            self._found("seed", why)
+            why = f"no row could be generated for {table}: {error}"
+            self._findings.add(Rule.ROWS, "seed", why)
         before, self._probes = self._read(partial(_before, rows=self.rows))
         return before
 
@@ -203,26 +192,22 @@ class Verifier:
 
         snapshot, failures = self._read(look)
         for each in failures:
-            self._found(phase, each)
+            self._findings.add(Rule.CALLERS, phase, each)
         return snapshot
 
     def _call_own(self, script: Script, name: str) -> None:
-        """The revision's own `seed_before(connection)` or `assert_after(connection)`."""
-        function = getattr(script.module, name, None)
-        if function is None:
-            return
         try:
-            self._read(function, writes=True)
-        except Exception as failure:
-            self._found(name, f"{type(failure).__name__}: {failure}")
+            self._read(partial(call_own, script=script, name=name), writes=True)
+        except Refused as refused:
+            self._findings.add(Rule.OWN, name, str(refused))
             if name == "seed_before":
-                raise _Stopped from failure
+                raise _Stopped from refused
 
     def _do(self, phase: str, command: Callable[..., Any], *arguments: str) -> None:
         try:
             command(self._url, *arguments, config=self.config, report=unsaid)
         except Refused as refused:
-            self._found(phase, str(refused))
+            self._findings.add(Rule.FAILS, phase, str(refused))
             raise _Stopped from refused
 
     def _bring(self, revision: str) -> None:
@@ -234,11 +219,6 @@ class Verifier:
         for command in (commands.backfill, commands.contract, commands.purge):
             self._do(f"upgrade to {revision}", command)
 
-    def _found(self, phase: str, what: str) -> None:
-        finding = Finding(revision=self._revision, database=self.database, phase=phase, what=what)
-        if finding not in self._findings:
-            self._findings.append(finding)
-
     def _read(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
         return scratch.in_database(self._url, function, config=self.config, writes=writes)
 
@@ -249,8 +229,19 @@ def _filled(connection: Connection, rows: Rows) -> dict[str, str]:
     return empty
 
 
-def _before(connection: Connection, rows: Rows) -> tuple[Snapshot, list[Probe]]:
+def _before(connection: Connection, rows: Rows) -> tuple[Snapshot, Probes]:
     return taken(connection), probe.made(connection, rows)
+
+
+def declared(script: Script, dialect: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """The columns whose NULLs the revision replaces for callers to see, and the version columns that this raises."""
+    made = None if is_plain(script.module) else plan(script, dialect)
+    fills = [each for each in made.backfills if each.is_change] if made is not None else []
+    version = naming.current().version_column
+    return (
+        {(each.table, column) for each in fills for column in each.assign or {}},
+        {(each.table, version) for each in fills} if version else set(),
+    )
 
 
 def _first_columns(values: Values) -> dict[tuple[str, str], dict[str, str]]:
