@@ -145,8 +145,9 @@ def set_not_null(table: str, column: str, *, fill: str | None = None, key: Seque
     """SET NOT NULL.
 
     With `fill`, an SQL expression over the row, a trigger sets the value in rows that are written without one, and the
-    backfill in existing rows. Without `fill`, in `contract()`, a row with NULL refuses the change. Locks: ACCESS
-    EXCLUSIVE for changes of the catalog; SHARE UPDATE EXCLUSIVE for the scan, which does not block requests.
+    backfill in existing rows. A downgrade keeps these values: NULL does not come back. Without `fill`, in
+    `contract()`, a row with NULL refuses the change. Locks: ACCESS EXCLUSIVE for changes of the catalog; SHARE UPDATE
+    EXCLUSIVE for the scan, which does not block requests.
     """
     note(SetNotNull(table=table, column=column, fill=fill, key=tuple(key)))
 

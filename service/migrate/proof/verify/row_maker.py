@@ -45,6 +45,7 @@ class RowMaker:
     _odd: dict[str, Iterator[Any]] = field(default_factory=dict, init=False)
     _refused: set[tuple[str, str]] = field(default_factory=set, init=False)
     _limited: dict[str, list[Any]] = field(default_factory=dict, init=False)
+    _plain_now: set[str] = field(default_factory=set, init=False)
     _made: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class RowMaker:
         """The next row: an odd one, unless `is_plain` or its turn to be plain has come."""
         self._made += 1
         is_plain = is_plain or self.is_plain or self._made % _PLAIN_EVERY == 0
+        self._plain_now = set(self.table.columns.keys()) if is_plain else set()
         referred = self._referred()
         row: dict[str, Any] = {}
         for column in filter(is_written, self.table.columns):
@@ -85,13 +87,12 @@ class RowMaker:
         columns = [self.table.columns[each] for each in blamed if not self.table.columns[each].foreign_keys]
         if not columns:
             return None
-        seen = [(each.name, repr(row[each.name])) for each in columns]
-        if self._refused.issuperset(seen):
-            # Plain values were refused too.
+        if self._plain_now.issuperset(each.name for each in columns):
             for each in columns:
                 self._limited.setdefault(each.name, self._checks.limits(each))
             return row | self._exchanged(row, columns)
-        self._refused |= set(seen)
+        self._refused |= {(each.name, repr(row[each.name])) for each in columns}
+        self._plain_now |= {each.name for each in columns}
         return row | {each.name: self._plain(each) for each in columns}
 
     def plain_values(self) -> dict[str, list[Any]]:
@@ -134,7 +135,12 @@ class RowMaker:
 
     def _plain(self, column: Column[Any]) -> Any:
         if given := self._given.get(column.name) or self._limited.get(column.name):
-            return self.random.choice(given)
+            is_id = (
+                column.name in self._limited
+                and isinstance(column.type, types.Integer)
+                and is_unique(self.table, column)
+            )
+            return max(given) + next(self.serials) if is_id else self.random.choice(given)
         return self._samples(column)[1]
 
     def _samples(self, column: Column[Any]) -> tuple[list[Any], Any]:

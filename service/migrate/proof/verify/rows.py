@@ -22,7 +22,7 @@ _ATTEMPTS = 40
 _IN_VAIN = 8
 _TRIED = 20
 # Tries to insert one row with other values for the columns that it is refused for.
-_CORRECTED = 4
+_CORRECTED = 8
 _DUPLICATE_EVERY = 7
 # More rows than these are plain ones, inserted in chunks.
 _ONE_BY_ONE = 100

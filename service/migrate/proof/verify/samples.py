@@ -57,7 +57,7 @@ def plain(kind: TypeEngine[Any]) -> Callable[[int], Any]:
 def _text(kind: Any, serial: int) -> tuple[list[Any], Any]:
     longest = kind.length or 5000
     texts = [each for each in _TEXTS if len(each) <= longest]
-    return [("ß" * longest)[:longest], *texts], f"plain-{serial}"[-longest:]
+    return [("ß" * longest)[:longest], *texts], f"Plain-{serial}"[-longest:]
 
 
 def _integer(kind: Any, serial: int) -> tuple[list[Any], Any]:
@@ -72,7 +72,8 @@ def _numeric(kind: Any, serial: int) -> tuple[list[Any], Any]:
     odd = [Decimal(0), Decimal(1).scaleb(-scale), most, -most]
     if kind.precision is None and kind.asdecimal:
         odd.append(Decimal("0.123456789012345678901234567890"))
-    number = Decimal(serial % 10 ** min(whole, 9)) if whole else Decimal(0)
+    # Not a whole number, so that one that is rounded is another.
+    number = Decimal(serial % 10 ** min(whole, 9) if whole else 0) + Decimal(1).scaleb(-scale)
     return ([each if kind.asdecimal else float(each) for each in odd], number if kind.asdecimal else float(number))
 
 
@@ -84,13 +85,13 @@ def _moment(kind: Any, serial: int) -> tuple[list[Any], Any]:
         datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=zone),
         datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=zone),
     ]
-    return odd, datetime(2020, 1, 1, tzinfo=zone) + timedelta(seconds=serial)
+    return odd, datetime(2020, 1, 1, 0, 0, 0, 123456, tzinfo=zone) + timedelta(seconds=serial)
 
 
 _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.Boolean, lambda _kind, serial: ([True, False], serial % 2 == 0)),
-    (types.REAL, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 3e38, -1e-30], float(serial))),
-    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 1e300, -1e-300], float(serial))),
+    (types.REAL, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 3e38, -1e-30], serial + 0.5)),
+    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 1e300, -1e-300], serial + 0.5)),
     (types.Numeric, _numeric),
     (types.Integer, _integer),
     (types.DateTime, _moment),
