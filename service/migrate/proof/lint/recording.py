@@ -1,12 +1,13 @@
 """Alembic's directives recorded without a database: the SQL that each of them would run, and the line of its call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from inspect import currentframe
 from typing import Any
 
 from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
-from alembic.operations import Operations
+from alembic.operations import BatchOperations, Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Executable, MetaData, Table, TextClause, text
 from sqlalchemy.dialects.postgresql import CreateEnumType, DropEnumType
@@ -88,6 +89,17 @@ class _PostgreSQL(_Recording, PostgresqlImpl):
 
 class _SQLite(_Recording):
     """Directives as Alembic writes them for any database: the rebuild, which keeps what is on a table, is no matter."""
+
+
+def _as_written(operations: Operations) -> Callable[..., AbstractContextManager[BatchOperations]]:
+    """`batch_alter_table` whose directives are recorded as they are written, without the copy of a rebuild."""
+    batch_alter_table = operations.batch_alter_table
+
+    def batch(table_name: str, *arguments: Any, **options: Any) -> AbstractContextManager[BatchOperations]:
+        schema = arguments[0] if arguments else options.get("schema")
+        return batch_alter_table(table_name, schema, recreate="never")
+
+    return batch
 
 
 class _Connection:
@@ -178,7 +190,8 @@ def _asking(recorder: Recorder) -> int:
     return next((each.line for each in asked), 0)
 
 
-def _context(recorder: Recorder, metadata: MetaData) -> Any:
+@contextmanager
+def _context(recorder: Recorder, metadata: MetaData) -> Iterator[None]:
     options = {"as_sql": True, "target_metadata": metadata}
     context = MigrationContext.configure(dialect_name=recorder.database, opts=options)
     kind = _SQLite if recorder.database == "sqlite" else _PostgreSQL
@@ -186,4 +199,6 @@ def _context(recorder: Recorder, metadata: MetaData) -> Any:
     impl.recorder = recorder
     impl.connection = _Connection(recorder, context.dialect)  # type: ignore[assignment] # it records in its place
     context.impl = impl
-    return Operations.context(context)
+    with Operations.context(context) as operations:
+        vars(operations)["batch_alter_table"] = _as_written(operations)
+        yield

@@ -150,6 +150,13 @@ CASES: dict[str, Case] = {
     ),
     "cluster-rewrites": Case(run("CLUSTER books USING pk_books"), run("ANALYZE books")),
     "vacuum-full-rewrites": Case(run("VACUUM (FULL) books"), run("ANALYZE books")),
+    "batch-copies-table": Case(
+        "with op.batch_alter_table('shelves', recreate='always') as batch:\n"
+        "    batch.add_column(sa.Column('n', sa.Text()))",
+        "with op.batch_alter_table('shelves', recreate='never') as batch:\n"
+        "    batch.add_column(sa.Column('n', sa.Text()))",
+        good_down="op.drop_column('shelves', 'n')",
+    ),
     "long-work-under-a-lock": Case(
         "op.add_column('books', sa.Column('n', sa.Integer()))\nop.execute('UPDATE books SET n = 1')",
         "ops.add_column('books', sa.Column('n', sa.Integer(), server_default='1'))",

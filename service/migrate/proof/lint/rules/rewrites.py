@@ -1,6 +1,7 @@
 """Statements that write every row of a table anew, under a lock that blocks its readers."""
 
-from service.migrate.proof.lint.rule import Family, Place, Rules
+from service.migrate.proof.lint.rule import Family, Found, Place, Rules, Whole
+from service.migrate.proof.lint.rules.sqlite import recreating
 from service.migrate.proof.lint.rules.volatility import is_volatile
 from service.migrate.proof.lint.sql import types
 from service.migrate.proof.lint.sql.change import Kind
@@ -130,6 +131,15 @@ def access_method_rewrites(at: Place) -> str | None:
     """Readers and writers of the table wait until the table is written anew."""
     same = at.is_new or _is_so(at, "access method", "heap")
     return None if same else f"SET ACCESS METHOD on {at.change.table}"
+
+
+@rules.whole(
+    id="batch-copies-table",
+    advice="Leave recreate= out: PostgreSQL alters a table where it is",
+)
+def batch_copies_table(of: Whole) -> Found:
+    """Requests wait until all rows are copied; triggers, policies and privileges of the table are gone then."""
+    yield from recreating(of.revision.tree)
 
 
 @rules.on(Kind.CLUSTER, id="cluster-rewrites", advice="Leave CLUSTER out of revisions; pg_repack sorts a table in use")

@@ -144,7 +144,12 @@ def sqlite_manual_rebuild(of: Whole) -> Found:
 )
 def sqlite_batch_recreate(of: Whole) -> Found:
     """Triggers, checks and collations of the table are gone after Alembic's rebuild; this migrator refuses it."""
-    for node in ast.walk(of.revision.tree):
+    yield from recreating(of.revision.tree)
+
+
+def recreating(tree: ast.Module) -> Found:
+    """The lines of the batches that copy their table."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("batch_alter_table"):
             given = {each.arg: ast.unparse(each.value) for each in node.keywords}
             if given.get("recreate") == "'always'":
