@@ -35,9 +35,11 @@ def main(context: Context, metadata: MetaData, naming: Naming, *, url: Callable[
     `sqlalchemy.url` in alembic.ini.
 
     Raises:
+        Unusable: the metadata is no MetaData.
         Refused: the URL leads to no database that can be migrated, a revision is broken, or a step failed.
     """
     use(naming)
+    _refuse_other_than_one(metadata)
     config = context.config
     where = partial(_url, config, context.get_x_argument(as_dictionary=True), url)
     if describe := config.attributes.get("describe"):
@@ -56,6 +58,15 @@ def main(context: Context, metadata: MetaData, naming: Naming, *, url: Callable[
             execution.run(context, handed_in, metadata)
         else:
             _in_a_loop(lambda: _connect_and_run(context, metadata, where()))
+
+
+def _refuse_other_than_one(metadata: Any) -> None:
+    if not isinstance(metadata, MetaData):
+        given = f"a {type(metadata).__name__}" if metadata is not None else "None"
+        raise Unusable(
+            f"env.py calls main(context, metadata, …) with {given} as metadata: pass the one MetaData of the models, "
+            "such as Base.metadata. Tables of several are put into one by Table.to_metadata()."
+        )
 
 
 def _url(config: Config, said: dict[str, str], default: Callable[[], str | URL] | None) -> URL:

@@ -24,6 +24,13 @@ OWNED = {
     "postgresql": "SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal UNION SELECT proname FROM pg_proc "
     "WHERE pronamespace = current_schema()::regnamespace",
 }
+# An env.py that passes something else as the metadata.
+CALLS = """import sqlalchemy as sa
+from alembic import context
+from service.migrate.entrypoints import environment
+from service.migrate.naming import Naming
+environment.main(context, {}, Naming())
+"""
 
 
 def document(result: Result) -> Any:
@@ -139,13 +146,15 @@ def test_a_failure_is_one_sentence_about_this_project(
     [
         ("import nowhere\n", "migrations/env.py:1: ModuleNotFoundError: No module named 'nowhere'."),
         ("pass\n", "migrations/env.py does not call main() of service.migrate.entrypoints.environment."),
+        (CALLS.format("None"), "with None as metadata: pass the one MetaData of the models, such as Base.metadata."),
+        (CALLS.format("[sa.MetaData()]"), "with a list as metadata: pass the one MetaData of the models"),
     ],
 )
 def test_an_env_py_that_cannot_be_used_is_named_with_its_line(
     run: Run, library: Path, text: str, sentence: str
 ) -> None:
     (library / "migrations/env.py").write_text(text)
-    assert sentence in run("status", status=1 if "import" in text else 2).stderr
+    assert sentence in run("status", status=1 if "nowhere" in text else 2).stderr
 
 
 def test_a_project_has_the_commands_among_its_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
