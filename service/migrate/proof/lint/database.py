@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.migrate.entrypoints import project
-from service.migrate.errors import refusing
+from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.plan.config import Source
 from service.migrate.proof.lint.sql.schema import Schema
 
@@ -29,10 +29,12 @@ def read(url: str, config: Source | None) -> Schema:
     """The objects of a database; nothing is changed there.
 
     Raises:
-        Unusable: the URL cannot be used.
-        Refused: the database does not answer.
+        Unusable: the database cannot be read, which is no finding.
     """
-    return asyncio.run(_read(url, config))
+    try:
+        return asyncio.run(_read(url, config))
+    except Refused as refused:
+        raise Unusable(str(refused)) from refused
 
 
 async def _read(url: str, config: Source | None) -> Schema:

@@ -59,6 +59,7 @@ def test_rules_are_listed_and_explained() -> None:
         (["--rule", "index-block-writes"], "There is no rule index-block-writes. Did you mean index-blocks-writes?"),
         (["--explain", "x"], "There is no rule x."),
         (["--since", "nowhere"], "There is no revision nowhere, and no commit of Git: "),
+        (["--database", "sqlite:////no/such/x.db"], "cannot be used: "),
         (["--postgresql-version", "9"], "9 is not in the range 15<=x<=18."),
     ],
 )
