@@ -34,6 +34,7 @@ def diagram(
     from service.migrate.errors import Unusable
     from service.migrate.proof.diagram import diagram as drawing
 
+    options.end_in_order()
     config = options.target_of(None).config
     if changes and revision is None:
         raise Unusable("--changes needs the REVISION whose changes are to be marked, such as head.")

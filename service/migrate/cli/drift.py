@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.db.counting import counted
-from service.migrate.cli.options import target_of
+from service.migrate.cli.options import end_in_order, target_of
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
@@ -49,6 +49,7 @@ def drift(url: str | None, ignore: tuple[str, ...], server: str | None, *, other
     from service.migrate.proof.drift.drift import Detector
     from service.terminal.progress import progress
 
+    end_in_order()
     target = target_of(url)
     found_url = project.locate(target.url, target.config)()
     with progress() as show:

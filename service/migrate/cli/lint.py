@@ -110,6 +110,7 @@ def lint(
     from service.migrate.proof.lint.lint import Asked, lint
     from service.terminal.progress import progress
 
+    options.end_in_order()
     asked = Asked(url=url, **selection)
     if fixes or shows_diff:
         found = _fix(asked, is_diff=shows_diff)

@@ -88,6 +88,13 @@ def target_of(url: str | None) -> Target:
     raise RuntimeError("A command of the migrator runs in a group of the class Migrator.")
 
 
+def end_in_order() -> None:
+    """Let SIGTERM end the running command as Ctrl-C does: what it made for its work is removed."""
+    from service.migrate.proof.stopping import terminable
+
+    click.get_current_context().with_resource(terminable())
+
+
 def require_revision(revision: str | None) -> str:
     """The revision whose SQL is to be printed."""
     from service.migrate import naming

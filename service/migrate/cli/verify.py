@@ -1,7 +1,7 @@
 """`verify`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service.migrate.proof.finding import Finding
     from service.migrate.proof.verify.verify import Verified
     from service.terminal.progress import Progress
+
+    Empty = Callable[[], AbstractContextManager[str]]
 
 
 @click.command()
@@ -47,13 +49,16 @@ def verify(
     from service.migrate.proof.revisions import chosen
     from service.terminal.progress import progress
 
+    options.end_in_order()
     config = options.target_of(None).config
     project.read(config)
     revisions = chosen(scripts(config), since)
     results: list[Verified] = []
     findings: list[Finding] = []
-    with progress() as show:
-        for result in _results(revisions, databases, server, rows, seed, config, show):
+    with progress() as show, ExitStack() as servers:
+        # All of them first: a server that cannot be used is told before minutes of work on the other database.
+        empty = {each: servers.enter_context(_server(each, server)) for each in databases}
+        for result in _results(revisions, empty, rows, seed, config, show):
             results.append(result)
             findings += result.findings
             if not output.as_json:
@@ -61,7 +66,7 @@ def verify(
                 _print(result.findings)
                 for note in result.notes:
                     click.echo(f"  note: {note}")
-        heads = _heads(databases, server, config)
+        heads = _heads(empty, config)
     if not output.as_json:
         _print(heads)
     findings += heads
@@ -78,8 +83,7 @@ def verify(
 
 def _results(
     revisions: list[str],
-    databases: tuple[str, ...],
-    server: str | None,
+    empties: "Mapping[str, Empty]",
     rows: int,
     seed: int,
     config: "Source | None",
@@ -88,23 +92,22 @@ def _results(
     from service.migrate.proof.verify.rows import Rows
     from service.migrate.proof.verify.verify import Verifier
 
-    total = len(revisions) * len(databases)
+    total = len(revisions) * len(empties)
     done = 0
-    for database in databases:
-        with _server(database, server) as empty:
-            verifier = Verifier(database=database, empty=empty, rows=Rows(seed=seed, count=rows), config=config)
-            for result in verifier.run(revisions):
-                done += 1
-                show("verify", done, total, f"{result.revision} on {database}")
-                yield result
+    for database, empty in empties.items():
+        verifier = Verifier(database=database, empty=empty, rows=Rows(seed=seed, count=rows), config=config)
+        for result in verifier.run(revisions):
+            done += 1
+            show("verify", done, total, f"{result.revision} on {database}")
+            yield result
 
 
-def _heads(databases: tuple[str, ...], server: str | None, config: "Source | None") -> "list[Finding]":
+def _heads(empties: "Mapping[str, Empty]", config: "Source | None") -> "list[Finding]":
     from service.migrate.proof.verify import heads
 
     schemas, findings = {}, []
-    for database in databases:
-        with _server(database, server) as empty, empty() as url:
+    for database, empty in empties.items():
+        with empty() as url:
             schemas[database], found = heads.made(url, database, config)
             findings += found
     sqlite, postgresql = schemas.get("sqlite"), schemas.get("postgresql")
@@ -114,7 +117,7 @@ def _heads(databases: tuple[str, ...], server: str | None, config: "Source | Non
 
 
 @contextmanager
-def _server(database: str, server: str | None) -> "Iterator[Callable[[], AbstractContextManager[str]]]":
+def _server(database: str, server: str | None) -> "Iterator[Empty]":
     """What makes empty databases of this kind."""
     from service.migrate.proof import scratch
 

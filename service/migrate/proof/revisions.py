@@ -81,8 +81,15 @@ def git(folder: Path, ref: str, *arguments: str) -> str:
     # `git grep` that finds nothing says so by its status alone.
     if done.returncode and not (done.returncode == 1 and not done.stderr):
         reason = (done.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ").rstrip(".")
-        raise Unknown(f"There is no revision {ref}, and no commit of Git: {reason}.")
+        raise Unknown(f"There is no revision {ref}, and no commit of Git: {reason}.{_shallow(folder)}")
     return done.stdout
+
+
+def _shallow(folder: Path) -> str:
+    """What helps where the commit is only missing in this clone, as in the usual checkout of CI."""
+    asked = ["git", "rev-parse", "--is-shallow-repository"]
+    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+    return " This clone is shallow: fetch the whole history (fetch-depth: 0)." if done.stdout == "true\n" else ""
 
 
 def source_at(file: Path, commit: str) -> str | None:

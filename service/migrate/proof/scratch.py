@@ -21,6 +21,11 @@ from service.migrate.proof.server import ephemeral_server
 
 T = TypeVar("T")
 _PREFIX = "proof_"
+# Asked before anything is done; PostgreSQL would refuse the first CREATE DATABASE with the same error.
+_MAY_CREATE = (
+    "DO $$ BEGIN IF NOT (SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user) "
+    "THEN RAISE insufficient_privilege; END IF; END $$"
+)
 
 
 @contextmanager
@@ -35,15 +40,19 @@ def postgresql_server(server: str | None, *, version: int | None = None) -> Iter
     """The URL of an account that may create databases: the given one, or that of an ephemeral server.
 
     Raises:
-        Unusable: the URL is not one of PostgreSQL, or no PostgreSQL, or none of the version, is installed.
+        Unusable: the URL is not one of PostgreSQL, its server does not answer or lets this account create no database;
+            or no PostgreSQL, or none of the version, is installed.
     """
     if server is None:
         with ephemeral_server(version=version) as made:
             yield made.url
         return
+    if not server.startswith("postgres") and "://" not in server:
+        raise Unusable(f"{server} is no URL: --server takes one such as postgresql://user@host/database.")
     url = url_of(server)
     if url.get_backend_name() != "postgresql":
         raise Unusable(f"{place(url)} is not PostgreSQL: --server takes a postgresql:// URL.")
+    _run(url.set(drivername="postgresql"), _MAY_CREATE)
     yield url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 

@@ -9,11 +9,13 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.migrate.errors import Unknown
 from service.migrate.plan import config
 from service.migrate.proof.drift.models import named
 from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.heads import described
 from tests.migrate.project import Project, copied
+from tests.postgres import psql
 
 BASE = """
 ops.create_table("shelves", sa.Column("id", sa.Integer(), nullable=False), sa.Column("label", sa.String(20)),
@@ -247,18 +249,39 @@ def test_revisions_that_are_new_since_a_commit(own: Project, monkeypatch: pytest
     file = own.versions / "0002_old.py"
     file.write_text(file.read_text() + "\n# edited\n")
     assert chosen(scripts(), "HEAD") == ["0002_old", "0003_new"]
+    (own.folder / ".git/shallow").write_text(subprocess.check_output([*git, "rev-parse", "HEAD"], text=True))
+    with pytest.raises(Unknown, match=r"origin/main.*This clone is shallow: fetch the whole history"):
+        chosen(scripts(), "origin/main")
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--since", "nowhere"], "There is no revision nowhere, and no commit of Git: "),
-        (["--on", "postgresql", "--server", "postgresql://nobody@127.0.0.1:1/x"], "cannot be used: "),
+        (["--server", "postgresql://nobody@127.0.0.1:1/x"], "cannot be used: "),
+        (["--server", "rubbish"], "rubbish is no URL: --server takes one such as postgresql://user@host/database."),
         (["--on", "postgresql", "--server", "sqlite:///x.db"], "--server takes a postgresql:// URL."),
     ],
 )
 def test_a_mistake_is_one_line(own: Project, tmp_path: Path, arguments: list[str], expected: str) -> None:
     own.clear()
     own.add_safe("0001_base", after=None)
-    (line,) = [each for each in run(*arguments, status=2).stderr.splitlines() if each.startswith("Error")]
+    result = run(*arguments, status=2)
+    (line,) = [each for each in result.stderr.splitlines() if each.startswith("Error")]
     assert expected in line
+    assert not result.stdout, "it is told before the work on SQLite"
+
+
+def test_a_verification_that_is_terminated_leaves_nothing_behind(
+    own: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres_admin_url") if backend == "postgresql" else ""
+    own.clear()
+    own.add("0001_base", after=None, up="import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("service.migrate.proof.scratch._PREFIX", "terminated_")
+    assert run(*server(url, backend), status=1).stderr.strip() == "Aborted!"
+    assert list(tmp_path.iterdir()) == []
+    if backend == "postgresql":
+        left = psql(url, "SELECT datname FROM pg_database WHERE datname ~ '^terminated_'", "--tuples-only")
+        assert (left.returncode, left.stdout.strip()) == (0, "")

@@ -35,8 +35,8 @@ from service.migrate.proof.rehearse.phases import (
     plain_phases,
 )
 from service.migrate.proof.rehearse.rehearsal import Rehearsal
-from service.migrate.proof.rehearse.stopping import stoppable
 from service.migrate.proof.rehearse.versions import Version
+from service.migrate.proof.stopping import stoppable
 from service.migrate.proof.verify.rows import Rows
 from service.terminal.progress import Progress
 

@@ -1,4 +1,4 @@
-"""Stopping a rehearsal by a signal: once, so that what it has started is ended in order."""
+"""Stopping a proof by a signal, so that the servers, databases and folders that it made are removed."""
 
 import signal
 from collections.abc import Iterator
@@ -24,3 +24,21 @@ def stoppable() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Treat SIGTERM as SIGINT, which asyncio and `with` blocks clean up after; a second SIGTERM does nothing."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A background job of a shell ignores SIGINT.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
