@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from service.db.failures import Cure, cure
+from service.db.sqlite import bulk as sqlite_bulk
 
 # asyncpg waits without any limit for a socket that is full.
 _COPY_SECONDS = 60.0
@@ -43,7 +44,7 @@ async def insert_many(
     """
     connection = await session.connection()
     if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql(_sqlite_insert(table, tuple(columns)), [tuple(row) for row in rows])
+        await sqlite_bulk.insert_many(connection, table.name, columns, rows)
         return
     # SQLAlchemy begins with its first statement; a COPY before that would commit by itself.
     if not (await _driver(connection)).is_in_transaction():
@@ -74,12 +75,6 @@ async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str],
         if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
             await connection.invalidate()
         raise
-
-
-@cache
-def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
 
 
 async def update_many(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,6 +12,8 @@ from service.db import audit, bulk
 from service.db.audit import Subject
 from service.db.clock import now
 from service.db.session import note_stored_events
+from service.db.sqlite import bulk as sqlite_bulk
+from service.db.sqlite.bulk import Events
 from service.db.types import UtcDateTime
 
 _COLUMNS = "created_at, actor_id, token_id, via, request_id, action, resource, resource_id, resource_key, changes"
@@ -51,10 +53,11 @@ async def insert_many(
         "resource": subject.noun,
     }
     if connection.dialect.name == "sqlite":
-        # There is one writer, and it holds the lock: what is added comes after what is there.
-        last = (await connection.exec_driver_sql(f"SELECT coalesce(max(rowid), 0) FROM {table.name}")).scalar_one()
-        await bulk.insert_many(session, table, columns, rows)
-        await connection.execute(_of_last_rows(table, subject), shared | {"last": last})
+        moment = UtcDateTime().dialect_impl(connection.dialect).bind_processor(connection.dialect)
+        parameters = shared | {"created_at": moment(shared["created_at"]) if moment else shared["created_at"]}
+        await sqlite_bulk.insert_many(
+            connection, table.name, columns, rows, Events(_of_last_rows(table, subject), parameters)
+        )
         return
     if table.autoincrement_column is not None:
         last = await bulk.next_id(session, table)
@@ -72,17 +75,15 @@ async def insert_many(
 
 
 @cache
-def _of_last_rows(table: Table, subject: Subject) -> Any:
+def _of_last_rows(table: Table, subject: Subject) -> str:
     made = f"SELECT {_SHARED}, {_identity(table)}, {_changes(table, subject, _on_sqlite)}"
-    sql = (
-        f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} FROM {table.name} AS stored WHERE rowid > :last ORDER BY rowid"
-    )
-    return text(sql).bindparams(bindparam("created_at", type_=UtcDateTime()))
+    source = f"FROM {table.name} AS stored WHERE rowid > :last ORDER BY rowid"
+    return f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}"
 
 
 @cache
 def _of_rows_after(table: Table, subject: Subject) -> Any:
-    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes(table, subject, _on_postgresql))}"
     # Others insert rows meanwhile; this transaction's own are known by their xmin.
     own = "stored.id > :last AND stored.xmin = (SELECT CAST(pg_current_xact_id() AS xid))"
     source = f"FROM {table.name} AS stored WHERE {own} ORDER BY stored.id"
@@ -94,7 +95,7 @@ def _of_rows(table: Table, subject: Subject) -> Any:
     names = [column.name for column in table.primary_key]
     keys = ", ".join(f":keys_{name}" for name in names)
     listed = f"unnest({keys}) WITH ORDINALITY AS sent ({', '.join(names)}, place)"
-    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_changes(table, subject, _on_postgresql)}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes(table, subject, _on_postgresql))}"
     source = f"FROM {listed} JOIN {table.name} AS stored USING ({', '.join(names)}) ORDER BY sent.place"
     arrays = [bindparam(f"keys_{name}", type_=ARRAY(BigInteger())) for name in names]
     return text(f"{_INSERT_ON_POSTGRESQL}, {made} {source}").bindparams(*arrays)
@@ -112,8 +113,12 @@ def _changes(table: Table, subject: Subject, in_json: Callable[[Column[Any]], st
     """JSON text of the columns that are not NULL, as `audit.record_created` makes it."""
     shown = [column for column in table.columns if column.name in subject.shown]
     parts = (_part(column, in_json(column)) for column in shown)
+    return "'{' || substr(" + " || ".join(parts) + ", 2) || '}'"
+
+
+def _escaped(sql: str) -> str:
     # A colon would begin the name of a parameter.
-    return "'{' || substr(" + " || ".join(parts).replace(":", "\\:") + ", 2) || '}'"
+    return sql.replace(":", "\\:")
 
 
 def _part(column: Column[Any], value: str) -> str:

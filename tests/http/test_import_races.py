@@ -24,13 +24,14 @@ from tests.postgres import execute
 
 Chunks = AsyncIterator[bytes]
 
-BATCH_LINES = batching.BATCH_LINES["sqlite"]
+BATCH_LINES = 1000
 
 
 @pytest.fixture(autouse=True)
 def batches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL's longer batches would need longer files."""
-    monkeypatch.setitem(batching.BATCH_LINES, "postgresql", BATCH_LINES)
+    """The longer batches of the databases would need longer files."""
+    for database in batching.BATCH_LINES:
+        monkeypatch.setitem(batching.BATCH_LINES, database, BATCH_LINES)
 
 
 @asynccontextmanager

@@ -194,7 +194,8 @@ async def test_only_a_post_imports_and_only_a_get_exports(client: httpx.AsyncCli
 async def test_a_body_over_the_limit_is_refused_and_batches_before_it_stay(
     fresh_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(batching.BATCH_LINES, "postgresql", 1000)
+    for database in batching.BATCH_LINES:
+        monkeypatch.setitem(batching.BATCH_LINES, database, 1000)
     limited = create_app(Settings(database_url=fresh_url, import_limit_bytes=len(people(1500))))
 
     async def chunks() -> Any:

@@ -14,7 +14,7 @@ from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
 from service.http.transfer.time_slice import TimeSlice
 
 # The most lines of one transaction, by dialect: SQLite's other writers wait for its end, those of PostgreSQL do not.
-BATCH_LINES = {"sqlite": 1000, "postgresql": 5000}
+BATCH_LINES = {"sqlite": 2000, "postgresql": 5000}
 BATCH_BYTES = 1_000_000
 # A slow client's lines are stored at least this often.
 BATCH_SECONDS = 2.0
