@@ -36,7 +36,7 @@ class Units:
         self._audited = TABLE in metadata.tables
         self._kind = RecordingSession if self._audited else Session
         self._pool = _pool_for_driver(engine)
-        self._violations = Violations(metadata)
+        self.violations = Violations(metadata)
         self._deadline_seconds = deadline_seconds
         self._store: Callable[[Session, Sequence[Recorded], list[commits.Mark]], None] = _commit
         if engine.dialect.name == "postgresql":
@@ -82,7 +82,7 @@ class Units:
                 # An answer, whatever it was made of.
                 raise
             except Exception as failure:
-                if conflict := self._violations.conflict(failure):
+                if conflict := self.violations.conflict(failure):
                     raise conflict from failure
                 alone = alone or any(isinstance(each, Regrouped) for each in causes(failure))
                 retries = retries or Retries(self._deadline_seconds)

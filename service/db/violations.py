@@ -53,6 +53,12 @@ class Violations:
             return refused(self._unique.get(what))
         return refused(self._named[what] if what in self._named else self._of_partition(what))
 
+    def named(self, sqlstate: str, constraint: str, column: str) -> Conflict:
+        """Return the violation that PostgreSQL reports with these fields."""
+        if sqlstate == _NOT_NULL:
+            return _missing(column)
+        return refused(self._named[constraint] if constraint in self._named else self._of_partition(constraint))
+
     def _of_partition(self, name: str) -> Constraint | None:
         """PostgreSQL names the key of the partition that refused: logins_2026_11_pkey."""
         found = (key for table, key in self._partitioned.items() if name.startswith(table) and name.endswith("_pkey"))

@@ -1,7 +1,8 @@
 """The rows that a batch inserts and updates, from its lines, the stored rows and the lines before."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,9 @@ from service.http.transfer.time_slice import TimeSlice
 
 # The position of a unique key in `Import.keys`, and the values of a row.
 _KeyValue = tuple[int, tuple[Any, ...]]
+# The fault of each line that a constraint refuses, by its number.
+Refused = Mapping[int, Fault]
+NONE: Final[Refused] = MappingProxyType({})
 
 
 class Row:
@@ -54,6 +58,9 @@ class Upsert:
         self.updates: list[dict[str, Any]] = []
         # The old and the new values of each of `updates`, for its event.
         self.changes: list[dict[str, tuple[Any, Any]]] = []
+        # The line of each of `inserts`, and of each of `updates`.
+        self.inserting: list[int] = []
+        self.updating: list[int] = []
         self.outcome = Outcome()
         self.related = related
         self._declared = declared
@@ -66,9 +73,13 @@ class Upsert:
         self._owners: dict[_KeyValue, Row] = {}
         self._places = {name: at for at, name in enumerate(declared.columns)}
 
-    async def make(self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance) -> None:
-        """Add each line in order, until the allowance is spent."""
+    async def make(
+        self, session: AsyncSession, lines: Sequence[Line], allowance: Allowance, refused: Refused = NONE
+    ) -> None:
+        """Add each line in order, until the allowance is spent; `refused` lines fail."""
         missing = await resolve(session, self._declared, lines, verify=True)
+        for number, fault in refused.items():
+            missing.setdefault(number, []).append(fault)
         rows = await self._find_existing(session, lines)
         await self.related.prepare(session, lines, rows)
         take = self._upsert if self._mode == "upsert" else self._create
@@ -118,6 +129,7 @@ class Upsert:
             self._fail(line, [*missing, *(Fault(field=key.field, detail=key.taken) for key in taken)])
             return
         self.inserts.append(line.row)
+        self.inserting.append(line.number)
         self.related.add(line, related)
         self.outcome.created += 1
         owner = Row({}, seen=True)
@@ -165,6 +177,7 @@ class Upsert:
             self._free(row, changed)
             merged |= {"version": row.values["version"] + 1, "updated_at": self._moment}
             self.updates.append(self.related.without(merged))
+            self.updating.append(line.number)
             shown = self._declared.subject.shown
             columns = {name: (row.values[name], changed[name]) for name in changed if name in shown}
             self.changes.append(columns | counted)

@@ -1,12 +1,14 @@
 """Stores or simulates a batch: by a plain insert, or after a look-up of existing rows."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.audit import Audit
 from service.db.database import Database
+from service.db.trial import Trial
 from service.errors import Conflict, Fault
 from service.http.auth.actors import Actor
 from service.http.transfer import events
@@ -18,7 +20,7 @@ from service.http.transfer.related import RelatedRows
 from service.http.transfer.reports import Allowance, Mode, Outcome
 from service.http.transfer.seen_keys import SeenKeys
 from service.http.transfer.spec import Import
-from service.http.transfer.upsert import Upsert
+from service.http.transfer.upsert import NONE, Refused, Upsert
 
 # After so many conflicts with other writers the lines are stored in halves.
 ATTEMPTS = 3
@@ -77,18 +79,30 @@ class Writer:
         return work
 
     async def _store_checked(
-        self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, *, attempts: int
+        self,
+        lines: Sequence[Line],
+        seen_keys: SeenKeys,
+        allowance: Allowance,
+        *,
+        attempts: int,
+        refused: Refused = NONE,
     ) -> Outcome:
-        """Store lines after a look-up; lines that conflict with concurrent writers are found by bisection."""
+        """Store lines after a look-up, but those that a trial refuses.
+
+        Lines that still conflict, as with concurrent writers, are found by bisection.
+        """
         outcome = Outcome()
-        for _ in range(attempts):
+        for attempt in range(1, attempts + 1):
+            work = partial(self.apply, lines=lines, seen_keys=seen_keys, allowance=allowance, refused=refused)
             try:
-                stored = await self._run(lambda session: self.apply(session, lines, seen_keys, allowance))
+                stored = await self._run(work)
             except Conflict as conflict:
                 fault = Fault(line=lines[0].number, field=conflict.field, detail=conflict.detail)
             else:
                 await seen_keys.write(stored.keys)
                 return stored
+            if attempt < attempts:
+                refused = {**refused, **await self._refused(lines, seen_keys, allowance, refused)}
         if len(lines) == 1:
             outcome.fail(lines[0].number, [fault])
             return outcome
@@ -97,8 +111,25 @@ class Writer:
             left = allowance.after(outcome.failed)
             if left.is_spent(0, part[0].number):
                 break
-            outcome.add(await self._store_checked(part, seen_keys, left, attempts=1))
+            outcome.add(await self._store_checked(part, seen_keys, left, attempts=1, refused=refused))
         return outcome
+
+    async def _refused(
+        self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, refused: Refused
+    ) -> Refused:
+        """Return the lines that a constraint refuses when each is stored by itself; nothing is stored."""
+
+        async def work(session: AsyncSession) -> dict[int, Fault]:
+            upsert = self._upsert(self._needed(seen_keys), simulated=False)
+            await upsert.make(session, lines, allowance, refused)
+            trial = Trial(session, self._declared.table, self._database.units.violations)
+            updates = await trial.update(upsert.updates)
+            inserts = await trial.insert(self._declared.columns, upsert.inserts)
+            found = [(upsert.updating[place], each) for place, each in updates.items()]
+            found += [(upsert.inserting[place], each) for place, each in inserts.items()]
+            return {line: Fault(field=conflict.field, detail=conflict.detail) for line, conflict in found}
+
+        return await self._database.units.run(work, commit_if=lambda _found: False, alone=True)
 
     async def insert(
         self,
@@ -137,11 +168,16 @@ class Writer:
         return outcome
 
     async def apply(
-        self, session: AsyncSession, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance
+        self,
+        session: AsyncSession,
+        lines: Sequence[Line],
+        seen_keys: SeenKeys,
+        allowance: Allowance,
+        refused: Refused = NONE,
     ) -> Outcome:
-        """Insert and update rows after a look-up; raises as `insert`."""
+        """Insert and update rows after a look-up, but not `refused` lines; raises as `insert`."""
         upsert = self._upsert(self._needed(seen_keys), simulated=False)
-        await upsert.make(session, lines, allowance)
+        await upsert.make(session, lines, allowance, refused)
         await upsert.related.hold(session)
         # An insert may need a key that an update gives up, never the reverse.
         if upsert.updates:
