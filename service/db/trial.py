@@ -95,13 +95,17 @@ class Trial:
         connection = await self._session.connection()
         # SQLAlchemy sees the failures of its first statement, which begins.
         await connection.exec_driver_sql("SELECT 1")
-        conflicts: dict[int, Conflict] = {}
-        for place, failure in await connection.run_sync(_in_thread, sql, rows):
-            conflict = self._violations.conflict(failure)
-            if conflict is None:
-                raise failure
-            conflicts[place] = conflict
-        return conflicts
+        refused = await connection.run_sync(_in_thread, sql, rows)
+        # Of many rows few messages differ.
+        failures = {str(failure): failure for _, failure in refused}
+        conflicts = {message: self._conflict(failure) for message, failure in failures.items()}
+        return {place: conflicts[str(failure)] for place, failure in refused}
+
+    def _conflict(self, failure: Exception) -> Conflict:
+        conflict = self._violations.conflict(failure)
+        if conflict is None:
+            raise failure
+        return conflict
 
 
 def _made(make: Any, value: Any) -> Any:

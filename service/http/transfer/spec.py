@@ -92,6 +92,9 @@ class Import:
         # Every column that identifies a row or that an import may change.
         self.stored = tuple(table.c[name] for name in known)
         self.keys = _keys(table, taken)
+        # The columns that tell which keys are taken.
+        identifying = {*self.identity, *(name for key in self.keys for name in key.names)}
+        self.identifying = tuple(column for column in self.stored if column.name in identifying)
         self.matched = tuple(key for name in match for key in self.keys if key.field == name)
         self.references = _references(table, {each.name for each in externals})
 

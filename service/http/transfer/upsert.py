@@ -91,15 +91,17 @@ class Upsert:
             take(line, missing.get(line.number, []))
 
     async def _find_existing(self, session: AsyncSession, lines: Sequence[Line]) -> list[dict[str, Any]]:
-        """Take the stored rows that the lines match, and return the values of each."""
+        """Take the stored rows that the lines match, and return the values of each that may be changed."""
         declared = self._declared
+        changes = self._mode == "upsert"
+        wanted = declared.stored if changes else declared.identifying
         rows: list[dict[str, Any]] = []
         seen: set[tuple[Any, ...]] = set()
         asked: list[_KeyValue] = []
         for at, key in enumerate(declared.keys):
             held = dict.fromkeys(each for line in lines if (each := self._held(key, line)) is not None)
             asked += [(at, each) for each in held]
-            found = await bulk.find(session, declared.stored, key.columns, [*held]) if held else []
+            found = await bulk.find(session, wanted, key.columns, [*held]) if held else []
             for values in found:
                 id = tuple(values[name] for name in declared.identity)
                 if id not in seen:
@@ -108,7 +110,7 @@ class Upsert:
                     self._take(Row(rows[-1], seen=False))
         if self._seen_keys is not None:
             await self._recall(self._seen_keys, asked)
-        return rows
+        return rows if changes else []
 
     async def _recall(self, seen_keys: SeenKeys, asked: Iterable[_KeyValue]) -> None:
         """Apply the keys of earlier batches over the stored ones."""

@@ -38,6 +38,8 @@ class Writer:
         self._database = database
         self._mode = mode
         self._blank = blank
+        # What a look-up finds out.
+        self._known = {key.taken for key in declared.keys} | {each.missing for each in declared.references}
 
     async def store(
         self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, ticket: Ticket | None = None
@@ -49,17 +51,21 @@ class Writer:
         """
         # Most files hold new rows alone: insert them without a look-up.
         has_new_alone = self._mode == "create"
+        is_known = True
         while has_new_alone:
             try:
                 return await self._run(self._inserting(lines, allowance, ticket))
             except OvertakenError:
                 pass
-            except Conflict:
+            except Conflict as conflict:
                 has_new_alone = False
+                is_known = conflict.detail in self._known
             if ticket is not None:
                 allowance = allowance.after(await ticket.go_alone())
                 ticket = None
-        return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS)
+        # A look-up finds no violation of another constraint.
+        refused = NONE if is_known else await self._refused(lines, seen_keys, allowance, NONE)
+        return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS, refused=refused)
 
     def _inserting(
         self, lines: Sequence[Line], allowance: Allowance, ticket: Ticket | None
@@ -117,7 +123,7 @@ class Writer:
     async def _refused(
         self, lines: Sequence[Line], seen_keys: SeenKeys, allowance: Allowance, refused: Refused
     ) -> Refused:
-        """Return the lines that a constraint refuses when each is stored by itself; nothing is stored."""
+        """Return the lines that a constraint refuses which no look-up knows; nothing is stored."""
 
         async def work(session: AsyncSession) -> dict[int, Fault]:
             upsert = self._upsert(self._needed(seen_keys), simulated=False)
@@ -127,7 +133,11 @@ class Writer:
             inserts = await trial.insert(self._declared.columns, upsert.inserts)
             found = [(upsert.updating[place], each) for place, each in updates.items()]
             found += [(upsert.inserting[place], each) for place, each in inserts.items()]
-            return {line: Fault(field=conflict.field, detail=conflict.detail) for line, conflict in found}
+            return {
+                line: Fault(field=conflict.field, detail=conflict.detail)
+                for line, conflict in found
+                if conflict.detail not in self._known
+            }
 
         return await self._database.units.run(work, commit_if=lambda _found: False, alone=True)
 
