@@ -136,7 +136,7 @@ def _partitions(connection: Connection) -> frozenset[str]:
     """The partitions in the schema: they are created and dropped with their rows, so no model has them."""
     if connection.dialect.name != "postgresql":
         return frozenset()
-    here = "relnamespace = quote_ident(current_schema())::regnamespace"
+    here = "relnamespace = (SELECT quote_ident(current_schema())::regnamespace)"
     asked = f"SELECT relname FROM pg_class WHERE {here} AND relispartition"
     inside = connection.in_transaction()
     found = frozenset(connection.exec_driver_sql(asked).scalars())

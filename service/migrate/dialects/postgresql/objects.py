@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+# A subquery, so that PostgreSQL computes the schema once and not for each row.
+_HERE = "(SELECT quote_ident(current_schema())::regnamespace)"
 # Partitions are created and dropped with the data, and share the definition of their table.
 NO_PARTITION = "NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = {} AND relispartition)"
 
@@ -36,7 +38,7 @@ PARTS = (
         "pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
         "LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum) "
         "LEFT JOIN pg_collation o ON o.oid = a.attcollation "
-        "WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'v', 'p') "
+        f"WHERE c.relnamespace = {_HERE} AND c.relkind IN ('r', 'v', 'p') "
         "AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped",
         "c.oid",
     ),
@@ -46,7 +48,7 @@ PARTS = (
         "conname",
         "'constraint ' || conrelid::regclass || ' ' || conname || ' '",
         "pg_get_constraintdef(oid)",
-        f"pg_constraint WHERE connamespace = quote_ident(current_schema())::regnamespace "
+        f"pg_constraint WHERE connamespace = {_HERE} "
         f"AND {NO_PARTITION.format('conrelid')}",
         "conrelid",
     ),
@@ -57,7 +59,7 @@ PARTS = (
         "'index '",
         "pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' invalid' END",
         "pg_index JOIN pg_class c ON c.oid = indexrelid "
-        f"WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND {NO_PARTITION.format('indrelid')}",
+        f"WHERE c.relnamespace = {_HERE} AND {NO_PARTITION.format('indrelid')}",
         "indrelid",
     ),
     Part(
@@ -67,7 +69,7 @@ PARTS = (
         "'trigger '",
         "pg_get_triggerdef(t.oid) || CASE tgenabled WHEN 'O' THEN '' ELSE ' enabled ' || tgenabled::text END",
         "pg_trigger t JOIN pg_class c ON c.oid = tgrelid "
-        "WHERE NOT tgisinternal AND c.relnamespace = quote_ident(current_schema())::regnamespace "
+        f"WHERE NOT tgisinternal AND c.relnamespace = {_HERE} "
         "AND NOT c.relispartition",
         "c.oid",
     ),
@@ -77,7 +79,7 @@ PARTS = (
         "oid::regprocedure",
         "'function '",
         "pg_get_functiondef(oid)",
-        "pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace AND prokind <> 'a'",
+        f"pg_proc WHERE pronamespace = {_HERE} AND prokind <> 'a'",
         "oid",
         "pg_proc",
     ),
@@ -87,7 +89,7 @@ PARTS = (
         "relname",
         "'view ' || relname || ' '",
         "pg_get_viewdef(oid)",
-        "pg_class WHERE relkind = 'v' AND relnamespace = quote_ident(current_schema())::regnamespace",
+        f"pg_class WHERE relkind = 'v' AND relnamespace = {_HERE}",
         "oid",
     ),
     Part(
@@ -98,7 +100,7 @@ PARTS = (
         "format_type(seqtypid, NULL) || coalesce(' of ' || refobjid::regclass, '')",
         "pg_class c JOIN pg_sequence ON seqrelid = c.oid "
         "LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND deptype IN ('a', 'i') "
-        "WHERE relnamespace = quote_ident(current_schema())::regnamespace",
+        f"WHERE relnamespace = {_HERE}",
         "c.oid",
     ),
 )
