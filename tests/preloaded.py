@@ -82,11 +82,25 @@ def _preload() -> None:
         if name.startswith("service.") and hasattr(module, "__path__"):
             for each in pkgutil.walk_packages(module.__path__, f"{name}."):
                 importlib.import_module(each.name)
-    # Litestar imports more when an application is made.
-    app: Any = importlib.import_module("service.app")
-    app.create_app(app.Settings())
+    _warm_up()
     if (threads := len([*Path("/proc/self/task").iterdir()])) > 1:
         raise RuntimeError(f"An import started {threads - 1} threads, which a fork would lose.")
+
+
+def _warm_up() -> None:
+    """Do what imports more, or what each program would do again: make an application, plan Roster's revisions."""
+    app, program, naming, config, revisions = (
+        importlib.import_module(f"service.{name}")
+        for name in ("app", "db.program", "migrate.naming", "migrate.plan.config", "migrate.plan.revisions")
+    )
+    # A program may be of another project, with names of its own.
+    names = [(each, [*each]) for each in (program._in_use, naming._in_use, naming._files)]
+    app.create_app(app.Settings())
+    scripts = list(config.scripts().walk_revisions())
+    for dialect in ("sqlite", "postgresql"):
+        revisions.plans(scripts, dialect)
+    for each, before in names:
+        each[:] = before
 
 
 def _next_job(listener: socket.socket) -> Job | None:
