@@ -1,6 +1,7 @@
 """Which alembic.ini is meant, and the revisions that it leads to."""
 
 import os
+import re
 import tomllib
 from configparser import Error as NotAnIniFile
 from copy import copy
@@ -21,6 +22,8 @@ from service.migrate.plan.files import check
 Source = str | PathLike[str] | Config
 
 _INI, _TOML = "alembic.ini", "pyproject.toml"
+# [tool.alembic], [[tool.alembic.post_write_hooks]], alembic = {…} and alembic.script_location = … in any quotes.
+_KEY = re.compile(r"""tool["'\s]*\.["'\s]*alembic|(?:^|[{,])[\s"']*alembic["'\s]*[.=]""")
 
 
 def configuration(source: Source | None = None, **attributes: Any) -> Config:
@@ -39,7 +42,9 @@ def configuration(source: Source | None = None, **attributes: Any) -> Config:
         return made
     file = configuration_file(source)
     ini, toml = (file.with_name(_INI), file) if file.suffix == ".toml" else (file, file.with_name(_TOML))
-    return Config(ini if ini.exists() else None, toml if toml.exists() else None, attributes=attributes)
+    # Alembic would parse a pyproject.toml that has nothing for it, too.
+    is_read = toml == file or _may_configure(toml)
+    return Config(ini if ini.exists() else None, toml if is_read else None, attributes=attributes)
 
 
 def configuration_file(source: str | PathLike[str] | None = None) -> Path:
@@ -101,6 +106,13 @@ def _existing(file: Path, cure: str) -> Path:
     if not file.is_file():
         raise Unusable(f"There is no file {file}. {cure}.")
     return file
+
+
+def _may_configure(toml: Path) -> bool:
+    if not toml.exists():
+        return False
+    text = toml.read_text(encoding="utf-8", errors="replace")
+    return any(_KEY.search(line) for line in text.splitlines() if "alembic" in line)
 
 
 def _is_alembic_s(file: Path) -> bool:

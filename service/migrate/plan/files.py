@@ -8,6 +8,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import CycleDetected
@@ -19,6 +20,8 @@ from service.migrate.plan.faults import at, of_code, shown
 # alembic_version.version_num is a VARCHAR(32).
 LONGEST_ID = 32
 _ILLEGAL = "@-+:"
+# A directory has loaded its files: it is checked by the plugin for each command, and by env.py.
+_checked: WeakSet[ScriptDirectory] = WeakSet()
 
 
 def check(directory: ScriptDirectory) -> None:
@@ -27,6 +30,8 @@ def check(directory: ScriptDirectory) -> None:
     Raises:
         Refused: a file cannot be used; the message has the file, the line and the cure.
     """
+    if directory in _checked:
+        return
     files = list(_files(directory))
     for file in files:
         _refuse_bytes(file)
@@ -38,6 +43,7 @@ def check(directory: ScriptDirectory) -> None:
         _refuse_doubles(files, [load_python_file(file.parent, file.name) for file in files])
     for script in scripts:
         _refuse_incomplete(Path(script.path), script.module)
+    _checked.add(directory)
 
 
 def _loaded(directory: ScriptDirectory) -> list[Script]:

@@ -71,6 +71,20 @@ def test_pyproject_holds_the_configuration_where_there_is_no_ini(
     assert scripts().get_heads() == ["5d3a1f00c4b2"]
 
 
+def test_pyproject_beside_an_ini_is_read_where_it_configures_alembic(library: Path) -> None:
+    for text in (
+        '[tool.alembic]\nfile_template = "x"\n',
+        "[ tool . 'alembic' ]\nfile_template = 'x'\n",
+        '[tool]\nalembic.file_template = "x"\n',
+        '[tool]\n"alembic" = { file_template = "x" }\n',
+        'tool = { other = {}, alembic = { file_template = "x" } }\n',
+    ):
+        (library / "pyproject.toml").write_text(text)
+        assert configuration(library / "alembic.ini").get_alembic_option("file_template") == "x", text
+    (library / "pyproject.toml").write_text('[project]\ndependencies = ["alembic"]\n')
+    assert configuration(library / "alembic.ini").toml_file_name is None
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -48,8 +48,7 @@ PARTS = (
         "conname",
         "'constraint ' || conrelid::regclass || ' ' || conname || ' '",
         "pg_get_constraintdef(oid)",
-        f"pg_constraint WHERE connamespace = {_HERE} "
-        f"AND {NO_PARTITION.format('conrelid')}",
+        f"pg_constraint WHERE connamespace = {_HERE} AND {NO_PARTITION.format('conrelid')}",
         "conrelid",
     ),
     Part(
