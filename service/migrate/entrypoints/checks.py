@@ -68,10 +68,12 @@ def _add_checks_of_columns(operation: CreateTableOp, table: Table, database: str
 
 
 def _compared(connection: Connection, table: Table) -> tuple[list[Any], list[Any]]:
-    """The operations that drop checks, and those that add or replace checks."""
+    """The operations that drop checks, and those that add or replace checks; by name where PostgreSQL is only read."""
     database, on = connection.dialect.name, reflected.table_name(connection, table.name) or table.name
     stored = {folded(database, name): (name, text) for name, text in _stored(connection, on).items()}
     others: list[Any] = []
+    # PostgreSQL writes a definition in its own way on a copy of the table, which a read-only session cannot make.
+    is_readable = database != "postgresql" or connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
     named, unnamed = _modelled(table, database)
     for name in _of_native_types(table, database):
         stored.pop(folded(database, name), None)
@@ -80,11 +82,12 @@ def _compared(connection: Connection, table: Table) -> tuple[list[Any], list[Any
         now = CreateCheckConstraintOp(conv(name), table.name, _text(check, database), **check.dialect_kwargs)
         if was is None:
             others.append(now)
-        elif _is_other(connection, table.name, name, check):
+        elif is_readable and _is_other(connection, table.name, name, check):
             others.append(Replaced(_drop(table.name, *was), now))
     for check in unnamed:
         # PostgreSQL names it.
-        same = next((key for key, (name, _) in stored.items() if not _is_other(connection, on, name, check)), None)
+        candidates = stored.items() if is_readable else ()
+        same = next((key for key, (name, _) in candidates if not _is_other(connection, on, name, check)), None)
         if same is None:
             return [], others
         stored.pop(same)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SAWarning
 import service.migrate.dialects.postgresql.impl
 import service.migrate.dialects.sqlite.impl  # noqa: F401 - both register themselves with Alembic
 from service.migrate.dialects.ddl import is_trash
-from service.migrate.entrypoints import autogenerate, expression_indexes
+from service.migrate.entrypoints import autogenerate, checks, expression_indexes
 from service.migrate.errors import Refused
 from service.migrate.plan.context import Context
 from service.migrate.run.backfill.runner import BackfillRunner, Progress
@@ -82,6 +82,7 @@ def differences(connection: Connection, metadata: MetaData) -> list[Any]:
         warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index")
         script = produce_migrations(context, metadata)
     expression_indexes.add(context, script)
+    checks.add(context, script)
     return [] if script.upgrade_ops is None else list(script.upgrade_ops.as_diffs())
 
 

@@ -99,6 +99,7 @@ sa.Table(
     sa.Column("price", sa.Numeric(8, 2)),
     sa.Column("pages", sa.Integer()),
     sa.Index("ix_books_lower_title", sa.text("lower(title)")),
+    sa.CheckConstraint("kind IN ('novel', 'poem')", name="ck_books_kind"),
 )
 sa.Table(
     "copies",
@@ -138,8 +139,10 @@ def server(backend: str, request: pytest.FixtureRequest) -> str | None:
     return admin
 
 
-def found(url: str, server: str | None, *, others: bool = False, ignore: tuple[str, ...] = ()) -> Drift:
-    models = replace(project.read(), metadata=MODELS)
+def found(
+    url: str, server: str | None, *, others: bool = False, ignore: tuple[str, ...] = (), metadata: sa.MetaData = MODELS
+) -> Drift:
+    models = replace(project.read(), metadata=metadata)
     return Detector(project=models, config=None, server=server, others=others).run(url_of(url), ignore)
 
 
@@ -178,6 +181,20 @@ def test_what_is_changed_by_hand_is_named(backend: str, url: str, server: str | 
 def test_the_models_are_compared_too(backend: str, url: str, server: str | None) -> None:
     commands.upgrade(url)
     assert found(url, server).differences == ()
+    stricter = sa.MetaData()
+    for table in MODELS.tables.values():
+        table.to_metadata(stricter)
+    books = stricter.tables["books"]
+    books.constraints -= {each for each in books.constraints if each.name == "ck_books_kind"}
+    books.append_constraint(sa.CheckConstraint("kind = 'novel'", name="ck_books_kind"))
+    books.append_constraint(sa.CheckConstraint("pages > 0", name="ck_books_pages"))
+    differences = {
+        each.object: (each.where, each.expected) for each in found(url, server, metadata=stricter).differences
+    }
+    assert differences.pop("constraint ck_books_pages of books") == ("only in the models", "CHECK (pages > 0)")
+    # PostgreSQL's own way to write a definition is known where something may be written.
+    other = {"constraint ck_books_kind of books": (BOTH, "CHECK (kind = 'novel')")}
+    assert differences == (other if backend == "sqlite" else {})
     by_hand(url, "DROP INDEX ix_copies_made", "ALTER TABLE copies ADD COLUMN colour text")
     drift = found(url, server, ignore=("index *", "nothing"))
     assert objects(drift, "models") == {"column copies.colour": ONE}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Column, Constraint, ForeignKeyConstraint, Index, Table
+from sqlalchemy import CheckConstraint, Column, Constraint, ForeignKeyConstraint, Index, Table
 from sqlalchemy.sql.elements import TextClause
 
 from service.migrate.proof.drift.difference import Difference
@@ -33,7 +33,8 @@ def _named(found: Any) -> Iterator[Difference]:
         yield _difference("comment", table.name, was, table.comment if action == "add_table_comment" else None)
     elif action == "replace":
         was, now = rest
-        yield _difference("index", _name("index", was), _definition(was), _definition(now))
+        kind = "index" if isinstance(now, Index) else "constraint"
+        yield _difference(kind, _name(kind, was), _definition(was), _definition(now))
     elif what in _KINDS:
         item = rest[-1]
         table = rest[1] if what == "column" else None
@@ -79,7 +80,8 @@ def _definition(item: Any) -> str:
         return f"FOREIGN KEY ({columns}) REFERENCES {', '.join(each.target_fullname for each in item.elements)}"
     if isinstance(item, Constraint):
         names = ", ".join(each.name for each in getattr(item, "columns", ()))
-        return f"{type(item).__name__.removesuffix('Constraint').upper()} ({names})"
+        inside = str(item.sqltext) if isinstance(item, CheckConstraint) else names
+        return f"{type(item).__name__.removesuffix('Constraint').upper()} ({inside})"
     return str(item)
 
 
