@@ -57,15 +57,15 @@ def postgresql_server(server: str | None, *, version: int | None = None) -> Iter
 
 
 @contextmanager
-def postgresql_database(server: str) -> Iterator[str]:
-    """The URL of an empty database on the server.
+def postgresql_database(server: str, *, template: str | None = None) -> Iterator[str]:
+    """The URL of an empty database on the server, or of a copy of one that nobody uses.
 
     Raises:
         Unusable: the server does not answer, or does not let this account create a database.
     """
     url = make_url(server)
     name = f"{_PREFIX}{secrets.token_hex(6)}"
-    _run(url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    _run(url, f'CREATE DATABASE "{name}" TEMPLATE {template or "template0"}')
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:

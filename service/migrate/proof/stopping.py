@@ -1,10 +1,10 @@
 """Stopping a proof by a signal, so that the servers, databases and folders that it made are removed."""
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -13,14 +13,21 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stoppable() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first SIGINT or SIGTERM; later ones do not interrupt the clean-up."""
 
-    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise KeyboardInterrupt from None
+        # An exception between two callbacks of a loop would be lost to the tasks that wait for them.
+        loop.call_soon_threadsafe(_cancel, loop)
 
     before = {each: signal.signal(each, stop) for each in _SIGNALS}
     try:
         yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -42,3 +49,8 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _cancel(loop: asyncio.AbstractEventLoop) -> None:
+    for each in asyncio.all_tasks(loop):
+        each.cancel()

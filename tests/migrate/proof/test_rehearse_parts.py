@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -13,12 +14,14 @@ from click.testing import CliRunner
 from service.cli import main
 from service.migrate.proof.rehearse.bodies import Bodies, Unfit
 from service.migrate.proof.rehearse.client import Client
+from service.migrate.proof.rehearse.clock import Clock
 from service.migrate.proof.rehearse.judge import Bars, Measured, judged
 from service.migrate.proof.rehearse.locks import Longest
 from service.migrate.proof.rehearse.memory import Memory, Written, parameters_of
 from service.migrate.proof.rehearse.messages import Locks, Seen
 from service.migrate.proof.rehearse.openapi import read
 from service.migrate.proof.rehearse.reading_back import lost
+from service.migrate.proof.stopping import stoppable
 
 JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
 ANY = {"responses": {"200": JSON}}
@@ -225,6 +228,42 @@ def test_what_the_control_met_too_is_no_finding() -> None:
     assert [(row.failed, row.lost, row.p99_ratio) for row in rows] == [(0, 0, None), (0, 0, 2.9)]
     within = Bars(failed=40, lost=2)
     assert judged([CONTROL, *(one for one, _ in BAD.values() if not one.error and one.seen.requests)], within)[1] == []
+
+
+def test_a_signal_ends_what_runs_in_a_loop_and_the_next_one_does_not_disturb_its_end() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0)
+            ended.append("in order")
+
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        asyncio.run(work())
+    assert ended == ["in order"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_time_left_comes_from_the_plan_until_phases_have_been_measured() -> None:
+    shown: list[str] = []
+    clock = Clock(lambda _task, _done, _total, figures: shown.append(figures), fills=1, phases=3, seconds=8.0)
+    clock.fill()
+    clock.filling("books", 50, 1.0)
+    clock.filled()
+    for seconds in (4.0, 4.0):
+        clock.phase("expand")
+        clock.ended(seconds)
+    clock.phase("at the end")
+    assert shown == [
+        "50 rows, about 30 s left",
+        "expand, about 30 s left",
+        "expand, about 8 s left",
+        "at the end, about 4 s left",
+    ]
 
 
 async def test_a_client_asks_again_after_the_server_closed_and_gives_up_in_time() -> None:

@@ -1,8 +1,9 @@
 """The database of a rehearsal: empty, upgraded to what the previous version has, and filled."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -64,6 +65,20 @@ class Database:
         """Another empty database of the same kind, gone afterwards."""
         is_sqlite = self.backend == "sqlite"
         with scratch.sqlite_file() if is_sqlite else scratch.postgresql_database(self.administrator) as url:
+            yield replace(self, url=url)
+
+    @contextmanager
+    def copy(self) -> Iterator["Database"]:
+        """A copy with every row, gone afterwards."""
+        if self.backend == "sqlite":
+            with scratch.sqlite_file() as url:
+                other = replace(self, url=url)
+                with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(other.file)) as target:
+                    source.backup(target)
+                    target.execute("PRAGMA journal_mode = WAL")
+                yield other
+            return
+        with scratch.postgresql_database(self.administrator, template=make_url(self.url).database) as url:
             yield replace(self, url=url)
 
     def catalog(self) -> frozenset[str]:

@@ -49,6 +49,11 @@ def deployment(directory: ScriptDirectory, revisions: Sequence[str]) -> Deployme
     return Deployment(revisions=tuple(chosen), base=tuple(sorted(below - parents)))
 
 
+def steps_of(found: Deployment, dialect: str, style: str) -> list[Phase]:
+    """The phases in safe steps, or those of the baseline."""
+    return phases(found, dialect) if style == SAFE else plain_phases(found)
+
+
 def phases(found: Deployment, dialect: str) -> list[Phase]:
     """The phases, in order: the control, the way up, the way back, and up again."""
     up = [

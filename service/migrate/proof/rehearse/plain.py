@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from service.migrate.entrypoints import project
 from service.migrate.proof.diagram.reading import is_own
 
+_PARTITIONS = "SELECT relname FROM pg_class WHERE relispartition"
+
 
 class PlainChange:
     """The change from the schema of a database to the models of a project, and back."""
@@ -54,8 +56,13 @@ class PlainChange:
 
 
 def _context(connection: Connection, metadata: MetaData) -> MigrationContext:
+    # A partition is created with the data, and goes with its table.
+    partitions = (
+        set(connection.exec_driver_sql(_PARTITIONS).scalars()) if connection.dialect.name == "postgresql" else set()
+    )
+
     def is_included(name: str | None, kind: str, _parents: object) -> bool:
-        return not (kind == "table" and name is not None and is_own(name))
+        return not (kind == "table" and name is not None and (is_own(name) or name in partitions))
 
     options = {"target_metadata": metadata, "include_name": is_included, "compare_type": True}
     return MigrationContext.configure(connection, opts=options)

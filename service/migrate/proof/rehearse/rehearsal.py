@@ -35,8 +35,8 @@ from service.migrate.proof.rehearse.versions import Version
 _PACKAGE = "service.migrate.proof.rehearse"
 # Of a phase's seconds, the share before the migrator starts and the least share after it has ended.
 _CALM_SHARE = 0.25
-# Called before each phase, with the number of phases done.
-Report = Callable[[Phase, int], None]
+# Called before each phase.
+Report = Callable[[Phase], None]
 
 
 @dataclass(kw_only=True)
@@ -75,7 +75,7 @@ class Rehearsal:
             start = partial(self._child, stack, "migrator", self.database.url, str(self.config))
             self._migrators = Migrators(start=start, faults=self.faults, server=self.database.server)
             for number, phase in enumerate(phases):
-                report(phase, number)
+                report(phase)
                 measured = self._measure(phase, is_last=number == len(phases) - 1)
                 if number in self.expected and not measured.error:
                     found, wanted = self.database.catalog(), self.expected[number]

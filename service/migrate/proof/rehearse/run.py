@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,8 @@ from service.migrate.errors import Refused, Unusable
 from service.migrate.plan.config import Source, configuration_file, scripts
 from service.migrate.proof.rehearse import overrides, versions
 from service.migrate.proof.rehearse.choosing import choose
-from service.migrate.proof.rehearse.database import made
+from service.migrate.proof.rehearse.clock import Clock
+from service.migrate.proof.rehearse.database import Database, made
 from service.migrate.proof.rehearse.judge import Measured
 from service.migrate.proof.rehearse.messages import Settings
 from service.migrate.proof.rehearse.migrators import Faults
@@ -31,8 +32,7 @@ from service.migrate.proof.rehearse.phases import (
     Deployment,
     Phase,
     deployment,
-    phases,
-    plain_phases,
+    steps_of,
 )
 from service.migrate.proof.rehearse.rehearsal import Rehearsal
 from service.migrate.proof.rehearse.versions import Version
@@ -103,21 +103,28 @@ def rehearsed(plan: Plan, config: Source | None, show: Progress) -> Result:
         old = stack.enter_context(versions.previous(file.parent, commit, said.install))
         both = {OLD: old, NEW: versions.current(file.parent)}
         styles = (SAFE, PLAIN) if plan.baseline else (SAFE,)
-        wanted = [(backend, rows, style) for backend in plan.databases for rows in plan.sizes for style in styles]
-        clock = _Clock(show, len(wanted))
-        for backend, rows, style in wanted:
-            one = _One(
-                plan=plan,
-                config=config,
-                file=file,
-                said=said,
-                versions=both,
-                found=found,
-                folder=folder,
-                command=command,
-                style=style,
-            )
-            result.measured += one.run(backend, rows, clock, result)
+        steps = {(each, style): steps_of(found, each, style) for each in plan.databases for style in styles}
+        clock = Clock(
+            show,
+            fills=len(plan.databases) * len(plan.sizes),
+            phases=sum(map(len, steps.values())) * len(plan.sizes),
+            seconds=plan.seconds,
+        )
+        one = _One(
+            plan=plan,
+            config=config,
+            file=file,
+            said=said,
+            versions=both,
+            found=found,
+            folder=folder,
+            command=command,
+            clock=clock,
+            result=result,
+        )
+        for backend in plan.databases:
+            for rows in plan.sizes:
+                one.run(backend, rows, {style: steps[backend, style] for style in styles})
     return result
 
 
@@ -130,31 +137,9 @@ def _as_misuse() -> Iterator[None]:
         raise Unusable(str(refused)) from refused
 
 
-class _Clock:
-    """Progress over all phases of all rehearsals, with the time left as a log has no bar for it."""
-
-    def __init__(self, show: Progress, rehearsals: int) -> None:
-        self._show = show
-        self._rehearsals = rehearsals
-        self._done = 0
-        self._began = monotonic()
-
-    def __call__(self, phase: str, number: int, count: int) -> None:
-        done, total = self._done * count + number, self._rehearsals * count
-        left = (monotonic() - self._began) / done * (total - done) if done else None
-        self._show("rehearse", done, total, phase if left is None else f"{phase}, {left:.0f} s left")
-
-    def filling(self, table: str, rows: int) -> None:
-        self._show(f"fill {table}", rows, None, f"{rows:,} rows")
-
-    def finish(self) -> None:
-        self._done += 1
-        self._began = monotonic() if self._done == 0 else self._began
-
-
 @dataclass(kw_only=True)
 class _One:
-    """One rehearsal: a database and a number of rows."""
+    """Rehearsals of one deployment."""
 
     plan: Plan
     config: Source | None
@@ -164,42 +149,49 @@ class _One:
     found: Deployment
     folder: Path
     command: str
-    style: str
+    clock: Clock
+    result: Result
 
-    def run(self, backend: str, count: int, clock: _Clock, result: Result) -> Iterator[Measured]:
+    def run(self, backend: str, count: int, steps: Mapping[str, list[Phase]]) -> None:
+        """Fill a database once, and rehearse each style on it, or on copies where there are several."""
         rows = Rows(
             seed=self.plan.seed,
             count=count,
             is_plain=True,
             counts=self.said.rows,
             fixed=self.said.columns,
-            watch=clock.filling,
+            watch=self.clock.filling,
         )
-        with made(backend, self.plan.server, self.config) as database:
-            database.prepare(list(self.found.base), rows)
-            variables = {**self.said.environment, **self._url_variable(database.url)}
-            rehearsal = Rehearsal(
-                database=database,
-                config=self.file,
-                versions=self.versions,
-                serve=self.command,
-                variables=variables,
-                settings=self._settings(self._token(database.url, variables)),
-                faults=self.plan.faults if self.style == SAFE else Faults(),
-                rows=count,
-                seconds=self.plan.seconds,
-                folder=self.folder,
-            )
-            steps = phases(self.found, backend) if self.style == SAFE else plain_phases(self.found)
-            if rehearsal.faults.is_any:
-                rehearsal.expected = rehearsal.undisturbed(steps, list(self.found.base))
+        with made(backend, self.plan.server, self.config) as filled:
+            self.clock.fill()
+            filled.prepare(list(self.found.base), rows)
+            self.clock.filled()
+            for style, phases in steps.items():
+                with nullcontext(filled) if len(steps) == 1 else filled.copy() as database:
+                    self._rehearse(database, count, style, phases)
 
-            def report(phase: Phase, number: int) -> None:
-                clock(f"{phase.described} on {backend}", number, len(steps))
-
-            yield from rehearsal.run(steps, report)
-            clock.finish()
-            result.unused |= {name: each.unused for name, each in rehearsal.learned.items()}
+    def _rehearse(self, database: Database, count: int, style: str, phases: list[Phase]) -> None:
+        variables = {**self.said.environment, **self._url_variable(database.url)}
+        rehearsal = Rehearsal(
+            database=database,
+            config=self.file,
+            versions=self.versions,
+            serve=self.command,
+            variables=variables,
+            settings=self._settings(self._token(database.url, variables)),
+            faults=self.plan.faults if style == SAFE else Faults(),
+            rows=count,
+            seconds=self.plan.seconds,
+            folder=self.folder,
+        )
+        if rehearsal.faults.is_any:
+            rehearsal.expected = rehearsal.undisturbed(phases, list(self.found.base))
+        began = monotonic()
+        for each in rehearsal.run(phases, lambda phase: self.clock.phase(f"{phase.described} on {database.backend}")):
+            self.result.measured.append(each)
+            self.clock.ended(monotonic() - began)
+            began = monotonic()
+        self.result.unused |= {name: each.unused for name, each in rehearsal.learned.items()}
 
     def _url_variable(self, url: str) -> dict[str, str]:
         setting = naming.current().database_setting

@@ -42,7 +42,7 @@ class Bulk:
     literals: Mapping[str, Sequence[Any]]
     own: Literals
     is_unique: Callable[[Table, Column[Any]], bool]
-    watch: Callable[[str, int], None] | None
+    watch: Callable[[str, int], None]
     _makers: dict[str, Maker] = field(default_factory=dict, init=False)
 
     def insert(self, wanted: int, serials: Iterator[int]) -> None:
@@ -50,7 +50,7 @@ class Bulk:
         done = 0
         for is_sampled in (False, True):
             done += self._insert_server_side(wanted, done, serials, is_sampled=is_sampled)
-        if done < wanted:
+        if not done:
             self._insert_from_here(wanted, done, serials)
 
     def _insert_server_side(self, wanted: int, done: int, serials: Iterator[int], *, is_sampled: bool) -> int:
@@ -100,8 +100,7 @@ class Bulk:
             self._report(done)
 
     def _report(self, done: int) -> None:
-        if self.watch is not None:
-            self.watch(self.table.name, done)
+        self.watch(self.table.name, done)
 
     def _insert(self, rows: list[list[Any]]) -> None:
         names = list(self._makers)

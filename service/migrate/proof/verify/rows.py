@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,8 +27,8 @@ _CORRECTED = 8
 _DUPLICATE_EVERY = 7
 # More rows than these are plain ones, inserted in chunks.
 _ONE_BY_ONE = 100
-# Called with a table and how many rows it has, after each chunk.
-Watch = Callable[[str, int], None]
+# Called after each chunk with a table, how many rows it has, and the share of the whole fill that is done.
+Watch = Callable[[str, int, float], None]
 
 
 @dataclass(kw_only=True)
@@ -44,6 +45,8 @@ class Rows:
     counts: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     watch: Watch | None = None
+    # What is done of the fill before the current table, and how much of it that table is.
+    _share: tuple[float, float] = field(default=(0.0, 1.0), init=False)
     _serials: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
 
     def fill(self, connection: Connection) -> dict[str, str]:
@@ -54,12 +57,20 @@ class Rows:
         tables = [each for each in ordered(metadata) if each.name not in partitions]
         empty: dict[str, str] = {}
         while True:
-            failed = {each.name: error for each in tables if (error := self._fill(connection, each, random))}
+            failed = self._fill_all(connection, tables, random)
             # Tables that refer to each other: one may have to wait for rows of another.
             if not failed or failed.keys() == empty.keys():
                 break
             empty = failed
         _refer_in_circles(connection, tables)
+        return failed
+
+    def _fill_all(self, connection: Connection, tables: Sequence[Table], random: Random) -> dict[str, str]:
+        failed = {}
+        for number, table in enumerate(tables):
+            self._share = number / len(tables), 1 / len(tables)
+            if error := self._fill(connection, table, random):
+                failed[table.name] = error
         return failed
 
     def clear(self, connection: Connection) -> None:
@@ -106,7 +117,7 @@ class Rows:
                 literals=maker.plain_values(),
                 own=maker.literals,
                 is_unique=is_unique,
-                watch=self.watch,
+                watch=partial(self._report, wanted),
             ).insert(wanted - there, self._serials)
         return error if wanted and not there else ""
 
@@ -120,6 +131,11 @@ class Rows:
             is_plain=self.is_plain,
             whole=whole,
         )
+
+    def _report(self, wanted: int, table: str, rows: int) -> None:
+        if self.watch is not None:
+            before, part = self._share
+            self.watch(table, rows, before + part * rows / wanted)
 
     def _fixed_of(self, table: Table) -> dict[str, Any]:
         """The given values of a table's columns, by column."""

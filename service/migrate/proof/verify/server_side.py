@@ -47,15 +47,15 @@ class ServerSide:
     def prepared(self) -> Iterator[Callable[[int, int], int]]:
         """A function that inserts a row for each number of a range and returns how many it inserted.
 
+        The caller holds a savepoint, with which the temporary tables go after an error.
+
         Raises:
             Unsuited: the rows of this table have to be made elsewhere.
         """
         self._prepare()
-        try:
-            yield self._insert
-        finally:
-            for name in self._temporary:
-                self.connection.exec_driver_sql(f"DROP TABLE {name}")
+        yield self._insert
+        for name in self._temporary:
+            self.connection.exec_driver_sql(f"DROP TABLE {name}")
 
     def _prepare(self) -> None:
         own = {name: f":fixed_{at}" for at, name in enumerate(self.columns) if name in self.fixed}
