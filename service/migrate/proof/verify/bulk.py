@@ -64,7 +64,7 @@ class Bulk:
             is_sampled=is_sampled or bool(self.literals),
         )
         before = done
-        with suppress(Unsuited, *_FAILURES), self.connection.begin_nested(), rows.prepared() as insert:
+        with suppress(Unsuited, SQLAlchemyError), self.connection.begin_nested(), rows.prepared() as insert:
             while done < wanted:
                 size = min(wanted - done, _SERVER_CHUNK)
                 first = next(serials)
@@ -72,7 +72,7 @@ class Bulk:
                 try:
                     with self.connection.begin_nested():
                         made = insert(first, first + size - 1)
-                except _FAILURES:
+                except SQLAlchemyError:
                     break
                 if made <= 0:
                     break
