@@ -1,8 +1,9 @@
 """A process that has imported Roster and Alembic, and forks for each program that tests start (tests/programs.py).
 
-python -m tests.preloaded SOCKET, the number of a listening socket. Each connection is one program: the caller sends the
-descriptors of standard input, output and error, then a `Job` as JSON, and receives the pid and, when the program has
-ended, its wait status. The process ends with its own standard input.
+python -m tests.preloaded SOCKET [MODULE…]: the number of a listening socket, and what to import instead of Roster and
+Alembic. Each connection is one program: the caller sends the descriptors of standard input, output and error, then a
+`Job` as JSON, and receives the pid and, when the program has ended, its wait status. The process ends with its own
+standard input.
 """
 
 import atexit
@@ -17,7 +18,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -43,10 +44,10 @@ class Job(TypedDict):
     coverage: str | None
 
 
-def main(number: str) -> None:
+def main(number: str, *modules: str) -> None:
     listener = socket.socket(fileno=int(number))
     with _measured() as coverage:
-        _preload()
+        _preload(modules or IMPORTED)
     gc.collect()
     gc.freeze()
     if job := _next_job(listener):
@@ -76,8 +77,8 @@ def _write(measured: Any, file: Path) -> None:
     unfinished.rename(file)
 
 
-def _preload() -> None:
-    for name in IMPORTED:
+def _preload(modules: Sequence[str]) -> None:
+    for name in modules:
         module = importlib.import_module(name)
         if name.startswith("service.") and hasattr(module, "__path__"):
             for each in pkgutil.walk_packages(module.__path__, f"{name}."):
@@ -208,4 +209,4 @@ def _run(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

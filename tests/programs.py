@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -152,31 +153,52 @@ def commands() -> Path:
     if sys.platform != "linux":
         return installed
     folder = _preloaded()
+    _write_commands(folder, folder, installed)
+    return folder
+
+
+@contextmanager
+def commands_of(clone: Path, *modules: str) -> Iterator[None]:
+    """Make `roster` and `alembic` of a clone's .venv such programs, of a process of the clone with these modules."""
+    if sys.platform != "linux":
+        yield
+        return
+    programs = clone / ".venv/bin"
+    with _preloading(programs / "python", clone, *modules) as folder:
+        _write_commands(programs, folder, programs)
+        yield
+
+
+def _write_commands(folder: Path, preloaded: Path, installed: Path) -> None:
     for name, module in (("roster", "service"), ("alembic", "alembic")):
         command = folder / name
-        address = str(folder / "socket")
+        address = str(preloaded / "socket")
         command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
         command.chmod(0o755)
-    return folder
 
 
 @cache
 def _preloaded() -> Path:
     """The folder with the socket of the process that forks; it ends with this one."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(_preloading(Path(sys.executable), ROOT))
+
+
+@contextmanager
+def _preloading(python: Path, root: Path, *modules: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="programs-"))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen(64)
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.preloaded", str(listener.fileno())],
+            [python, "-m", "tests.preloaded", str(listener.fileno()), *modules],
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            cwd=ROOT,
+            cwd=root,
         )
-
-    def end() -> None:
+    try:
+        yield folder
+    finally:
         process.communicate()
         shutil.rmtree(folder)
-
-    atexit.register(end)
-    return folder

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from tests.docs.clones import clone, left_running, terminal
 from tests.docs.consoles import steps
+from tests.programs import commands_of
 
 _BLOCK = re.compile(r"^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r".*`(?P<file>[^`]+)`, (?P<how>a new file|set):")
+# The page changes the service's own modules, which each command imports again.
+_LIBRARIES = ("alembic.command", "asyncpg", "litestar.openapi", "rich.console", "sqlalchemy.ext.asyncio", "uvicorn")
 _LOCAL = "http://127.0.0.1:8000"
 
 
@@ -29,7 +32,7 @@ def follow(page: str, folder: Path, revision: str) -> Path:
     url = f"http://127.0.0.1:{port}"
     # Somebody may have followed the page in this very work tree: the edits are there, the tests must be green.
     edited = any(copy.folder.glob(f"alembic/versions/*_{revision}.py"))
-    with terminal(copy.folder) as shell, ExitStack() as running:
+    with commands_of(copy.folder, *_LIBRARIES), terminal(copy.folder) as shell, ExitStack() as running:
         for block in _BLOCK.finditer(page):
             if edited and (block["kind"] in {"diff", "python"} or "make migration" in block["text"]):
                 continue

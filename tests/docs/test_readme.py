@@ -8,6 +8,7 @@ import pytest
 
 from tests.docs.clones import clone, left_running, terminal
 from tests.docs.consoles import steps
+from tests.programs import commands_of
 from tests.project.files import read
 
 README = read("README.md")
@@ -21,7 +22,11 @@ def test_the_page_works_from_top_to_bottom_in_one_session(tmp_path: Path) -> Non
     url = f"http://127.0.0.1:{port}"
     (first,) = re.findall(r"^```sh\n(make serve)\b", README, re.MULTILINE)
     folder = clone(tmp_path / "roster")
-    with left_running(f"{first} PORT={port}", folder, url), terminal(folder) as second:
+    with (
+        commands_of(folder),
+        left_running(f"{first} PORT={port}", folder, url),
+        terminal(folder) as second,
+    ):
         shown = list(steps(README.replace("http://127.0.0.1:8000", url)))
         assert len(shown) == 24
         for step in shown:
