@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -45,9 +46,15 @@ BELOW = {layer: set(LAYERS[at:]) for at, layer in enumerate(LAYERS)} | {
 SOURCES = {path: path.read_text() for path in sorted(SERVICE.rglob("*.py"))}
 
 
+@cache
+def nodes(source: str) -> list[ast.AST]:
+    """The module itself, then all nodes in it."""
+    return list(ast.walk(ast.parse(source)))
+
+
 def imported(module: Path) -> Iterator[list[str]]:
     """Yield what a module imports of the service, as the parts of its name below `service`."""
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in nodes(SOURCES.get(module) or module.read_text()):
         if isinstance(node, ast.Import):
             names = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -59,14 +66,15 @@ def imported(module: Path) -> Iterator[list[str]]:
 
 def mentioned(source: str) -> set[str]:
     """Every name that a module imports, reads or calls, as a variable or an attribute."""
-    nodes = list(ast.walk(ast.parse(source)))
-    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return attributes | names | {node.name for node in nodes if isinstance(node, ast.alias)}
+    attributes = {node.attr for node in nodes(source) if isinstance(node, ast.Attribute)}
+    names = {node.id for node in nodes(source) if isinstance(node, ast.Name)}
+    return attributes | names | {node.name for node in nodes(source) if isinstance(node, ast.alias)}
 
 
 def described(source: str) -> bool:
-    return (ast.get_docstring(ast.parse(source)) or "").split("\n")[0].endswith(".")
+    module = nodes(source)[0]
+    assert isinstance(module, ast.Module)
+    return (ast.get_docstring(module) or "").split("\n")[0].endswith(".")
 
 
 def parts(module: Path) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
 import io
-import subprocess
-import sys
 
 import msgspec
 import pytest
 from rich.console import Console
 
 from bench.report import Report, markdown, print_tables
+from tests.programs import run
 from tests.project.files import ROOT
 
 TINY = ("--users=100", "--employees=20", "--rounds=1", "--seconds=0.05", "--connections=4", "--workers=1")
@@ -18,9 +17,8 @@ def report(request: pytest.FixtureRequest) -> Report:
     database = request.param
     if database == "postgresql":
         database = request.getfixturevalue("postgres_admin_url")
-    command = [sys.executable, "-m", "bench", "--json", f"--database={database}", *TINY]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run("bench", "--json", f"--database={database}", *TINY, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Report)
 
 

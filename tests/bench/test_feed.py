@@ -1,19 +1,17 @@
 """The time until a reader of the change feed receives what a writer changed."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.programs import run
 from tests.project.files import ROOT
 
 
 @pytest.mark.slow
 def test_every_reader_of_the_feed_receives_every_change() -> None:
-    command = [sys.executable, "-m", "bench.feed", "--json", "--database=sqlite", "--changes=3"]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run("bench.feed", "--json", "--database=sqlite", "--changes=3", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)["databases"]
     assert [each["reader"] for each in figures["latencies"]] == [
         *("SSE, the writer's process", "SSE, another process"),

@@ -1,19 +1,17 @@
 """Logins against the limit of argon2, and pages of the login history."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.programs import run
 from tests.project.files import ROOT
 
 
 @pytest.mark.slow
 def test_sessions_stand_beside_the_bare_hash_and_every_page_is_read() -> None:
-    command = [sys.executable, "-m", "bench.logins", "--json", "--database=sqlite", "--rows=5000", "--seconds=0.3"]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run("bench.logins", "--json", "--database=sqlite", "--rows=5000", "--seconds=0.3", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)["databases"]
     assert (figures["backend"], figures["rows"]) == ("sqlite", 5000)
     assert figures["sessions"] > 0

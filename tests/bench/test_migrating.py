@@ -1,8 +1,6 @@
 """Upgrade and downgrade of every operation under HTTP traffic: no failed request, no lost write."""
 
 import io
-import subprocess
-import sys
 
 import msgspec
 import pytest
@@ -11,6 +9,7 @@ from rich.console import Console
 from bench.migrating import report as tables
 from bench.migrating.report import Measured, Report
 from bench.migrating.scenarios import SCENARIOS
+from tests.programs import run
 from tests.project.files import ROOT
 
 PLAIN = "rename_table"
@@ -19,10 +18,9 @@ TINY = ("--quick", "--rows=1000", "--workers=1", "--connections=2", "--pause-sec
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    command = [sys.executable, "-m", "bench.migrating", *TINY, f"--plain-only={PLAIN}"]
     # Its status tells whether times were kept too, which on a busy machine says nothing.
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
-    assert done.stdout, done.stderr.decode()
+    done = run("bench.migrating", *TINY, f"--plain-only={PLAIN}", cwd=ROOT, timeout=600)
+    assert done.stdout, done.stderr
     return msgspec.json.decode(done.stdout, type=Report)
 
 

@@ -1,14 +1,13 @@
 """The bench of sizes and callers, and its plots."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from bench.scale import Part, Point, plot, table
+from tests.programs import run
 from tests.project.files import ROOT
 
 PART = Part(
@@ -41,9 +40,8 @@ def test_the_plot_has_a_line_for_each_size_in_each_panel() -> None:
 @pytest.mark.slow
 def test_measures_every_point(tmp_path: Path) -> None:
     options = ["--json", "--database=sqlite", "--users=200", "--callers=2", "--seconds=0.05", "--rounds=1"]
-    command = [sys.executable, "-m", "bench.scale", *options, f"--svg={tmp_path}"]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run("bench.scale", *options, f"--svg={tmp_path}", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     [part] = json.loads(done.stdout)["databases"]
     assert [each["operation"] for each in part["points"]] == ["get", "page", "deep-page", "post", "patch"]
     assert all(each["failed"] == 0 < each["per_second"] for each in part["points"])
