@@ -139,6 +139,27 @@ def test_the_page_needs_nothing_else(own: Project, tmp_path: Path) -> None:
     assert not re.search(r"(?m)^text\{", page)
 
 
+def test_what_was_not_measured_is_no_zero(own: Project, tmp_path: Path) -> None:
+    plain: dict[str, Any] = {
+        "phase": "upgrade",
+        "revision": "0002_change",
+        "title": "A plain revision.",
+        "mode": "",
+        "tables": [],
+    }
+    plain |= {"blocks": "", "rows": None, "is_exact": True, "seconds": None, "stall_seconds": 0.0}
+    plan = {"database": "sqlite:///a.db", "planned": [plain], "obstacles": [], "blockers": [], "tables": []}
+    on_sqlite = json.dumps(REHEARSAL).replace("postgresql", "sqlite")
+    documents = written(tmp_path, plan=plan, rehearse=on_sqlite)
+    file = tmp_path / "report.html"
+    text = reported(*documents, "--html", str(file), status=0).stdout
+    assert "- **plan**: 1 action on sqlite:///a.db, of unknown duration\n" in text
+    assert "| expand 0002\\_change | 1,200 | 0 | 0 | 21 | 1.50 | 44 |  |  |" in text
+    page = file.read_text()
+    assert "upgrade <code>0002_change</code>: 1 action, of unknown duration" in page
+    assert "<h3>Tables</h3>" not in page
+
+
 def test_nothing_found_is_a_good_report(own: Project, tmp_path: Path) -> None:
     text = reported(*written(tmp_path, lint={**LINT, "findings": []}), status=0).stdout
     assert text.startswith("## Migrations: no finding\n")

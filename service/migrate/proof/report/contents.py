@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from service.db.counting import counted
 from service.migrate.proof.rehearse.phases import SAFE
-from service.migrate.proof.report.documents import Finding, Lint, Phase, Plan, Rehearsal, Verify
+from service.migrate.proof.report.documents import Finding, Lint, Phase, Plan, Planned, Rehearsal, Verify
 
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "both": "both databases"}
 
@@ -68,9 +68,8 @@ class Contents:
             suppressed = f", {self.lint.suppressed} suppressed" if self.lint.suppressed else ""
             found.append(("lint", f"{counted(len(self.lint.revisions), 'revision')} examined{suppressed}"))
         if self.plan is not None:
-            seconds = sum(each.seconds or 0.0 for each in self.plan.planned)
             actions = counted(len(self.plan.planned), "action")
-            found.append(("plan", f"{actions} on {self.plan.database}, about {seconds:,.1f} s"))
+            found.append(("plan", f"{actions} on {self.plan.database}{duration(self.plan.planned)}"))
         if self.rehearsal is not None:
             safe = [each for each in self.rehearsal.phases if each.style == SAFE]
             requests, failed = sum(each.seen.requests for each in safe), sum(each.failed for each in safe)
@@ -113,6 +112,22 @@ def _of_findings(tool: str, findings: Sequence[Finding]) -> Iterator[Line]:
         what = ". ".join(filter(None, (each.what.rstrip("."), each.effect.rstrip("."))))
         rule = f"{each.rule}: " if each.rule else ""
         yield Line(tool=tool, revision=each.revision, where=where, what=f"{rule}{what}", advice=each.advice)
+
+
+def duration(planned: Sequence[Planned]) -> str:
+    """What a line about the actions says of their duration; that of a revision in the plain style is unknown."""
+    known = [each.seconds for each in planned if each.seconds is not None]
+    if planned and not known:
+        return ", of unknown duration"
+    more = "" if len(known) == len(planned) else " and the unknown duration of plain revisions"
+    return f", about {sum(known):.2g} s{more}"
+
+
+def locks_of(phase: Phase) -> tuple[str, str]:
+    """The longest wait for the migrator and the longest lock that it held; SQLite has no locks to measure."""
+    if phase.database == "sqlite":
+        return "", ""
+    return f"{phase.locks.waited_ms:,.0f}", f"{phase.locks.held_ms:,.0f}"
 
 
 def name_of(database: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from service.migrate.proof.report.contents import Contents, Line
+from service.migrate.proof.report.contents import Contents, Line, locks_of
 
 # GitHub cuts a summary at 1 MiB and a comment at 65,536 characters.
 _MOST_ROWS = 60
@@ -39,7 +39,7 @@ def written(contents: Contents, diagram: str) -> str:
                 f"{each.seen.p99_ms:,.0f}",
                 "" if each.p99_ratio is None else f"{each.p99_ratio:,.2f}",
                 f"{each.seen.longest_ms:,.0f}",
-                *(f"{ms:,.0f}" for ms in (each.locks.waited_ms, each.locks.held_ms)),
+                *locks_of(each),
             )
             for each in phases
         ]

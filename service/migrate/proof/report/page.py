@@ -6,7 +6,7 @@ from itertools import groupby
 
 from service.db.counting import counted
 from service.migrate.proof.report import plots
-from service.migrate.proof.report.contents import Contents, Line
+from service.migrate.proof.report.contents import Contents, Line, duration, locks_of
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--soft:#59636e;--page:#fff;--card:#f6f8fa;--edge:#d1d9e0;--bad:#cf222e;
@@ -19,6 +19,7 @@ main{max-width:1100px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 10px}h3{font-size:15px;margin:20px 0 6px}
 .verdict{border-left:6px solid var(--good);background:var(--card);padding:16px;border-radius:6px}
 .verdict.bad{border-color:var(--bad)}.verdict p{margin:2px 0;color:var(--soft)}.verdict b{color:var(--ink)}
+.verdict p,h2,summary{overflow-wrap:anywhere}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:6px 10px 6px 0;border-bottom:1px solid var(--edge)}
@@ -90,8 +91,7 @@ def _plan(contents: Contents) -> Iterator[str]:
     yield f"<h2>Plan for {escape(contents.plan.database)}</h2>"
     for (phase, revision), group in groupby(contents.plan.planned, key=lambda each: (each.phase, each.revision)):
         steps = list(group)
-        seconds = sum(each.seconds or 0.0 for each in steps)
-        what = f"{phase} <code>{escape(revision)}</code>: {counted(len(steps), 'action')}, about {seconds:.2g} s"
+        what = f"{phase} <code>{escape(revision)}</code>: {counted(len(steps), 'action')}{duration(steps)}"
         yield f"<details><summary>{what}</summary>"
         rows = [
             (
@@ -104,6 +104,8 @@ def _plan(contents: Contents) -> Iterator[str]:
         ]
         yield from _table(("step", "lock", "rows to fill", "about"), rows, numbers=(2, 3))
         yield "</details>"
+    if not contents.plan.tables:
+        return
     yield "<h3>Tables</h3>"
     sizes = [
         (
@@ -134,7 +136,7 @@ def _rehearsal(contents: Contents) -> Iterator[str]:
                 f"{each.seen.p99_ms:,.0f}",
                 "" if each.p99_ratio is None else f"{each.p99_ratio:,.2f}",
                 f"{each.seen.longest_ms:,.0f}",
-                *(f"{ms:,.0f}" for ms in (each.locks.waited_ms, each.locks.held_ms)),
+                *locks_of(each),
                 f"{each.seconds:.1f}",
             )
             for each in phases
