@@ -1,11 +1,14 @@
 """PostgreSQL for the tests: an ephemeral server of their own, or the one ROSTER_TEST_DATABASE_URL names."""
 
+import asyncio
 import os
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import pytest
@@ -25,17 +28,21 @@ from service.migrate.proof.server import (
 # What other tests import from here.
 __all__ = ["KEEPER", "SETTINGS", "Server", "ephemeral_server", "free_port", "installed_versions", "unprivileged"]
 
+# The server of the session, and for each event loop the connections to it that wait for a statement.
+_of_session: set[str] = set()
+_idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[Any]]] = WeakKeyDictionary()
+
 
 async def create_database(admin_url: str, name: str, template: str | None = None) -> str:
     """The URL of a new database whose name begins with `name`, empty or a copy of a database without connections."""
     unique = f"{name}_{secrets.token_hex(4)}"
-    await execute(admin_url, f'CREATE DATABASE "{unique}" TEMPLATE "{template or "template0"}" ENCODING \'UTF8\'')
+    await _administer(admin_url, f'CREATE DATABASE "{unique}" TEMPLATE "{template or "template0"}" ENCODING \'UTF8\'')
     return make_url(admin_url).set(database=unique).render_as_string(hide_password=False)
 
 
 async def drop_database(admin_url: str, url: str) -> None:
     """Drops the database of `url`, with the connections that it still has."""
-    await execute(admin_url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+    await _administer(admin_url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
 @asynccontextmanager
@@ -46,6 +53,29 @@ async def fresh_database(admin_url: str, name: str = "fresh", *, template: str |
         yield url
     finally:
         await drop_database(admin_url, url)
+
+
+async def _administer(admin_url: str, statement: str) -> None:
+    """Run a statement on the server; on the session's by a connection that is kept for the next statement."""
+    if admin_url not in _of_session:
+        await execute(admin_url, statement)
+        return
+    idle = _idle.setdefault(asyncio.get_running_loop(), [])
+    # Two that run at once have a connection each.
+    held = idle.pop() if idle else _connected(admin_url)
+    connection = await anext(held)
+    await connection.execute(statement)
+    idle.append(held)
+
+
+async def _connected(url: str) -> AsyncGenerator[Any]:
+    """A connection, again and again; the event loop ends this generator, and so the connection, before it closes."""
+    connection = await asyncpg.connect(url)
+    try:
+        while True:
+            yield connection
+    finally:
+        connection.terminate()
 
 
 async def execute(url: str, statement: str) -> None:
@@ -72,12 +102,14 @@ def psql_command(url: str, *options: str) -> tuple[list[str], dict[str, str]]:
 @pytest.fixture(scope="session")
 def postgres_admin_url() -> Iterator[str]:
     """The URL of an account that may create databases, on a server that the whole session shares."""
-    given = os.environ.get("ROSTER_TEST_DATABASE_URL")
-    if given:
-        yield make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
-        return
-    with ephemeral_server() as server:
-        yield server.url
+    with ExitStack() as stack:
+        if given := os.environ.get("ROSTER_TEST_DATABASE_URL"):
+            url = make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
+        else:
+            url = stack.enter_context(ephemeral_server()).url
+        _of_session.add(url)
+        yield url
+        _of_session.remove(url)
 
 
 @pytest.fixture
