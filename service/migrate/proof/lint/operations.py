@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Column, Index, Table
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Table
 
 from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
@@ -116,14 +116,9 @@ def _column(column: Column[Any], database: str) -> str:
 
 
 def _definition(added: AddCheck | AddUnique | AddForeignKey, database: str) -> str:
-    name, columns = ddl.quoted(added.name), ""
     if isinstance(added, AddCheck):
-        return f"ADD CONSTRAINT {name} CHECK ({ddl.expression_text(added.condition, database)})"
-    columns = ddl.listed(added.columns)
-    if isinstance(added, AddUnique):
-        return f"ADD CONSTRAINT {name} UNIQUE ({columns})"
-    to = f"{ddl.quoted(added.referred)} ({ddl.listed(added.referred_columns)})"
-    return f"ADD CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {to}"
+        return f"ADD CONSTRAINT {ddl.quoted(added.name)} CHECK ({ddl.expression_text(added.condition, database)})"
+    return f"ADD {ddl.constraint_text(added.constraint, database)}"
 
 
 def _index(each: indexes.CreateIndex, database: str) -> str:
@@ -135,12 +130,22 @@ def _table(each: CreateTable, database: str) -> Iterator[tuple[str, str]]:
     table: Table = each.table
     yield "", ddl.table_text(table, database)
     for key in table.foreign_key_constraints:
+        # The table that the key refers to is not there, so that SQLAlchemy does not write the constraint.
         name = f"CONSTRAINT {ddl.quoted(str(key.name))} " if key.name else ""
         to = ddl.quoted(key.elements[0].target_fullname.rpartition(".")[0])
-        yield "", _alter(table.name, f"ADD {name}FOREIGN KEY ({ddl.listed(key.column_keys)}) REFERENCES {to}")
+        columns = ddl.listed(key.column_keys)
+        yield "", _alter(table.name, f"ADD {name}FOREIGN KEY ({columns}) REFERENCES {to}{_rules(key)}")
     index: Index
     for index in table.indexes:
         yield "", ddl.index_text(index, database)
+
+
+def _rules(key: ForeignKeyConstraint) -> str:
+    rules = {"ON DELETE": key.ondelete, "ON UPDATE": key.onupdate, "INITIALLY": key.initially}
+    deferrable = " DEFERRABLE" if key.deferrable else ""
+    # As SQLAlchemy orders them.
+    delete, update, initially = (f" {name} {rule}" if rule else "" for name, rule in rules.items())
+    return f"{delete}{update}{deferrable}{initially}"
 
 
 def _replaced(each: ReplaceConstraint, database: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Fixes of plain revisions: rewritten, compared with what they did, and written to their files."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -16,12 +17,13 @@ from service.migrate.plan.plan import plan
 from service.migrate.proof import revisions
 from service.migrate.proof.lint import operations
 from service.migrate.proof.lint.calls import Call, Stop
+from service.migrate.proof.lint.fix import dependents
 from service.migrate.proof.lint.fix.rewriting import Refusal, Rewriter
 from service.migrate.proof.lint.lint import Asked, Result, lint
 from service.migrate.proof.lint.reading import Revision
-from service.migrate.proof.lint.sql import statements
+from service.migrate.proof.lint.sql import differences, statements
 from service.migrate.proof.lint.sql.apply import apply
-from service.migrate.proof.lint.sql.schema import Schema, Table
+from service.migrate.proof.lint.sql.schema import Schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +90,41 @@ def _differences(revision: Revision, source: str, before: Schema, databases: Seq
         stop = Stop.of(refused, "upgrade")
         yield Refusal(stop.line or 1, f"the safe operations are refused: {stop.reason}")
         return
-    was = _after(before, [each for each in revision.calls if each.phase == "upgrade"])
     calls: list[Call] = []
     for name in ("upgrade", "contract"):
         if hasattr(module, name):
             target = Target(dialect="postgresql", revision=revision.id)
-            calls += operations.calls_of(getattr(module, name), str(revision.path), name, target)[0]
+            found, stopped, _ = operations.calls_of(getattr(module, name), str(revision.path), name, target)
+            if stopped is not None:
+                yield Refusal(_line(revision), f"the safe operations are refused: {stopped.reason}")
+                return
+            calls += found
+    yield from (Refusal(_line(revision), each) for each in dependents.left(before, calls))
+    was = _after(before, [each for each in revision.calls if each.phase == "upgrade"])
     now = _after(before, sorted(calls, key=lambda each: each.phase == "contract"))
+    for each in _other(was, now):
+        yield Refusal(
+            _line(revision), f"the safe operations come to another schema: {each}{_why(each, revision.source)}"
+        )
+
+
+def _other(was: Schema, now: Schema) -> Iterator[str]:
     for table in sorted({*was.tables, *now.tables}):
-        lost, other = (set(_parts(each.tables.get(table))) for each in (was, now))
-        if lost != other:
-            named = ", ".join(sorted(lost - other) or sorted(other - lost))
-            yield Refusal(1, f"the safe operations would not leave {table} with the same: {named}")
+        if table in was.tables and table in now.tables:
+            yield from differences.of_tables(was.tables[table], now.tables[table], table)
+        else:
+            yield f"the table {table} is {'missing' if table in was.tables else 'there'}"
+
+
+def _line(revision: Revision) -> int:
+    return next((each.line for each in revision.calls if each.phase == "upgrade"), 1)
+
+
+def _why(what: str, source: str) -> str:
+    """A hint, if a constraint would be missing that Alembic names by the naming convention."""
+    found = re.fullmatch(r"the constraint \S+\.(\w+) is missing", what)
+    is_named = found is not None and found[1] not in source
+    return f". ops takes a name as it is written: name it op.f('{found[1]}')" if found and is_named else ""
 
 
 def _after(before: Schema, calls: Sequence[Call]) -> Schema:
@@ -109,12 +134,3 @@ def _after(before: Schema, calls: Sequence[Call]) -> Schema:
             for change in call.changes or statements.changes(call.text):
                 apply(schema, change)
     return schema
-
-
-def _parts(table: Table | None) -> Iterator[str]:
-    if table is None:
-        return
-    for each in table.columns.values():
-        yield f"column {each.name} {each.type}{'' if each.is_nullable else ' NOT NULL'}"
-    yield from (f"index {name}" for name in table.indexes)
-    yield from (f"{each.kind} {each.name}" for each in table.constraints)

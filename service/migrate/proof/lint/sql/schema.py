@@ -45,6 +45,16 @@ class Table:
         """The CHECK constraints that name the column."""
         return [each for each in self.constraints if each.kind == "check" and column in names_in(each.expression)]
 
+    def dependents(self, column: str) -> list[str]:
+        """The indexes and constraints that use the column, NOT NULL aside."""
+        found = [name for name, text in self.index_texts.items() if column in (*self.indexes[name], *names_in(text))]
+        found += [
+            each.name or each.kind
+            for each in self.constraints
+            if each.kind != "not null" and column in (*each.columns, *names_in(each.expression))
+        ]
+        return found
+
 
 @dataclass(slots=True, kw_only=True)
 class Schema:
