@@ -97,6 +97,8 @@ class Edge:
                 raise
             await describe(_cut_off(method), scope["request_id"])(scope, receive, sender.send)
         finally:
+            # A reference from the scope to what refers to the scope: garbage for the collector, which pauses requests.
+            scope.pop(RESPOND, None)
             self._record(scope, method, sender.status, perf_counter() - started)
 
     def _answer_now(self, given: Any, respond: Respond) -> bool:

@@ -1,6 +1,7 @@
 """GET requests that are answered in the call that received them, on SQLite: as the application answers them else."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from sqlalchemy import make_url
 
 from service.app import Roster
+from service.http.server.cycle import Cycle
 from service.settings import Settings
 from tests.conftest import client_of, copy_of
+from tests.http.test_cycle import Written, cycle_on
 
 ANN = {"name": "Ann", "email": "ann@example.org"}
 ID = (b"x-request-id", b"mine")
@@ -158,3 +161,22 @@ async def test_requests_of_one_turn_look_at_the_file_once_and_a_replaced_file_is
     del connection._require_same_file
     path.rename(f"{path}-old")
     assert not answered_now(roster, ask_now)
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector(roster: Roster) -> None:
+    async def respond(cycle: Cycle) -> None:
+        await cycle.run_asgi(roster)
+
+    def cycle() -> Cycle:
+        return cycle_on(Written(), **scope_of("/v1/users/1", []))
+
+    await respond(cycle())
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await respond(cycle())
+            answered_now(roster, scope_of("/v1/users/1", []))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -117,6 +117,8 @@ class Cycle(RequestResponseCycle):
                 self.logger.error("ASGI callable returned without completing response.")
                 self._break_off()
         finally:
+            # The scope must not refer to the cycle that owns it: the garbage collector would have to find both.
+            del scope[RESPOND]
             self.on_response = _nothing
 
     async def _send_framed(self, message: Any) -> None:
