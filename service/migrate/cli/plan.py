@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from service.db.counting import counted
+from service.migrate.cli import options
 from service.migrate.cli.options import target_of
 from service.terminal.options import database, output
 from service.terminal.output import Output
 
 if TYPE_CHECKING:
-    from service.migrate.proof.forecast.forecast import Forecast, Planned
+    from service.migrate.proof.forecast.forecast import Forecast
+    from service.migrate.proof.forecast.planned import Planned
     from service.migrate.proof.forecast.tables import Table
 
 # A shorter stall of SQLite's writers is as long as a usual transaction.
@@ -37,6 +39,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
     type=click.FloatRange(min=0.01),
     help="Give up counting the rows of a table after this time, and estimate.",
 )
+@options.scratch_server
 @click.option("--sql", "with_sql", is_flag=True, help="Print the statements of each step, too.")
 @output
 @database
@@ -45,6 +48,7 @@ def plan(
     phases: tuple[str, ...],
     downgrade: str | None,
     count_seconds: float,
+    server: str | None,
     *,
     with_sql: bool,
     output: Output,
@@ -53,7 +57,7 @@ def plan(
 
     For each step the lock and who waits for it, the rows to fill and the predicted duration; then the sizes of the
     tables, the rows that would make a step fail, and the long transactions that are in the way now. The database is
-    only read, in one read-only transaction.
+    only read. A revision in Alembic's plain style is run in an empty scratch database, for its statements and locks.
 
     The exit status is 0 if nothing is in the way, 1 if a step would fail, 2 for wrong usage.
     """
@@ -67,7 +71,7 @@ def plan(
         raise Unusable("--phase is for pending phases and cannot be combined with --downgrade.")
     target = target_of(url)
     found_url = project.locate(target.url, target.config)()
-    forecaster = Forecaster(config=target.config, count_seconds=count_seconds)
+    forecaster = Forecaster(config=target.config, count_seconds=count_seconds, server=server)
     found = forecaster.run(found_url, stretches=[Stretch(each) for each in phases], downgrade=downgrade)
     where = shown(found_url)
     output.write({"database": where, "fails": found.fails, **asdict(found)}, _lines(found, where, with_sql=with_sql))
@@ -105,7 +109,8 @@ def _action(planned: "Planned", *, with_sql: bool) -> Iterator[str]:
     rows = ""
     if planned.rows is not None:
         rows = f"; {'' if planned.is_exact else 'about '}{counted(planned.rows, 'row')}"
-    lock = f"; {planned.mode} on {', '.join(planned.tables)}: {planned.blocks}" if planned.mode else ""
+    held = ", ".join(planned.locks) or f"{planned.mode} on {', '.join(planned.tables)}"
+    lock = f"; {held}: {planned.blocks}" if planned.mode else ""
     stall = "; writers wait as long" if planned.stall_seconds >= _NOTED_SECONDS else ""
     yield f"{seconds:>9}  {planned.title}{rows}{lock}{stall}"
     if with_sql:

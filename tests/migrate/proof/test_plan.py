@@ -25,6 +25,7 @@ from service.migrate.proof.forecast.forecast import Forecast, Forecaster
 from service.migrate.proof.trace.modes import BLOCKED, Blocks, mode_of, strongest
 from service.migrate.proof.verify.values import Snapshot, taken
 from tests.migrate.project import Project, copied
+from tests.migrate.proof.prevented import BAD, ON_POSTGRESQL, PLAIN, PLAIN_ON_SQLITE
 from tests.postgres import fresh_database
 
 T = TypeVar("T")
@@ -43,32 +44,6 @@ ROWS = (
     "INSERT INTO books (id, title, pages, shelf_id, price) VALUES (1, 'Emma', '9', 1, 5), (2, 'Emma', 'many', 7, -1)",
     "INSERT INTO books (id, title, pages, shelf_id, price) VALUES (3, NULL, '3', 1, 2)",
 )
-# A change that rows prevent: the operation, the phase, and what is said.
-BAD = {
-    "null": ('ops.set_not_null("books", "title")', "upgrade", "3"),
-    "duplicate": ('ops.add_unique("books", "uq_books_title", ["title"])', "upgrade", "Emma"),
-    "orphan": (
-        'ops.add_foreign_key("books", "fk_books_shelf_id_shelves", ["shelf_id"], "shelves")',
-        "upgrade",
-        "7",
-    ),
-    "check": ('ops.add_check("books", "ck_books_price", "price >= 0")', "upgrade", "2"),
-    "missing": ('ops.create_index("ix_books_colour", "books", ["colour"])', "upgrade", "books has no column colour."),
-    "unique_index": ('ops.create_index("ix_books_title", "books", ["title"], unique=True)', "upgrade", "Emma"),
-}
-ON_POSTGRESQL = {
-    "not_a_number": (
-        """ops.change_type("books", sa.Column("pages", sa.Text()), sa.Column("pages", sa.Integer()),
-                           using="CAST({} AS integer)", back="CAST({} AS text)")""",
-        "upgrade",
-        '"many"',
-    ),
-    "too_long": (
-        'ops.change_type("books", sa.Column("title", sa.String(50)), sa.Column("title", sa.String(3)))',
-        "backfill",
-        "is too long for VARCHAR(3) in 2 rows of books.",
-    ),
-}
 TABLES = "SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
 LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"
 GOOD = """
@@ -140,6 +115,26 @@ def test_what_rows_prevent_is_said_before(own: Project, filled: str, backend: st
             run_until_refused(filled)
         commands.downgrade(filled, "0001_base")
         own.remove(revision)
+
+
+@pytest.mark.slow
+def test_the_statements_of_a_plain_revision_are_planned(
+    own: Project, filled: str, backend: str, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("postgres_admin_url") if backend == "postgresql" else None
+    changes = PLAIN if backend == "postgresql" else PLAIN_ON_SQLITE
+    own.add("0002_plain", after="0001_base", up="\n".join(changes), down="op.drop_table('books')")
+    found = Forecaster(config=None, measured_seconds=0, server=server).run(url_of(filled))
+    assert [each.what for each in found.obstacles if not each.is_certain] == []
+    said = [each.what for each in found.obstacles]
+    assert [what for what in changes.values() if not any(what in each for each in said)] == []
+    assert all(each.seconds is not None and each.statements for each in found.planned)
+    if backend == "sqlite":
+        assert len(found.planned) == 6
+        return
+    assert found.planned[0].locks == ("ACCESS EXCLUSIVE on books",)
+    assert found.planned[4].locks == ("ACCESS EXCLUSIVE on books (held)", "SHARE ROW EXCLUSIVE on shelves")
+    assert found.planned[4].blocks == "reads and writes wait until the transaction ends"
 
 
 def run_until_refused(url: str) -> None:

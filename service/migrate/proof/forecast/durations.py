@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service.migrate.operations.step import Action, Backfill, Step
+from service.migrate.proof.trace.observed import Observed
 
 # The computation, and its seconds on the machine on which the costs below were measured (`python -m bench.plan`).
 _COMPUTATION = {
@@ -27,11 +28,18 @@ _INDEX = {"postgresql": 1.3e-6, "sqlite": 1.0e-6}
 _VALIDATE = 1.2e-7
 _VALIDATE_KEY = 4.0e-7
 _REBUILD = 2.2e-6
+# A row that a statement of a revision in Alembic's plain style updates or deletes, with its indexes.
+_WRITE = {"postgresql": 5.0e-6, "sqlite": 6.0e-7}
+# A row that a table of SQLite is copied with, or that PostgreSQL rewrites.
+_COPY = {"postgresql": 1.6e-6, "sqlite": 8.0e-7}
+_STATEMENT_SECONDS = 0.002
 # A backfill rests for as long as it works.
 _REST = 2.0
 
 _CREATES_INDEX = re.compile(r"\bCREATE (?:UNIQUE )?INDEX\b")
 _UPDATES = re.compile(r"^UPDATE\b", re.MULTILINE)
+_COPIES = re.compile(r"\bINSERT (OR \w+ )?INTO\b.*\bSELECT\b|\bDROP COLUMN\b", re.IGNORECASE | re.DOTALL)
+_WRITES = re.compile(r"\s*(UPDATE|DELETE)\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"\bVALIDATE CONSTRAINT\b")
 _REWRITES = re.compile(r"\bALTER COLUMN \S+ TYPE\b")
 
@@ -60,6 +68,22 @@ class Speed:
                 return walked + to_fill / self.filled_per_second
             return walked + self.factor * to_fill * _FILL[self.dialect] * _REST
         return self.factor * (_STEP_SECONDS[self.dialect] + rows * self._of_row(action))
+
+    def of_statement(self, observed: Observed, rows: int) -> float:
+        """The duration of a statement of a plain revision on a table of these rows, by the work that it did."""
+        text = observed.statement
+        cost = _INDEX[self.dialect] * len(_CREATES_INDEX.findall(text))
+        if self.dialect == "sqlite":
+            cost += _COPY["sqlite"] if _COPIES.search(text) else _WRITE["sqlite"] if _WRITES.match(text) else 0.0
+        elif observed.rewritten:
+            cost = _COPY["postgresql"]
+        elif observed.changed:
+            cost = _WRITE["postgresql"]
+        elif "FOREIGN KEY" in text and "NOT VALID" not in text:
+            cost = _VALIDATE_KEY
+        elif observed.scanned and not cost:
+            cost = _VALIDATE
+        return self.factor * (_STATEMENT_SECONDS + rows * cost)
 
     def _of_row(self, step: Step) -> float:
         if step.edit is not None:

@@ -1,11 +1,13 @@
 """The forecast of a database: actions with locks, rows and durations, and what is in the way."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL, Connection, select
 from sqlalchemy.exc import DBAPIError
 
@@ -15,42 +17,25 @@ from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.operations.step import Action, Backfill, Lock, Step
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
-from service.migrate.proof.forecast import actions, durations
+from service.migrate.proof.drift.copies import Surroundings, surroundings
+from service.migrate.proof.forecast import actions, durations, plain
 from service.migrate.proof.forecast.actions import Pending, Stretch, tables_of
 from service.migrate.proof.forecast.durations import Speed
 from service.migrate.proof.forecast.obstacles import Finder, Obstacle
+from service.migrate.proof.forecast.planned import Planned
 from service.migrate.proof.forecast.tables import Sizes, Table
+from service.migrate.proof.forecast.trials import Trial, tried
 from service.migrate.proof.trace.modes import BLOCKED
 from service.migrate.run.locking import blockers, lock
 from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import ledger
 from service.migrate.state.compatibility import refuse_unknown
 
+T = TypeVar("T")
 _LIMITS = Limits(statement_seconds=None, idle_in_transaction_seconds=None, pool_size=1)
 _ENOUGH_ROWS = 20_000
 _ON_ROWS = "ROW EXCLUSIVE"
 _LAG_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """One action: `mode` is the strongest lock of its transaction on the tables, empty for none that matters.
-
-    `blocks` says which requests wait for the lock. `rows` are those to fill, counted or (not `is_exact`) estimated.
-    `stall_seconds` is how long SQLite's writers wait.
-    """
-
-    revision: str
-    phase: str
-    title: str
-    statements: tuple[str, ...]
-    mode: str
-    tables: tuple[str, ...]
-    blocks: str
-    rows: int | None
-    is_exact: bool
-    seconds: float | None
-    stall_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +70,8 @@ class Forecaster:
     config: Source | None
     count_seconds: float = 10.0
     measured_seconds: float = 0.4
+    # Where scratch databases are made for revisions in Alembic's plain style, else an ephemeral server.
+    server: str | None = None
 
     def run(self, url: URL, *, stretches: Sequence[Stretch] = (), downgrade: str | None = None) -> Forecast:
         """The forecast of the pending phases, or of a downgrade.
@@ -94,41 +81,70 @@ class Forecaster:
             Unusable: the database cannot be read, or is at a revision that has no script.
         """
         try:
-            return asyncio.run(self._in_connection(url, tuple(stretches), downgrade))
+            read = partial(self._pending_of, stretches=tuple(stretches), downgrade=downgrade)
+            in_plain_style, like = asyncio.run(self._in_connection(url, read))
+            trials = tried(in_plain_style, like, self.config, self.server, is_down=downgrade is not None)
+            return asyncio.run(self._in_connection(url, partial(self._read, url, tuple(stretches), downgrade, trials)))
         except Unusable:
             raise
         except Refused as refused:
             raise type(refused if downgrade else Unusable(""))(str(refused)) from refused
 
-    async def _in_connection(self, url: URL, stretches: tuple[Stretch, ...], downgrade: str | None) -> Forecast:
+    async def _in_connection(self, url: URL, function: Callable[[Connection], T]) -> T:
         with refusing(url):
             if url.get_backend_name() == "sqlite" and not sqlite_file(url).exists():
                 raise Unusable(f"{place(url)} does not exist.")
             engine = create_engine(url, Purpose.READ, limits=_LIMITS)
             async with disposed(engine), engine.connect() as connection:
-                return await connection.run_sync(self._read, url, stretches, downgrade)
+                return await connection.run_sync(function)
 
-    def _read(
-        self, connection: Connection, url: URL, stretches: tuple[Stretch, ...], downgrade: str | None
-    ) -> Forecast:
+    def _pending_of(
+        self, connection: Connection, stretches: tuple[Stretch, ...], downgrade: str | None
+    ) -> tuple[list[Script], Surroundings]:
+        """The revisions in Alembic's plain style that would run, and what a database like this one has."""
+        _, pending = self._to_run(connection, stretches, downgrade)
+        return [each.script for each in pending if each.action is None], surroundings(connection)
+
+    def _to_run(
+        self, connection: Connection, stretches: tuple[Stretch, ...], downgrade: str | None
+    ) -> tuple[tuple[str, ...], list[Pending]]:
         directory = scripts(self.config)
         heads = tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
         refuse_unknown(connection, heads, directory)
         applied = graph.with_ancestors(directory, heads)
         pending = self._pending(connection, directory, applied, downgrade)
-        if stretches:
-            pending = [each for each in pending if each.stretch in stretches]
+        return heads, [each for each in pending if not stretches or each.stretch in stretches]
+
+    def _read(
+        self,
+        url: URL,
+        stretches: tuple[Stretch, ...],
+        downgrade: str | None,
+        trials: Mapping[str, Trial],
+        connection: Connection,
+    ) -> Forecast:
+        heads, pending = self._to_run(connection, stretches, downgrade)
         sizes = Sizes(connection=connection, seconds=self.count_seconds)
         speed = durations.measured(connection, _filled_per_second(connection), self.measured_seconds)
-        planned = [_planned(connection, each, sizes, speed) for each in pending]
+        planned = [
+            each
+            for one in pending
+            for each in (
+                plain.planned(one, trials[one.script.revision], sizes, speed)
+                if one.action is None and one.script.revision in trials
+                else [_planned(connection, one, sizes, speed)]
+            )
+        ]
+        sizes.add_partitions()
+        finder = Finder(connection=connection, trials=trials)
         return Forecast(
             current=heads,
             is_unused=not heads and not ledger.exists(connection),
             command_seconds=round(speed.command_seconds, 3),
             planned=tuple(planned),
             tables=tuple(sizes.known()),
-            obstacles=tuple(dict.fromkeys(Finder(connection=connection).find(pending))),
-            blockers=tuple(_in_the_way(connection, url, pending)),
+            obstacles=tuple(dict.fromkeys(finder.find(pending))),
+            blockers=tuple(_in_the_way(connection, url, pending, planned)),
         )
 
     def _pending(
@@ -204,7 +220,9 @@ def _filled_per_second(connection: Connection) -> float | None:
     return None if found is None else float(found.seen) / float(found.seconds)
 
 
-def _in_the_way(connection: Connection, url: URL, pending: Sequence[Pending]) -> Iterator[str]:
+def _in_the_way(
+    connection: Connection, url: URL, pending: Sequence[Pending], planned: Sequence[Planned]
+) -> Iterator[str]:
     """Long transactions that a step would wait for, lagging replicas, and a migrator that runs already."""
     if connection.dialect.name == "sqlite":
         if running := lock.file_holder(url):
@@ -213,6 +231,7 @@ def _in_the_way(connection: Connection, url: URL, pending: Sequence[Pending]) ->
     if running := lock.session_holder(connection):
         yield f"A migrator is running: {running}."
     steps = [each.action for each in pending if isinstance(each.action, Step)]
+    steps += [plain.as_step(each) for each in planned if each.locks]
     found = {
         each: None
         for step in steps

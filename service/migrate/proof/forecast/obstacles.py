@@ -1,7 +1,7 @@
 """What would make a step fail: rows that violate it, missing tables, attributes with which it is not safe."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -16,6 +16,8 @@ from service.migrate.operations.step import CATALOG, Backfill, Precondition
 from service.migrate.operations.survey.survey import refuse_attributes
 from service.migrate.plan.plan import Plan
 from service.migrate.proof.forecast.actions import Pending, Stretch, tables_of
+from service.migrate.proof.forecast.trials import Trial
+from service.migrate.proof.forecast.violations import Violations
 from service.migrate.state import ledger
 
 # The SQLSTATE class of a value that cannot be computed.
@@ -44,6 +46,7 @@ class Finder:
     """Looks for obstacles in the order in which the phases run."""
 
     connection: Connection
+    trials: Mapping[str, Trial] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set, init=False)
     _seen: set[tuple[str, Stretch]] = field(default_factory=set, init=False)
 
@@ -55,11 +58,29 @@ class Finder:
                 self._seen.add(key)
                 if each.plan is not None:
                     yield from self._of(each.plan, each.stretch)
+                elif each.script.revision in self.trials:
+                    yield from self._of_statements(each)
             if isinstance(each.action, Backfill) and each.plan is not None:
                 yield from self._of_values(each.plan, each.action)
             self._touched |= set(tables_of(each.action))
             if each.plan is not None:
                 self._touched |= set(each.plan.creates)
+
+    def _of_statements(self, pending: Pending) -> Iterator[Obstacle]:
+        """What rows do to the statements of a plain revision."""
+        trial = self.trials[pending.script.revision]
+        revision, phase = pending.script.revision, pending.stretch
+        if trial.has_failed:
+            what = f"it fails in an empty scratch database: {trial.why.rstrip('.')}."
+            yield Obstacle(revision=revision, phase=phase, what=what, is_certain=False)
+        found = Violations(connection=self.connection, touched=self._touched)
+        said: set[str] = set()
+        for each in trial.observed:
+            for what, is_certain in found.of(each.statement):
+                # A rebuild of a table makes its indexes again.
+                if what not in said:
+                    yield Obstacle(revision=revision, phase=phase, what=what, is_certain=is_certain)
+                said.add(what)
 
     def _of(self, plan: Plan, stretch: Stretch) -> Iterator[Obstacle]:
         if stretch is Stretch.UPGRADE:

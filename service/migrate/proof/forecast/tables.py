@@ -11,11 +11,16 @@ from service.migrate.dialects import ddl, reflected
 from service.migrate.operations.step import Backfill
 
 _BYTES = {
-    "postgresql": "SELECT pg_total_relation_size({0})",
+    "postgresql": "SELECT sum(pg_total_relation_size(relid)) FROM (SELECT {0} AS relid UNION "
+    "SELECT relid FROM pg_partition_tree({0})) AS parts",
     "sqlite": "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = {0} OR name IN ("
     "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = {0})",
 }
-_ESTIMATE = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = {}"
+_ESTIMATE = (
+    "SELECT sum(greatest(reltuples, 0))::bigint FROM pg_class "
+    "WHERE oid = {0} AND relkind <> 'p' OR oid IN (SELECT relid FROM pg_partition_tree({0}) WHERE isleaf)"
+)
+_PARTITIONS = "SELECT relid::regclass::text FROM pg_partition_tree({}) WHERE isleaf AND level > 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,13 @@ class Sizes:
         if table not in self._known:
             self._known[table] = self._read(table)
         return self._known[table]
+
+    def add_partitions(self) -> None:
+        """Read the partitions of the tables that were read, too."""
+        if self.connection.dialect.name == "postgresql":
+            for name in [each.name for each in self._known.values() if each is not None]:
+                for part in self.connection.exec_driver_sql(_PARTITIONS.format(ddl.regclass(name))).scalars().all():
+                    self.of(part)
 
     def known(self) -> list[Table]:
         return sorted((each for each in self._known.values() if each is not None), key=lambda each: each.name)

@@ -52,6 +52,8 @@ class RevisionTracer:
     server: str
     rows: Rows
     config: Source | None = None
+    # What makes an empty database, instead of `server`.
+    empty: Callable[[], AbstractContextManager[str]] | None = None
     _url: str = field(default="", init=False)
     _tracer: Tracer = field(init=False)
     _brought: set[str] = field(default_factory=set, init=False)
@@ -71,13 +73,23 @@ class RevisionTracer:
                     self._start(stack)
                 yield self._traced(script)
 
+    def run_one_way(self, revisions: Sequence[str], *, is_down: bool) -> Iterator[Traced]:
+        """Yield the upgrade of each revision alone, or its downgrade, which a revision may also refuse for its rows."""
+        chosen = set(revisions)
+        with ExitStack() as stack:
+            for script in reversed(list(self._directory.walk_revisions())):
+                if script.revision in chosen:
+                    self._start(stack)
+                    yield self._one_way(script, is_down=is_down)
+
     @property
     def _directory(self) -> ScriptDirectory:
         return scripts(self.config)
 
     def _start(self, stack: ExitStack) -> None:
         stack.pop_all().close()
-        self._url, self._brought = stack.enter_context(scratch.postgresql_database(self.server)), set()
+        made = self.empty() if self.empty is not None else scratch.postgresql_database(self.server)
+        self._url, self._brought = stack.enter_context(made), set()
         gate = stack.enter_context(Gate(url=self._url))
         self._tracer = Tracer(url=make_url(self._url), gate=gate)
         listening: AbstractContextManager[None] = self._tracer.listening()
@@ -99,6 +111,29 @@ class RevisionTracer:
         return Traced(
             revision=script.revision, file=shown(script.path), observed=tuple(dict.fromkeys(found)), refused=refused
         )
+
+    def _one_way(self, script: Script, *, is_down: bool) -> Traced:
+        parents = to_tuple(script.down_revision, default=())
+        below = parents[0] if len(parents) == 1 else "base"
+        found: list[Observed] = []
+        refused = ""
+        try:
+            for parent in parents:
+                self._bring(parent)
+            self._in_database(self.rows.fill, writes=True)
+            try:
+                found += self._upgraded(script)
+            except Refused:
+                # Without rows its statements are the same.
+                self._in_database(self.rows.clear, writes=True)
+                self._tracer.observed()
+                found += self._observe(script, "upgrade", "up", commands.upgrade, script.revision)
+            if is_down:
+                found = self._observe(script, "upgrade", "down", commands.downgrade, below)
+        except (Refused, SQLAlchemyError) as failure:
+            found += self._tracer.observed()
+            refused = str(failure) if isinstance(failure, Refused) else reason(failure)
+        return Traced(revision=script.revision, file=shown(script.path), observed=tuple(found), refused=refused)
 
     def _round(self, script: Script, found: list[Observed]) -> None:
         """Up, down and up again, first without and then with the phases that follow the upgrade."""
@@ -128,6 +163,7 @@ class RevisionTracer:
         except Refused:
             self._in_database(self.rows.clear, writes=True)
             self._in_database(replace(self.rows, is_plain=True).fill, writes=True)
+            self._tracer.observed()
             return self._observe(script, "upgrade", "up", commands.upgrade, script.revision)
 
     def _bring(self, revision: str) -> None:
