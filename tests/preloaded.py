@@ -14,17 +14,20 @@ import os
 import pkgutil
 import runpy
 import selectors
+import signal
 import socket
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import util
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 ROOT = Path(__file__).parents[1]
 # The code that no test runs in its own process.
@@ -173,7 +176,7 @@ def _status_of(job: Job) -> int:
     return 0
 
 
-def _end(status: int) -> None:
+def _end(status: int) -> NoReturn:
     """End as Python does, but without the 60 ms in which it would take the imported modules apart."""
     threading._shutdown()  # type: ignore[attr-defined] # what Python calls first: it waits for threads
     atexit._run_exitfuncs()
@@ -195,6 +198,7 @@ def _run(job: Job) -> None:
     os.environ.update(job["environment"])
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     tempfile.tempdir = None
+    util.spawnv_passfds = _forked_again
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
@@ -206,6 +210,41 @@ def _run(job: Job) -> None:
         exec(code, vars(module))  # noqa: S102 - a test's own code
     else:
         runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
+
+
+def _forked_again(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+    """Start what `multiprocessing` starts, with the libraries that this program has imported; returns its pid."""
+    if pid := os.fork():
+        return pid
+    _be_as_after_exec(passfds)
+    # prometheus_client decides at its import whether processes share their figures.
+    for name in [each for each in sys.modules if each.partition(".")[0] in {"service", "prometheus_client"}]:
+        del sys.modules[name]
+    at = args.index("-c")
+    code, sys.argv = args[at + 1], ["-c", *args[at + 2 :]]
+    try:
+        exec(code, {"__name__": "__main__"})  # noqa: S102 - the code is multiprocessing's own
+    except SystemExit as end:
+        _end(end.code if isinstance(end.code, int) else int(bool(end.code)))
+    except BaseException:  # noqa: BLE001 - the program that was forked must not go on here
+        traceback.print_exc()
+        _end(1)
+    _end(0)
+
+
+def _be_as_after_exec(descriptors: Sequence[int]) -> None:
+    """Keep these descriptors and the standard streams; leave signals and the end to Python."""
+    # What the other program left would close descriptors of the same numbers.
+    gc.freeze()
+    atexit._clear()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for each in {int(each.name) for each in Path("/proc/self/fd").iterdir()} - {0, 1, 2, *descriptors}:
+        # One of them was that of the list.
+        with suppress(OSError):
+            os.close(each)
 
 
 if __name__ == "__main__":
