@@ -88,7 +88,7 @@ def _differences(revision: Revision, source: str, before: Schema, databases: Seq
             plan(Script(module, revision.id, str(revision.path)), database)
     except Refused as refused:
         stop = Stop.of(refused, "upgrade")
-        yield Refusal(stop.line or 1, f"the safe operations are refused: {stop.reason}")
+        yield Refusal(_line(revision, source, stop), f"the safe operations are refused: {stop.reason}")
         return
     calls: list[Call] = []
     for name in ("upgrade", "contract"):
@@ -96,7 +96,7 @@ def _differences(revision: Revision, source: str, before: Schema, databases: Seq
             target = Target(dialect="postgresql", revision=revision.id)
             found, stopped, _ = operations.calls_of(getattr(module, name), str(revision.path), name, target)
             if stopped is not None:
-                yield Refusal(_line(revision), f"the safe operations are refused: {stopped.reason}")
+                yield Refusal(_line(revision, source, stopped), f"the safe operations are refused: {stopped.reason}")
                 return
             calls += found
     yield from (Refusal(_line(revision), each) for each in dependents.left(before, calls))
@@ -116,8 +116,12 @@ def _other(was: Schema, now: Schema) -> Iterator[str]:
             yield f"the table {table} is {'missing' if table in was.tables else 'there'}"
 
 
-def _line(revision: Revision) -> int:
-    return next((each.line for each in revision.calls if each.phase == "upgrade"), 1)
+def _line(revision: Revision, source: str = "", stop: Stop | None = None) -> int:
+    """The line of the directive in the file that a line of the new source comes from, else the first directive's."""
+    written = source.splitlines()[stop.line - 1].strip() if stop is not None and stop.line else ""
+    was = written.replace("ops.", "op.", 1)
+    found = (at for at, line in enumerate(revision.source.splitlines(), start=1) if was and line.strip() == was)
+    return next(found, next((each.line for each in revision.calls if each.phase == "upgrade"), 1))
 
 
 def _why(what: str, source: str) -> str:

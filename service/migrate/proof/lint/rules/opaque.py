@@ -2,6 +2,7 @@
 
 from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.rule import PG, SQLITE, Family, Place, Rules
+from service.migrate.proof.lint.sql.bodies import unqualified
 from service.migrate.proof.lint.sql.change import Kind
 
 rules = Rules(family=Family.HISTORY, databases=(PG, SQLITE))
@@ -15,6 +16,8 @@ _KNOWN = frozenset(
         *("lo_unlink", "lo_create", "has_table_privilege", "obj_description", "col_description", "length", "nullif"),
     )
 )
+# How the names of PostgreSQL's own functions begin.
+_FAMILIES = ("pg_", "json", "to_", "txid_", "has_", "current_", "date_", "regexp_", "array_", "gen_random_", "lo_")
 
 
 @rules.on(
@@ -35,7 +38,8 @@ def opaque_sql(at: Place) -> str | None:
         )
     # A query of tables is no call: its functions have values.
     names = at.change.names[:1] if not at.change.table else ()
-    unknown = [each for each in names if not each.startswith("pg_") and each not in _KNOWN | at.schema.functions.keys()]
+    known = _KNOWN | unqualified(at.schema).keys()
+    unknown = [each for each in names if not each.startswith(_FAMILIES) and each not in known]
     return f"No revision creates the function {unknown[0]}, which {_shown(at)} runs" if unknown else None
 
 

@@ -230,6 +230,12 @@ def _drop_type(schema: Schema, change: Change) -> None:
     schema.domains.pop(change.name, None)
 
 
+def _grant(schema: Schema, change: Change) -> None:
+    # A role that is granted has no object.
+    if change.to:
+        schema.grants.add((change.name, change.table, change.to))
+
+
 def _revoke(schema: Schema, change: Change) -> None:
     is_all = change.name.startswith("all")
     schema.grants = {
@@ -273,7 +279,7 @@ _OF_SCHEMA: dict[Kind, Callable[[Schema, Change], Any]] = {
     Kind.CREATE_SEQUENCE: lambda schema, change: schema.sequences.update({change.name: change.to}),
     Kind.ALTER_SEQUENCE: lambda schema, change: change.to and schema.sequences.update({change.name: change.to}),
     Kind.DROP_SEQUENCE: lambda schema, change: schema.sequences.pop(change.name, None),
-    Kind.GRANT: lambda schema, change: schema.grants.add((change.name, change.table, change.to)),
+    Kind.GRANT: _grant,
     Kind.REVOKE: _revoke,
     Kind.COMMENT: _comment,
 }

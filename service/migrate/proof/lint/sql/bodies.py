@@ -28,8 +28,14 @@ def called(change: Change, schema: Schema, depth: int = _DEPTH) -> Iterator[Chan
     """The changes of the functions that a SELECT or CALL runs, as far as the schema knows the functions."""
     if change.kind not in (Kind.SELECT, Kind.CALL) or not depth:
         return
+    own = unqualified(schema)
     for name in change.names:
-        if name in schema.functions:
-            for each in in_body(body(schema.functions[name])):
+        if name in own:
+            for each in in_body(body(own[name])):
                 yield each
                 yield from called(each, schema, depth - 1)
+
+
+def unqualified(schema: Schema) -> dict[str, str]:
+    """The functions by name, without the schema that they are in."""
+    return {name.rpartition(".")[2]: text for name, text in schema.functions.items()}

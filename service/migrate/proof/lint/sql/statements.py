@@ -88,11 +88,22 @@ def of_statement(tokens: Sequence[Token]) -> Iterator[Change]:
 def _query(tokens: Sequence[Token], text: str) -> Change:
     """A SELECT, PERFORM or CALL: the first table that it reads, and the functions that it calls."""
     word = tokens[0].keyword
-    called = tuple(each.name for each, behind in pairwise(tokens) if each.name and behind.text == "(")
+    before = (each for each, behind in pairwise(tokens) if each.name and behind.text == "(")
+    called = tuple(each.name for each in before if each.keyword not in _BEFORE_GROUP)
     table = next((each.name for each in Statement(tuple(tokens)).sources()), "")
     words = frozenset(token.keyword for token in tokens)
     kind = Kind.CALL if word == "call" else Kind.SELECT
     return Change(kind=kind, name=word, table=table, to=text, text=text, words=words, names=called)
+
+
+# Words before a parenthesis that are no functions.
+_BEFORE_GROUP = frozenset(
+    (
+        *("select", "perform", "values", "from", "where", "and", "or", "not", "in", "exists", "any", "all", "some"),
+        *("case", "when", "then", "else", "as", "on", "using", "row", "array", "distinct", "having", "by", "with"),
+        *("over", "filter", "materialized", "union", "join", "lateral", "interval"),
+    )
+)
 
 
 def in_body(text: str) -> Iterator[Change]:
