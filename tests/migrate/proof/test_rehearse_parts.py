@@ -1,10 +1,7 @@
 """What a rehearsal makes of an API description, of samples of locks, of read-back documents, and of its figures."""
 
-import asyncio
 import json
 import re
-import signal
-from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -13,15 +10,12 @@ from click.testing import CliRunner
 
 from service.cli import main
 from service.migrate.proof.rehearse.bodies import Bodies, Unfit
-from service.migrate.proof.rehearse.client import Client
-from service.migrate.proof.rehearse.clock import Clock
 from service.migrate.proof.rehearse.judge import Bars, Measured, judged
 from service.migrate.proof.rehearse.locks import Longest
 from service.migrate.proof.rehearse.memory import Memory, Written, parameters_of
 from service.migrate.proof.rehearse.messages import Locks, Seen
 from service.migrate.proof.rehearse.openapi import read
 from service.migrate.proof.rehearse.reading_back import lost
-from service.migrate.proof.stopping import stoppable
 
 JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
 ANY = {"responses": {"200": JSON}}
@@ -32,7 +26,7 @@ DOCUMENT: Any = {
         "/books/{id}/notes": {"get": ANY, "put": {"requestBody": JSON}},
         "/shelves": {"post": {"requestBody": JSON}},
         "/shelves/{shelf}": {"get": ANY},
-        "/books/{id}/shelves/{shelf}": {"get": ANY, "put": {"requestBody": JSON}},
+        "/books/{id}/shelves/{shelf}": {"get": ANY, "put": {}, "delete": {}},
         "/unknown/{it}": {"get": ANY},
         "/search": {"get": {"parameters": [{"name": "q", "in": "query", "required": True}], **ANY}},
         "/cover": {"get": {"responses": {"200": {"content": {"image/png": {}}}}}},
@@ -56,13 +50,10 @@ def test_an_api_is_read_as_resources_and_what_is_written_of_them() -> None:
         "/books/{id}",
         "/books/{id}/notes",
         "/shelves/{shelf}",
-        "/books/{id}/shelves/{shelf}",
     ]
-    assert [each.name for each in api.updates] == [
-        "PATCH /books/{id}",
-        "PUT /books/{id}/notes",
-        "PUT /books/{id}/shelves/{shelf}",
-    ]
+    assert [each.name for each in api.updates] == ["PATCH /books/{id}", "PUT /books/{id}/notes"]
+    assert [each.name for each in api.deletes] == ["DELETE /books/{id}"]
+    assert api.links.keys() == {"/books/{id}/shelves/{shelf}"}
 
 
 def test_each_resource_is_written_by_one_version_and_one_request_at_a_time() -> None:
@@ -76,12 +67,44 @@ def test_each_resource_is_written_by_one_version_and_one_request_at_a_time() -> 
     }
     assert by_version["old"] | by_version["new"] == {f"/books/{number}" for number in range(20)}
     assert not by_version["old"] & by_version["new"]
-    # What two resources have in common has a second path.
+    # What two resources have in common is a link.
     assert memory.to_write("new", api, "/books/{id}/shelves/{shelf}") == ""
     assert re.fullmatch(r"/books/\d+/shelves/a%20b", memory.to_read(api, "/books/{id}/shelves/{shelf}"))
     assert parameters_of("/books/{id}", "http://127.0.0.1/v1/books/7", None) == {"id": "7"}
     assert parameters_of("/books/{book}", "", {"id": 7}) == {"book": "7"}
     assert parameters_of("/books/{id}", "", {"name": "x"}) is None
+
+
+def test_only_what_the_load_made_is_deleted_and_nothing_that_a_request_writes_or_a_link_needs() -> None:
+    api = read(DOCUMENT, lambda _each: False)
+    memory = Memory(random=Random(1), versions=("old",))
+    memory.add("/books/{id}", {"id": "1"})
+    memory.add("/shelves/{shelf}", {"shelf": "a"})
+    assert memory.to_delete("old", "/books/{id}") == ""
+    memory.add("/books/{id}", {"id": "2"}, "old")
+    link = next(filter(None, (memory.to_link("old", api, "/books/{id}/shelves/{shelf}") for _ in range(9))))
+    while "/2/" not in link:
+        memory.give_back(link)
+        link = memory.to_link("old", api, "/books/{id}/shelves/{shelf}")
+    # Held, then linked, then neither.
+    assert memory.to_delete("old", "/books/{id}") == ""
+    memory.linked("old", "/books/{id}/shelves/{shelf}", link)
+    memory.give_back(link)
+    assert memory.to_delete("old", "/books/{id}") == ""
+    assert memory.to_unlink("old", "/books/{id}/shelves/{shelf}") == link
+    memory.unlinked("old", "DELETE", "/books/{id}/shelves/{shelf}", link)
+    memory.give_back(link)
+    assert memory.written[link].is_gone
+    memory.written["/books/2/notes"] = Written(version="old", operation="PUT")
+    assert memory.to_delete("old", "/books/{id}") == "/books/2"
+    assert memory.is_removed("/books/2/notes")
+    assert not memory.is_removed("/books/20")
+    memory.deleted("old", "DELETE /books/{id}", "/books/2")
+    assert memory.written.keys() == {"/books/2"}
+    # The database gave the id again.
+    memory.add("/books/{id}", {"id": "2"}, "old")
+    assert not memory.is_removed("/books/2")
+    assert memory.written.keys() == set()
 
 
 def test_bodies_fit_their_schema() -> None:
@@ -127,6 +150,8 @@ def test_the_services_own_description_gives_reads_and_writes_of_every_noun() -> 
     api = read(document, lambda _each: False)
     assert {"/v1/users/{user_id}", "/v1/records/{record_id}", "/v1/departments/{department_id}"} <= api.creates.keys()
     assert {"PATCH /v1/users/{user_id}", "PUT /v1/users/{user_id}/preferences"} <= {each.name for each in api.updates}
+    assert "DELETE /v1/records/{record_id}" in {each.name for each in api.deletes}
+    assert "/v1/employees/{employee_id}/departments/{department_id}" in api.links
     made = Bodies(document=document, random=Random(1), fixed={}, mark="o")
     for each in (*api.updates, *api.creates.values()):
         assert isinstance(made.make(each.schema), dict)
@@ -228,70 +253,3 @@ def test_what_the_control_met_too_is_no_finding() -> None:
     assert [(row.failed, row.lost, row.p99_ratio) for row in rows] == [(0, 0, None), (0, 0, 2.9)]
     within = Bars(failed=40, lost=2)
     assert judged([CONTROL, *(one for one, _ in BAD.values() if not one.error and one.seen.requests)], within)[1] == []
-
-
-def test_a_signal_ends_what_runs_in_a_loop_and_the_next_one_does_not_disturb_its_end() -> None:
-    ended = []
-
-    async def work() -> None:
-        try:
-            signal.raise_signal(signal.SIGTERM)
-            await asyncio.Event().wait()
-        finally:
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.sleep(0)
-            ended.append("in order")
-
-    with pytest.raises(KeyboardInterrupt), stoppable():
-        asyncio.run(work())
-    assert ended == ["in order"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_the_time_left_comes_from_the_plan_until_phases_have_been_measured() -> None:
-    shown: list[str] = []
-    clock = Clock(lambda _task, _done, _total, figures: shown.append(figures), fills=1, phases=3, seconds=8.0)
-    clock.fill()
-    clock.filling("books", 50, 1.0)
-    clock.filled()
-    for seconds in (4.0, 4.0):
-        clock.phase("expand")
-        clock.ended(seconds)
-    clock.phase("at the end")
-    assert shown == [
-        "50 rows, about 30 s left",
-        "expand, about 30 s left",
-        "expand, about 8 s left",
-        "at the end, about 4 s left",
-    ]
-
-
-async def test_a_client_asks_again_after_the_server_closed_and_gives_up_in_time() -> None:
-    answers = [
-        b"HTTP/1.1 201 Created\r\nETag: x\r\ncontent-length: 2\r\n\r\n{}",
-        b"HTTP/1.1 500 Oh\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
-        b"not HTTP",
-        b"",
-    ]
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                answer = answers.pop(0)
-                writer.write(answer)
-                if b"close" in answer:
-                    break
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        client = Client(server.sockets[0].getsockname()[1], 0.2)
-        first = await client.ask("POST", "/", {"a": "b"})
-        assert (first.status, first.headers["etag"], first.body) == (201, "x", b"{}")
-        assert (await client.ask("GET", "/", {})).status == 500
-        assert (await client.ask("GET", "/", {})).body == b"ab"
-        with pytest.raises(ConnectionError, match="not HTTP"):
-            await client.ask("GET", "/", {})
-        with pytest.raises(TimeoutError):
-            await client.ask("GET", "/", {})
-        client.close()

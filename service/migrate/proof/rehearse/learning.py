@@ -74,7 +74,7 @@ def _is_skipped(sender: Sender, operation: Operation) -> bool:
 
 
 def _names(api: Api) -> set[str]:
-    return {each.name for each in (*api.reads, *api.updates, *api.creates.values())}
+    return {each.name for each in api.operations}
 
 
 async def _find_rows(sender: Sender, used: Used, client: Client) -> None:
@@ -119,6 +119,12 @@ async def _try_all(sender: Sender, used: Used, client: Client, expected: set[str
     ]
     used.api.updates[:] = [
         each for each in used.api.updates if await works(each, partial(sender.update, used, each, client), _TRIES)
+    ]
+    for path, (put, _) in list(used.api.links.items()):
+        if not await works(put, partial(sender.link, used, path, client), _TRIES):
+            del used.api.links[path]
+    used.api.deletes[:] = [
+        each for each in used.api.deletes if await works(each, partial(sender.delete, used, each, client), _TRIES)
     ]
 
 

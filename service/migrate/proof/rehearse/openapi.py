@@ -1,7 +1,7 @@
 """What an OpenAPI document lets a client read and write: lists, resources with an id, and changes of these."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,12 +31,22 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """The operations of a service; `creates` maps the path of a resource to the POST that makes one."""
+    """The operations of a service; `creates` maps the path of a resource to the POST that makes one.
+
+    A link is what two resources have in common: `links` maps its path to the PUT that makes it and the DELETE.
+    """
 
     document: Any
     reads: list[Operation] = field(default_factory=list)
     updates: list[Operation] = field(default_factory=list)
     creates: dict[str, Operation] = field(default_factory=dict)
+    deletes: list[Operation] = field(default_factory=list)
+    links: dict[str, tuple[Operation, Operation]] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> list[Operation]:
+        linking = [each for pair in self.links.values() for each in pair]
+        return [*self.reads, *self.updates, *self.creates.values(), *self.deletes, *linking]
 
     def holder(self, path: str) -> str:
         """The resource that the last parameter of a path names, by the path itself or by the parameter's name."""
@@ -58,16 +68,34 @@ def read(document: Any, is_skipped: Any) -> Api:
         create = by_name.get(f"POST {each.path.rpartition('/')[0]}") if is_detail else None
         if create is not None and create.schema is not None:
             api.creates[each.path] = create
+    api.links.update(_links(api, by_name))
     for each in found:
-        if not all(_is_known(api, each.path)):
+        if each.path in api.links or not all(_is_known(api, each.path)):
             continue
         if each.method == "GET":
             api.reads.append(each)
+        elif each.method == "DELETE" and each.path in api.creates and not _has_parts(api, each.path):
+            api.deletes.append(each)
         elif each.method in ("PATCH", "PUT") and each.schema is not None and f"GET {each.path}" in by_name:
             api.updates.append(each)
     for path in [each for each in api.creates if not all(_is_known(api, each))]:
         del api.creates[path]
     return api
+
+
+def _links(api: Api, by_name: Mapping[str, Operation]) -> Iterator[tuple[str, tuple[Operation, Operation]]]:
+    for each in by_name.values():
+        is_pair = each.method == "PUT" and each.path.endswith("}") and len(each.parameters) == 2
+        delete = by_name.get(f"DELETE {each.path}")
+        if is_pair and delete and f"GET {each.path}" in by_name and each.path not in api.creates:
+            holders = {api.holder(each.path[: found.end()]) for found in _PARAMETER.finditer(each.path)}
+            if len(holders) == 2 and all(holders):
+                yield each.path, (each, delete)
+
+
+def _has_parts(api: Api, path: str) -> bool:
+    """Whether other resources are made below one, and would go with it."""
+    return any(each.startswith(f"{path}/") for each in api.creates)
 
 
 def resolve(document: Any, node: Any) -> Any:
@@ -92,7 +120,7 @@ def _is_known(api: Api, path: str) -> Iterator[bool]:
 def _operations(document: Any) -> Iterator[Operation]:
     for path, item in (document.get("paths") or {}).items():
         for method, described in item.items():
-            if method not in ("get", "post", "patch", "put") or not isinstance(described, dict):
+            if method not in ("get", "post", "patch", "put", "delete") or not isinstance(described, dict):
                 continue
             parameters = [
                 resolve(document, each) for each in (*item.get("parameters", ()), *described.get("parameters", ()))

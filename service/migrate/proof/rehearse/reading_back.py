@@ -60,7 +60,13 @@ async def _check(
     except OSError as failure:
         counts[f"{used.version}: read back {type(failure).__name__}"] += 1
         return
-    if answer.status in _GONE:
+    if written.is_gone:
+        if answer.status < 400:
+            counts["updates"] += 1
+            losses.append(f"{path} is there again, which {written.operation} by {written.version} deleted")
+        elif answer.status not in _GONE:
+            counts[f"{used.version}: read back {answer.status}"] += 1
+    elif answer.status in _GONE:
         counts["rows"] += 1
         losses.append(f"{path} of {written.operation} by {written.version} is gone ({answer.status})")
     elif answer.status >= 400:

@@ -1,7 +1,7 @@
 """One request of the load: drawn at random, sent, and its outcome recorded."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -15,8 +15,11 @@ from service.migrate.proof.rehearse.messages import Settings
 from service.migrate.proof.rehearse.openapi import Api, Operation
 
 _STALE = 412
+_GONE = (404, 410)
 _ATTEMPTS = 3
-_CREATED_SHARE = 0.4
+# Shares of the writes: POST, DELETE, and links; the rest are PATCH and PUT.
+_CREATED, _DELETED, _LINKED = 0.4, 0.1, 0.15
+_UNLINKED = 0.3
 
 
 @dataclass(kw_only=True)
@@ -95,12 +98,49 @@ class Sender:
             return None
         try:
             sent = used.bodies.make(operation.schema)
-            self.writes += 1
             return await self._update(used, operation, path, client, sent)
         except Unfit:
             return None
         finally:
             self.memory.give_back(path)
+
+    async def delete(self, used: Used, operation: Operation, client: Client) -> Answer | None:
+        """Delete a resource that the load itself made; `None` as `create`."""
+        path = self.memory.to_delete(used.version, operation.path)
+        if not path:
+            return None
+        self.memory.written.pop(path, None)
+        answer = await self._changed(used, operation, path, client, None)
+        if answer is not None and answer.status < 300:
+            self.memory.deleted(used.version, operation.name, path)
+        self.memory.give_back(path)
+        return answer
+
+    async def link(self, used: Used, path: str, client: Client) -> Answer | None:
+        """Connect two resources, or take a connection away; `None` as `create`."""
+        put, delete = used.api.links[path]
+        if self.random.random() < _UNLINKED and (link := self.memory.to_unlink(used.version, path)):
+            self.memory.written.pop(link, None)
+            answer = await self._changed(used, delete, link, client, None)
+            if answer is not None and answer.status < 300:
+                self.memory.unlinked(used.version, delete.name, path, link)
+            self.memory.give_back(link)
+            return answer
+        link = self.memory.to_link(used.version, used.api, path)
+        if not link:
+            return None
+        try:
+            # A link that is not there yet has no ETag.
+            put = replace(put, headers=put.headers - {"if-match"})
+            self.memory.written.pop(link, None)
+            answer = await self._update(used, put, link, client, used.bodies.make(put.schema) if put.schema else None)
+            if answer is not None and answer.status < 300:
+                self.memory.linked(used.version, path, link)
+            return answer
+        except Unfit:
+            return None
+        finally:
+            self.memory.give_back(link)
 
     async def exchange(
         self, used: Used, operation: Operation, path: str, client: Client, sent: Any = None, etag: str = ""
@@ -124,19 +164,38 @@ class Sender:
                 self.longest_write = max(self.longest_write, perf_counter() - began)
         if answer.status >= 500:
             self.failures[f"{name} {answer.status}"] += 1
+        elif answer.status in _GONE and self.memory.is_removed(path):
+            # Chosen before another request deleted the resource.
+            pass
         elif answer.status >= 400 and answer.status != _STALE:
             self.refusals[f"{name} {answer.status}"] += 1
         return answer
 
     async def _write(self, used: Used, client: Client) -> bool:
-        creates, updates = used.api.creates, used.api.updates
-        if creates and (not updates or self.random.random() < _CREATED_SHARE):
-            holders = {each.name: holder for holder, each in creates.items()}
-            operation = self._drawn(list(creates.values()))
+        api, drawn = used.api, self.random.random()
+        if api.creates and (drawn < _CREATED or not api.updates):
+            holders = {each.name: holder for holder, each in api.creates.items()}
+            operation = self._drawn(list(api.creates.values()))
             return await self.create(used, holders[operation.name], client) is not None
-        return bool(updates) and await self.update(used, self._drawn(updates), client) is not None
+        if api.deletes and drawn < _CREATED + _DELETED:
+            return await self.delete(used, self._drawn(api.deletes), client) is not None
+        if api.links and drawn < _CREATED + _DELETED + _LINKED:
+            operation = self._drawn([put for put, _ in api.links.values()])
+            return await self.link(used, operation.path, client) is not None
+        return bool(api.updates) and await self.update(used, self._drawn(api.updates), client) is not None
 
     async def _update(self, used: Used, operation: Operation, path: str, client: Client, sent: Any) -> Answer | None:
+        answer = await self._changed(used, operation, path, client, sent)
+        replaces = operation.method == "PUT"
+        if answer is not None and answer.status < 300:
+            self._acknowledge(used, operation, path, {} if sent is None else sent, answer, replaces=replaces)
+        elif (answer is None or answer.status >= 500) and (known := self.memory.written.get(path)):
+            known.doubt(sent or {}, replaces=replaces)
+        return answer
+
+    async def _changed(self, used: Used, operation: Operation, path: str, client: Client, sent: Any) -> Answer | None:
+        """Send a change, again after 412 with the new ETag."""
+        self.writes += 1
         answer = None
         for attempt in range(_ATTEMPTS):
             written = self.memory.written.get(path)
@@ -145,16 +204,9 @@ class Sender:
                 etag = await self._etag(used, path, client)
             answer = await self.exchange(used, operation, path, client, sent, etag)
             if answer is None or answer.status != _STALE:
-                break
+                return answer
             self.retries += 1
-        replaces = operation.method == "PUT"
-        if answer is not None and answer.status < 300:
-            self._acknowledge(used, operation, path, sent, answer, replaces=replaces)
-        elif answer is None or answer.status >= 500:
-            if known := self.memory.written.get(path):
-                known.doubt(sent, replaces=replaces)
-        elif answer.status == _STALE:
-            self.refusals[f"{used.version}: {operation.name} {_STALE}"] += 1
+        self.refusals[f"{used.version}: {operation.name} {_STALE}"] += 1
         return answer
 
     async def _etag(self, used: Used, path: str, client: Client) -> str:

@@ -43,7 +43,9 @@ class Traffic:
             return known
         self._known[version] = known
         return Learned(
-            reads=len(known.api.reads), writes=len(known.api.updates) + len(known.api.creates), unused=known.unused
+            reads=len(known.api.reads),
+            writes=len(known.api.operations) - len(known.api.reads),
+            unused=known.unused,
         )
 
     def begin(self, ports: dict[str, int]) -> None:

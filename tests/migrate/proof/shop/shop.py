@@ -18,7 +18,7 @@ def _document() -> dict[str, Any]:
     properties = {name: SCHEMAS[name] for name in COLUMNS}
     content = {"application/json": {"schema": {"type": "object", "properties": properties, "required": list(COLUMNS)}}}
     body = {"requestBody": {"content": content}, "responses": {"200": {"content": content}}}
-    return {"paths": {"/books": {"get": {}, "post": body}, "/books/{id}": {"get": {}, "patch": body}}}
+    return {"paths": {"/books": {"get": {}, "post": body}, "/books/{id}": {"get": {}, "patch": body, "delete": {}}}}
 
 
 async def _query(sql: str, *values: Any) -> list[dict[str, Any]]:
@@ -53,6 +53,8 @@ async def _answer(method: str, path: str, body: dict[str, Any]) -> tuple[int, An
     if method == "PATCH" and body:
         changes = ", ".join(f"{name} = ?" for name in body)
         found = await _query(f"UPDATE books SET {changes} WHERE id = ? RETURNING id, {fields}", *body.values(), id)
+    elif method == "DELETE":
+        found = await _query("DELETE FROM books WHERE id = ? RETURNING id", id)
     else:
         found = await _query(f"SELECT id, {fields} FROM books WHERE id = ?", id)
     return (200, found[0]) if found else (404, {})
