@@ -186,6 +186,7 @@ def test_a_lock_counts_from_the_first_sample_that_has_it_to_the_last() -> None:
     assert longest.held == (0.5, "books a")
     assert longest.waited == (0.3, "books w")
     assert longest.samples == 5
+    assert longest.gap == 7.0
 
 
 def measured(
@@ -244,6 +245,14 @@ def test_what_is_beyond_a_bar_is_found(name: str) -> None:
     one, what = BAD[name]
     _, findings = judged([CONTROL, measured("control", database="sqlite"), one], BARS)
     assert [each.what for each in findings] == [what]
+
+
+def test_what_the_machine_adds_to_a_lock_is_taken_from_the_control() -> None:
+    """A process between two statements is stalled as long as the sampler of the control was."""
+    control = measured("control", locks=Locks(gap_ms=40.0))
+    slow = measured("expand", locks=Locks(held_ms=64.0, waited_ms=99.0, gap_ms=500.0))
+    assert judged([control, slow], BARS)[1] == []
+    assert len(judged([CONTROL, slow], BARS)[1]) == 2
 
 
 def test_what_the_control_met_too_is_no_finding() -> None:

@@ -40,11 +40,16 @@ class Longest:
     waited: tuple[float, str] = (0.0, "")
     held: tuple[float, str] = (0.0, "")
     samples: int = 0
+    # The longest time between two samples: how long this machine kept a process that had to run from running.
+    gap: float = 0.0
+    _last: float | None = None
     _since: dict[str, float] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Mapping[str, Any]], moment: float) -> None:
         """Take a sample; a lock counts as held from the first sample that has it to the last."""
         self.samples += 1
+        self.gap = max(self.gap, moment - (moment if self._last is None else self._last))
+        self._last = moment
         held = set()
         for row in rows:
             if row["is_held"]:
@@ -98,6 +103,7 @@ async def watched(url: str, watch: Watch, stopped: asyncio.Event, longest: Longe
     return Locks(
         waited_ms=round(1000 * longest.waited[0], 3),
         held_ms=round(1000 * longest.held[0], 3),
+        gap_ms=round(1000 * longest.gap, 3),
         waiting=longest.waited[1],
         holding=longest.held[1],
         samples=longest.samples,

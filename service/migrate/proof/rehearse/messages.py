@@ -83,10 +83,14 @@ class Watch(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Locks(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest wait of another session for the migrator, and the longest time that it held a blocking lock."""
+    """The longest wait of another session for the migrator, and the longest time that it held a blocking lock.
+
+    `gap_ms` is the longest time between two samples: in a control, how long this machine stalls a process.
+    """
 
     waited_ms: float = 0.0
     held_ms: float = 0.0
+    gap_ms: float = 0.0
     waiting: str = ""
     holding: str = ""
     samples: int = 0
