@@ -112,8 +112,13 @@ def _identity(table: Table) -> str:
 def _changes(table: Table, subject: Subject, in_json: Callable[[Column[Any]], str]) -> str:
     """JSON text of the columns that are not NULL, as `audit.record_created` makes it."""
     shown = [column for column in table.columns if column.name in subject.shown]
-    parts = (_part(column, in_json(column)) for column in shown)
-    return "'{' || substr(" + " || ".join(parts) + ", 2) || '}'"
+    parts = [(column, f"""',"{column.name}":[null,' || {in_json(column)} || ']'""") for column in shown]
+    if in_json is _on_postgresql:
+        # concat leaves NULL out, and copies each part once.
+        joined = f"concat({', '.join(part for _, part in parts)})"
+    else:
+        joined = " || ".join(_or_nothing(part, column) if column.nullable else part for column, part in parts)
+    return "'{' || substr(" + joined + ", 2) || '}'"
 
 
 def _escaped(sql: str) -> str:
@@ -121,9 +126,8 @@ def _escaped(sql: str) -> str:
     return sql.replace(":", "\\:")
 
 
-def _part(column: Column[Any], value: str) -> str:
-    part = f"""',"{column.name}":[null,' || {value} || ']'"""
-    return f"CASE WHEN stored.{column.name} IS NULL THEN '' ELSE {part} END" if column.nullable else part
+def _or_nothing(part: str, column: Column[Any]) -> str:
+    return f"CASE WHEN stored.{column.name} IS NULL THEN '' ELSE {part} END"
 
 
 def _on_sqlite(column: Column[Any]) -> str:

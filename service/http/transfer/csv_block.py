@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, inspect
 
 from service.errors import Invalid
 from service.http.transfer.column_patterns import ColumnPattern
@@ -38,12 +38,14 @@ class BlockParser:
         self._required = {each.name for each in msgspec.structs.fields(declared.line) if each.required}
         self._moments = declared.body.moments & names
         self._is_related = declared.related is not None and not names.issubset(declared.names)
-        self._makers = [attrgetter(name) if name in names else None for name in declared.names]
+        self._makers = [(name, attrgetter(name)) if name in names else None for name in declared.names]
         types = {each.name: without_unset(each.type) for each in msgspec.structs.fields(declared.line)}
         given = {each.name: types.pop(each.name) for each in columns}
         found = {each.name: ColumnPattern.of(given[each.name]) for each in columns}
         patterns = {name: pattern for name, pattern in found.items() if pattern is not None}
         self._type = list[_struct(declared, given, types)]  # type: ignore[misc]
+        # A struct keeps their values as they are read.
+        self._kept = {name for name, kind in given.items() if _is_kept(kind)}
         # For cells that are known to match the patterns.
         self._patterns = [(each.at, patterns[each.name]) for each in columns if each.name in patterns]
         matched = given | {name: pattern.kind for name, pattern in patterns.items()}
@@ -56,8 +58,11 @@ class BlockParser:
             cells = self._cells(records)
             if not all(pattern.matches(cells[at]) for at, pattern in self._patterns):
                 return None
-            values = msgspec.convert(self._rows_of(cells), self._matched_type, strict=True)
-            return [*self._made(numbers, *self._checked(values))]
+            columns = self._read(cells)
+            values = msgspec.convert([*zip(*columns, strict=True)], self._matched_type, strict=True)
+            read = zip(self._columns, columns, strict=True)
+            same = {each.name: column for each, column in read if each.name in self._kept}
+            return [*self._made(numbers, *self._checked(values), same)]
         except (ValueError, Invalid):
             return None
 
@@ -74,9 +79,9 @@ class BlockParser:
             raise ValueError(self._width)
         return [*zip(*records, strict=True)]
 
-    def _rows_of(self, cells: Sequence[Sequence[str]]) -> list[Any]:
-        """Return the values of the cells of each record; raises ValueError if a cell cannot be read."""
-        return [*zip(*(_read(each, cells[each.at]) for each in self._columns), strict=True)]
+    def _read(self, cells: Sequence[Sequence[str]]) -> list[Sequence[Any]]:
+        """Return the values of the cells of each column; raises ValueError if a cell cannot be read."""
+        return [_read(each, cells[each.at]) for each in self._columns]
 
     def _checked(self, values: list[msgspec.Struct]) -> tuple[list[msgspec.Struct], Iterable[Any]]:
         """Return the structs, and what else they hold; raises Invalid unless all are valid."""
@@ -89,8 +94,15 @@ class BlockParser:
                     raise Invalid("", *faults)
         return values, [*map(self._declared.related.read, values)] if self._is_related else repeat(NOTHING)
 
-    def _made(self, numbers: Iterable[int], values: Sequence[msgspec.Struct], related: Iterable[Any]) -> Iterable[Line]:
-        given = [None if get is None else map(get, values) for get in self._makers]
+    def _made(
+        self,
+        numbers: Iterable[int],
+        values: Sequence[msgspec.Struct],
+        related: Iterable[Any],
+        same: Mapping[str, Iterable[Any]] = NOTHING,
+    ) -> Iterable[Line]:
+        """Return the lines of structs; `same` are columns that the structs hold as they are."""
+        given = [each and (same.get(each[0]) or map(each[1], values)) for each in self._makers]
         return map(Line, numbers, values, self._rows.columns(len(values), given), related)
 
     def _apart(
@@ -102,7 +114,7 @@ class BlockParser:
             found = [BadLine(number) if records[at] else None for at, number in enumerate(numbers)]
         places: Iterable[int] = range(len(records))
         try:
-            rows = self._rows_of(self._cells(records))
+            rows: list[Any] = [*zip(*self._read(self._cells(records)), strict=True)]
         except ValueError:
             places, rows = self._rows_apart(records, found)
         for at, value in zip(places, self._valid(rows), strict=True):
@@ -172,6 +184,13 @@ def _read(column: Column, cells: Sequence[str]) -> Sequence[Any]:
     if column.read is None:
         return cells
     return _whole_numbers(cells) if column.read is whole else [*map(column.read, cells)]
+
+
+def _is_kept(kind: Any) -> bool:
+    described = inspect.type_info(kind)
+    types = described.types if isinstance(described, inspect.UnionType) else (described,)
+    plain = (each.type if isinstance(each, inspect.Metadata) else each for each in types)
+    return all(isinstance(each, inspect.StrType | inspect.IntType | inspect.NoneType) for each in plain)
 
 
 def whole(text: str) -> int:

@@ -1,6 +1,7 @@
 """Fields of a line that are rows of other tables, such as the roles of a user: compared, checked and stored."""
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -14,6 +15,8 @@ from service.http.transfer.spec import Import
 
 # Of each field that changes, what was and what will be.
 Changes = Mapping[str, tuple[Any, Any]]
+
+_related_of = attrgetter("related")
 
 
 class Move(NamedTuple):
@@ -74,7 +77,7 @@ class RelatedRows:
 
     async def prepare(self, session: AsyncSession, lines: Sequence[Line], rows: Sequence[dict[str, Any]] = ()) -> None:
         """Look up what the lines need, and add the related values to the stored rows that they match."""
-        if self._related is None or not (any(line.related for line in lines) or self._related.guards(self._actor)):
+        if self._related is None or not (any(map(_related_of, lines)) or self._related.guards(self._actor)):
             return
         self._known = await self._related.known(session)
         if rows:
@@ -85,7 +88,7 @@ class RelatedRows:
 
     def concerns(self, lines: Sequence[Line]) -> bool:
         """Return whether a line has related fields."""
-        return self._related is not None and any(line.related for line in lines)
+        return self._related is not None and any(map(_related_of, lines))
 
     def compare(self, line: Line, before: Mapping[str, Any] | None = None) -> tuple[Changes, list[Fault]]:
         """Return the related fields that a line changes, and why it may not; without `before` the row is new."""
