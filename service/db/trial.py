@@ -122,9 +122,10 @@ def _each(
     connection: sqlite3.Connection, _begun: None, sql: str, rows: Sequence[Sequence[Any]]
 ) -> list[tuple[int, Exception]]:
     refused: list[tuple[int, Exception]] = []
+    cursor = connection.cursor()
     for place, row in enumerate(rows):
         try:
-            connection.execute(sql, row)
+            cursor.execute(sql, row)
         except sqlite3.IntegrityError as failure:
             refused.append((place, failure))
     return refused
