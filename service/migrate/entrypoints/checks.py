@@ -76,7 +76,8 @@ def _compared(connection: Connection, table: Table) -> tuple[list[Any], list[Any
     is_readable = database != "postgresql" or connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
     named, unnamed = _modelled(table, database)
     for name in _of_native_types(table, database):
-        stored.pop(folded(database, name), None)
+        if name not in named:
+            stored.pop(folded(database, name), None)
     for name, check in sorted(named.items()):
         was = stored.pop(folded(database, name), None)
         now = CreateCheckConstraintOp(conv(name), table.name, _text(check, database), **check.dialect_kwargs)

@@ -3,11 +3,13 @@
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import Column, Connection
+from sqlalchemy import FLOAT, REAL, Column, Connection, Float
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.dialects import ddl
 
+# In binary digits.
+_LONGEST_REAL = 24
 _PROBE = "_migration_probe"
 _WRITTEN = f"SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'pg_temp.{_PROBE}'::regclass"
 
@@ -16,6 +18,13 @@ class ExactPostgreSQL(PostgresqlImpl):
     """Importing this class replaces Alembic's, which fails on a default with a quote, and on one of type json."""
 
     __dialect__ = "postgresql"
+
+    def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Whether the types differ; PostgreSQL stores FLOAT(1) to FLOAT(24) as REAL."""
+        there, wanted = inspector_column.type, metadata_column.type
+        if type(wanted) in (Float, FLOAT) and 0 < (getattr(wanted, "precision", None) or 0) <= _LONGEST_REAL:
+            return not isinstance(there, REAL)
+        return bool(super().compare_type(inspector_column, metadata_column))
 
     def compare_server_default(
         self,
@@ -27,6 +36,8 @@ class ExactPostgreSQL(PostgresqlImpl):
         """Whether the defaults differ, in their text and in their values."""
         there, connection = rendered_inspector_default, self.connection
         wanted = ddl.default_text(metadata_column, "postgresql")
+        if there is None and wanted is not None and wanted.strip("() ").upper() == "NULL":
+            return False
         if there is None or wanted is None or connection is None or wanted == there:
             compare: Any = super().compare_server_default
             return bool(
@@ -35,7 +46,8 @@ class ExactPostgreSQL(PostgresqlImpl):
         if metadata_column.primary_key and metadata_column is metadata_column.table.autoincrement_column:
             return False
         written = _written(connection, metadata_column)
-        return written != there and _has_other_value(connection, there, written or wanted)
+        kind = metadata_column.type.compile(dialect=self.dialect)
+        return written != there and _has_other_value(connection, there, written or wanted, kind)
 
 
 def _written(connection: Connection, column: Column[Any]) -> str | None:
@@ -55,13 +67,16 @@ def _written(connection: Connection, column: Column[Any]) -> str | None:
     return found
 
 
-def _has_other_value(connection: Connection, one: str, other: str) -> bool:
-    """Whether the values differ; a number of a sequence would be taken by asking."""
+def _has_other_value(connection: Connection, one: str, other: str, kind: str) -> bool:
+    """Whether the values of this type differ; a number of a sequence would be taken by asking."""
+    if one.replace("::regclass", "") == other.replace("::regclass", ""):
+        return False
     if "nextval(" in one or "nextval(" in other:
         return True
     nested = connection.begin_nested()
     try:
-        asked = f"SELECT CAST({one} AS text) IS DISTINCT FROM CAST({other} AS text)"
+        one, other = (f"CAST(CAST({each} AS {kind}) AS text)" for each in (one, other))
+        asked = f"SELECT {one} IS DISTINCT FROM {other}"
         return bool(connection.exec_driver_sql(asked).scalar())
     except DBAPIError:
         return True
