@@ -130,3 +130,16 @@ def test_what_a_function_does_is_examined(project: Project) -> None:
     found = judged(project, {execute(*each): (execute(*each), "pass") for each in FUNCTIONS})
     rules = {body: {each.rule for each in findings} for body, findings in found.items()}
     assert {each: rules[execute(*each)] for each, rule in FUNCTIONS.items() if rule not in rules[execute(*each)]} == {}
+
+
+def test_a_condition_on_a_key_means_few_rows(project: Project) -> None:
+    merged = "MERGE INTO shelves USING (VALUES (1, 'x')) AS v (id, label) ON shelves.id = v.id"
+    bodies = {
+        "merge": execute(f"{merged} WHEN MATCHED THEN UPDATE SET label = v.label"),
+        "join": execute("UPDATE books b SET note = 'x' FROM shelves s WHERE s.id = 7 AND s.label = b.title"),
+        "read": execute("ALTER TABLE books ADD n integer", "SELECT 1 FROM books WHERE note = 'x'"),
+        "look": execute("ALTER TABLE books ADD n integer", "SELECT 1 FROM books WHERE id = 7"),
+    }
+    found = judged(project, {name: (body, "pass") for name, body in bodies.items()})
+    long = ("changes-many-rows", "long-work-under-a-lock")
+    assert {name for name, findings in found.items() if any(each.rule in long for each in findings)} == {"read"}

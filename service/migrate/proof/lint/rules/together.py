@@ -1,12 +1,14 @@
 """Statements that one transaction has together: a lock is held while the next one works, rows before a table."""
 
 import re
+from collections.abc import Sequence
 
 from service.migrate.proof.finding import Level
 from service.migrate.proof.lint.calls import Style
 from service.migrate.proof.lint.rule import PG, RULES, SQLITE, Family, Place, Rules
 from service.migrate.proof.lint.rules.locks import WEAK
 from service.migrate.proof.lint.sql.change import Change, Kind
+from service.migrate.proof.lint.sql.schema import Table, names_in
 
 rules = Rules(family=Family.TRANSACTIONS)
 _BOTH = (PG, SQLITE)
@@ -25,8 +27,6 @@ _EXCLUSIVE = frozenset(
         *(Kind.DROP_TABLE, Kind.TRUNCATE, Kind.SET_SCHEMA, Kind.ROW_SECURITY, Kind.ADD_IDENTITY),
     )
 )
-# A condition that one value meets, or values of a list or a range.
-_ONE_VALUE = re.compile(r"(=|\bin\(|\bbetween)\s*('|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
 _KEYS = ("primary key", "unique")
 # The columns that a condition compares so.
 _COMPARED = re.compile(r"(\w+)\"? ?(?:=|\bin ?\(|\bbetween\b) ?(?:'|-?\d|:|%|\$\d|true\b|false\b)", re.IGNORECASE)
@@ -95,7 +95,8 @@ def _reads_much(at: Place) -> bool:
     is_query = change.kind is Kind.SELECT or ("select" in change.text.lower() and _stores(change))
     if not is_query or source is None or source[1] in at.created:
         return False
-    return not _ONE_VALUE.search(change.text) and "limit" not in change.text.lower()
+    condition = change.text.lower().partition(" where ")[2]
+    return not _meets_few([at.schema.table(source[1])], condition) and "limit" not in change.text.lower()
 
 
 def _stores(change: Change) -> bool:
@@ -167,15 +168,23 @@ def _is_long(change: Change, at: Place) -> bool:
     )
 
 
-def _meets_few(at: Place, condition: str) -> bool:
+def _meets_few(tables: Sequence[Table], condition: str) -> bool:
     """Whether the condition compares a key, an indexed column, or a column that is not known, with values."""
     if "select" in condition.lower():
         return False
-    table = at.table
-    found = {columns[0] for columns in table.indexes.values() if columns}
-    found |= {each.columns[0] for each in table.constraints if each.kind in _KEYS and each.columns}
     names = {each.lower() for each in _COMPARED.findall(condition)}
-    return any(each in found or each not in table.columns for each in names)
+    for table in tables:
+        found = {columns[0] for columns in table.indexes.values() if columns}
+        found |= {each.columns[0] for each in table.constraints if each.kind in _KEYS and each.columns}
+        if names & found:
+            return True
+    return bool(names - {each for table in tables for each in table.columns})
+
+
+def _tables(at: Place) -> list[Table]:
+    """The tables that the statement names: a key of the one that an UPDATE joins limits its rows too."""
+    joined = names_in(at.change.text) & at.schema.tables.keys()
+    return [at.table, *(at.schema.table(each) for each in joined - {at.change.table})]
 
 
 def _takes_back(at: Place) -> bool:
@@ -195,7 +204,7 @@ def _takes_back(at: Place) -> bool:
 def locks_many_rows(at: Place) -> str | None:
     """Writers of the same rows wait until the revision commits."""
     found = re.search(r"\bfor (no key )?(update|share)\b|\bfor key share\b", at.change.text, re.IGNORECASE)
-    few = _meets_few(at, at.change.text.lower().partition(" where ")[2]) or "limit" in at.change.text.lower()
+    few = _meets_few([at.table], at.change.text.lower().partition(" where ")[2]) or "limit" in at.change.text.lower()
     if at.is_new or not found or not at.change.table or few:
         return None
     return f"SELECT … {found[0].upper()} locks the rows that it finds in {at.change.table}"
@@ -212,8 +221,10 @@ def locks_many_rows(at: Place) -> str | None:
 )
 def changes_many_rows(at: Place) -> str | None:
     """Writers of the same rows wait until the revision commits; on SQLite every writer waits."""
-    if at.is_new or not at.change.table or _meets_few(at, at.change.to) or _takes_back(at):
+    if at.is_new or not at.change.table or _meets_few(_tables(at), at.change.to) or _takes_back(at):
         return None
     if at.change.kind is Kind.INSERT and not {"conflict", "update", "select"} <= at.change.words:
+        return None
+    if re.match(r"merge\b.*?\busing ?\( ?values\b", at.change.text, re.IGNORECASE | re.DOTALL):
         return None
     return f"{at.change.kind} {at.change.table} changes all rows it finds in one transaction"
