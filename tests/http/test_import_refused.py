@@ -107,3 +107,16 @@ async def test_documents_and_times_are_tried_as_they_are_stored(roster: Roster) 
     changed = [f'Bells,{101 - at},"b",2024-05-06T07:08:10Z,r:{at}' for at in range(2)]
     report = await run(roster, [header, *changed], RECORDS, mode="upsert")
     assert (report.updated, [each.line for each in report.errors]) == (0, [2, 3])
+
+
+async def test_a_trigger_keeps_its_own_conflict_clauses(roster: Roster, backend: str) -> None:
+    if backend == "postgresql":
+        # It has no conflict clause that a statement hands on to its triggers.
+        return
+    async with roster.database.writing.begin() as connection:
+        await connection.execute(text("CREATE TABLE ages (age INTEGER PRIMARY KEY)"))
+        ignoring = "INSERT OR IGNORE INTO ages VALUES (NEW.age)"
+        await connection.execute(text(f"CREATE TRIGGER note AFTER INSERT ON users BEGIN {ignoring}; END"))
+    report = await run(roster, people([20, 20, 21]))
+    assert (report.created, report.failed) == (3, 0)
+    assert await stored(roster, "SELECT age FROM ages") == [20, 21]
