@@ -39,6 +39,7 @@ class Plan:
     only: tuple[str, ...]
     seconds: float
     rounds: int
+    workers: int
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--only", default=_OPERATIONS, multiple=True, type=click.Choice(_OPERATIONS), help="Operations.")
 @click.option("--seconds", default=1.5, show_default=True, help="Seconds of a round.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Rounds of each point.")
+@click.option("--workers", default=2, show_default=True, help="Worker processes of the service.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--svg", type=click.Path(path_type=Path, file_okay=False), help="Draw a plot of each database here.")
 def main(kinds: tuple[str, ...], *, as_json: bool, svg: Path | None, **plan: object) -> None:
@@ -99,7 +101,7 @@ def _measure(kind: str, plan: Plan, folder: Path, stack: ExitStack) -> Part:
         own.mkdir()
         place = stack.enter_context(database(kind, own, durable=True))
         fill(place, users=users + 2 * PAGE, employees=10)
-        server = stack.enter_context(running(SERVICE, place.url, workers=2, folder=own))
+        server = stack.enter_context(running(SERVICE, place.url, workers=plan.workers, folder=own))
         places.append(place)
         for each in operations(users=users, employees=10):
             if each.name in found:
@@ -116,7 +118,7 @@ def _points(plan: Plan, found: dict[str, list[Turn]], generator: Child) -> Itera
             if number == 0:
                 outcomes: list[list[Outcome]] = [[] for _ in plan.users]
                 for turn in found[name]:
-                    ask(turn, generator, _WARM_UP_SECONDS, callers)
+                    ask(turn, generator, min(plan.seconds, _WARM_UP_SECONDS), callers)
             for turn, mine in zip(found[name], outcomes, strict=True):
                 mine.append(ask(turn, generator, plan.seconds, callers))
             show("scale", done, total, f"{name}, {callers} callers")
