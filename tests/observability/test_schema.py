@@ -243,5 +243,7 @@ async def test_is_ready_within_its_range_when_the_rows_it_reads_are_filled(store
         assert await ready() == (200, "compatible")
         await aio.contract(store.url, "0006", undo=True)
         assert await ready() == (200, "compatible")
+        await aio.downgrade(store.url, OLDEST)
+        assert await ready() == (200, "compatible")
         await aio.downgrade(store.url, "-1")
         assert await ready() == (503, "The schema is older than this code works with: run `roster db upgrade`.")
