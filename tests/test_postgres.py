@@ -9,6 +9,7 @@ import textwrap
 import asyncpg
 import pytest
 
+from service.migrate.proof.server import first_error
 from tests.postgres import Server, create_database, drop_database, fresh_database
 
 
@@ -18,6 +19,13 @@ async def fetch(url: str, query: str) -> object:
         return await connection.fetchval(query)
     finally:
         await connection.close()
+
+
+def test_the_reason_of_a_server_that_does_not_start_is_its_first_error() -> None:
+    full = 'initdb: error: could not write to file: No space left on device\ninitdb: removing data directory "data"\n'
+    assert first_error(full) == "initdb: error: could not write to file: No space left on device"
+    assert first_error("child process exited\n\n") == "child process exited"
+    assert first_error("") == "it printed nothing"
 
 
 async def test_every_database_is_new_empty_and_utf8(postgres_admin_url: str) -> None:

@@ -1,5 +1,6 @@
 """The group of the migrator's commands: where they find their project, and what a failure looks like."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from service.migrate.cli.options import Target
 from service.terminal.escapes import escaped
 
 _CONFIG = "service.migrate.config"
+# What a full disk, a folder that may not be written and a limit of the account are; other errors are faults of ours.
+_OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE)
 _COMMANDS = (
     upgrade.upgrade,
     downgrade.downgrade,
@@ -68,7 +71,7 @@ class Migrator(click.Group):
         return Target(url=url, config=config)
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; a refusal becomes one sentence and the exit status 1, misuse the exit status 2."""
+        """Run a command; a refusal becomes one sentence and exit status 1, misuse and a full disk exit status 2."""
         from service.migrate.errors import Refused
 
         try:
@@ -77,6 +80,12 @@ class Migrator(click.Group):
             # The sentence may quote a file or a database, whose text must not steer the terminal.
             click.echo("Error: " + escaped(str(refused), keep="\n"), err=True)
             context.exit(exit_status(refused))
+        except OSError as failure:
+            if failure.errno not in _OF_FILES:
+                raise
+            where = failure.filename or "The output, or a file in the folder of TMPDIR,"
+            click.echo(f"Error: {escaped(str(where))} cannot be written: {failure.strerror}.", err=True)
+            context.exit(2)
 
 
 def exit_status(refused: Exception) -> int:

@@ -3,19 +3,20 @@
 import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.migrate.errors import Refused, Unusable
+from service.migrate.errors import Unusable
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
@@ -34,6 +35,7 @@ SETTINGS = {
 # Versions that come with the wheel, and where in it; any other is the system's, as Debian and Ubuntu install it.
 WHEEL = {16: "pginstall", 18: "pginstall18"}
 SYSTEM = Path("/usr/lib/postgresql")
+_ERROR = re.compile(r"\b(?:error|FATAL|PANIC|ERROR):")
 # The server lives as long as the pipe on its keeper's stdin: it dies with this process, however the process dies.
 KEEPER = """
 exec 3<&0
@@ -67,7 +69,7 @@ class Server:
         return int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
     def start(self) -> None:
-        """Returns when connections are accepted; raises Refused with the end of the server's log if they never are."""
+        """Returns when connections are accepted; raises Unusable with the error of the log if they never are."""
         settings = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
         log = self.folder / "log"
         with log.open("ab") as output:
@@ -85,7 +87,7 @@ class Server:
         while not self.accepts():
             if self.keeper.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise Refused(f"PostgreSQL did not start: {_last_line(log.read_text())}.")
+                raise Unusable(f"PostgreSQL did not start: {first_error(log.read_text())}.")
             time.sleep(POLL_SECONDS)
 
     def accepts(self) -> bool:
@@ -105,8 +107,7 @@ def ephemeral_server(settings: Mapping[str, str] = SETTINGS, *, version: int | N
     """A running server in a temporary folder, with nothing kept of either; of the newest version if none is given.
 
     Raises:
-        Unusable: no PostgreSQL, or none of the version, is installed.
-        Refused: it does not start.
+        Unusable: no PostgreSQL, or none of the version, is installed, or it cannot be started.
     """
     version = _chosen(version)
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
@@ -126,7 +127,7 @@ def ephemeral_server(settings: Mapping[str, str] = SETTINGS, *, version: int | N
         ]
         made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
         if made.returncode:
-            raise Refused(f"initdb failed: {_last_line(made.stdout + made.stderr)}.")
+            raise Unusable(f"initdb failed: {first_error(made.stderr)}.")
         known = {name: value for name, value in settings.items() if version > 15 or name != "scram_iterations"}
         server = Server(folder=folder, programs=programs, port=free_port(), password=password, settings=known)
         server.start()
@@ -191,13 +192,24 @@ def installed_programs(folder: Path, version: int) -> Path:
         ignore = shutil.ignore_patterns("include", *others, "__pycache__", "*.py")
         for source in (package, package.with_suffix(".libs")):
             if source.exists():
-                shutil.copytree(source, folder / source.name, ignore=ignore, symlinks=True)
+                _copy(source, folder / source.name, ignore)
         package = folder / package.name
     return package / WHEEL[version] / "bin"
 
 
-def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it printed nothing").rstrip(".")
+def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]]) -> None:
+    try:
+        shutil.copytree(source, target, ignore=ignore, symlinks=True)
+    except shutil.Error as failure:
+        # One line for each file; the folder of the first is the reason of all of them.
+        raise Unusable(f"PostgreSQL cannot be copied to {target.parent}: {failure.args[0][0][2]}.") from failure
+
+
+def first_error(text: str) -> str:
+    """The first line of an error, else the last line: what follows an error is about the clean-up."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return next(iter([*errors, *lines[-1:]]), "it printed nothing").rstrip(".")
 
 
 def free_port() -> int:

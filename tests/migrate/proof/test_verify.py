@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,18 @@ def test_a_mistake_is_one_line(own: Project, tmp_path: Path, arguments: list[str
     (line,) = [each for each in result.stderr.splitlines() if each.startswith("Error")]
     assert expected in line
     assert not result.stdout, "it is told before the work on SQLite"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    own: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.clear()
+    own.add_safe("0001_base", after=None)
+    file = tmp_path / "no folder"
+    file.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(file))
+    error = run("--on", "sqlite", status=2).stderr
+    assert re.fullmatch(rf"Error: {re.escape(str(file))}/proof-\w+ cannot be written: Not a directory\.\n", error)
 
 
 def test_a_verification_that_is_terminated_leaves_nothing_behind(
