@@ -86,7 +86,8 @@ def _preload(modules: Sequence[str]) -> None:
         if name.startswith("service.") and hasattr(module, "__path__"):
             for each in pkgutil.walk_packages(module.__path__, f"{name}."):
                 importlib.import_module(each.name)
-    _warm_up()
+    if modules is IMPORTED:
+        _warm_up()
     if (threads := len([*Path("/proc/self/task").iterdir()])) > 1:
         raise RuntimeError(f"An import started {threads - 1} threads, which a fork would lose.")
 
