@@ -91,7 +91,7 @@ def _moment(kind: Any, serial: int) -> tuple[list[Any], Any]:
 _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.Boolean, lambda _kind, serial: ([True, False], serial % 2 == 0)),
     (types.REAL, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 3e38, -1e-30], serial + 0.5)),
-    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 1e300, -1e-300], serial + 0.5)),
+    (types.Float, lambda _kind, serial: ([0.0, -0.0, 1.5, 0.1, 1e300, -1e-300], serial + 0.1)),
     (types.Numeric, _numeric),
     (types.Integer, _integer),
     (types.DateTime, _moment),
