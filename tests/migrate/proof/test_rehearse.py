@@ -46,7 +46,9 @@ def run(own: Shop, *arguments: str, status: int = 0) -> Result:
 def test_a_backfill_costs_nobody_a_request_or_a_write(own: Shop, postgres_admin_url: str) -> None:
     own.safe('ops.set_not_null("books", "pages", fill="1")')
     server = ("--on=postgresql", f"--server={postgres_admin_url}")
-    document: Any = json.loads(run(own, *QUICK, *server, "--json").stdout)
+    # Two migrators at once, beside a transaction that has read every table.
+    faults = ("--migrators=2", "--long-transaction=0.2")
+    document: Any = json.loads(run(own, *QUICK, *server, *faults, "--json").stdout)
     assert ("backfill", "up", ["old", "new"]) in shops.phases(document)
     shops.check_costs_nothing(document)
     assert all(each["locks"]["samples"] for each in document["phases"])
