@@ -4,13 +4,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from contextlib import ExitStack
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from service.migrate.errors import Unusable
 from service.migrate.proof.server import first_error
-from tests.postgres import Server, create_database, drop_database, fresh_database
+from tests.postgres import Server, create_database, drop_database, ephemeral_server, fresh_database, unprivileged
 
 
 async def fetch(url: str, query: str) -> object:
@@ -26,6 +30,18 @@ def test_the_reason_of_a_server_that_does_not_start_is_its_first_error() -> None
     assert first_error(full) == "initdb: error: could not write to file: No space left on device"
     assert first_error("child process exited\n\n") == "child process exited"
     assert first_error("") == "it printed nothing"
+
+
+def test_a_folder_that_only_root_may_enter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(closed))
+    with ExitStack() as stack:
+        if unprivileged():
+            stack.enter_context(pytest.raises(Unusable, match=r"may not enter .*closed: set TMPDIR to"))
+        with ephemeral_server() as server:
+            assert server.accepts()
+    assert list(closed.iterdir()) == []
 
 
 async def test_every_database_is_new_empty_and_utf8(postgres_admin_url: str) -> None:

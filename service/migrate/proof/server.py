@@ -125,7 +125,13 @@ def ephemeral_server(settings: Mapping[str, str] = SETTINGS, *, version: int | N
             *(("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if version > 16 else ()),
             *(("--set=scram_iterations=1",) if version > 15 else ()),
         ]
-        made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
+        try:
+            made = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, **account)
+        except PermissionError as failure:
+            raise Unusable(
+                f"The account nobody, under which root starts PostgreSQL, may not enter {folder.parent}: set TMPDIR "
+                "to a folder that every account may enter."
+            ) from failure
         if made.returncode:
             raise Unusable(f"initdb failed: {first_error(made.stderr)}.")
         known = {name: value for name, value in settings.items() if version > 15 or name != "scram_iterations"}

@@ -253,6 +253,8 @@ def test_what_the_machine_adds_to_a_lock_is_taken_from_the_control() -> None:
     slow = measured("expand", locks=Locks(held_ms=64.0, waited_ms=99.0, gap_ms=500.0))
     assert judged([control, slow], BARS)[1] == []
     assert len(judged([CONTROL, slow], BARS)[1]) == 2
+    stalled = measured("control", locks=Locks(gap_ms=900.0))
+    assert len(judged([stalled, measured("expand", locks=Locks(held_ms=130.0))], BARS)[1]) == 1
 
 
 def test_what_the_control_met_too_is_no_finding() -> None:
