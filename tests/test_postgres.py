@@ -73,6 +73,12 @@ async def test_a_private_server_comes_back_on_its_port_with_its_rows(private_pos
     assert await fetch(url, "SELECT n FROM kept") == 7
 
 
+def test_a_version_that_is_not_installed_names_the_option_for_a_server() -> None:
+    expected = r"^PostgreSQL 9 is not installed, but .* or pass with --server the URL of a server "
+    with pytest.raises(Unusable, match=expected), ephemeral_server(version=9):
+        pass
+
+
 async def test_a_private_server_can_be_killed_and_started_again(private_postgres: Server) -> None:
     os.kill(private_postgres.pid, signal.SIGKILL)
     private_postgres.stop()

