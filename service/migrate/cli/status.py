@@ -32,8 +32,8 @@ _EXPLAINED = {
 def status(url: str | None, *, output: Output) -> None:
     """Show the revision, what is pending, and drift.
 
-    The exit status is 0 if the database is at the newest revision and nothing is incomplete, edited, contradictory or
-    changed by other means, else 1. A pending backfill or contract does not count.
+    The exit status is 0 if the database is at the one head and nothing is incomplete, edited, contradictory or changed
+    by other means, else 1. A pending backfill or contract does not count.
     """
     found = read_status(target_of(url))
     document = asdict(found) | {
@@ -67,7 +67,7 @@ def what_is_left(found: "Status") -> Iterator[str]:
 def _lines(found: "Status") -> Iterator[str]:
     where = _whole_path(found.database)
     yield f"{where} is at {' and '.join(found.current) or 'no revision yet'}: {_EXPLAINED[found.compatibility]}."
-    if " and " in found.head:
+    if found.has_branches:
         yield f"The revisions have more than one head, {found.head}: `alembic merge heads` joins them."
     if found.compatibility in ("foreign", "diverged"):
         yield found.why

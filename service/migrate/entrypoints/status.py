@@ -85,13 +85,23 @@ class Status:
         return " and ".join(self.current) == self.head
 
     @property
+    def has_branches(self) -> bool:
+        """Whether the revisions have more than one head, so that `upgrade` is refused."""
+        return " and " in self.head
+
+    @property
     def why(self) -> str:
         """Why this code cannot work with the database, and the cure; empty if it can."""
         return Standing(heads=self.current, compatibility=self.compatibility).why
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is pending, incomplete, edited, drifted or contradictory; an unfinished backfill is sound."""
+        """Whether nothing is pending, incomplete, edited, drifted or contradictory, and there is one head.
+
+        An unfinished backfill is sound.
+        """
+        if self.has_branches:
+            return False
         troubles = (self.phases.incomplete, self.phases.checksum_mismatch, self.phases.drift, self.contradictions)
         return self.up_to_date and not any(troubles) and all(each.problem is None for each in self.phases.backfills)
 

@@ -1,7 +1,11 @@
 """A history with two heads: messages that say which revision is meant, and a trash that belongs to one branch."""
 
-import pytest
+import asyncio
 
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
 from service.migrate.entrypoints import aio
 from service.migrate.errors import Refused
 from tests.migrate.operations.live import live
@@ -25,6 +29,9 @@ async def test_a_number_of_two_revisions_is_told_from_an_unknown_one(empty_url: 
         with pytest.raises(Refused, match="more than one head, 0002_change and 0002_other"):
             await it.up()
         await aio.upgrade(it.url, "heads")
+        status = await asyncio.to_thread(CliRunner().invoke, main, ["db", "status", "--database", it.url])
+        assert status.exit_code == 1
+        assert "more than one head, 0002_change and 0002_other: `alembic merge heads` joins them." in status.output
         with pytest.raises(Refused, match="-1 is ambiguous: the database is at 0002_change and 0002_other"):
             await aio.downgrade(it.url, "-1")
         project.add_safe("0003_merge", after=("0002_change", "0002_other"))
