@@ -101,7 +101,10 @@ def _lines(found: "Forecast", where: str, *, with_sql: bool) -> Iterator[str]:
 
 
 def _sum(actions: "list[Planned]") -> str:
-    return f", about {_duration(sum(each.seconds or 0.0 for each in actions))}"
+    known = [each.seconds for each in actions if each.seconds is not None]
+    if not known:
+        return ", duration unknown"
+    return f", {'about' if len(known) == len(actions) else 'at least'} {_duration(sum(known))}"
 
 
 def _action(planned: "Planned", *, with_sql: bool) -> Iterator[str]:

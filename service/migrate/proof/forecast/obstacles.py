@@ -20,6 +20,8 @@ from service.migrate.proof.forecast.trials import Trial
 from service.migrate.proof.forecast.violations import Violations
 from service.migrate.state import ledger
 
+# Of a plain revision that was not run in a scratch database.
+_UNTRIED = Trial(why="not tried")
 # The SQLSTATE class of a value that cannot be computed.
 _DATA = "22"
 _ADDED = re.compile(r'ALTER TABLE \S+ ADD COLUMN (?:"([^"]+)"|(\w+)) ([^\n]+)$')
@@ -48,6 +50,8 @@ class Finder:
     connection: Connection
     trials: Mapping[str, Trial] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set, init=False)
+    # Whether a plain revision before may have made tables and columns that are not known here.
+    _is_unknown: bool = field(default=False, init=False)
     _seen: set[tuple[str, Stretch]] = field(default_factory=set, init=False)
 
     def find(self, pending: Sequence[Pending]) -> Iterator[Obstacle]:
@@ -58,17 +62,16 @@ class Finder:
                 self._seen.add(key)
                 if each.plan is not None:
                     yield from self._of(each.plan, each.stretch)
-                elif each.script.revision in self.trials:
-                    yield from self._of_statements(each)
+                else:
+                    yield from self._of_statements(each, self.trials.get(each.script.revision, _UNTRIED))
             if isinstance(each.action, Backfill) and each.plan is not None:
                 yield from self._of_values(each.plan, each.action)
             self._touched |= set(tables_of(each.action))
             if each.plan is not None:
                 self._touched |= set(each.plan.creates)
 
-    def _of_statements(self, pending: Pending) -> Iterator[Obstacle]:
+    def _of_statements(self, pending: Pending, trial: Trial) -> Iterator[Obstacle]:
         """What rows do to the statements of a plain revision."""
-        trial = self.trials[pending.script.revision]
         revision, phase = pending.script.revision, pending.stretch
         if trial.has_failed:
             what = f"it fails in an empty scratch database: {trial.why.rstrip('.')}."
@@ -81,6 +84,9 @@ class Finder:
                 if what not in said:
                     yield Obstacle(revision=revision, phase=phase, what=what, is_certain=is_certain)
                 said.add(what)
+        # Only for later revisions: rows that are wrong now stay wrong for the statements of this one.
+        self._touched |= found.changed
+        self._is_unknown |= bool(trial.why) or found.is_opaque
 
     def _of(self, plan: Plan, stretch: Stretch) -> Iterator[Obstacle]:
         if stretch is Stretch.UPGRADE:
@@ -111,19 +117,19 @@ class Finder:
             if table in self._touched:
                 continue
             if reflected.table_name(self.connection, table) is None:
-                yield _obstacle(plan, Stretch.UPGRADE, f"the table {table} does not exist.")
+                yield self._obstacle(plan, Stretch.UPGRADE, f"the table {table} does not exist.")
                 continue
             there = reflected.columns(self.connection, table)
             for name in columns:
                 if reflected.folded(self.connection.dialect.name, name) not in there:
-                    yield _obstacle(plan, Stretch.UPGRADE, f"{table} has no column {name}.")
+                    yield self._obstacle(plan, Stretch.UPGRADE, f"{table} has no column {name}.")
 
     def _attributes(self, plan: Plan, stretch: Stretch, ask: Callable[[], None]) -> Iterator[Obstacle]:
         try:
             with self.connection.begin_nested():
                 ask()
         except Refused as refused:
-            yield _obstacle(plan, stretch, str(refused).removeprefix(f"{plan.revision}: "))
+            yield self._obstacle(plan, stretch, str(refused).removeprefix(f"{plan.revision}: "))
         except (DBAPIError, NoSuchTableError):
             return
 
@@ -134,7 +140,11 @@ class Finder:
                 # A definition that an action before changes is looked up when its turn comes.
                 continue
             if what := self._violation(check):
-                yield replace(_obstacle(plan, stretch, what), is_certain=not may_change)
+                yield self._obstacle(plan, stretch, what, may_change=may_change)
+
+    def _obstacle(self, plan: Plan, stretch: Stretch, what: str, *, may_change: bool = False) -> Obstacle:
+        """What the present database says, which a revision before may change."""
+        return replace(_obstacle(plan, stretch, what), is_certain=not may_change and not self._is_unknown)
 
     def _violation(self, check: Precondition) -> str:
         """The refusal; empty without rows in the way, or where columns do not exist yet."""

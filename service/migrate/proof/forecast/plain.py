@@ -36,7 +36,8 @@ def planned(pending: Pending, trial: Trial, sizes: Sizes, speed: Speed) -> list[
     if trial.why or not found:
         why = f"not tried: {trial.why.rstrip('.')}" if trial.why else "no statement"
         title = f"{pending.script.doc} (Alembic's plain style; {why})"
-        found.append(Planned(revision=pending.script.revision, phase=pending.stretch, title=title))
+        seconds = None if trial.why else 0.0
+        found.append(Planned(revision=pending.script.revision, phase=pending.stretch, title=title, seconds=seconds))
     return found
 
 

@@ -15,8 +15,10 @@ from service.migrate.operations.columns.requirements import no_nulls
 from service.migrate.operations.preconditions import refuse_rows
 from service.migrate.operations.step import Precondition
 from service.migrate.proof.lint.sql import statements
-from service.migrate.proof.lint.sql.change import Change, Column, Constraint, Kind
+from service.migrate.proof.lint.sql.change import UNKNOWN, Change, Column, Constraint, Kind
 
+# Functions of PostgreSQL that revisions call; none makes a table.
+_HARMLESS = ("setval", "nextval", "set_config", "now", "count")
 # Alembic rebuilds a table of SQLite under this name.
 _COPY = "_alembic_tmp_"
 _WRITES = (Kind.UPDATE, Kind.DELETE, Kind.INSERT, Kind.TRUNCATE, Kind.COPY, Kind.CALL, Kind.OPAQUE, Kind.SELECT)
@@ -39,6 +41,9 @@ class Violations:
 
     connection: Connection
     touched: set[str]
+    # The tables that the statements change or create, and whether some may change any other.
+    changed: set[str] = field(default_factory=set, init=False)
+    is_opaque: bool = field(default=False, init=False)
     _added: set[tuple[str, str]] = field(default_factory=set, init=False)
     _not_valid: dict[str, tuple[Constraint, str]] = field(default_factory=dict, init=False)
 
@@ -52,6 +57,8 @@ class Violations:
                 self.touched |= {change.table} if change.table else self._tables()
             if change.kind is Kind.ADD_COLUMN and change.column.default is None:
                 self._added.add((table, change.name))
+            self.changed |= ({table, change.to} if change.kind is Kind.RENAME_TABLE else {table}) - {""}
+            self.is_opaque |= _is_opaque(change)
 
     def _of(self, change: Change, table: str, statement: str) -> Iterator[str]:
         if not table or reflected.table_name(self.connection, table) is None:
@@ -206,6 +213,13 @@ class Violations:
 
     def _tables(self) -> set[str]:
         return set(inspect(self.connection).get_table_names())
+
+
+def _is_opaque(change: Change) -> bool:
+    """Whether the change may create any table or column: a call of a function, or SQL that is built at run time."""
+    calls = [each for each in change.names if each not in _HARMLESS and not each.startswith("pg_")]
+    is_call = change.kind is Kind.SELECT and not change.table and bool(calls)
+    return is_call or change.kind in (Kind.OPAQUE, Kind.CALL) or UNKNOWN in change.table
 
 
 def glued(text: str) -> str:
