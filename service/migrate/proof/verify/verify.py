@@ -85,17 +85,11 @@ class Verifier:
 
     def _verify(self, script: Script) -> Verified:
         began = time.monotonic()
-        filled, versions = declared(script, self.database)
-        self._findings = Findings(
-            revision=script.revision,
-            database=self.database,
-            file=Path(script.path),
-            filled=filled,
-            versions=versions,
-        )
+        self._findings = Findings(revision=script.revision, database=self.database, file=Path(script.path))
         self._probes, self._was_cleared = Probes(), False
         count = 0
         try:
+            self._declare(script)
             for parent in to_tuple(script.down_revision, default=()):
                 self._bring(parent)
             count = self._round(script)
@@ -112,6 +106,13 @@ class Verifier:
             findings=tuple(self._findings.all),
             notes=tuple(self._findings.notes),
         )
+
+    def _declare(self, script: Script) -> None:
+        try:
+            self._findings.filled, self._findings.versions = declared(script, self.database)
+        except Refused as refused:
+            self._findings.add(Rule.FAILS, "recording", str(refused))
+            raise _Stopped from refused
 
     def _round(self, script: Script) -> int:
         """Up and down again from each phase, then up for good; return the number of rows."""
