@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from service.migrate.errors import Unknown, Unusable, reason, refusing
 from service.migrate.plan import faults, graph
 
+_KEPT_ROWS = "kept_rows"
+
 
 def chosen(directory: ScriptDirectory, since: str | None) -> list[str]:
     """The ids of the revisions, oldest first: all of them, or those that `since` does not contain.
@@ -127,3 +129,17 @@ def call_own(connection: Connection, script: Script, name: str) -> None:
                 raise TypeError(f"{name}(connection) is async, and is called without await: write def {name}")
     except DBAPIError as failure:
         raise faults.of_database(failure, file, line, reason(failure)) from failure
+
+
+def tables_with_kept_rows(script: Script) -> tuple[str, ...]:
+    """The tables in which the revision says, by `kept_rows`, that its downgrade leaves rows of the upgrade.
+
+    Raises:
+        Refused: `kept_rows` is no tuple of names; one line with the file and the line.
+    """
+    found = getattr(script.module, _KEPT_ROWS, ())
+    if isinstance(found, (tuple, list, set)) and all(isinstance(each, str) for each in found):
+        return tuple(found)
+    file = Path(script.path)
+    what = f'{_KEPT_ROWS} is {found!r}, and must be a tuple of names of tables, such as ("users",)'
+    raise faults.at(file, line_of(file, _KEPT_ROWS), what)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from service.db.counting import counted
 from service.migrate.plan.faults import shown
 from service.migrate.proof.finding import Finding, Level
 from service.migrate.proof.revisions import line_of
 from service.migrate.proof.verify import sequences
-from service.migrate.proof.verify.values import Snapshot, Values, lost
+from service.migrate.proof.verify.values import Snapshot, Values, added, lost
 
 
 class Rule(StrEnum):
@@ -17,6 +18,7 @@ class Rule(StrEnum):
 
     FAILS = "verify-fails"
     VALUES = "verify-values"
+    ADDED = "verify-added-rows"
     CATALOG = "verify-catalog"
     SEQUENCES = "verify-sequences"
     CALLERS = "verify-callers"
@@ -32,6 +34,10 @@ _TEXTS = {
     Rule.VALUES: (
         "what callers stored is gone",
         "Use the operation of ops, whose downgrade gives the values back, or keep them until the contract.",
+    ),
+    Rule.ADDED: (
+        "a second upgrade adds rows again",
+        'Delete them in downgrade(), or declare the tables: kept_rows = ("table",).',
     ),
     Rule.CATALOG: ("a second upgrade or a later revision meets another schema", "Undo each change in downgrade()."),
     Rule.SEQUENCES: (
@@ -70,7 +76,8 @@ def found(rule: Rule, what: str, *, revision: str, database: str, phase: str, fi
 class Findings:
     """Collects the findings of one revision on one database, each once.
 
-    `filled` are the columns whose NULLs the revision says it replaces, and the version columns that this raises.
+    `filled` are the columns whose NULLs the revision says it replaces, and the version columns that this raises; `kept`
+    the tables in which it says its downgrade leaves rows.
     """
 
     revision: str
@@ -78,6 +85,7 @@ class Findings:
     file: Path
     filled: Collection[tuple[str, str]] = ()
     versions: Collection[tuple[str, str]] = ()
+    kept: Collection[str] = ()
     all: list[Finding] = field(default_factory=list, init=False)
     notes: list[str] = field(default_factory=list, init=False)
 
@@ -98,6 +106,7 @@ class Findings:
     def compare(self, before: Snapshot, after: Snapshot, phase: str) -> None:
         """Values, positions of sequences and the catalog must be the same."""
         self.compare_values(before.values, after.values, phase)
+        self._compare_rows(before.values, after.values, phase)
         self.compare_positions(before, after, phase)
         for line in sorted(set(before.catalog) - set(after.catalog)):
             self.add(Rule.CATALOG, phase, f"the catalog lacks: {line}")
@@ -108,6 +117,14 @@ class Findings:
         """No value may be lost; with `of_both`, of the columns that both have."""
         for each in lost(before, self._undeclared(before, after), of_both=of_both):
             self.add(Rule.VALUES, phase, each)
+
+    def _compare_rows(self, before: Values, after: Values, phase: str) -> None:
+        """No row may be added: a second upgrade would add rows again."""
+        for table, ids in added(before, after).items():
+            if table in self.kept:
+                self._note(f"rows that the upgrade adds to {table} stay after a downgrade")
+                continue
+            self.add(Rule.ADDED, phase, f"{table}: {counted(len(ids), 'row')} more than before, such as {ids[0]}")
 
     def compare_positions(self, before: Snapshot, after: Snapshot, phase: str) -> None:
         for each in sequences.behind(before.positions, after.positions):
@@ -125,9 +142,12 @@ class Findings:
             ]
             changed[name] = now | {id: was[id] for id in declared}
             if declared and name in self.filled:
-                note = f"{self.revision}: NULL in {'.'.join(name)} is replaced, and a downgrade does not bring it back"
-                self.notes += [] if note in self.notes else [note]
+                self._note(f"NULL in {'.'.join(name)} is replaced, and a downgrade does not bring it back")
         return changed
+
+    def _note(self, what: str) -> None:
+        note = f"{self.revision}: {what}"
+        self.notes += [] if note in self.notes else [note]
 
 
 _FUNCTIONS = ("upgrade", "backfill", "contract", "downgrade", "seed_before", "assert_after")

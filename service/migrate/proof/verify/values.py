@@ -82,3 +82,13 @@ def lost(before: Values, after: Values, *, of_both: bool = False) -> list[str]:
             id = changed[0]
             found.append(f"{table}.{column} differs in {len(changed)} rows: in {id} {values[id]} became {now[id]}")
     return list(dict.fromkeys(found))
+
+
+def added(before: Values, after: Values) -> dict[str, list[str]]:
+    """The keys of rows that only `after` has, by table; of the tables that both have."""
+    found: dict[str, list[str]] = {}
+    for (table, column), values in before.items():
+        now = after.get((table, column))
+        if now is not None and table not in found and (more := [id for id in now if id not in values]):
+            found[table] = more
+    return found

@@ -20,7 +20,7 @@ from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import is_plain, plan
 from service.migrate.proof import scratch
 from service.migrate.proof.finding import Finding
-from service.migrate.proof.revisions import call_own
+from service.migrate.proof.revisions import call_own, tables_with_kept_rows
 from service.migrate.proof.verify import probe, sequences
 from service.migrate.proof.verify.findings import Findings, Rule
 from service.migrate.proof.verify.probe import Probes
@@ -110,6 +110,7 @@ class Verifier:
     def _declare(self, script: Script) -> None:
         try:
             self._findings.filled, self._findings.versions = declared(script, self.database)
+            self._findings.kept = tables_with_kept_rows(script)
         except Refused as refused:
             self._findings.add(Rule.FAILS, "recording", str(refused))
             raise _Stopped from refused
