@@ -1,7 +1,7 @@
 """What callers of the service do: read tables and views, insert and update a row; all of it is rolled back."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, inspect, select
@@ -10,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.migrate.dialects import ddl
 from service.migrate.errors import reason
 from service.migrate.proof.diagram.reading import is_own
+from service.migrate.proof.verify import shapes
 from service.migrate.proof.verify.checks import is_unique
 from service.migrate.proof.verify.row_maker import is_written
 from service.migrate.proof.verify.rows import Rows, ordered, reflected
 from service.migrate.proof.verify.samples import plain
+from service.migrate.proof.verify.shapes import WHOLE, Shape
 
 _FAILURES = (SQLAlchemyError, OverflowError, ValueError)
 _COPIES = 5
@@ -21,16 +23,20 @@ _COPIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A row that a table took before the upgrade, with the columns of then; `updates` if it could be updated too."""
+    """A row that a table took before the upgrade, with the columns of then; `updates` if it could be updated too.
+
+    `shape` is what of the values it had.
+    """
 
     table: Table
     values: dict[str, Any]
     updates: bool
+    shape: Shape = WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The row of each table, and a SELECT of each view and of the columns that no row has, by its name."""
+    """The rows of each table, whole ones first, and a SELECT of each view and of unwritten columns, by its name."""
 
     rows: Sequence[Probe] = ()
     reads: Mapping[str, str] = field(default_factory=dict)
@@ -43,14 +49,15 @@ class _Failed:
 
 
 def made(connection: Connection, rows: Rows) -> Probes:
-    """A row for each table that takes a generated one, and what is read beside."""
-    found, reads = [], {}
+    """Rows for each table that takes a generated one, and what is read beside."""
+    found: list[Probe] = []
+    reads = {}
     for table in ordered(reflected(connection)):
-        for values in rows.generated(connection, table):
-            failed = _tried(connection, table, values, updates=True)
-            if failed is None or failed.statement == "UPDATE":
-                found.append(Probe(table=table, values=values, updates=failed is None))
-                break
+        generated = (_probe(connection, table, values, WHOLE) for values in rows.generated(connection, table))
+        if whole := next(filter(None, generated), None):
+            found.append(whole)
+            for levels in (shapes.of_nulls(table), shapes.of_required(table)):
+                found += _taken(connection, whole, levels)
         if unwritten := [each.name for each in table.columns if not is_written(each)]:
             reads[table.name] = _select(table.name, unwritten)
     inspector = inspect(connection)
@@ -60,19 +67,50 @@ def made(connection: Connection, rows: Rows) -> Probes:
     return Probes(rows=found, reads={name: each for name, each in reads.items() if not _reading(connection, each)})
 
 
+def _taken(connection: Connection, whole: Probe, levels: Iterator[tuple[Shape, ...]]) -> list[Probe]:
+    """The rows of the first level of which the table takes any."""
+    for level in levels:
+        tried = (_probe(connection, whole.table, whole.values, shape) for shape in level)
+        if found := list(filter(None, tried)):
+            return found
+    return []
+
+
+def _probe(connection: Connection, table: Table, values: dict[str, Any], shape: Shape) -> Probe | None:
+    failed = _tried(connection, table, shape.of(values), updates=True)
+    if failed is not None and failed.statement == "INSERT":
+        return None
+    return Probe(table=table, values=values, updates=failed is None, shape=shape)
+
+
 def failures(connection: Connection, probes: Probes, rows: Rows, phase: str, *, is_new: bool) -> list[str]:
     """The tables that take no row any more: with the columns of before, or `is_new` with the present ones."""
     now = {table.name: table for table in ordered(reflected(connection))} if is_new else {}
-    found = []
+    found: dict[tuple[str, str], str] = {}
+    refused: set[str] = set()
     for probe in probes.rows:
         table = now.get(probe.table.name) if is_new else probe.table
-        if table is not None and (failed := _failed(connection, probe, table, rows)):
+        # What the new version leaves out is not known; and a table that takes no whole row takes no part of one.
+        if table is None or table.key in refused or (is_new and probe.shape != WHOLE):
+            continue
+        if failed := _failed(connection, probe, table, rows):
+            shape, failed = _smallest(connection, probe, failed, rows)
+            refused |= {table.key} if shape == WHOLE else set()
             verb = "INSERT INTO" if failed.statement == "INSERT" else "UPDATE"
-            found.append(f"{verb} {table.name} fails after the {phase}: {failed.why}")
+            sentence = f"{verb} {table.name}{shape} fails after the {phase}: {failed.why}"
+            found.setdefault((table.key, failed.why), sentence)
     for name, statement in probes.reads.items():
         if not is_new and (why := _reading(connection, statement)):
-            found.append(f"SELECT FROM {name} fails after the {phase}: {why}")
-    return found
+            found[name, why] = f"SELECT FROM {name} fails after the {phase}: {why}"
+    return list(found.values())
+
+
+def _smallest(connection: Connection, probe: Probe, failed: _Failed, rows: Rows) -> tuple[Shape, _Failed]:
+    """The one column that the row is refused for, if there is one, and the failure."""
+    for shape in probe.shape.parts():
+        if alone := _failed(connection, replace(probe, shape=shape), probe.table, rows):
+            return shape, alone
+    return probe.shape, failed
 
 
 def _select(name: str, columns: Sequence[str]) -> str:
@@ -95,11 +133,11 @@ def _failed(connection: Connection, probe: Probe, table: Table, rows: Rows) -> _
     """The first failure, if no other row is taken either; a new constraint may refuse some rows."""
     first = None
     if table is probe.table:
-        first = _tried(connection, table, probe.values, updates=probe.updates)
+        first = _tried(connection, table, probe.shape.of(probe.values), updates=probe.updates)
         if first is None:
             return None
     for values in _others(connection, probe, table, rows):
-        failed = _tried(connection, table, values, updates=probe.updates)
+        failed = _tried(connection, table, probe.shape.of(values), updates=probe.updates)
         if failed is None:
             return None
         first = first or failed
