@@ -121,15 +121,19 @@ async def test_a_failure_that_was_hidden_is_never_answered_as_success(writing: A
 async def test_two_units_that_lock_rows_in_opposite_order_both_end_well(units: Units, writing: AsyncEngine) -> None:
     await start(writing, counters=2)
     calls = 0
+    # SQLite has one unit at a time.
+    both_hold_a_row = asyncio.Barrier(2 if writing.dialect.name == "postgresql" else 1)
 
     def work(first: int, second: int) -> Work:
         async def add(session: AsyncSession) -> None:
             nonlocal calls
             calls += 1
-            for id in (first, second):
-                (await get_for_update(session, Counter, id)).value += 1
-                await session.flush()
-                await asyncio.sleep(0.05)
+            is_again = calls > 2
+            (await get_for_update(session, Counter, first)).value += 1
+            await session.flush()
+            if not is_again:
+                await both_hold_a_row.wait()
+            (await get_for_update(session, Counter, second)).value += 1
 
         return add
 
