@@ -38,7 +38,7 @@ async def served(application: Any) -> AsyncIterator[int]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off"))
         serving = asyncio.ensure_future(server.serve([listening]))
         yield listening.getsockname()[1]
         server.should_exit = True
