@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine
 
 from service.cli import main
+from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.project import url_of
 from service.migrate.proof.forecast.forecast import Forecaster
 from service.migrate.proof.forecast.violations import Violations
@@ -44,6 +45,21 @@ def test_what_a_plain_revision_makes_is_not_missing(project: Project, tmp_path: 
     assert "MAY FAIL  0003_wrong, upgrade: the table cast does not exist." in result.output
     assert "upgrade 0002_broken, duration unknown\n" in result.output
     assert "upgrade 0001_plain, about 0." in result.output
+
+
+def test_what_a_plain_revision_drops_may_be_out_of_the_way(project: Project, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/used.db"
+    project.clear()
+    trigger = 'op.execute("CREATE TRIGGER t AFTER INSERT ON shows BEGIN SELECT 1; END")'
+    project.add("0001_base", after=None, up=f"{PLAIN}\n{trigger}")
+    commands.upgrade(url)
+    drop = 'ops.drop_table("shows")'
+    for plain, is_certain in (("pass", True), ('op.execute("DROP TRIGGER t")', False)):
+        project.add("0002_plain", after="0001_base", up=plain)
+        project.add_safe("0003_safe", after="0002_plain", contract=drop)
+        found = Forecaster(config=None, measured_seconds=0).run(url_of(url)).obstacles
+        said = "shows cannot be dropped before its dependents (1): the trigger t."
+        assert [(each.what, each.is_certain) for each in found] == [(said, is_certain)]
 
 
 @pytest.mark.parametrize(

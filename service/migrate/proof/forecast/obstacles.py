@@ -1,7 +1,7 @@
 """What would make a step fail: rows that violate it, missing tables, attributes with which it is not safe."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from service.migrate.dialects import ddl, reflected
 from service.migrate.errors import Refused, reason
 from service.migrate.operations.preconditions import refuse_rows
 from service.migrate.operations.step import CATALOG, Backfill, Precondition
-from service.migrate.operations.survey.survey import refuse_attributes
+from service.migrate.operations.survey.survey import Survey, refuse_attributes
 from service.migrate.plan.plan import Plan
 from service.migrate.proof.forecast.actions import Pending, Stretch, tables_of
 from service.migrate.proof.forecast.trials import Trial
@@ -52,6 +52,9 @@ class Finder:
     _touched: set[str] = field(default_factory=set, init=False)
     # Whether a plain revision before may have made tables and columns that are not known here.
     _is_unknown: bool = field(default=False, init=False)
+    # The tables that plain revisions before change, and whether one drops objects of any table.
+    _altered: set[str] = field(default_factory=set, init=False)
+    _frees_any: bool = field(default=False, init=False)
     _seen: set[tuple[str, Stretch]] = field(default_factory=set, init=False)
 
     def find(self, pending: Sequence[Pending]) -> Iterator[Obstacle]:
@@ -86,29 +89,23 @@ class Finder:
                 said.add(what)
         # Only for later revisions: rows that are wrong now stay wrong for the statements of this one.
         self._touched |= found.changed
+        self._altered |= found.changed
+        self._frees_any |= found.frees_any
         self._is_unknown |= bool(trial.why) or found.is_opaque
 
     def _of(self, plan: Plan, stretch: Stretch) -> Iterator[Obstacle]:
         if stretch is Stretch.UPGRADE:
             yield from self._missing(plan)
-            yield from self._attributes(
-                plan, stretch, lambda: refuse_attributes(self.connection, plan.revision, plan.surveys)
-            )
+            yield from self._attributes(plan, stretch, plan.surveys)
             yield from self._rows(plan, stretch, plan.checks)
         elif stretch is Stretch.CONTRACT:
-            surveys = plan.contract_surveys
-            yield from self._attributes(
-                plan, stretch, lambda: refuse_attributes(self.connection, plan.revision, surveys)
-            )
+            yield from self._attributes(plan, stretch, plan.contract_surveys)
             yield from self._rows(plan, stretch, plan.contract_checks)
         elif stretch is Stretch.DOWNGRADE:
             if purged := ledger.purged(self.connection, plan.revision):
                 names = ", ".join(row.name for row in purged)
                 yield _obstacle(plan, stretch, f"its trash was purged: {names}.")
-            surveys = plan.downgrade_surveys
-            yield from self._attributes(
-                plan, stretch, lambda: refuse_attributes(self.connection, plan.revision, surveys)
-            )
+            yield from self._attributes(plan, stretch, plan.downgrade_surveys)
             checks = (*plan.downgrade_checks, *plan.contract_undo_checks)
             yield from self._rows(plan, stretch, checks if plan.downgrade is not None else (*checks, *plan.undo_checks))
 
@@ -124,12 +121,13 @@ class Finder:
                 if reflected.folded(self.connection.dialect.name, name) not in there:
                     yield self._obstacle(plan, Stretch.UPGRADE, f"{table} has no column {name}.")
 
-    def _attributes(self, plan: Plan, stretch: Stretch, ask: Callable[[], None]) -> Iterator[Obstacle]:
+    def _attributes(self, plan: Plan, stretch: Stretch, surveys: Collection[Survey]) -> Iterator[Obstacle]:
+        may_change = self._frees_any or any({each.table, each.own} & self._altered for each in surveys)
         try:
             with self.connection.begin_nested():
-                ask()
+                refuse_attributes(self.connection, plan.revision, surveys)
         except Refused as refused:
-            yield self._obstacle(plan, stretch, str(refused).removeprefix(f"{plan.revision}: "))
+            yield self._obstacle(plan, stretch, str(refused).removeprefix(f"{plan.revision}: "), may_change=may_change)
         except (DBAPIError, NoSuchTableError):
             return
 
@@ -139,6 +137,8 @@ class Finder:
             if may_change and check.script == CATALOG:
                 # A definition that an action before changes is looked up when its turn comes.
                 continue
+            # A function may look at the catalog, too.
+            may_change = may_change or (self._frees_any and callable(check.rows))
             if what := self._violation(check):
                 yield self._obstacle(plan, stretch, what, may_change=may_change)
 

@@ -44,6 +44,8 @@ class Violations:
     # The tables that the statements change or create, and whether some may change any other.
     changed: set[str] = field(default_factory=set, init=False)
     is_opaque: bool = field(default=False, init=False)
+    # Whether a statement drops an object, such as a trigger of SQLite, without the name of its table.
+    frees_any: bool = field(default=False, init=False)
     _added: set[tuple[str, str]] = field(default_factory=set, init=False)
     _not_valid: dict[str, tuple[Constraint, str]] = field(default_factory=dict, init=False)
 
@@ -59,6 +61,7 @@ class Violations:
                 self._added.add((table, change.name))
             self.changed |= ({table, change.to} if change.kind is Kind.RENAME_TABLE else {table}) - {""}
             self.is_opaque |= _is_opaque(change)
+            self.frees_any |= not table and change.kind.startswith("DROP")
 
     def _of(self, change: Change, table: str, statement: str) -> Iterator[str]:
         if not table or reflected.table_name(self.connection, table) is None:
