@@ -109,7 +109,7 @@ def _explained(context: Context, where: Callable[[], URL]) -> Iterator[None]:
         yield
     except Refused:
         raise
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         folders = {Path(script.path).parent for script in context.script.walk_revisions()}
         files = [file for folder in folders if (file := file_of(failure, folder))]
         if files and not isinstance(failure, (DBAPIError, CommandError)):

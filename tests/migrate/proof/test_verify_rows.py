@@ -20,6 +20,7 @@ def test_rows_that_a_downgrade_leaves_and_a_revision_that_raises_are_findings(pr
     project.add("0003_removes", after="0001_base", up=ADD, down="op.execute(\"DELETE FROM audit WHERE what = 'seen'\")")
     project.add("0004_keeps", after="0001_base", up=ADD)
     project.add_safe("0005_raises", after="0001_base", up='raise ValueError("no name")')
+    project.add("0007_exits", after="0001_base", up="raise SystemExit(3)")
     project.add("0006_unclear", after="0001_base")
     for id, declared in (("0004_keeps", '("audit",)'), ("0006_unclear", '"audit"')):
         file = project.versions / f"{id}.py"
@@ -33,5 +34,6 @@ def test_rows_that_a_downgrade_leaves_and_a_revision_that_raises_are_findings(pr
     assert (found["0001_base"], found["0003_removes"], found["0004_keeps"]) == ([], [], [])
     assert document["notes"] == ["0004_keeps: rows that the upgrade adds to audit stay after a downgrade"]
     assert ["ValueError: no name. Correct the file" in each for each in found["0005_raises"]] == [True]
+    assert ["SystemExit: 3. Correct the file" in each for each in found["0007_exits"]] == [True]
     (unclear,) = found["0006_unclear"]
     assert "kept_rows is 'audit', and must be a tuple of names of tables, such as (\"users\",)." in unclear
