@@ -85,3 +85,5 @@ def test_rows_that_were_refused_before_are_no_findings(tmp_path: Path) -> None:
     books = Books(url=url, statements=(created(backend), *REFUSES[backend]))
     assert books.found("ALTER TABLE books ADD COLUMN isbn TEXT") == []
     assert books.found("ALTER TABLE books RENAME COLUMN kind TO sort") == ["INSERT INTO books"]
+    books = Books(url=url, statements=(created(backend), "CREATE VIEW broken AS SELECT absent FROM nowhere"))
+    assert (books.found(), dict(books.probes.reads)) == ([], {})

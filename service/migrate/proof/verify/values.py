@@ -1,8 +1,10 @@
 """What a database holds: every value as the database stores it, and the catalog."""
 
+import warnings
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import SAWarning
 
 from service.migrate.dialects import ddl
 from service.migrate.proof.catalog import catalog
@@ -41,7 +43,11 @@ def _of_schema(connection: Connection, schema: str | None) -> Values:
     plain = schema.strip('"').replace('""', '"') if schema else None
     keys = inspector.get_multi_pk_constraint(schema=plain)
     found: Values = {}
-    for (_, table), each in sorted(inspector.get_multi_columns(schema=plain).items(), key=lambda item: item[0][1]):
+    with warnings.catch_warnings():
+        # Values are read as text, so that a type that SQLAlchemy does not know is no loss.
+        warnings.simplefilter("ignore", SAWarning)
+        tables = inspector.get_multi_columns(schema=plain)
+    for (_, table), each in sorted(tables.items(), key=lambda item: item[0][1]):
         columns = [name for column in each if not ddl.is_trash(name := column["name"])]
         if columns and not is_own(table):
             key = keys[plain, table]

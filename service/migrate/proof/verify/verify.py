@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.migrate import naming
 from service.migrate.entrypoints import commands
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, reason
 from service.migrate.plan import graph
 from service.migrate.plan.config import Source, scripts
 from service.migrate.plan.plan import is_plain, plan
@@ -98,6 +99,10 @@ class Verifier:
             if self._findings.all[-1].phase == "upgrade":
                 # Plain rows were refused as well, so that the finding says all.
                 self._findings.notes.clear()
+        except SQLAlchemyError as failure:
+            # What the revision made ends the connection, or cannot be read.
+            self._findings.add(Rule.FAILS, "rows", reason(failure))
+            self._brought = {_BROKEN}
         return Verified(
             revision=script.revision,
             database=self.database,
