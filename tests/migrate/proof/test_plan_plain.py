@@ -44,7 +44,7 @@ def test_what_a_plain_revision_makes_is_not_missing(project: Project, tmp_path: 
     assert "MAY FAIL  0002_broken, upgrade: it fails in an empty scratch database: " in result.output
     assert "MAY FAIL  0003_wrong, upgrade: the table cast does not exist." in result.output
     assert "upgrade 0002_broken, duration unknown\n" in result.output
-    assert "upgrade 0001_plain, about 0." in result.output
+    assert "upgrade 0001_plain, about " in result.output
 
 
 def test_what_a_plain_revision_drops_may_be_out_of_the_way(project: Project, tmp_path: Path) -> None:
