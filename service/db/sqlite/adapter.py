@@ -5,9 +5,11 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 import aiosqlite
+from aiosqlite import core
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.util import await_only
 
@@ -17,10 +19,14 @@ T = TypeVar("T")
 
 
 class Driver(aiosqlite.Connection):
-    """An aiosqlite connection; its thread runs any function of the sqlite3 connection in one hop."""
+    """An aiosqlite connection; its thread runs any function of the sqlite3 connection in one hop.
+
+    The thread outlives the event loop: a statement whose caller was cancelled may end when the loop is closed.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
         # The names of the functions that SQL may call.
         self.functions: set[str] = set()
 
@@ -35,9 +41,30 @@ class Driver(aiosqlite.Connection):
         self._tx.put_nowait((future, partial(function, self._conn, *arguments)))
         return future
 
+    def stop(self) -> None:
+        """Close behind everything that was submitted before; nothing waits for it."""
+        self._running = False
+        self._tx.put_nowait((None, self._close_and_end))
+
+    def _close_and_end(self) -> object:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        return core._STOP_RUNNING_SENTINEL
+
     def run_here(self, function: Callable[..., T], *arguments: Any) -> T:
         """As `run`, without the hop: the thread must be idle, and the function quick."""
         return function(self._conn, *arguments)
+
+
+def _work(queue: Any) -> None:
+    """Run what is queued; a result for an event loop that is closed is dropped."""
+    while True:
+        try:
+            core._connection_worker_thread(queue)
+        except RuntimeError:
+            continue
+        return
 
 
 class Answer(NamedTuple):

@@ -25,11 +25,7 @@ def opener(
         return FileConnection.open(file, pragmas, writes=writes, busy_seconds=busy_seconds)
 
     async def open_connection() -> Any:
-        connection = Driver(connect, _CHUNK_ROWS)
-        # aiosqlite before 0.22 is a thread; since then it has one.
-        thread: Any = getattr(connection, "_thread", connection)
-        thread.daemon = True
-        return await connection
+        return await Driver(connect, _CHUNK_ROWS)
 
     return open_connection
 
