@@ -57,7 +57,7 @@ def render(result: Any, status: int, scope: Any) -> Answer:
         body = _encode(result.document)
         if isinstance(result, Placed):
             status = 201 if result.created else 200
-        return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]
+        return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]  # of every document
     document: Any = result.document if isinstance(result, Secret) else result
     answer = _document(_encode(document), etag(document.version), status, scope)
     if isinstance(result, Secret):

@@ -93,7 +93,7 @@ class Cycle(RequestResponseCycle):
 
     async def run_asgi(self, app: Any) -> None:
         """Call the application; answer 500 if it does not respond."""
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # with a key of ours
         scope[RESPOND] = self.respond
         plain = self.scope["http_version"] != "1.0" and not self.waiting_for_100_continue
         send = self.send if plain else self._send_framed
