@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -34,33 +33,31 @@ def begin(connection: FileConnection) -> None:
     connection.cursor().execute(BEGIN_IMMEDIATE)
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_a_writer_that_asks_again_at_once_overtakes_nobody(file: SqliteFile, processes: int) -> None:
-    served: list[int] = []
-    ready = threading.Barrier(processes)
+def test_a_writer_that_asks_again_at_once_overtakes_nobody(file: SqliteFile) -> None:
+    eager, patient, look = opened(file), opened(file), WriteQueue(str(file.path))
+    served: list[str] = []
 
-    def write(process: int) -> None:
-        connection = opened(file)
-        ready.wait()
-        for _ in range(ROUNDS):
-            begin(connection)
-            served.append(process)
-            time.sleep(0.002)
-            connection.commit()
-        connection.close()
+    def write(connection: FileConnection, name: str) -> None:
+        begin(connection)
+        served.append(name)
+        connection.commit()
 
-    threads = [threading.Thread(target=write, args=(process,)) for process in range(processes)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(served) == ROUNDS * processes
-    # The last rounds have fewer writers.
-    begun, ended = 2 * processes, min(len(served) - 1 - served[::-1].index(each) for each in range(processes))
-    runs = [len(list(run)) for _, run in groupby(served[begun:ended])]
-    if processes == 2:
-        assert max(runs) <= 2
-    assert sum(runs) / len(runs) < 1.5
+    for _ in range(ROUNDS):
+        begin(eager)
+        waiting = threading.Thread(target=write, args=(patient, "patient"))
+        waiting.start()
+        patience = time.monotonic() + 10
+        while look.enter(time.monotonic()):
+            look.leave()
+            assert time.monotonic() < patience
+            time.sleep(0.001)
+        # The patient one is at the head of the queue.
+        eager.commit()
+        write(eager, "eager")
+        waiting.join()
+    assert served == ["patient", "eager"] * ROUNDS
+    for each in (look, eager, patient):
+        each.close()
 
 
 def test_a_writer_waits_no_longer_than_it_is_told(file: SqliteFile) -> None:
