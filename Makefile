@@ -25,10 +25,8 @@ test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with c
 	@$(BIN)/python -m slipcover --merge .coverage.json --out=.coverage.json --fail-under=95
 # The hundreds of processes that tests start would each compile the service again.
 test test-quick: export PYTHONDONTWRITEBYTECODE :=
-# A file's tests run in one process, so that what they share is made once. Many tests wait for a process of their own:
-# one worker more than there are processors uses that time.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
-SPREAD := --numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# A file's tests run in one process, so that what they share is made once.
+SPREAD := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: test-quick
 test-quick: install ## run the tests on SQLite that are not slow, without coverage
