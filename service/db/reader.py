@@ -93,7 +93,8 @@ class Reader:
         assert isinstance(pool, Pool)  # noqa: S101 - every engine of service.db.engine has one
         connection = await pool.borrow()
         try:
-            driver = connection.dbapi_connection.driver_connection  # type: ignore[union-attr]  # a loan is open
+            adapted: Any = connection.dbapi_connection
+            driver = adapted.driver_connection
             rows = await self._fetch(driver, sql, arguments)
             if self._short_reads is not None:
                 await self._short_reads.open(driver.run)

@@ -34,8 +34,8 @@ class Answer:
             self.headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:  # noqa: ARG002 - ASGI's signature
-        respond = scope.get(RESPOND)
-        if respond is not None and respond(self.status, self.headers, self.body):  # type: ignore[operator]  # a `Respond`
+        respond: Any = scope.get(RESPOND)
+        if respond is not None and respond(self.status, self.headers, self.body):
             return
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})

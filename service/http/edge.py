@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -62,9 +63,9 @@ class Edge:
         self._allow = allow
         self._hosts = hosts or Hosts()
         self._cors = cors or Cors(())
-        self._immediate: Callable[[Any], Answer | None] | None = getattr(app, "immediate", None)
+        immediate: Callable[[Any], Answer | None] | None = getattr(app, "immediate", None)
         # Asked by the server before it calls the application; `None` where every request waits for the network.
-        self.answer_now = None if self._immediate is None else self._answer_now
+        self.answer_now = None if immediate is None else partial(self._answer_now, immediate)
 
     async def __call__(self, given: Any, receive: Receive, send: Send) -> None:
         if given["type"] != "http":
@@ -101,19 +102,18 @@ class Edge:
             scope.pop(RESPOND, None)
             self._record(scope, method, sender.status, perf_counter() - started)
 
-    def _answer_now(self, given: Any, respond: Respond) -> bool:
+    def _answer_now(self, immediate: Callable[[Any], Answer | None], given: Any, respond: Respond) -> bool:
         """Answer a GET request without a body if nothing has to be waited for, and return whether it was answered.
 
         The response is that of a call of the application, which the server makes otherwise; nothing was sent then.
         """
-        assert self._immediate is not None  # noqa: S101 - `answer_now`
         started = perf_counter()
         scope: Any = {**given}
         hosts, request_id = _read_headers(scope)
         scope["request_id"] = request_id.decode()
         try:
             self._check(scope, hosts)
-            answer = self._immediate(scope)
+            answer = immediate(scope)
         except NotFound as failure:
             answer = describe(failure, scope["request_id"])
         except Exception:  # noqa: BLE001 - the call of the application meets it again, and answers it

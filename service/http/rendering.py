@@ -54,10 +54,11 @@ def render(result: Any, status: int, scope: Any) -> Answer:
     if isinstance(result, Text):
         return _document(result.text.encode(), etag(result.version), status, scope)
     if isinstance(result, (Shown, Placed)):
-        body = _encode(result.document)
+        shown: Any = result.document
+        body = _encode(shown)
         if isinstance(result, Placed):
             status = 201 if result.created else 200
-        return _document(body, etag(result.document.version, body), status, scope)  # type: ignore[attr-defined]  # of every document
+        return _document(body, etag(shown.version, body), status, scope)
     document: Any = result.document if isinstance(result, Secret) else result
     answer = _document(_encode(document), etag(document.version), status, scope)
     if isinstance(result, Secret):

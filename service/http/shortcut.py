@@ -1,5 +1,6 @@
 """Checks the token, and calls an endpoint without what Litestar does between its router and a handler."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request
@@ -42,29 +43,29 @@ class Direct:
         self._app = app
         self._authentication = authentication
         self._routes = Routes(app)
-        self._reader: ImmediateReader | None = app.state["database"].reader.immediate
-        self.immediate = None if self._reader is None else self._immediate
+        reader: ImmediateReader | None = app.state["database"].reader.immediate
+        self.immediate = None if reader is None else partial(self._immediate, reader)
 
-    def _immediate(self, scope: Any) -> Answer | None:
+    def _immediate(self, reader: ImmediateReader, scope: Any) -> Answer | None:
         """Return the answer to a GET request that nothing has to be waited for; `None` for others.
 
         Raises:
             Exception: the request has to be answered in the usual way, which repeats what failed.
         """
-        assert self._reader is not None  # noqa: S101 - `immediate`
         if scope["root_path"] or "content_codings" in scope:
             return None
         found = self._routes.find("GET", scope["path"])
         if found is None:
             return None
+        endpoint: Any
         (endpoint, scope["path_template"], _), scope["path_params"] = found
         immediate = getattr(endpoint, "immediate", None)
         if immediate is None:
             return None
-        actor = scope["actor"] = self._authentication.recognise(scope, endpoint.permission)  # type: ignore[attr-defined]
+        actor = scope["actor"] = self._authentication.recognise(scope, endpoint.permission)
         if actor is None:
             return None
-        answer: Answer = immediate(scope, self._reader)
+        answer: Answer = immediate(scope, reader)
         self._authentication.count_recognised(actor)
         return answer
 

@@ -212,7 +212,7 @@ def _route(
         endpoint.operation = operation  # type: ignore[attr-defined]
     # `Shortcut` reads it for every request: an attribute is the fastest place.
     endpoint.permission = operation.permission if operation else PUBLIC  # type: ignore[attr-defined]
-    endpoint.immediate = immediate  # type: ignore[attr-defined]
+    endpoint.immediate = immediate  # type: ignore[attr-defined]  # as `permission`
     return route(_PARAMETER.sub(r"{\1:str}", path), http_method=HttpMethod(method), status_code=200)(endpoint)
 
 
