@@ -229,8 +229,8 @@ async def client(roster: Roster) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def client_of(roster: Roster) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=roster, raise_app_exceptions=False)  # type: ignore[arg-type]
+def client_of(roster: Roster, root_path: str = "") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=roster, raise_app_exceptions=False, root_path=root_path)  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url="http://roster.localhost")
 
 

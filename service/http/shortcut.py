@@ -21,16 +21,15 @@ class Shortcut:
     request's time (docs/decisions/0016). Guards, dependencies and hooks of a route do not run.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._authentication = authentication
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
             # A handler that Litestar calls itself.
             await self._app(scope, receive, send)
             return
-        await answer(scope["route_handler"].fn, self._authentication, scope, receive, send)
+        await answer(scope["route_handler"].fn, scope["app"].state["authentication"], scope, receive, send)
 
 
 class Direct:
