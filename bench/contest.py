@@ -1,6 +1,6 @@
 """A contest: rivals take turns at an operation in short rounds, after a check that their answers are equal."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -12,7 +12,7 @@ import msgspec
 from bench.load import Load, Outcome
 from bench.operations import CURSOR, Operation
 from bench.processes import peak_memory, processor_seconds
-from bench.rivals import ROOT, Server
+from bench.rivals import ROOT, Rival, Server
 from service.migrate.proof.rehearse.child import Child
 
 WARM_UP_SECONDS = 1.0
@@ -132,6 +132,7 @@ class Contest:
         self._seconds = seconds
         self._connections = connections
         self._turns = turns
+        self._rounds = 0
         self.measured = [
             Measured(operation=operation.name, title=operation.title, rival=server.rival.name)
             for operation, server in turns
@@ -140,13 +141,25 @@ class Contest:
             ask(turn, generator, min(seconds, WARM_UP_SECONDS), connections)
 
     def run_round(self) -> None:
-        order = deque(zip(self._turns, self.measured, strict=True))
-        order.rotate(-len(self.measured[0].outcomes))
-        for turn, mine in order:
-            before = processor_seconds(turn.server.pid)
-            mine.outcomes.append(ask(turn, self._generator, self._seconds, self._connections))
-            mine.processor_seconds += processor_seconds(turn.server.pid) - before
-            mine.memory_mib = peak_memory(turn.server.pid)
+        """Let every rival run its operations; several take turns in the order A B B A, each for half of the time."""
+        by_rival: defaultdict[Rival, list[tuple[Turn, Measured]]] = defaultdict(list)
+        for pair in zip(self._turns, self.measured, strict=True):
+            by_rival[pair[0].server.rival].append(pair)
+        order = deque(by_rival.values())
+        order.rotate(-self._rounds)
+        self._rounds += 1
+        for own in order:
+            if len(own) == 1:
+                self._run(*own[0], self._seconds)
+                continue
+            for turn, mine in (*own, *reversed(own)):
+                self._run(turn, mine, self._seconds / 2)
+
+    def _run(self, turn: Turn, mine: Measured, seconds: float) -> None:
+        before = processor_seconds(turn.server.pid)
+        mine.outcomes.append(ask(turn, self._generator, seconds, self._connections))
+        mine.processor_seconds += processor_seconds(turn.server.pid) - before
+        mine.memory_mib = peak_memory(turn.server.pid)
 
 
 def load_generator() -> Child:

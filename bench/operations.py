@@ -23,7 +23,7 @@ class Operation:
     status: int = 200
     # Fields whose values differ between the rivals' answers.
     varies: frozenset[str] = frozenset()
-    # Operations of one group take turns within a round, so that their rates can be compared.
+    # Operations of one group take turns A B B A at each rival, so that their rates can be compared.
     group: str = ""
 
     @property
