@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.cli.servers import environment, get, serving, until
 from tests.programs import run
 
@@ -66,12 +66,12 @@ def test_the_code_of_the_setup_url_is_known_to_every_worker_and_to_nobody_else(f
         assert len(ours) >= 1
         assert [path for path in ours if code.encode() in read_of(path) + read_of(path.with_name("environ"))] == []
         asked = {"code": code, "name": "Ann", "email": "ann@example.org", "password": "correct horse battery"}
-        made = httpx.post(f"{base}/v1/setup", json=asked)
+        made = loopback.post(f"{base}/v1/setup", json=asked)
         assert made.status_code == 201
         time.sleep(1)
         for _ in range(10):
             assert get(f"{base}/v1/users").status_code == 401
-        assert httpx.post(f"{base}/v1/setup", json=asked | {"email": "eve@example.org"}).status_code == 409
+        assert loopback.post(f"{base}/v1/setup", json=asked | {"email": "eve@example.org"}).status_code == 409
     with serving(fresh_url, log) as (base, _):
         told = log.read_text()
         assert "Access:    with a token of a user" in told

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.http.auth.token_text import is_token
+from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import copy_of
 
@@ -34,7 +34,7 @@ def listed(url: str, *options: str) -> list[dict[str, Any]]:
 def test_the_first_token_is_made_used_listed_and_revoked(sqlite_template_url: str, tmp_path: Path) -> None:
     url = copy_of(sqlite_template_url, tmp_path)
     with serving(url, tmp_path / "log", executable=sys.executable) as (base, _):
-        assert httpx.get(f"{base}/v1/users").status_code == 200
+        assert loopback.get(f"{base}/v1/users").status_code == 200
         made = run(url, "create", "--role=admin", "--name=laptop", f"--server={base}/")
         text = made.stdout.strip()
         assert (made.exit_code, is_token(text)) == (0, True)
@@ -42,7 +42,7 @@ def test_the_first_token_is_made_used_listed_and_revoked(sqlite_template_url: st
         curl = made.stderr.splitlines()[-1]
         assert curl == f'Try: curl -s {base}/v1/me/tokens -H "Authorization: Bearer {text}"'
         headers = {"authorization": f"Bearer {text}"}
-        assert httpx.get(f"{base}/v1/users", headers=headers).json()["items"][0]["email"] == "ann@localhost"
+        assert loopback.get(f"{base}/v1/users", headers=headers).json()["items"][0]["email"] == "ann@localhost"
         assert_within_a_second(f"{base}/v1/users", {}, 401)
         [token] = listed(url)
         assert (token["email"], token["name"], token["permissions"]) == ("ann@localhost", "laptop", None)
@@ -57,7 +57,7 @@ def test_the_first_token_is_made_used_listed_and_revoked(sqlite_template_url: st
 def assert_within_a_second(address: str, headers: dict[str, str], status: int) -> None:
     """What another process changed counts in a second at the latest; the rest is for a busy machine."""
     deadline = time.monotonic() + 2
-    while httpx.get(address, headers=headers).status_code != status:
+    while loopback.get(address, headers=headers).status_code != status:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.cli.servers import serving
 
 FEED = "/v1/events/feed"
@@ -30,7 +30,7 @@ def events(lines: Iterator[str], count: int) -> list[tuple[str, Any]]:
 
 @pytest.fixture
 def made(fresh_url: str, tmp_path: Path) -> Iterator[Any]:
-    with serving(fresh_url, tmp_path / "log") as (base, process), httpx.Client(base_url=base, timeout=20) as client:
+    with serving(fresh_url, tmp_path / "log") as (base, process), loopback.Client(base_url=base, timeout=20) as client:
 
         def make(name: str) -> None:
             assert client.post("/v1/departments", json={"name": name}).status_code == 201

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import copy_of
 from tests.http.browser import look
@@ -15,7 +15,7 @@ async def test_the_page_shows_every_operation_with_no_outside_request_and_no_err
 ) -> None:
     url = copy_of(sqlite_template_url, tmp_path)
     with serving(url, tmp_path / "log") as (base, _):
-        described = httpx.get(f"{base}/openapi.json").json()
+        described = loopback.get(f"{base}/openapi.json").json()
         seen = look(f"{base}/docs", tmp_path)
     assert seen.console == []
     assert [address for address in seen.requests if not address.startswith(f"{base}/")] == []

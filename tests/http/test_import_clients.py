@@ -21,6 +21,7 @@ from service.app import Roster, create_app
 from service.errors import Misconfigured
 from service.http.transfer import seen_keys
 from service.settings import Settings
+from tests import loopback
 from tests.cli.servers import environment, serving
 from tests.conftest import client_of
 from tests.files import listed, people, report, send
@@ -122,7 +123,7 @@ async def test_an_answer_before_the_body_ends_leaves_the_connection_whole(
 def _pair(library: str, server: Server, path: str, body: bytes, headers: dict[str, str]) -> list[tuple[int, Any]]:
     """The answers to an import and to the next request on the same connection."""
     if library == "httpx":
-        with httpx.Client(base_url=server.base, limits=httpx.Limits(max_connections=1)) as client:
+        with loopback.Client(base_url=server.base, limits=httpx.Limits(max_connections=1)) as client:
             found = [client.post(path, content=body, headers=headers), client.get("/v1/users")]
             return [(each.status_code, each.json()) for each in found]
     connection = http.client.HTTPConnection("127.0.0.1", server.port)

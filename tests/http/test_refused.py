@@ -5,9 +5,9 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import copy_of
 from tests.http.sockets import Line, ask, request
@@ -98,7 +98,7 @@ def test_a_refusal_is_a_problem_document_and_ends_the_connection(served: tuple[i
 
 def count(port: int, status: int) -> float:
     """How many requests the service counted that were answered so."""
-    figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+    figures = loopback.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
     return sum(
         float(line.split()[-1])
         for line in figures

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import copy_of
 from tests.http.sockets import Heard, Line, ask, request
@@ -26,7 +27,7 @@ async def served(sqlite_template_url: str, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("sockets")
     url = copy_of(sqlite_template_url, folder)
     with serving(url, folder / "log") as (base, _):
-        httpx.post(f"{base}/v1/users", json=json.loads(ANN)).raise_for_status()
+        loopback.post(f"{base}/v1/users", json=json.loads(ANN)).raise_for_status()
         yield int(base.rpartition(":")[2]), folder / "log"
 
 
@@ -61,7 +62,7 @@ def test_head_is_get_without_its_body_on_one_connection(port: int, path: str) ->
 @pytest.mark.slow
 def test_httpx_and_http_client_go_on_after_head(port: int) -> None:
     base = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=base, limits=httpx.Limits(max_connections=1)) as client:
+    with loopback.Client(base_url=base, limits=httpx.Limits(max_connections=1)) as client:
         for path in PATHS + FAILING:
             assert client.head(path).content == b""
             assert client.get("/livez").json() == {"status": "alive"}

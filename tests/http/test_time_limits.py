@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service.errors import Unavailable, Unsettled
 from service.http.edge import _cut_off
+from tests import loopback
 from tests.cli.servers import environment, serving
 from tests.conftest import copy_of
 from tests.http.sockets import Line, ask, request
@@ -54,7 +54,7 @@ async def served(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     with serving(url, log, **LIMITS) as (base, _):
         lines = "".join(f"title {number} {'a' * 150}\n" for number in range(30_000))
         headers = {"content-type": "text/csv"}
-        httpx.post(
+        loopback.post(
             f"{base}/v1/records/import", content="title\n" + lines, headers=headers, timeout=60
         ).raise_for_status()
         yield int(base.rpartition(":")[2]), log

@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx
 import pytest
 
 from service.settings import Settings
+from tests import loopback
 from tests.project.files import ROOT, SETTINGS, read, read_yaml, roster_refusal
 
 # Each instruction on one line, as the builder reads them: (name, rest).
@@ -137,10 +137,10 @@ def test_the_command_serves_on_a_new_volume_and_again_on_an_old_one(tmp_path: Pa
         with subprocess.Popen(started, env=environ, stderr=subprocess.PIPE, text=True) as server:
             assert server.stderr is not None
             base = next(line.split()[1] for line in server.stderr if line.startswith("API:")).removesuffix("/v1")
-            assert httpx.get(f"{base}/readyz").status_code == 200
-            assert httpx.get(f"{base}/v1/users").status_code == 401
+            assert loopback.get(f"{base}/readyz").status_code == 200
+            assert loopback.get(f"{base}/v1/users").status_code == 401
             headers = {"authorization": f"Bearer {token}"}
-            assert httpx.get(f"{base}/v1/users", headers=headers).status_code == 200
+            assert loopback.get(f"{base}/v1/users", headers=headers).status_code == 200
             server.terminate()
             server.stderr.read()
         assert server.returncode == 0

@@ -8,10 +8,10 @@ import venv
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service import __version__
+from tests import loopback
 from tests.cli.servers import serving
 from tests.project.files import ROOT
 
@@ -75,5 +75,5 @@ def test_an_installed_wheel_upgrades_and_serves_a_database_without_a_checkout(in
     assert Path(run(installed / "python", "-c", where, folder=tmp_path).strip()).is_relative_to(installed.parent)
     database = f"sqlite:///{tmp_path}/roster.db"
     with serving(database, tmp_path / "log", executable=installed / "python") as (base, _):
-        assert httpx.get(f"{base}/readyz").json()["status"] == "ready"
-        assert httpx.get(f"{base}/docs").status_code == 200
+        assert loopback.get(f"{base}/readyz").json()["status"] == "ready"
+        assert loopback.get(f"{base}/docs").status_code == 200

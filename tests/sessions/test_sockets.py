@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import loopback
 from tests.callers import add_caller
 from tests.cli.servers import serving
 from tests.conftest import copy_of, serving_in_process
@@ -30,10 +31,12 @@ async def test_limits_hold_across_processes_and_no_secret_is_logged(sqlite_templ
 
         def post(path: str, body: dict[str, str], address: str = "203.0.113.9") -> httpx.Response:
             # A connection of its own: the other process may take it.
-            return httpx.post(f"{base}/v1{path}", json=body, headers=admin | {"x-forwarded-for": f"6.6.6.6, {address}"})
+            return loopback.post(
+                f"{base}/v1{path}", json=body, headers=admin | {"x-forwarded-for": f"6.6.6.6, {address}"}
+            )
 
         user = post("/users", {"name": "Ann", "email": "ann@example.org"}).json()
-        answer = httpx.put(f"{base}/v1/users/{user['id']}/password", headers=admin, json={"new_password": PASSWORD})
+        answer = loopback.put(f"{base}/v1/users/{user['id']}/password", headers=admin, json={"new_password": PASSWORD})
         assert answer.status_code == 204
         login = {"email": "ann@example.org", "password": PASSWORD}
         wrong = [post("/sessions", login | {"password": WRONG}).status_code for _ in range(7)]
@@ -42,8 +45,8 @@ async def test_limits_hold_across_processes_and_no_secret_is_logged(sqlite_templ
         session = post("/sessions", login, "198.51.100.1")
         assert session.status_code == 201
         link = post(f"/users/{user['id']}/password-links", {}).json()
-        history = httpx.get(f"{base}/v1/logins", headers=admin).json()["items"]
-        metrics = httpx.get(f"{base}/metrics", headers=admin).text
+        history = loopback.get(f"{base}/v1/logins", headers=admin).json()["items"]
+        metrics = loopback.get(f"{base}/metrics", headers=admin).text
     assert {each["address"] for each in history} == {"203.0.113.9", "198.51.100.1"}
     assert re.search(r'roster_logins_total\{outcome="wrong"\} 5.0', metrics)
     log = (tmp_path / "log").read_text()

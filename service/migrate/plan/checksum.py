@@ -2,7 +2,7 @@
 
 import ast
 import re
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,10 +13,13 @@ _EARLIER_NAMES = {"Backfill": "Fill"}
 _RENAMED = re.compile(rf"\bops\.({'|'.join(_EARLIER_NAMES)})\b")
 
 
-@cache
 def checksum(script: Script) -> str:
     """The SHA-256 of the code as text: an AST would differ between Python versions."""
-    source = Path(script.path).read_text(encoding="utf-8")
+    return _checksum(Path(script.path).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1000)
+def _checksum(source: str) -> str:
     body = ast.parse(source).body
     first = body[0] if body else None
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)

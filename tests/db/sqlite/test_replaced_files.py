@@ -15,6 +15,7 @@ from service.db.sqlite import connection
 from service.db.sqlite.file import Identity, identity
 from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
+from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import client_of
 
@@ -217,17 +218,17 @@ def test_what_a_server_acknowledged_is_there_after_its_file_was_deleted_and_it_w
     url = f"sqlite:///{file}"
 
     def post(base: str, name: str) -> int:
-        return httpx.post(f"{base}/v1/users", json={"name": name, "email": f"{name}@example.org"}).status_code
+        return loopback.post(f"{base}/v1/users", json={"name": name, "email": f"{name}@example.org"}).status_code
 
     with serving(url, tmp_path / "log") as (base, _):
         assert post(base, "before") == 201
         file.unlink()
         assert [post(base, f"gone{number}") for number in range(20)] == [503] * 20
-        assert httpx.get(f"{base}/readyz").status_code == 503
+        assert loopback.get(f"{base}/readyz").status_code == 503
         shutil.copy(template, file)
         acknowledged = [f"n{number}" for number in range(20) if post(base, f"n{number}") == 201]
         assert len(acknowledged) == 20
     with serving(url, tmp_path / "log") as (base, _):
-        items = httpx.get(f"{base}/v1/users").json()["items"]
+        items = loopback.get(f"{base}/v1/users").json()["items"]
         assert [each["name"] for each in items] == acknowledged
     assert "Traceback" not in (tmp_path / "log").read_text()
