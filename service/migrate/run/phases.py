@@ -112,9 +112,7 @@ class PhaseRunner:
                 f"The downgrade of {plan.revision} is incomplete. Run {naming.command('downgrade')} to complete it."
             )
         if not self._positions(plan, Phase.EXPAND):
-            self._refuse_missing(plan.revision, plan.needs)
-            self._refuse_attributes(plan.revision, plan.surveys)
-            self._refuse_rows(plan.checks)
+            self._refuse_for_expand(plan)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
 
     def backfill(self, plan: Plan) -> None:
@@ -134,9 +132,7 @@ class PhaseRunner:
             # After the first step of the contract, the columns of a backfill may be gone.
             for backfill in plan.backfills:
                 self._refuse_left(plan.revision, backfill)
-            self._refuse_missing(plan.revision, plan.contract_needs)
-            self._refuse_attributes(plan.revision, plan.contract_surveys)
-            self._refuse_rows(plan.contract_checks)
+            self._refuse_for_contract(plan)
             if plan.contract:
                 begin = partial(contracts.begin, self._connection, plan.revision, self.session.lease.token)
                 write_down(self.session, plan.revision, "the start of the contract", begin)
@@ -153,10 +149,16 @@ class PhaseRunner:
         self.executor.perform(revision, "purge", [step], record, rows=lost)
 
     def whole(self, plan: Plan) -> None:
-        """Run all phases at once, for a new database without traffic."""
+        """Run all phases at once, for a new database without traffic.
+
+        Raises:
+            Refused: as `expand` and `contract`: a database in use would refuse the revision, too.
+        """
         began = time.monotonic()
+        self._refuse_for_expand(plan)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
         self.backfill(plan)
+        self._refuse_for_contract(plan)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
         with self.session.reading():
             items = trash.items(self._connection)
@@ -245,6 +247,16 @@ class PhaseRunner:
         if rows:
             gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
             raise Refused(f"{plan.revision} cannot be undone: its trash was purged: {gone}.")
+
+    def _refuse_for_expand(self, plan: Plan) -> None:
+        self._refuse_missing(plan.revision, plan.needs)
+        self._refuse_attributes(plan.revision, plan.surveys)
+        self._refuse_rows(plan.checks)
+
+    def _refuse_for_contract(self, plan: Plan) -> None:
+        self._refuse_missing(plan.revision, plan.contract_needs)
+        self._refuse_attributes(plan.revision, plan.contract_surveys)
+        self._refuse_rows(plan.contract_checks)
 
     def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
         with self.session.reading():

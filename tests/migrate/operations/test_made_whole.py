@@ -3,6 +3,7 @@
 import pytest
 
 from service.migrate.entrypoints import aio
+from service.migrate.errors import Refused
 from tests.alembic.store import opened
 from tests.migrate.operations.live import BASE, Live, changes
 from tests.migrate.project import Project
@@ -78,3 +79,25 @@ async def test_it_goes_back_with_the_rows_it_has(empty_url: str, project: Projec
         await it.execute(rows)
         await it.down()
         assert changes(before, await it.state()) == [f"+ {line}" for line in expected]
+
+
+FALSE = {
+    'ops.change_type("t", sa.Column("a", sa.String(50)), sa.Column("a", sa.Text()))': r"t\.a may not be NULL",
+    'ops.rename_column("t", sa.Column("b", sa.Integer()), sa.Column("c", sa.Integer()))': "default",
+    'ops.rename_column("t", sa.Column("z", sa.Integer()), sa.Column("c", sa.Integer()))': "t has no column z",
+    'ops.rename_table("u", "w", ["id"])': "the table u does not exist",
+}
+
+
+@pytest.mark.parametrize("is_used", [False, True], ids=["unused", "used"])
+@pytest.mark.parametrize("up", FALSE)
+async def test_it_refuses_what_a_used_database_refuses(
+    empty_url: str, project: Project, up: str, *, is_used: bool
+) -> None:
+    project.clear()
+    project.add_safe("0001_base", after=None, up=BASE)
+    if is_used:
+        await aio.upgrade(empty_url)
+    project.add_safe("0002_change", after="0001_base", up=up)
+    with pytest.raises(Refused, match=FALSE[up]):
+        await aio.upgrade(empty_url)
