@@ -3,6 +3,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.alembic.store import Store, opened
+from tests.copies import copy
+
+__all__ = ["copy"]
 
 
 @pytest.fixture

@@ -66,14 +66,21 @@ VALUES: dict[str, Callable[[int], Any]] = {
 async def write(store: Store, era: int) -> None:
     """Two rows into each table, linked to one another where they can be; eras are numbered from 0."""
     columns = await columns_of(store)
-    for table in columns:
-        for row in _rows(table, era * 2 + 1, linked="department_id" in columns.get("employees", ())):
-            await insert(store, table, {name: value for name, value in row.items() if name in columns[table]})
+    for table, names in columns.items():
+        rows = _rows(table, era * 2 + 1, linked="department_id" in columns.get("employees", ()))
+        await insert_many(store, table, [{name: row[name] for name in row if name in names} for row in rows])
 
 
 async def insert(store: Store, table: str, row: Row) -> None:
-    marks = ", ".join(f"${position}" for position in range(1, len(row) + 1))
-    await store.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", *row.values())
+    await insert_many(store, table, [row])
+
+
+async def insert_many(store: Store, table: str, rows: list[Row]) -> None:
+    """Insert rows with values for the same columns."""
+    if rows:
+        marks = ", ".join(f"${position}" for position in range(1, len(rows[0]) + 1))
+        statement = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES ({marks})"
+        await store.execute_many(statement, [[*row.values()] for row in rows])
 
 
 async def read(store: Store) -> Rows:

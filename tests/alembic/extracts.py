@@ -1,15 +1,18 @@
 """Real names, tracks and departments, for the columns that a database has."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from service.db.folding import fold
 from tests.alembic import eras
 from tests.alembic.store import Row, Store
+
+Columns = Mapping[str, Sequence[str]]
 
 DATA = Path(__file__).parents[1] / "data"
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -18,18 +21,30 @@ _TITLE = 100
 KEYS = {"name": "name_key", "email": "email_key", "title": "title_key"}
 
 
-async def write(store: Store) -> None:
+async def write(store: Store, since: Columns = MappingProxyType({})) -> None:
     """The rows of every extract whose table is there, numbered in their order, linked as they are in reality.
 
-    Titles are cut where every revision has room for them.
+    Titles are cut where every revision has room for them. A database that has the rows already, written when it had the
+    columns `since`, gets the values of the others.
     """
     columns = await eras.columns_of(store)
-    for table in columns:
-        linked = table == "department_employees" and "department_id" in columns["employees"]
-        for row in _rows(table):
+    for table, names in columns.items():
+        rows = [*_rows(table)]
+        if table in since:
+            new = [name for name in names if name not in since[table]]
+            await _update(store, table, [{name: row[name] for name in ("id", *new) if name in row} for row in rows])
+            continue
+        if table == "department_employees" and "department_id" in columns["employees"]:
             # The trigger has made the link of the department in the column.
-            if not (linked and row["department_id"] == _departments()[row["employee_id"]][0]):
-                await eras.insert(store, table, {name: row[name] for name in row if name in columns[table]})
+            rows = [row for row in rows if row["department_id"] != _departments()[row["employee_id"]][0]]
+        await eras.insert_many(store, table, [{name: row[name] for name in row if name in names} for row in rows])
+
+
+async def _update(store: Store, table: str, rows: list[Row]) -> None:
+    """Set the values of these rows, except of links, whose other columns all have their defaults."""
+    if rows and len(rows[0]) > 1 and "id" in rows[0]:
+        values = ", ".join(f"{name} = ${number}" for number, name in enumerate(rows[0], start=1))
+        await store.execute_many(f"UPDATE {table} SET {values} WHERE id = $1", [[*row.values()] for row in rows])
 
 
 def _rows(table: str) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """A database read and written with plain SQL on the driver's own connection, without the service."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,15 +26,26 @@ class Store:
         """Run one statement, its parameters written $1, $2 …, and return its rows."""
         if self.backend == "postgresql":
             return [dict(row) for row in await self.connection.fetch(sql, *values)]
-        plain = [value.strftime(_TEXTS[type(value)]) if type(value) in _TEXTS else value for value in values]
-        named = {str(number): value for number, value in enumerate(plain, start=1)}
         with self.connection:
-            return [dict(row) for row in self.connection.execute(sql, named)]
+            return [dict(row) for row in self.connection.execute(sql, _named(values))]
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for the parameters of each row, in one transaction."""
+        if self.backend == "postgresql":
+            await self.connection.executemany(sql, rows)
+            return
+        with self.connection:
+            self.connection.executemany(sql, [_named(row) for row in rows])
 
     async def value(self, sql: str, *values: Any) -> Any:
         """The first column of the only row."""
         (row,) = await self.execute(sql, *values)
         return next(iter(row.values()))
+
+
+def _named(values: Sequence[Any]) -> dict[str, Any]:
+    plain = [value.strftime(_TEXTS[type(value)]) if type(value) in _TEXTS else value for value in values]
+    return {str(number): value for number, value in enumerate(plain, start=1)}
 
 
 @asynccontextmanager
