@@ -1,6 +1,5 @@
 """The database of a command that works on the directory, with no service running."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +24,8 @@ def run_on(url: str | None, work: Callable[["Database"], Awaitable[T]]) -> T:
     Raises:
         RosterError: this code does not work with the schema, or the work failed.
     """
+    import asyncio
+
     from service.db.database import Database
     from service.migrate.entrypoints import status
     from service.models import Base

@@ -1,6 +1,5 @@
 """`roster import` and `roster export`; no running service is needed."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -162,6 +161,8 @@ async def _import(
 
 
 async def _export(database: "Database", noun: str, target: IO[bytes], format: str) -> None:
+    import asyncio
+
     export = import_module(f"service.{noun.replace('-', '_')}.transfer").EXPORT
     async for piece in export.pieces(database.reader, format):
         await asyncio.to_thread(target.write, piece)

@@ -7,6 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from service import __version__
 from tests.project.files import read
 
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"]
@@ -78,4 +79,4 @@ def _requirements(name: str) -> list[str]:
 
 
 def test_the_installed_version_is_the_projects() -> None:
-    assert version("roster") == PROJECT["version"]
+    assert version("roster") == __version__

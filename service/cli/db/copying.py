@@ -1,6 +1,5 @@
 """What `roster db backup` and `roster db restore` share."""
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ force = click.option("--force", is_flag=True, help="Replace what is there.")
 
 
 def server_of(target: "URL") -> "Server":
+    import asyncio
+
     from service.db.backup import server
     from service.migrate.errors import refusing
 

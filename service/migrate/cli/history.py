@@ -1,6 +1,5 @@
 """`history`."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ def history(url: str | None, *, output: Output) -> None:
 
     Without a database the list has no stars.
     """
+    import asyncio
+
     from service.migrate.entrypoints import status
     from service.migrate.errors import Refused
     from service.migrate.plan.config import scripts
