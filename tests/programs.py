@@ -132,10 +132,16 @@ def _text(file: IO[bytes]) -> str:
 _SCRIPT = """#!{python} -IS
 import json, os, signal, socket, sys
 
+module, path = {module!r}, {path!r}
+if not module:
+    if sys.argv[1:2] != ["-m"]:
+        os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+    module, path = sys.argv[2], os.getcwd()
+    del sys.argv[1:3]
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 socket.send_fds(connection, [bytes(1)], [0, 1, 2])
-job = dict(module={module!r}, path={path!r}, arguments=sys.argv[1:], coverage=None)
+job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=None)
 connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode())
 connection.shutdown(socket.SHUT_WR)
 pid = int.from_bytes(connection.recv(4), "big")
@@ -148,12 +154,13 @@ sys.exit(status if status >= 0 else 128 - status)
 
 @cache
 def commands() -> Path:
-    """A folder for PATH, in which `roster` and `alembic` are such programs."""
+    """A folder for PATH, in which `roster`, `alembic` and `python -m` are such programs."""
     installed = Path(sys.executable).parent
     if sys.platform != "linux":
         return installed
     folder = _preloaded()
     _write_commands(folder, folder, installed)
+    _write_command(folder / "python", "", folder, installed)
     return folder
 
 
@@ -171,10 +178,14 @@ def commands_of(clone: Path, *modules: str) -> Iterator[None]:
 
 def _write_commands(folder: Path, preloaded: Path, installed: Path) -> None:
     for name, module in (("roster", "service"), ("alembic", "alembic")):
-        command = folder / name
-        address = str(preloaded / "socket")
-        command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
-        command.chmod(0o755)
+        _write_command(folder / name, module, preloaded, installed)
+
+
+def _write_command(command: Path, module: str, preloaded: Path, installed: Path) -> None:
+    """Write a command that runs the module; without one it runs that of `-m`, and leaves all else to Python."""
+    address = str(preloaded / "socket")
+    command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
+    command.chmod(0o755)
 
 
 @cache

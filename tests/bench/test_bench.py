@@ -8,7 +8,7 @@ from bench.report import Report, markdown, print_tables
 from tests.programs import run
 from tests.project.files import ROOT
 
-TINY = ("--users=100", "--employees=20", "--rounds=1", "--seconds=0.05", "--connections=4", "--workers=1")
+TINY = ("--users=100", "--employees=20", "--rounds=1", "--seconds=0.01", "--connections=4", "--workers=1")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -18,6 +18,7 @@ from tests.project.files import ROOT
 
 _SCRIPTS = ("alembic", "roster")
 _PROGRAMS = ("ruff",)
+_COMPILED = ("alembic", "service", "tests")
 _MARKER = "-- done:"
 _START_SECONDS = 60.0
 
@@ -31,7 +32,7 @@ def clone(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     # Python takes what it compiled here for the copies too: they have the same text and time.
-    for compiled in (ROOT / "service").rglob("__pycache__"):
+    for compiled in (each for name in _COMPILED for each in (ROOT / name).rglob("__pycache__")):
         shutil.copytree(compiled, folder / compiled.relative_to(ROOT))
     _environment(folder)
     return folder

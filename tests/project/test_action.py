@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.migrate.proof.shops import Shop, check_costs_nothing, phases, shop
+from tests.programs import commands
 from tests.project.files import ROOT, read_yaml, roster_refusal, schema_findings
 
 FOLDER = ".github/actions/prove-migrations"
@@ -67,7 +67,7 @@ def run(project: Path, **inputs: str) -> Ran:
     """Run the shell lines of the steps until one fails; the steps that use other actions are left out."""
     action = read_yaml(ACTION)
     given = {name: each.get("default", "") for name, each in action["inputs"].items()}
-    given |= {name.replace("_", "-"): value for name, value in inputs.items()}
+    given |= {"python": str(commands() / "python")} | {name.replace("_", "-"): value for name, value in inputs.items()}
     outputs: dict[str, dict[str, str]] = {}
     summary, printed, status = project / "summary.md", "", 0
     for step in action["runs"]["steps"]:
@@ -133,7 +133,7 @@ def test_no_input_is_written_into_a_shell_line() -> None:
 @pytest.mark.slow
 def test_the_action_fails_on_findings_and_reports_them(project: Path) -> None:
     add(project, 'op.create_index("ix_t_id", "t", ["id"])')
-    ran = run(project, commands="lint", since="0001", python=sys.executable)
+    ran = run(project, commands="lint", since="0001")
     assert (ran.status, ran.outputs["report"]) == (1, {"status": "1"}), ran.printed
     assert ran.documents == ["lint.json", "report.html", "report.md"]
     assert ran.summary.startswith("## Migrations: ")
@@ -144,7 +144,7 @@ def test_the_action_fails_on_findings_and_reports_them(project: Path) -> None:
 
 @pytest.mark.slow
 def test_the_action_passes_without_findings(project: Path) -> None:
-    ran = run(project, commands="lint", python=sys.executable)
+    ran = run(project, commands="lint")
     assert (ran.status, ran.outputs["report"]) == (0, {"status": "0"}), ran.printed
     assert ran.summary.startswith("## Migrations: no finding")
 
@@ -157,7 +157,7 @@ def own(tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.mark.slow
 def test_the_action_rehearses_what_is_new_and_fails_beyond_a_bar(own: Shop) -> None:
-    since = {"commands": "rehearse", "since": "HEAD", "python": sys.executable}
+    since = {"commands": "rehearse", "since": "HEAD"}
     nothing = run(own.folder, **since)
     assert nothing.status == 0, nothing.printed
     assert "**rehearse**: No revision is new since HEAD: there is nothing to rehearse." in nothing.summary
@@ -191,7 +191,7 @@ def test_the_action_rehearses_what_is_new_and_fails_beyond_a_bar(own: Shop) -> N
 
 @pytest.mark.slow
 def test_what_cannot_run_fails_too(project: Path) -> None:
-    ran = run(project, commands="frobnicate", python=sys.executable)
+    ran = run(project, commands="frobnicate")
     assert (ran.status, ran.outputs["report"]) == (2, {"status": "2"})
     assert "::error::There is no command frobnicate: name verify, lint, plan or rehearse." in ran.printed
     assert "Error: There is nothing to report" in ran.printed
