@@ -76,16 +76,18 @@ async def insert_many(
 
 @cache
 def _of_last_rows(table: Table, subject: Subject) -> str:
-    made = f"SELECT {_SHARED}, {_identity(table)}, {_changes(table, subject, _on_sqlite)}"
+    made = f"SELECT {_SHARED}, {_identity(table)}, {_changes_on_sqlite(table, subject)}"
     source = f"FROM {table.name} AS stored WHERE rowid > :last ORDER BY rowid"
     return f"INSERT INTO {audit.TABLE} ({_COLUMNS}) {made} {source}"
 
 
 @cache
 def _of_rows_after(table: Table, subject: Subject) -> Any:
-    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes(table, subject, _on_postgresql))}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes_on_postgresql(table, subject))}"
+    # Without the end of the range PostgreSQL reads the whole of a table that statistics do not know yet.
+    end = f"(SELECT currval(pg_get_serial_sequence('{table.name}', 'id')))"
     # Others insert rows meanwhile; this transaction's own are known by their xmin.
-    own = "stored.id > :last AND stored.xmin = (SELECT CAST(pg_current_xact_id() AS xid))"
+    own = f"stored.id > :last AND stored.id <= {end} AND stored.xmin = (SELECT CAST(pg_current_xact_id() AS xid))"
     source = f"FROM {table.name} AS stored WHERE {own} ORDER BY stored.id"
     return text(f"{_INSERT_ON_POSTGRESQL}, {made} {source}")
 
@@ -95,7 +97,7 @@ def _of_rows(table: Table, subject: Subject) -> Any:
     names = [column.name for column in table.primary_key]
     keys = ", ".join(f":keys_{name}" for name in names)
     listed = f"unnest({keys}) WITH ORDINALITY AS sent ({', '.join(names)}, place)"
-    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes(table, subject, _on_postgresql))}"
+    made = f"{_SHARED_ON_POSTGRESQL}, {_identity(table)}, {_escaped(_changes_on_postgresql(table, subject))}"
     source = f"FROM {listed} JOIN {table.name} AS stored USING ({', '.join(names)}) ORDER BY sent.place"
     arrays = [bindparam(f"keys_{name}", type_=ARRAY(BigInteger())) for name in names]
     return text(f"{_INSERT_ON_POSTGRESQL}, {made} {source}").bindparams(*arrays)
@@ -109,16 +111,37 @@ def _identity(table: Table) -> str:
     return "NULL, " + " || '/' || ".join(f"CAST(stored.{name} AS text)" for name in names)
 
 
-def _changes(table: Table, subject: Subject, in_json: Callable[[Column[Any]], str]) -> str:
+def _changes_on_sqlite(table: Table, subject: Subject) -> str:
     """JSON text of the columns that are not NULL, as `audit.record_created` makes it."""
-    shown = [column for column in table.columns if column.name in subject.shown]
-    parts = [(column, f"""',"{column.name}":[null,' || {in_json(column)} || ']'""") for column in shown]
-    if in_json is _on_postgresql:
-        # concat leaves NULL out, and copies each part once.
-        joined = f"concat({', '.join(part for _, part in parts)})"
-    else:
-        joined = " || ".join(_or_nothing(part, column) if column.nullable else part for column, part in parts)
+    parts = [
+        (column, f"""',"{column.name}":[null,' || {_on_sqlite(column)} || ']'""") for column in _shown(table, subject)
+    ]
+    joined = " || ".join(_or_nothing(part, column) if column.nullable else part for column, part in parts)
     return "'{' || substr(" + joined + ", 2) || '}'"
+
+
+def _changes_on_postgresql(table: Table, subject: Subject) -> str:
+    """The same text; concat leaves NULL out, copies each part once, and needs no cast from json."""
+    parts, closing = [], ""
+    for column in _shown(table, subject):
+        name, value = f',"{column.name}":[null,', _on_postgresql(column)
+        if column.nullable:
+            parts += [f"'{closing}'", f"'{name}' || CAST({value} AS text) || ']'"]
+            closing = ""
+        else:
+            # Fewer and longer parts cost less.
+            parts += [f"'{closing}{name}'", value]
+            closing = "]"
+    first, *others = [*parts, f"'{closing}}}'"]
+    joined = ", ".join(others)
+    if first.startswith("',"):
+        return f"concat('{{{first[2:]}, {joined})"
+    # Which column comes first, without a comma, depends on the row. substr costs as much as three columns.
+    return f"'{{' || substr(concat({joined}), 2)"
+
+
+def _shown(table: Table, subject: Subject) -> list[Column[Any]]:
+    return [column for column in table.columns if column.name in subject.shown]
 
 
 def _escaped(sql: str) -> str:
@@ -147,4 +170,4 @@ def _on_postgresql(column: Column[Any]) -> str:
         moment = f"""to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS' || {fraction})"""
         return f"""'"' || {moment} || 'Z"'"""
     is_plain = isinstance(column.type, (Boolean, Integer, JSON))
-    return f"CAST({name} AS text)" if is_plain else f"CAST(to_json({name}) AS text)"
+    return f"CAST({name} AS text)" if is_plain else f"to_json({name})"
