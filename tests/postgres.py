@@ -31,6 +31,8 @@ __all__ = ["KEEPER", "SETTINGS", "Server", "ephemeral_server", "free_port", "ins
 # The server of the session, and for each event loop the connections to it that wait for a statement.
 _of_session: set[str] = set()
 _idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[Any]]] = WeakKeyDictionary()
+# The URLs of databases that stay until the end of the session.
+_lasting: set[str] = set()
 
 
 async def create_database(admin_url: str, name: str, template: str | None = None) -> str:
@@ -40,8 +42,38 @@ async def create_database(admin_url: str, name: str, template: str | None = None
     return make_url(admin_url).set(database=unique).render_as_string(hide_password=False)
 
 
+async def copy_lastingly(admin_url: str, url: str) -> str:
+    """The URL of a copy of a database without connections; it stays until the end of the session, or is dropped."""
+    copy = await create_database(admin_url, "kept", make_url(url).database)
+    _lasting.add(copy)
+    return copy
+
+
+async def replace_database(admin_url: str, url: str, template_url: str) -> None:
+    """Replace the database of `url` by a copy of another; neither may have a connection."""
+    name, template = make_url(url).database, make_url(template_url).database
+    await _administer(admin_url, f'DROP DATABASE "{name}"')
+    await _administer(admin_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\'')
+
+
+async def is_untouched(url: str) -> bool:
+    """Whether nothing has connected to this database of the session's server: the first connection writes a cache."""
+    named, ours = make_url(url), [make_url(each) for each in _of_session]
+    if [(each.host, each.port, each.username) for each in ours] != [(named.host, named.port, named.username)]:
+        return False
+    sizes = f"SELECT pg_database_size('{named.database}') = pg_database_size('template0')"
+    return bool(await _administer(session_url(), sizes))
+
+
+def session_url() -> str:
+    """The URL of `postgres_admin_url`, for what is no fixture."""
+    (url,) = _of_session
+    return url
+
+
 async def drop_database(admin_url: str, url: str) -> None:
     """Drops the database of `url`, with the connections that it still has."""
+    _lasting.discard(url)
     await _administer(admin_url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
@@ -55,17 +87,18 @@ async def fresh_database(admin_url: str, name: str = "fresh", *, template: str |
         await drop_database(admin_url, url)
 
 
-async def _administer(admin_url: str, statement: str) -> None:
-    """Run a statement on the server; on the session's by a connection that is kept for the next statement."""
+async def _administer(admin_url: str, statement: str) -> Any:
+    """Run a statement on the server; on the session's by a connection that is kept, and with the value it gives."""
     if admin_url not in _of_session:
         await execute(admin_url, statement)
-        return
+        return None
     idle = _idle.setdefault(asyncio.get_running_loop(), [])
     # Two that run at once have a connection each.
     held = idle.pop() if idle else _connected(admin_url)
     connection = await anext(held)
-    await connection.execute(statement)
+    value = await connection.fetchval(statement)
     idle.append(held)
+    return value
 
 
 async def _connected(url: str) -> AsyncGenerator[Any]:
@@ -110,6 +143,13 @@ def postgres_admin_url() -> Iterator[str]:
         _of_session.add(url)
         yield url
         _of_session.remove(url)
+        if given:
+            asyncio.run(_drop_lasting(url))
+
+
+async def _drop_lasting(admin_url: str) -> None:
+    for url in [*_lasting]:
+        await drop_database(admin_url, url)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ class Store:
 
     url: str
     backend: str
-    connection: Any
+    connection: Any = None
 
     async def execute(self, sql: str, *values: Any) -> list[Row]:
         """Run one statement, its parameters written $1, $2 …, and return its rows."""
@@ -42,6 +42,21 @@ class Store:
         (row,) = await self.execute(sql, *values)
         return next(iter(row.values()))
 
+    async def connect(self) -> None:
+        if self.backend == "postgresql":
+            # Plans are not cached: the schema changes under this connection.
+            self.connection = await asyncpg.connect(self.url, statement_cache_size=0)
+            return
+        self.connection = sqlite3.connect(make_url(self.url).database or "", check_same_thread=False)
+        self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA foreign_keys = ON")
+
+    async def close(self) -> None:
+        if self.backend == "postgresql":
+            await self.connection.close()
+        else:
+            self.connection.close()
+
 
 def _named(values: Sequence[Any]) -> dict[str, Any]:
     plain = [value.strftime(_TEXTS[type(value)]) if type(value) in _TEXTS else value for value in values]
@@ -50,16 +65,9 @@ def _named(values: Sequence[Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Store]:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        with closing(sqlite3.connect(parsed.database or "", check_same_thread=False)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            yield Store(url=url, backend="sqlite", connection=connection)
-        return
-    # Plans are not cached: the schema changes under this connection.
-    other = await asyncpg.connect(url, statement_cache_size=0)
+    store = Store(url=url, backend=make_url(url).get_backend_name())
+    await store.connect()
     try:
-        yield Store(url=url, backend="postgresql", connection=other)
+        yield store
     finally:
-        await other.close()
+        await store.close()

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,11 @@ class Project:
     @property
     def versions(self) -> Path:
         return self.folder / "alembic/versions"
+
+    def digest(self) -> str:
+        """A hash of all that decides what an upgrade does, apart from Roster's own code."""
+        files = (self.folder / "alembic.ini", self.folder / "alembic/env.py", *sorted(self.versions.glob("*.py")))
+        return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
     def clear(self) -> None:
         """Forget the whole history."""

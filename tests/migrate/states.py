@@ -26,22 +26,38 @@ CHANGE: dict[str, Any] = {
 STATES = ("expanded", "half filled", "filled", "half contracted", "contracted", "contract undone", "purged")
 
 
+# The state from which each other is reached.
+_BEFORE = {
+    "half filled": "expanded",
+    "filled": "expanded",
+    "half contracted": "filled",
+    "contracted": "filled",
+    "contract undone": "contracted",
+    "purged": "contracted",
+}
+
+
 async def bring(it: Live, state: str) -> None:
     """The database, at revision 0001 with rows in it, with the change in this state."""
-    await it.up()
+
+    async def way() -> None:
+        if state in _BEFORE:
+            await bring(it, _BEFORE[state])
+        await _step(it, state)
+
+    await it.reach(state, way)
+
+
+async def _step(it: Live, state: str) -> None:
+    """From the state before to this one."""
     if state == "half filled":
         await stopped(it.url, after=1)
-    if state in STATES[2:]:
-        await it.backfill()
-    if state == "half contracted":
+    elif state == "half contracted":
         with gone_before("_trash_0002_olds"):
             await it.contract()
-    if state in STATES[4:]:
-        await it.contract()
-    if state == "contract undone":
-        await it.undo_contract()
-    if state == "purged":
-        await it.purge()
+    else:
+        verbs = {"expanded": it.up, "filled": it.backfill, "contracted": it.contract, "purged": it.purge}
+        await (verbs | {"contract undone": it.undo_contract})[state]()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A database with rows, and a change that is upgraded and downgraded on it."""
 
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from service.migrate.state import ledger
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Row, Store, opened
 from tests.migrate.project import Project
+from tests.migrate.reached import REACHED, is_empty
 
 BASE = """
 ops.create_table(
@@ -40,6 +41,8 @@ class Live:
 
     store: Store
     project: Project
+    # All that was done to the empty database; `None` if it was not empty.
+    history: list[str] | None = None
 
     @property
     def url(self) -> str:
@@ -50,27 +53,35 @@ class Live:
         return self.store.backend == "sqlite"
 
     async def up(self) -> None:
+        self._note("up")
         await aio.upgrade(self.url, "head")
 
     async def backfill(self) -> None:
+        self._note("backfill")
         await aio.backfill(self.url)
 
     async def contract(self) -> None:
+        self._note("contract")
         await aio.contract(self.url)
 
     async def undo_contract(self) -> None:
+        self._note("undo_contract")
         await aio.contract(self.url, "0002", undo=True)
 
     async def purge(self) -> list[str]:
+        self._note("purge")
         return await aio.purge(self.url)
 
     async def down(self) -> None:
+        self._note("down")
         await aio.downgrade(self.url, "0001")
 
     async def catalog(self, *, with_trash: bool = False) -> list[str]:
         return await catalog(self.store, with_trash=with_trash)
 
     async def execute(self, sql: str, *values: Any) -> list[Row]:
+        if not sql.startswith("SELECT"):
+            self._note(f"{sql} {values}")
         return await self.store.execute(sql, *values)
 
     async def value(self, sql: str) -> Any:
@@ -97,6 +108,19 @@ class Live:
             for row in await self.rows(name)
         ]
         return [*await self.catalog(), *rows]
+
+    async def reach(self, state: str, way: Callable[[], Awaitable[None]]) -> None:
+        """Bring the database to this state of the project's revisions, by a copy where there is one."""
+        if self.history is None:
+            await way()
+            return
+        before = [*self.history, self.project.digest()]
+        await REACHED.reach(self.store, (*before, state), way)
+        self.history = [*before, state]
+
+    def _note(self, done: str) -> None:
+        if self.history is not None:
+            self.history.append(done)
 
 
 def changes(before: list[str], after: list[str]) -> list[str]:
@@ -129,9 +153,16 @@ async def live(
     """`change` are the parts of revision 0002, as for `Project.add_safe`."""
     project.clear()
     project.add_safe("0001_base", after=None, up=base)
-    await aio.upgrade(url, "0001")
-    project.add_safe("0002_change", after="0001_base", **{name: textwrap.dedent(part) for name, part in change.items()})
+    history: list[str] | None = [] if await is_empty(url) else None
     async with opened(url) as store:
-        for statement in rows:
-            await store.execute(statement)
-        yield Live(store=store, project=project)
+        it = Live(store=store, project=project, history=history)
+
+        async def begin() -> None:
+            await aio.upgrade(url, "0001")
+            for statement in rows:
+                await store.execute(statement)
+
+        await it.reach("\n".join(rows), begin)
+        parts = {name: textwrap.dedent(part) for name, part in change.items()}
+        project.add_safe("0002_change", after="0001_base", **parts)
+        yield it
