@@ -1,6 +1,7 @@
 """Events of rows that are inserted in bulk: the database makes them of the rows themselves."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from typing import Any
 
@@ -34,11 +35,11 @@ async def insert_many(
     subject: Subject,
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
-    inserted: Callable[[], Awaitable[None]] | None = None,
+    inserted: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Insert rows as `bulk.insert_many` does, each with its event; raises as that.
 
-    `inserted` is called when the rows are in the transaction, before their events.
+    `inserted` is called when the rows are in the transaction, before their events; on SQLite nothing waits for it.
     """
     note_stored_events(session)
     connection = await session.connection()
@@ -55,9 +56,8 @@ async def insert_many(
     if connection.dialect.name == "sqlite":
         moment = UtcDateTime().dialect_impl(connection.dialect).bind_processor(connection.dialect)
         parameters = shared | {"created_at": moment(shared["created_at"]) if moment else shared["created_at"]}
-        await sqlite_bulk.insert_many(
-            connection, table.name, columns, rows, Events(_of_last_rows(table, subject), parameters)
-        )
+        events = Events(_of_last_rows(table, subject), parameters)
+        await sqlite_bulk.insert_many(connection, table.name, columns, rows, events, _from_thread(inserted))
         return
     if table.autoincrement_column is not None:
         last = await bulk.next_id(session, table)
@@ -72,6 +72,14 @@ async def insert_many(
     places = [(column.name, columns.index(column.name)) for column in table.primary_key]
     keys = {f"keys_{name}": [row[at] for row in rows] for name, at in places}
     await connection.execute(_of_rows(table, subject), shared | keys)
+
+
+def _from_thread(function: Callable[[], Coroutine[Any, Any, None]] | None) -> Callable[[], object] | None:
+    """Return what lets the running event loop call the function, from another thread."""
+    if function is None:
+        return None
+    loop = asyncio.get_running_loop()
+    return lambda: asyncio.run_coroutine_threadsafe(function(), loop)
 
 
 @cache
@@ -113,11 +121,13 @@ def _identity(table: Table) -> str:
 
 def _changes_on_sqlite(table: Table, subject: Subject) -> str:
     """JSON text of the columns that are not NULL, as `audit.record_created` makes it."""
-    parts = [
-        (column, f"""',"{column.name}":[null,' || {_on_sqlite(column)} || ']'""") for column in _shown(table, subject)
-    ]
+    shown = _shown(table, subject)
+    # Each part closes the list of the one before.
+    parts = [(column, f"""'],"{column.name}":[null,' || {_on_sqlite(column)}""") for column in shown]
     joined = " || ".join(_or_nothing(part, column) if column.nullable else part for column, part in parts)
-    return "'{' || substr(" + joined + ", 2) || '}'"
+    if shown[0].nullable:
+        return "'{' || substr(" + joined + " || ']}', 3)"
+    return joined.replace("'],", "'{", 1) + " || ']}'"
 
 
 def _changes_on_postgresql(table: Table, subject: Subject) -> str:
@@ -160,7 +170,7 @@ def _on_sqlite(column: Column[Any]) -> str:
     if isinstance(column.type, UtcDateTime):
         whole = f"CASE WHEN {name} LIKE '%.000000' THEN substr({name}, 1, {_LAST_SECOND}) ELSE {name} END"
         return f"""'"' || replace({whole}, ' ', 'T') || 'Z"'"""
-    return name if isinstance(column.type, JSON) else f"json_quote({name})"
+    return name if isinstance(column.type, JSON | Integer) else f"json_quote({name})"
 
 
 def _on_postgresql(column: Column[Any]) -> str:

@@ -1,7 +1,7 @@
 """Many rows inserted into SQLite by one function, which runs in the driver's thread."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -29,16 +29,18 @@ async def insert_many(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
     events: Events | None = None,
+    inserted: Callable[[], object] | None = None,
 ) -> None:
     """Insert rows whose values are what the driver takes, in the connection's transaction.
 
-    An error may leave some of the rows in the transaction, which has to be rolled back.
+    An error may leave some of the rows in the transaction, which has to be rolled back. `inserted` is called in the
+    driver's thread, before the events are stored.
 
     Raises:
         sqlite3.Error: what the driver raises.
     """
     try:
-        await connection.run_sync(_insert_in_thread, table, tuple(columns), rows, events)
+        await connection.run_sync(_insert_in_thread, table, tuple(columns), rows, events, inserted)
     except Exception as failure:
         # SQLAlchemy does not see what its connection runs by itself.
         if cure(failure) is Cure.RECONNECT:
@@ -58,6 +60,7 @@ def _insert(
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
     events: Events | None,
+    inserted: Callable[[], object] | None,
 ) -> None:
     if begin is not None:
         connection.execute(begin)
@@ -73,7 +76,10 @@ def _insert(
             # An INSERT of several rows that undoes them when one fails writes a journal of its own.
             connection.execute(_values("INSERT OR FAIL", table, columns, len(some)), [*chain.from_iterable(some)])
     if events is not None:
-        connection.execute(events.sql, {**events.parameters, "last": last})
+        parameters = {**events.parameters, "last": last}
+        if inserted is not None:
+            inserted()
+        connection.execute(events.sql, parameters)
 
 
 @cache

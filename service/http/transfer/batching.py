@@ -14,7 +14,7 @@ from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
 from service.http.transfer.time_slice import TimeSlice
 
 # The most lines of one transaction, by dialect: SQLite's other writers wait for its end, those of PostgreSQL do not.
-BATCH_LINES = {"sqlite": 2000, "postgresql": 5000}
+BATCH_LINES = {"sqlite": 2500, "postgresql": 5000}
 BATCH_BYTES = 1_000_000
 # A slow client's lines are stored at least this often.
 BATCH_SECONDS = 2.0
@@ -96,17 +96,30 @@ async def batches(
     yield _close(batch, reader.skipped, position)
 
 
-async def ahead(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
-    """Yield the same batches; the next one is parsed while the caller works on the current one."""
+async def ahead(batches: AsyncGenerator[Batch, None], gate: asyncio.Event | None = None) -> AsyncGenerator[Batch, None]:
+    """Yield the same batches; the next one is parsed while the caller works on the current one.
+
+    With a `gate` that is when the caller opens it, or asks for the next batch.
+    """
     upcoming = asyncio.ensure_future(anext(batches, None))
     try:
         while (batch := await upcoming) is not None:
-            upcoming = asyncio.ensure_future(anext(batches, None))
+            if gate is not None:
+                gate.clear()
+            upcoming = asyncio.ensure_future(_behind(gate, batches))
             yield batch
+            if gate is not None:
+                gate.set()
     finally:
         upcoming.cancel()
         await asyncio.gather(upcoming, return_exceptions=True)
         await batches.aclose()
+
+
+async def _behind(gate: asyncio.Event | None, batches: AsyncGenerator[Batch, None]) -> Batch | None:
+    if gate is not None:
+        await gate.wait()
+    return await anext(batches, None)
 
 
 async def _parts(source: AsyncIterator[bytes], reader: Parser) -> AsyncGenerator[tuple[int, Iterator[Found]], None]:

@@ -1,6 +1,6 @@
 """Stores rows of an import in bulk, with an event for each created or changed row."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ async def insert_many(
     session: AsyncSession,
     declared: Import,
     rows: Sequence[Sequence[Any]],
-    inserted: Callable[[], Awaitable[None]] | None = None,
+    inserted: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Insert rows whose columns are those of `Import.columns`, as `bulk_events.insert_many`."""
     await bulk_events.insert_many(session, declared.table, declared.subject, declared.columns, rows, inserted)

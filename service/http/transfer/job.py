@@ -1,5 +1,6 @@
 """Runs an import and returns its report: batch by batch, or atomically."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -86,8 +87,15 @@ class Job:
         self._spool = spool or Spool()
         self._check = check
         importer = importer or Importer()
+        self._gate = asyncio.Event()
         self._writer = Writer(
-            declared, database, options.mode, blank=format == CSV, audit=importer.audit, actor=importer.actor
+            declared,
+            database,
+            options.mode,
+            blank=format == CSV,
+            audit=importer.audit,
+            actor=importer.actor,
+            gate=self._gate,
         )
         self._audit = importer.audit
         self._begin()
@@ -122,7 +130,7 @@ class Job:
 
     async def _store(self, seen_keys: SeenKeys) -> None:
         """Store batch by batch; new rows of two batches at a time where writers do not wait for each other."""
-        if self._options.mode == "create" and self._database.writing.dialect.name == "postgresql":
+        if self._options.mode == "create" and not self._is_sqlite:
 
             async def store(batch: Batch, ticket: Ticket, failures: int) -> Outcome:
                 if not batch.lines:
@@ -139,7 +147,7 @@ class Job:
         async def settle(lines: Sequence[Line], allowance: Allowance) -> Outcome:
             return await self._writer.store(lines, seen_keys, allowance)
 
-        await self._each("import", settle, self._watcher.settled)
+        await self._each("import", settle, self._watcher.settled, is_gated=self._is_sqlite)
 
     async def _simulate(self, step: str) -> None:
         self._begin()
@@ -177,7 +185,7 @@ class Job:
                 await seen_keys.write(outcome.keys)
                 return outcome
 
-            await self._each("import", settle)
+            await self._each("import", settle, is_gated=self._is_sqlite)
         self._check()
         return self.report
 
@@ -186,8 +194,10 @@ class Job:
         step: str,
         settle: _Settle,
         settled: Callable[[Outcome], None] = lambda _outcome: None,
+        *,
+        is_gated: bool = False,
     ) -> None:
-        async with aclosing(self._upcoming()) as ready:
+        async with aclosing(self._upcoming(self._gate if is_gated else None)) as ready:
             async for batch in ready:
                 self._check()
                 allowance = self._allowance(batch)
@@ -195,13 +205,17 @@ class Job:
                 if self._finish(step, batch, outcome, settled):
                     break
 
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._database.writing.dialect.name == "sqlite"
+
     def _has_room(self) -> bool:
         pool: Any = self._database.writing.pool
         return bool(pool.checkedout() < pool.size())
 
-    def _upcoming(self) -> AsyncGenerator[Batch, None]:
+    def _upcoming(self, gate: asyncio.Event | None = None) -> AsyncGenerator[Batch, None]:
         rows = RowMaker(self._declared, self._database.writing.dialect)
-        return ahead(batches(self._declared, rows, self._format, self._source(), self._options.max_errors))
+        return ahead(batches(self._declared, rows, self._format, self._source(), self._options.max_errors), gate)
 
     def _allowance(self, batch: Batch, failures: int = 0) -> Allowance:
         """Return how many lines of a batch may fail, after so many that the report does not count yet."""

@@ -1,8 +1,10 @@
 """Stores or simulates a batch: by a plain insert, or after a look-up of existing rows."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import count
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,10 +29,21 @@ ATTEMPTS = 3
 
 
 class Writer:
-    """Stores lines of one file; with `blank`, its format writes NULL and the empty text alike."""
+    """Stores lines of one file; with `blank`, its format writes NULL and the empty text alike.
+
+    It sets `gate` when the next lines may be parsed: while new rows get their events, and from the start of other work.
+    """
 
     def __init__(
-        self, declared: Import, database: Database, mode: Mode, *, blank: bool, audit: Audit, actor: Actor
+        self,
+        declared: Import,
+        database: Database,
+        mode: Mode,
+        *,
+        blank: bool,
+        audit: Audit,
+        actor: Actor,
+        gate: asyncio.Event,
     ) -> None:
         self._declared = declared
         self._actor = actor
@@ -38,6 +51,7 @@ class Writer:
         self._database = database
         self._mode = mode
         self._blank = blank
+        self._gate = gate
         # What a look-up finds out.
         self._known = {key.taken for key in declared.keys} | {each.missing for each in declared.references}
 
@@ -63,6 +77,7 @@ class Writer:
             if ticket is not None:
                 allowance = allowance.after(await ticket.go_alone())
                 ticket = None
+        self._gate.set()
         # A look-up finds no violation of another constraint.
         refused = NONE if is_known else await self._refused(lines, seen_keys, allowance, NONE)
         return await self._store_checked(lines, seen_keys, allowance, attempts=ATTEMPTS, refused=refused)
@@ -146,7 +161,7 @@ class Writer:
         session: AsyncSession,
         lines: Sequence[Line],
         allowance: Allowance,
-        inserted: Callable[[], Awaitable[None]] | None = None,
+        inserted: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> Outcome:
         """Insert lines without a look-up of existing rows; raise the driver's error if a key is taken.
 
@@ -159,8 +174,9 @@ class Writer:
         if not (missing or related.concerns(lines)) and len(allowance.invalid) < allowance.failures:
             # Most batches: no line of them can fail here.
             rows = [line.row for line in lines]
-            await events.insert_many(session, self._declared, rows, inserted)
+            await events.insert_many(session, self._declared, rows, inserted or self._open_gate)
             return Outcome(created=len(rows))
+        self._gate.set()
         rows = []
         for line in lines:
             if allowance.is_spent(outcome.failed, line.number):
@@ -177,6 +193,9 @@ class Writer:
         outcome.created = len(rows)
         return outcome
 
+    async def _open_gate(self) -> None:
+        self._gate.set()
+
     async def apply(
         self,
         session: AsyncSession,
@@ -186,6 +205,7 @@ class Writer:
         refused: Refused = NONE,
     ) -> Outcome:
         """Insert and update rows after a look-up, but not `refused` lines; raises as `insert`."""
+        self._gate.set()
         upsert = self._upsert(self._needed(seen_keys), simulated=False)
         await upsert.make(session, lines, allowance, refused)
         await upsert.related.hold(session)

@@ -1,12 +1,14 @@
 """How the lines of a file are divided into batches."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from sqlalchemy.dialects import sqlite
 
 from service.http.transfer import batching
-from service.http.transfer.batching import Batch, batches
+from service.http.transfer.batching import Batch, ahead, batches
 from service.http.transfer.parser import CSV
 from service.http.transfer.spec import RowMaker
 from service.users.transfer import IMPORT
@@ -44,3 +46,29 @@ async def test_nothing_is_read_after_the_last_permitted_failure(max_errors: int)
     last = wrong[max_errors - 1]
     assert batch.outcome.failed_lines == [at + 2 for at in wrong[:max_errors]]
     assert [line.number for line in batch.lines] == [at + 2 for at in range(last) if at not in wrong]
+
+
+async def test_behind_a_gate_a_batch_is_parsed_when_that_opens_or_the_batch_is_asked_for() -> None:
+    parsed = 0
+
+    async def parse() -> AsyncGenerator[Batch, None]:
+        nonlocal parsed
+        for _ in range(3):
+            parsed += 1
+            yield Batch()
+
+    async def turns() -> int:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return parsed
+
+    gate = asyncio.Event()
+    async with aclosing(ahead(parse(), gate)) as ready:
+        await anext(ready)
+        assert await turns() == 1
+        gate.set()
+        assert await turns() == 2
+        await anext(ready)
+        assert await turns() == 2
+        await anext(ready)
+        assert await turns() == 3
