@@ -11,6 +11,7 @@ import pytest
 from service.cli.serving.sockets import listen, port_of
 from service.errors import CannotStart
 from service.migrate.entrypoints.aio import downgrade
+from service.schema_range import OLDEST
 from tests.cli.servers import environment, get, serving
 from tests.programs import run
 
@@ -101,7 +102,7 @@ def test_a_url_of_another_database_ends_it(tmp_path: Path) -> None:
 
 
 async def test_a_schema_that_is_behind_is_a_warning_with_its_command(fresh_url: str, tmp_path: Path) -> None:
-    await downgrade(fresh_url, "0015")
+    await downgrade(fresh_url, f"{OLDEST}-1")
     log = tmp_path / "log"
     with serving(fresh_url, log) as (base, _):
         assert get(f"{base}/readyz").status_code == 503

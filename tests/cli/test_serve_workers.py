@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from service.migrate.entrypoints import commands
 from tests.cli.servers import START_SECONDS, environment, get, serving, until
+from tests.conftest import copy_of
 
 pytestmark = pytest.mark.slow
 
@@ -66,16 +65,9 @@ def temporary(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "roster.db"
-    commands.upgrade(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
-def url(template: Path, tmp_path: Path) -> str:
-    return f"sqlite:///{shutil.copy(template, tmp_path)}"
+def url(sqlite_template_url: str, tmp_path: Path) -> str:
+    return copy_of(sqlite_template_url, tmp_path)
 
 
 def test_a_killed_worker_is_replaced_and_no_longer_counted(url: str, tmp_path: Path, temporary: Path) -> None:

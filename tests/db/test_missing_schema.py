@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from service.app import create_app
 from service.db.engine import Purpose, create_engine
 from service.db.sqlite.file import FileUnusable, SqliteFile
-from service.migrate.entrypoints.aio import downgrade, upgrade
+from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import engine_on
@@ -86,9 +86,9 @@ async def test_a_table_that_is_missing_is_told_of(fresh_url: str) -> None:
 
 
 @pytest.mark.slow
-async def test_an_old_revision_is_told_of(fresh_url: str) -> None:
-    await downgrade(fresh_url, "0001_create_users")
-    answers = await answers_of(fresh_url)
+async def test_an_old_revision_is_told_of(empty_url: str) -> None:
+    await upgrade(empty_url, "0001_create_users")
+    answers = await answers_of(empty_url)
     for name in ("schema", "history"):
         assert answers.pop(name).status_code == 200
     assert_unavailable(answers, "`roster db upgrade`")

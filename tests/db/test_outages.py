@@ -2,10 +2,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
 from service.app import create_app
 from service.migrate.entrypoints.aio import upgrade
@@ -43,12 +44,19 @@ async def kill_postmaster(server: Server) -> None:
     await restart(server)
 
 
+@pytest.fixture(scope="module")
+async def template(battered_postgres: Server) -> AsyncIterator[str]:
+    """The name of a database at head, to be copied."""
+    async with fresh_database(battered_postgres.url, "template") as url:
+        await upgrade(url)
+        yield make_url(url).database or ""
+
+
 @pytest.mark.parametrize("outage", [restart, kill_postmaster, crash])
 async def test_an_outage_hangs_no_request_and_is_recovered_from(
-    battered_postgres: Server, outage: Callable[[Server], Awaitable[None]]
+    battered_postgres: Server, template: str, outage: Callable[[Server], Awaitable[None]]
 ) -> None:
-    async with fresh_database(battered_postgres.url, "outage") as url:
-        await upgrade(url)
+    async with fresh_database(battered_postgres.url, "outage", template=template) as url:
         roster = create_app(Settings(database_url=url, unit_deadline_seconds=DEADLINE_SECONDS))
         async with load_on(roster) as load:
             await asyncio.sleep(0.5)

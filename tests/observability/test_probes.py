@@ -3,7 +3,7 @@ import pytest
 
 from service import __version__
 from service.app import create_app
-from service.migrate.entrypoints.aio import downgrade, head_revision, upgrade
+from service.migrate.entrypoints.aio import head_revision, upgrade
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.migrate.conftest import project
@@ -28,9 +28,9 @@ async def test_is_not_ready_before_there_is_a_schema(empty_url: str) -> None:
 
 
 @pytest.mark.slow
-async def test_is_not_ready_on_a_schema_too_old(fresh_url: str) -> None:
-    await downgrade(fresh_url, "0001_create_users")
-    await _assert_not_ready(fresh_url, "older than this code works with")
+async def test_is_not_ready_on_a_schema_too_old(empty_url: str) -> None:
+    await upgrade(empty_url, "0001_create_users")
+    await _assert_not_ready(empty_url, "older than this code works with")
 
 
 async def test_is_not_ready_while_the_database_is_away() -> None:

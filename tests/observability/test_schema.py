@@ -13,7 +13,7 @@ from service.migrate.entrypoints.aio import head_revision
 from service.schema_range import NEWEST, OLDEST
 from service.settings import Settings
 from tests.alembic import eras
-from tests.alembic.store import Store
+from tests.alembic.store import Store, opened
 from tests.cli.db.test_phases import LEFT
 from tests.conftest import client_of
 from tests.migrate.conftest import project, store
@@ -178,15 +178,16 @@ async def test_a_database_with_nothing_in_it_is_unavailable_and_names_the_comman
 
 
 @pytest.mark.slow
-async def test_tells_of_what_others_changed_and_of_newer_code(store: Store, project: Project) -> None:
+async def test_tells_of_what_others_changed_and_of_newer_code(fresh_url: str, project: Project) -> None:
     newer = f"{int(head_revision()[:4]) + 1:04}_newer"
     project.add(newer, after=head_revision())
-    await aio.upgrade(store.url)
+    await aio.upgrade(fresh_url)
     file = next(project.versions.glob("*_add_age_to_users.py"))
     file.write_text(file.read_text() + "\nEDITED = True\n")
     project.remove(newer)
-    await store.execute("CREATE INDEX ix_by_hand ON users (age)")
-    async with service_on(store.url) as client:
+    async with opened(fresh_url) as store:
+        await store.execute("CREATE INDEX ix_by_hand ON users (age)")
+    async with service_on(fresh_url) as client:
         found = await told(client)
         ready = await client.get("/readyz")
     (drift,) = found.pop("drift")

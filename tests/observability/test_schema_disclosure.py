@@ -8,17 +8,16 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.migrate.entrypoints import aio
 from service.migrate.errors import Refused
 from service.observability.schema import name_of_change
 from service.settings import Settings
-from tests.alembic.store import Store
+from tests.alembic.store import opened
 from tests.conftest import client_of
-from tests.migrate.conftest import project, store
+from tests.migrate.conftest import project
 from tests.migrate.operations.live import live
 from tests.migrate.project import Project
 
-__all__ = ["project", "store"]
+__all__ = ["project"]
 
 SECRET = "admin@db1.internal:/srv/data"
 FAILING = (
@@ -46,10 +45,10 @@ async def test_the_error_of_a_backfill_stays_on_the_machine(empty_url: str, proj
 
 
 @pytest.mark.slow
-async def test_a_definition_made_by_hand_stays_on_the_machine(store: Store) -> None:
-    await aio.upgrade(store.url)
-    await store.execute(f"CREATE VIEW by_hand AS SELECT '{SECRET}' AS a")
-    text = await shown(store.url)
+async def test_a_definition_made_by_hand_stays_on_the_machine(fresh_url: str) -> None:
+    async with opened(fresh_url) as store:
+        await store.execute(f"CREATE VIEW by_hand AS SELECT '{SECRET}' AS a")
+    text = await shown(fresh_url)
     assert "+ view by_hand" in text
     assert SECRET not in text
 

@@ -9,22 +9,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 
 from service.app import Roster, create_app
 from service.db.sqlite import connection
 from service.db.sqlite.file import Identity, identity
-from service.migrate.entrypoints.aio import upgrade
 from service.settings import Settings
 from tests import loopback
 from tests.cli.servers import serving
 from tests.conftest import client_of
 
 
-@pytest.fixture(scope="module")
-async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "roster.db"
-    await upgrade(f"sqlite:///{file}")
-    return file
+@pytest.fixture
+def template(sqlite_template_url: str) -> Path:
+    return Path(make_url(sqlite_template_url).database or "")
 
 
 @pytest.fixture
