@@ -69,10 +69,10 @@ async def test_a_write_sends_at_most_one_statement_more(alone: Roster, backend: 
             # Nothing was changed, so nothing is told.
             assert events not in sent
             sent.clear()
-            lines = "".join(f"U{n},u{n}@example.org\n" for n in range(2500))
+            lines = "".join(f"U{n},u{n}@example.org\n" for n in range(2501))
             answer = await client.post(
                 "/v1/users/import", content="name,email\n" + lines, headers={"content-type": "text/csv"}
             )
-            assert answer.json()["created"] == 2500
-            # One a batch, of 5,000 lines on PostgreSQL and of 2,000 on SQLite.
+            assert answer.json()["created"] == 2501
+            # One a batch, of 5,000 lines on PostgreSQL and of 2,500 on SQLite.
             assert sum(each == "INSERT INTO events" for each in sent) == {"postgresql": 1, "sqlite": 2}[backend]
