@@ -2,8 +2,9 @@
 
 python -m tests.migrate.killing FOLDER URL COMMAND…, a command being one of entrypoints.commands with its arguments.
 The command runs in child processes until one completes; each is killed at the first boundary at which no earlier child
-was killed. With `@N`, one child is killed at boundary N. Prints the number of kills and, for the command `catalog`, the
-catalog as JSON.
+was killed. With `@N`, one child is killed at boundary N. With `!` before it, the command runs in this process and is
+not killed, which makes what it imports and compiles ready for every child. Another URL is the database of the commands
+after it. Prints the number of kills and, for the command `catalog`, the catalog as JSON.
 """
 
 import asyncio
@@ -110,7 +111,10 @@ def run_until_done(url: str, command: str, seen: set[str]) -> int:
 def run_killed(url: str, command: str, seen: set[str], skip: int = 0) -> str | None:
     """Run it in a child, and return the boundary at which that was killed; `None` if it came to its end."""
     reading, writing = os.pipe()
+    # A child has a copy of each page that it writes to, and the collector writes to all.
+    gc.freeze()
     if not (child := os.fork()):
+        gc.disable()
         Boundaries(seen, writing, skip).watch()
         call(url, command)
         os._exit(0)
@@ -134,19 +138,29 @@ def main(folder: str, url: str, *given: str) -> None:
     asyncio.run(read_status(url))
     for script in config.scripts().walk_revisions():
         plan(script, "sqlite" if url.startswith("sqlite") else "postgresql")
-    with TemporaryDirectory() as scratch:
-        commands.upgrade(f"sqlite:///{scratch}/scratch.db")
-    gc.collect()
-    gc.freeze()
+    if not any(command.startswith("!") for command in given):
+        with TemporaryDirectory() as scratch:
+            commands.upgrade(f"sqlite:///{scratch}/scratch.db")
     seen: set[str] = set()
     for command in given:
-        if command == "catalog":
-            print(json.dumps(asyncio.run(read_catalog(url))))  # noqa: T201 - for whoever started it
-        elif "@" in command:
-            name, number = command.split("@")
-            print(int(run_killed(url, name, set(), int(number)) is not None))  # noqa: T201 - as above
-        else:
-            print(run_until_done(url, command, seen))  # noqa: T201 - as above
+        if "://" in command:
+            url = command
+        elif (told := run(url, command, seen)) is not None:
+            print(json.dumps(told))  # noqa: T201 - for the test that started it
+
+
+def run(url: str, command: str, seen: set[str]) -> int | list[str] | None:
+    """What is printed of the command: how often it was killed, or the catalog."""
+    if command == "catalog":
+        return asyncio.run(read_catalog(url))
+    if command.startswith("!"):
+        call(url, command[1:])
+        gc.collect()
+        return None
+    if "@" in command:
+        name, number = command.split("@")
+        return int(run_killed(url, name, set(), int(number)) is not None)
+    return run_until_done(url, command, seen)
 
 
 if __name__ == "__main__":

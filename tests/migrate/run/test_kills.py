@@ -14,7 +14,6 @@ from service.migrate.entrypoints.status import status
 from tests import programs
 from tests.alembic.catalog import catalog
 from tests.alembic.store import Row, Store, opened
-from tests.migrate import killing
 from tests.migrate.project import Project
 from tests.postgres import fresh_database
 from tests.preloaded import ROOT
@@ -121,31 +120,34 @@ async def test_killed_at_every_commit_it_gets_to_where_others_get(
     await fill(store)
     first, before = await catalog(store), await values(store)
     down = ("contract --undo", "catalog", "contract", "downgrade 0001_base", "catalog")
-    count, (contracted, undone, back) = await killed(history, store.url, *UP, "catalog", *down)
-    assert count > 60
-    assert (back, await values(store)) == (first, before)
-    await run(store, *UP)
-    _, (purged,) = await killed(history, store.url, "purge", "catalog")
-    assert await store.execute("SELECT * FROM migration_lease") == []
-    assert (await status(store.url)).phases.drift == ()
     async with another(backend, request, tmp_path) as other:
         await fill(other)
-        await run(other, *UP)
-        assert await catalog(other) == contracted
-        await run(other, "contract --undo")
-        assert await catalog(other) == undone
-        await run(other, "contract", "purge")
-        assert await catalog(other) == purged
+        there = (*UP, "catalog", *down)
+        count, catalogs = await killed(history, other.url, *unharmed(*there), store.url, *there)
+        assert count > 60
+        assert catalogs[3:] == catalogs[:3]
+        assert (catalogs[-1], await values(store)) == (first, before)
+        up = unharmed(*UP)
+        given = (other.url, *up, "!purge", "catalog", store.url, *up, "purge", "catalog")
+        _, (expected, purged) = await killed(history, *given)
+        assert purged == expected
+    assert await store.execute("SELECT * FROM migration_lease") == []
+    assert (await status(store.url)).phases.drift == ()
+
+
+def unharmed(*given: str) -> list[str]:
+    """The same commands, none of which is killed."""
+    return [command if command == "catalog" else f"!{command}" for command in given]
 
 
 async def test_an_unused_database_is_made_whole_however_often_the_migrator_is_killed(
     store: Store, backend: str, history: Project, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    count, (whole,) = await killed(history, store.url, "upgrade head", "catalog")
-    assert count > 8
+    given = ("upgrade head", "catalog")
     async with another(backend, request, tmp_path) as other:
-        await run(other, "upgrade head")
-        assert await catalog(other) == whole
+        count, (expected, whole) = await killed(history, other.url, *unharmed(*given), store.url, *given)
+    assert count > 8
+    assert whole == expected
     assert (await status(store.url)).is_sound
 
 
@@ -154,13 +156,13 @@ async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_othe
 ) -> None:
     await fill(store)
     base, before = await catalog(store), await values(store)
-    await run(store, *UP)
-    contracted = await catalog(store)
-    unharmed = [f"{command}@999" for command in UP]
+    whole = [f"{command}@999" for command in UP]
     numbers: Sequence[int] = (6, 14, 18, 22, 26, 30)
-    given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", *unharmed, "catalog")]
-    assert await killed(history, store.url, *given) == (len(numbers), [contracted] * len(numbers))
-    await run(store, "downgrade 0001_base")
+    given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", *whole, "catalog")]
+    count, (contracted, *ended) = await killed(
+        history, store.url, *unharmed(*UP, "catalog"), *given, "downgrade 0001_base@999"
+    )
+    assert (count, ended) == (len(numbers), [contracted] * len(numbers))
     assert (await catalog(store), await values(store)) == (base, before)
     numbers = (9, 14, 18, 24)
     given = [
@@ -168,9 +170,3 @@ async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_othe
     ]
     assert await killed(history, store.url, *given) == (len(numbers), [base] * len(numbers))
     assert await values(store) == before
-
-
-async def run(store: Store, *given: str) -> None:
-    """The same without a kill."""
-    for command in given:
-        await asyncio.to_thread(killing.call, store.url, command)
