@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from service.migrate.dialects.postgresql import definitions
 from service.migrate.dialects.reflected import folded
-from service.migrate.dialects.sqlite import comparing
+from service.migrate.dialects.sqlite import catalog, comparing
 from service.migrate.dialects.sqlite.definition import parse
 from service.migrate.dialects.sqlite.tokens import lowered, normal_form
 from service.migrate.operations import dependents
@@ -97,8 +97,7 @@ def same_constraint(
     """
 
     def on_sqlite(connection: Connection) -> Rows:
-        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all()
-        sql = next((row.sql for row in rows if lowered(row.name) == lowered(table)), None)
+        sql = catalog.definition_text(connection, table)
         found = None if sql is None else comparing.constraint(parse(sql, table), name)
         if found is None or comparing.comparable(found) == comparing.comparable(clause):
             return []

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection, Table
 
 from service.migrate.dialects import ddl
 from service.migrate.dialects.postgresql import definitions
-from service.migrate.dialects.sqlite import comparing
+from service.migrate.dialects.sqlite import catalog, comparing
 from service.migrate.dialects.sqlite.add_column import parenthesised
 from service.migrate.dialects.sqlite.clauses import column as parsed
 from service.migrate.dialects.sqlite.definition import parse
@@ -73,8 +73,7 @@ def _there(connection: Connection, table: str) -> dict[str, str]:
     """The columns of the table with their definitions; none if there is no table."""
     if connection.dialect.name == "postgresql":
         return definitions.columns(connection, table)
-    rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all()
-    sql = next((row.sql for row in rows if lowered(row.name) == lowered(table)), None)
+    sql = catalog.definition_text(connection, table)
     return {} if sql is None else _columns(sql, table)
 
 

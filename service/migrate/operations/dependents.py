@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, inspect
+from sqlalchemy import Connection, Row
 
 from service.migrate import naming
 from service.migrate.dialects import ddl, predicates, reflected
@@ -74,6 +74,11 @@ WHERE contype = 'f' AND confrelid = to_regclass({table}) AND conindid = to_regcl
 _UNIQUE_INDEXES = """
 SELECT json_group_array(i.name) FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i
 WHERE l."unique" AND NOT l.partial AND i.name IS NOT NULL GROUP BY l.name
+"""
+
+_REFERRING = """
+SELECT DISTINCT s.name FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS k
+WHERE s.type = 'table' AND lower(k."table") = ? ORDER BY 1
 """
 
 
@@ -219,13 +224,13 @@ def _name(clause: Clause) -> str:
 
 def _keys_by_unique(connection: Connection, table: str, columns: Collection[str]) -> Iterator[str]:
     """The foreign keys to these columns; none if they are the primary key too, or unique twice."""
-    inspector, wanted = inspect(connection), sorted(map(lowered, columns))
+    wanted = sorted(map(lowered, columns))
     listed = connection.exec_driver_sql(_UNIQUE_INDEXES, (table,)).scalars()
     unique = [*map(json.loads, listed), reflected.primary_key(connection, table)]
     if sum(sorted(map(lowered, each)) == wanted for each in unique) > 1:
         return
-    for name in inspector.get_table_names():
-        for key in inspector.get_foreign_keys(name):
+    for name in connection.exec_driver_sql(_REFERRING, (lowered(table),)).scalars().all():
+        for key in reflected.inspector(connection).get_foreign_keys(name):
             referred = sorted(map(lowered, key["referred_columns"]))
             if lowered(key["referred_table"]) == lowered(table) and referred == wanted:
                 yield constraint(name, key["name"] or f"on {', '.join(key['constrained_columns'])}")

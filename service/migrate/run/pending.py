@@ -1,6 +1,6 @@
 """Pending phases of the applied revisions: backfill, contract, undo of contracts, purge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
@@ -9,7 +9,8 @@ from service.migrate.errors import Refused
 from service.migrate.operations.step import Target
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.phases import PhaseRunner, dropping
-from service.migrate.state import contracts, ledger, trash
+from service.migrate.state import contracts, trash
+from service.migrate.state.progress import Progress, of_all
 
 Report = Callable[[str], None]
 
@@ -17,8 +18,9 @@ Report = Callable[[str], None]
 def backfill(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[str]:
     """Run the pending backfills, oldest revision first, and return the revisions of which a backfill ran."""
     done = []
+    progress = _progress(runner)
     for plan in plans:
-        if _is_filled(runner, plan):
+        if _is_filled(runner, plan, progress[plan.revision]):
             continue
         runner.backfill(plan)
         report(f"Backfill of {plan.revision}: done.")
@@ -33,9 +35,10 @@ def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
         Refused: a backfill of the revision, or of one before it, is incomplete.
     """
     done = []
+    progress = _progress(runner)
     for plan in plans:
-        if _is_contracted(runner, plan):
-            runner.refuse_unfilled(plan)
+        if _is_contracted(plan, progress[plan.revision]):
+            runner.refuse_unfilled(plan, progress[plan.revision])
             continue
         runner.contract(plan)
         report(f"Contract of {plan.revision}: done.")
@@ -52,7 +55,8 @@ def undo_contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report, *,
         Refused: the trash of one of them was purged; the database is unchanged then.
     """
     done = []
-    contracted = [plan for plan in reversed(plans) if _is_begun(runner, plan)]
+    progress = _progress(runner)
+    contracted = [plan for plan in reversed(plans) if progress[plan.revision].begun(Phase.CONTRACT)]
     undone = _of_last_run(runner, contracted) if of_last_run else contracted
     for plan in undone:
         runner.refuse_purged(plan)
@@ -89,8 +93,9 @@ def purge(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list[st
         (plan, [each for each, owner in zip(items, owners, strict=True) if owner is plan]) for plan in (*plans, None)
     ]
     done = []
+    progress = _progress(runner)
     for plan, found in owned:
-        if found and plan is not None and not _is_contracted(runner, plan):
+        if found and plan is not None and not _is_contracted(plan, progress[plan.revision]):
             raise Refused(
                 f"{plan.revision} cannot be purged: its contract is incomplete. Run {naming.command('contract')}."
             )
@@ -119,27 +124,21 @@ def same(dialect: str, one: str, other: str) -> bool:
     return one == other or (dialect == "sqlite" and lowered(one) == lowered(other))
 
 
-def _is_filled(runner: PhaseRunner, plan: Plan) -> bool:
+def _progress(runner: PhaseRunner) -> Mapping[str, Progress]:
+    with runner.session.reading():
+        return of_all(runner.session.connection)
+
+
+def _is_filled(runner: PhaseRunner, plan: Plan, progress: Progress) -> bool:
     filled = all(runner.backfills.is_done(plan.revision, backfill) for backfill in plan.backfills)
-    return filled and not _is_left(runner, plan) and _count(runner, plan, Phase.SETTLE) >= len(plan.settle)
+    return filled and not _is_left(runner, plan, progress) and len(progress.done(Phase.SETTLE)) >= len(plan.settle)
 
 
-def _is_left(runner: PhaseRunner, plan: Plan) -> bool:
+def _is_left(runner: PhaseRunner, plan: Plan, progress: Progress) -> bool:
     """Whether rows lack a value again; `False` after the first contract step, which may have dropped the columns."""
-    is_asked = plan.contract and not _is_begun(runner, plan)
+    is_asked = plan.contract and not progress.begun(Phase.CONTRACT)
     return bool(is_asked) and any(runner.backfills.left(plan.revision, backfill) for backfill in plan.backfills)
 
 
-def _is_begun(runner: PhaseRunner, plan: Plan) -> bool:
-    """Whether a step of the contract is done or incomplete."""
-    with runner.session.reading():
-        return bool(ledger.begun(runner.session.connection, plan.revision, Phase.CONTRACT))
-
-
-def _is_contracted(runner: PhaseRunner, plan: Plan) -> bool:
-    return _count(runner, plan, Phase.CONTRACT) >= len(plan.contract)
-
-
-def _count(runner: PhaseRunner, plan: Plan, phase: Phase) -> int:
-    with runner.session.reading():
-        return len(ledger.done(runner.session.connection, plan.revision, phase))
+def _is_contracted(plan: Plan, progress: Progress) -> bool:
+    return len(progress.done(Phase.CONTRACT)) >= len(plan.contract)

@@ -1,7 +1,7 @@
 """The phases of a revision: expand, backfill, contract, purge, and the downgrade from any state."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,22 +10,21 @@ from sqlalchemy.exc import DBAPIError
 
 from service.db.counting import counted
 from service.migrate import naming
-from service.migrate.dialects import ddl, reflected
+from service.migrate.dialects import ddl
 from service.migrate.errors import Refused
-from service.migrate.operations.base import Columns
 from service.migrate.operations.columns.actions import removal
-from service.migrate.operations.preconditions import refuse_rows, refuse_rows_there
 from service.migrate.operations.step import Backfill, Precondition, Step, Target
-from service.migrate.operations.survey.survey import Survey, refuse_attributes
 from service.migrate.operations.tables.actions import dropped
 from service.migrate.plan.plan import Phase, Plan
 from service.migrate.run.backfill.runner import BackfillRunner
-from service.migrate.run.executor import Executor
+from service.migrate.run.executor import Executor, Work
 from service.migrate.run.locking import blockers
+from service.migrate.run.prechecks import Checks, checking
 from service.migrate.run.retry import give_way, write_down
 from service.migrate.run.rollback import undo
 from service.migrate.run.session import Session
 from service.migrate.state import contracts, drift, ledger, trash
+from service.migrate.state.progress import Progress, of_revision
 from service.migrate.state.titles import current, is_same
 
 
@@ -107,19 +106,22 @@ class PhaseRunner:
             Refused: a precondition or a missing table prevents the expand (the database is unchanged), or a step
                 failed (the steps before it stay done).
         """
-        if self._positions(plan, Phase.DOWNGRADE):
-            raise Refused(
-                f"The downgrade of {plan.revision} is incomplete. Run {naming.command('downgrade')} to complete it."
-            )
-        if not self._positions(plan, Phase.EXPAND):
-            self._refuse_for_expand(plan)
-        self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
+        with checking(self.session, plan.revision) as checks:
+            progress = self._progress(plan)
+            if self._positions(plan, Phase.DOWNGRADE, progress):
+                raise Refused(
+                    f"The downgrade of {plan.revision} is incomplete. Run {naming.command('downgrade')} to complete it."
+                )
+            if not self._positions(plan, Phase.EXPAND, progress):
+                checks.before(needs=plan.needs, surveys=plan.surveys, rows=plan.checks)
+        self.executor.do(plan.revision, Phase.EXPAND, plan.expand, progress.done(Phase.EXPAND))
 
     def backfill(self, plan: Plan) -> None:
         """Run the backfills, then the settle steps, which need every row filled."""
         for backfill in plan.backfills:
             self.backfills.do(plan.revision, backfill)
-        self.executor.do(plan.revision, Phase.SETTLE, plan.settle)
+        if plan.settle:
+            self.executor.do(plan.revision, Phase.SETTLE, plan.settle, self._progress(plan).done(Phase.SETTLE))
 
     def contract(self, plan: Plan) -> None:
         """Run the contract steps, which remove what the new version does not use.
@@ -127,16 +129,17 @@ class PhaseRunner:
         Raises:
             Refused: a backfill is incomplete, or as `expand`.
         """
-        self.refuse_unfilled(plan)
-        if not self._positions(plan, Phase.CONTRACT):
+        progress = self._progress(plan)
+        self.refuse_unfilled(plan, progress)
+        if not self._positions(plan, Phase.CONTRACT, progress):
             # After the first step of the contract, the columns of a backfill may be gone.
             for backfill in plan.backfills:
                 self._refuse_left(plan.revision, backfill)
-            self._refuse_for_contract(plan)
+            self._check_contract(plan)
             if plan.contract:
                 begin = partial(contracts.begin, self._connection, plan.revision, self.session.lease.token)
                 write_down(self.session, plan.revision, "the start of the contract", begin)
-        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
+        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract, progress.done(Phase.CONTRACT))
 
     def purge(self, item: trash.Item, revision: str) -> None:
         """Drop an item of the trash, and record how many rows or values it held."""
@@ -146,7 +149,7 @@ class PhaseRunner:
         step = replace(
             dropping(Target(dialect=self.session.dialect, revision=revision), item), title=f"PURGE {item.described}"
         )
-        self.executor.perform(revision, "purge", [step], record, rows=lost)
+        self.executor.perform(revision, [Work(phase="purge", steps=[step], record=record, begin=record, rows=lost)])
 
     def whole(self, plan: Plan) -> None:
         """Run all phases at once, for a new database without traffic.
@@ -155,11 +158,13 @@ class PhaseRunner:
             Refused: as `expand` and `contract`: a database in use would refuse the revision, too.
         """
         began = time.monotonic()
-        self._refuse_for_expand(plan)
-        self.executor.do(plan.revision, Phase.EXPAND, plan.expand)
+        with checking(self.session, plan.revision) as checks:
+            progress = self._progress(plan)
+            checks.before(needs=plan.needs, surveys=plan.surveys, rows=plan.checks)
+        self.executor.do(plan.revision, Phase.EXPAND, plan.expand, progress.done(Phase.EXPAND))
         self.backfill(plan)
-        self._refuse_for_contract(plan)
-        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract)
+        self._check_contract(plan)
+        self.executor.do(plan.revision, Phase.CONTRACT, plan.contract, progress.done(Phase.CONTRACT))
         with self.session.reading():
             items = trash.items(self._connection)
         for item in items:
@@ -177,41 +182,56 @@ class PhaseRunner:
         Raises:
             Refused: its trash was purged, or rows violate a precondition; the database is unchanged then.
         """
-        self.refuse_purged(plan)
-        self._refuse_attributes(plan.revision, plan.downgrade_surveys)
-        self._refuse_rows(plan.downgrade_checks)
-        self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
-        if plan.downgrade is None:
-            self._refuse_rows_of_downgrade(plan, Phase.EXPAND, plan.undo_checks)
-        self._undo(plan, Phase.CONTRACT)
-        self._undo(plan, Phase.SETTLE)
+        with checking(self.session, plan.revision) as checks:
+            self.refuse_purged(plan)
+            progress = self._progress(plan)
+            checks.before(surveys=plan.downgrade_surveys, rows=plan.downgrade_checks)
+            self._check_undo(checks, plan, Phase.CONTRACT, plan.contract_undo_checks, progress)
+            if plan.downgrade is None:
+                self._check_undo(checks, plan, Phase.EXPAND, plan.undo_checks, progress)
+        self._undo(plan, Phase.CONTRACT, progress)
+        self._undo(plan, Phase.SETTLE, progress)
         begin = partial(ledger.begin_downgrade, self._connection, plan.revision)
-        write_down(self.session, plan.revision, "the start of the downgrade", begin)
         if plan.downgrade is None:
-            self._undo(plan, Phase.EXPAND)
+            self._undo(plan, Phase.EXPAND, progress, begin)
         else:
-            self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade)
+            write_down(self.session, plan.revision, "the start of the downgrade", begin)
+            self.executor.do(plan.revision, Phase.DOWNGRADE, plan.downgrade, progress.done(Phase.DOWNGRADE))
 
     def undo_contract(self, plan: Plan) -> None:
         """Undo the contract, so that the old version can run again; raises as `undo` does."""
-        self.refuse_purged(plan)
-        self._refuse_rows_of_downgrade(plan, Phase.CONTRACT, plan.contract_undo_checks)
-        self._undo(plan, Phase.CONTRACT)
+        with checking(self.session, plan.revision) as checks:
+            self.refuse_purged(plan)
+            progress = self._progress(plan)
+            self._check_undo(checks, plan, Phase.CONTRACT, plan.contract_undo_checks, progress)
+        self._undo(plan, Phase.CONTRACT, progress)
         end = partial(contracts.end, self._connection, plan.revision)
         write_down(self.session, plan.revision, "the end of the undo", end)
 
-    def _undo(self, plan: Plan, phase: Phase) -> None:
-        undo(self.executor, self.backfills, plan, phase, self._positions(plan, phase))
+    def _check_contract(self, plan: Plan) -> None:
+        with checking(self.session, plan.revision) as checks:
+            checks.before(needs=plan.contract_needs, surveys=plan.contract_surveys, rows=plan.contract_checks)
 
-    def _positions(self, plan: Plan, phase: Phase) -> set[int]:
+    def _check_undo(
+        self, checks: Checks, plan: Plan, phase: Phase, rows: Sequence[Precondition], progress: Progress
+    ) -> None:
+        if self._positions(plan, phase, progress):
+            checks.there(rows)
+
+    def _undo(self, plan: Plan, phase: Phase, progress: Progress, begin: Callable[[], object] | None = None) -> None:
+        undo(self.executor, self.backfills, plan, phase, self._positions(plan, phase, progress), begin)
+
+    def _progress(self, plan: Plan) -> Progress:
+        with self.session.reading():
+            return of_revision(self._connection, plan.revision)
+
+    def _positions(self, plan: Plan, phase: Phase, progress: Progress) -> set[int]:
         """The positions of the steps that are done or incomplete.
 
         Raises:
             Refused: a recorded step differs from the file's, which was edited since.
         """
-        steps = plan.steps(phase)
-        with self.session.reading():
-            titles = ledger.begun(self._connection, plan.revision, phase)
+        steps, titles = plan.steps(phase), progress.begun(phase)
         for position, title in titles.items():
             if position >= len(steps) or not is_same(title, steps[position].title, self.session.dialect):
                 raise Refused(
@@ -220,12 +240,10 @@ class PhaseRunner:
                 )
         return set(titles)
 
-    def refuse_unfilled(self, plan: Plan) -> None:
+    def refuse_unfilled(self, plan: Plan, progress: Progress) -> None:
         """Raises Refused if the revision's backfill is incomplete."""
         open_ones = [each.name for each in plan.backfills if not self.backfills.is_done(plan.revision, each)]
-        with self.session.reading():
-            settled = ledger.done(self._connection, plan.revision, Phase.SETTLE)
-        if open_ones or len(settled) < len(plan.settle):
+        if open_ones or len(progress.done(Phase.SETTLE)) < len(plan.settle):
             what = f"the backfill of {' and '.join(open_ones)}" if open_ones else "the settle phase"
             raise Refused(
                 f"{plan.revision} cannot be contracted: {what} is not complete. Run {naming.command('backfill')}."
@@ -247,42 +265,3 @@ class PhaseRunner:
         if rows:
             gone = ", ".join(f"{row.name} ({row.lost:,}, on {row.purged_at:%Y-%m-%d})" for row in rows)
             raise Refused(f"{plan.revision} cannot be undone: its trash was purged: {gone}.")
-
-    def _refuse_for_expand(self, plan: Plan) -> None:
-        self._refuse_missing(plan.revision, plan.needs)
-        self._refuse_attributes(plan.revision, plan.surveys)
-        self._refuse_rows(plan.checks)
-
-    def _refuse_for_contract(self, plan: Plan) -> None:
-        self._refuse_missing(plan.revision, plan.contract_needs)
-        self._refuse_attributes(plan.revision, plan.contract_surveys)
-        self._refuse_rows(plan.contract_checks)
-
-    def _refuse_missing(self, revision: str, needs: Sequence[Columns]) -> None:
-        with self.session.reading():
-            for table, columns in needs:
-                if reflected.table_name(self._connection, table) is None:
-                    raise Refused(f"{revision} cannot be applied: the table {table} does not exist.")
-                there = reflected.columns(self._connection, table)
-                if missing := [each for each in columns if reflected.folded(self.session.dialect, each) not in there]:
-                    raise Refused(
-                        f"{revision} cannot be applied: {table} has no column {' and no '.join(missing)}; "
-                        f"it has {', '.join(column['name'] for column in there.values())}."
-                    )
-
-    def _refuse_attributes(self, revision: str, asked: Sequence[Survey]) -> None:
-        with self.session.reading():
-            refuse_attributes(self._connection, revision, asked)
-
-    def _refuse_rows_of_downgrade(self, plan: Plan, phase: Phase, checks: Sequence[Precondition]) -> None:
-        """Check the preconditions whose columns exist; the step that restores a column from the trash checks others."""
-        if not self._positions(plan, phase):
-            return
-        for check in checks:
-            with self.session.reading():
-                refuse_rows_there(self._connection, check)
-
-    def _refuse_rows(self, checks: Sequence[Precondition]) -> None:
-        for check in checks:
-            with self.session.reading():
-                refuse_rows(self._connection, check)

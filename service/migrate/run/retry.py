@@ -1,6 +1,7 @@
 """Retry with backoff after a lock timeout; wait while replicas lag."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy.exc import DBAPIError
 
@@ -43,11 +44,15 @@ def give_way(session: Session, attempt: Attempt, failure: DBAPIError, find: Call
     if others and not attempt.reported:
         attempt.reported = True
         session.report(f"{attempt.revision}: {attempt.title} waits, blocked by {others}.")
+    if session.dialect == "postgresql":
+        # The other writer of SQLite would block this too.
+        with suppress(DBAPIError):
+            session.flush()
     pause(session.connection, seconds)
 
 
-def write_down(session: Session, revision: str, what: str, write: Callable[[], object]) -> None:
-    """Write to the ledger in one transaction, retried after a lock timeout.
+def write_down(session: Session, revision: str, what: str, write: Callable[[], object] | None = None) -> None:
+    """Write to the ledger in one transaction, and what was noted for the audit; retried after a lock timeout.
 
     Raises:
         Refused: the ledger was still locked at the deadline, or another migrator took the lease.
@@ -57,7 +62,8 @@ def write_down(session: Session, revision: str, what: str, write: Callable[[], o
         attempt.begin()
         try:
             with session.writing():
-                write()
+                if write is not None:
+                    write()
         except DBAPIError as failure:
             give_way(session, attempt, failure, list)
         else:
@@ -65,14 +71,9 @@ def write_down(session: Session, revision: str, what: str, write: Callable[[], o
 
 
 def look_ahead(session: Session, attempt: Attempt, step: Step) -> None:
-    """Before a step takes its lock: wait for lagging replicas, and report transactions that the step may wait for.
-
-    Raises:
-        Refused: a replica still lagged at the deadline.
-    """
-    if step.alone or step.lock.keeps_requests_waiting:
-        wait_for_replicas(session, attempt)
-    found = _found(session, lambda: blockers.long_transactions(session.connection, step))
+    """Report transactions that a step may wait for, before the step takes its lock."""
+    with session.reading():
+        found = blockers.long_transactions(session.connection, step)
     if long := [each for each in found if session.is_new(each.pid)]:
         session.report(f"{attempt.revision}: {attempt.title} may wait for long transactions: {blockers.listed(long)}.")
 
@@ -93,6 +94,7 @@ def wait_for_replicas(session: Session, attempt: Attempt) -> None:
             raise Refused(f"{_given_up(attempt)}; replicas behind: {names}. Run the command again.")
         if [each for each in behind if session.is_new(each.name)]:
             session.report(f"{attempt.revision}: {attempt.title} waits; replicas behind: {names}.")
+        session.flush()
         pause(session.connection, _LAG_PAUSE_SECONDS)
 
 

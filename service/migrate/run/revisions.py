@@ -161,8 +161,9 @@ class RevisionRunner:
             refuse_tables_there(self.session, left)
         self._begin(heads, applied)
         if self.command.is_downgrade:
-            for found in plans([step.revision for step in left], self.session.dialect):
-                self.phases.refuse_purged(found)
+            with self.session.reading():
+                for found in plans([step.revision for step in left], self.session.dialect):
+                    self.phases.refuse_purged(found)
         for script in begun:
             self._roll_back_upgrade(script)
         for script in taken_back:

@@ -1,5 +1,6 @@
 """A migration session: connection, lease, limits and transactions of one run."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,9 +9,14 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from service.migrate.dialects import predicates
+from service.migrate.run.locking import blockers
 from service.migrate.run.locking.lease import Lease
 from service.migrate.run.locking.limits import Attempt, WaitLimits
 from service.migrate.run.locking.lock import Report
+from service.migrate.state import ledger
+
+# How long the answer to the query for old transactions holds.
+_CALM_SECONDS = 0.5
 
 
 @dataclass(kw_only=True)
@@ -28,6 +34,9 @@ class Session:
     inside: bool = False
     unused: bool = False
     _reported: set[object] = field(default_factory=set, init=False)
+    _is_reading: bool = field(default=False, init=False)
+    _notes: list[ledger.Entry] = field(default_factory=list, init=False)
+    _calm_until: float = field(default=0.0, init=False)
 
     @property
     def dialect(self) -> str:
@@ -46,30 +55,53 @@ class Session:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A new transaction that renews the lease, or the caller's transaction.
+        """A new transaction that renews the lease and writes the noted audit rows, or the caller's transaction.
 
         Raises:
             Refused: another migrator took the lease; the transaction is rolled back.
         """
+        noted = [] if self.inside else [*self._notes]
         with self.starting():
             if not self.inside:
                 self.lease.renew(self.connection)
+                ledger.audit(self.connection, noted)
             yield
+        del self._notes[: len(noted)]
+
+    def note(self, *entries: ledger.Entry) -> None:
+        """Keep audit rows for the next transaction, which writes them before it takes a lock."""
+        if not self.inside:
+            self._notes += entries
+
+    @property
+    def has_notes(self) -> bool:
+        return bool(self._notes) and not self.inside
+
+    def flush(self) -> None:
+        """Write the noted audit rows, if there are any."""
+        if self.has_notes:
+            with self.writing():
+                pass
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """A transaction that blocks no other session: BEGIN DEFERRED on SQLite; a long lock_timeout on PostgreSQL."""
-        if self.inside:
+        """A transaction that blocks no other session: BEGIN DEFERRED on SQLite; a long lock_timeout on PostgreSQL.
+
+        Inside another block of this kind it is the same transaction.
+        """
+        if self.inside or self._is_reading:
             yield
             return
         self.connection.rollback()
         self.connection.execution_options(begin="BEGIN DEFERRED")
+        self._is_reading = True
         try:
             with self.connection.begin():
                 if self.dialect == "postgresql":
-                    self.set("lock_timeout", self.wait_limits.deadline_seconds)
+                    self.limit(lock=self.wait_limits.deadline_seconds)
                 yield
         finally:
+            self._is_reading = False
             self.connection.execution_options(begin=None)
 
     @contextmanager
@@ -90,10 +122,27 @@ class Session:
     def ask(self, question: str) -> bool:
         return predicates.ask(self.connection, question)
 
-    def set(self, name: str, seconds: float, *, local: bool = True) -> None:
-        """Set a timeout of PostgreSQL, by default for the open transaction; 0 means no timeout."""
-        milliseconds = max(round(1000 * seconds), 1 if seconds else 0)
-        self.connection.exec_driver_sql(f"SET {'LOCAL ' if local else ''}{name} = {milliseconds}")
+    def limit(self, *, lock: float, statement: float | None = None, local: bool = True) -> None:
+        """Set lock_timeout and statement_timeout in seconds, by default for the open transaction; 0 is no timeout."""
+        given = {"lock_timeout": lock} if statement is None else {"lock_timeout": lock, "statement_timeout": statement}
+        values = {name: max(round(1000 * seconds), 1 if seconds else 0) for name, seconds in given.items()}
+        calls = (f"set_config('{name}', '{value}', {str(local).lower()})" for name, value in values.items())
+        self.connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+    @property
+    def was_calm(self) -> bool:
+        """Whether the last answer of `is_calm` was so and still holds; always on SQLite."""
+        return self.inside or self.dialect == "sqlite" or time.monotonic() < self._calm_until
+
+    def is_calm(self) -> bool:
+        """Whether no transaction of the database is long; the answer holds until one can have become long."""
+        if self.was_calm:
+            return True
+        asked_at = time.monotonic()
+        with self.reading():
+            is_calm = not blockers.has_older(self.connection, blockers.LONG_SECONDS - _CALM_SECONDS)
+        self._calm_until = asked_at + _CALM_SECONDS if is_calm else 0.0
+        return is_calm
 
     @cached_property
     def lock_wait_seconds(self) -> float:

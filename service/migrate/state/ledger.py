@@ -4,7 +4,8 @@ import getpass
 import os
 import socket
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    union,
 )
 
 from service.db.clock import now
@@ -33,6 +35,7 @@ from service.migrate import naming
 from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
 from service.migrate.state.titles import current
+from service.migrate.state.upsert import upsert
 
 METADATA = MetaData()
 
@@ -124,6 +127,8 @@ TABLES = frozenset(METADATA.tables)
 STAMP = "stamp"
 _WHOLE = "whole"
 _TAKEN_BACK = ""
+_MARK = upsert(STEPS)
+_REMEMBER = upsert(REVISIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +143,7 @@ class Entry:
     attempts: int = 1
     longest_wait_ms: float = 0.0
     affected: int = 0
+    at: datetime = field(default_factory=now)
 
 
 def ensure(connection: Connection) -> None:
@@ -181,10 +187,9 @@ def mark(
     connection: Connection, revision: str, phase: Phase, steps: Collection[tuple[Step, int]], *, half: bool = False
 ) -> None:
     """Record steps, each with its position, as done, or with `half` as incomplete."""
-    unmark(connection, revision, phase, [position for _, position in steps])
     of = {"revision": revision, "phase": phase, "half": half, "done_at": now()}
     if rows := [of | {"position": position, "title": step.title} for step, position in steps]:
-        connection.execute(insert(STEPS), rows)
+        connection.execute(_MARK, rows)
 
 
 def unmark(connection: Connection, revision: str, phase: Phase, positions: Collection[int]) -> None:
@@ -198,10 +203,8 @@ def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement
 
 def known(connection: Connection) -> set[str]:
     """The revisions with a record in the ledger."""
-    found: set[str] = set()
-    for table in (STEPS, BACKFILLS, REVISIONS):
-        found |= set(connection.execute(select(table.c.revision).distinct()).scalars())
-    return found - {_WHOLE}
+    asked = union(*(select(table.c.revision) for table in (STEPS, BACKFILLS, REVISIONS)))
+    return set(connection.execute(asked).scalars()) - {_WHOLE}
 
 
 def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
@@ -247,10 +250,9 @@ def forget(connection: Connection, revision: str) -> None:
 
 def remember(connection: Connection, revision: str, checksum: str) -> None:
     """Record a revision as applied, with the checksum of its file."""
-    connection.execute(delete(REVISIONS).where(REVISIONS.c.revision == revision))
     version = naming.current().version
     values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": version}
-    connection.execute(insert(REVISIONS), values)
+    connection.execute(_REMEMBER, values)
 
 
 def checksums(connection: Connection) -> dict[str, str]:
@@ -272,8 +274,7 @@ def purged(connection: Connection, revision: str) -> list[Any]:
 
 
 def audit(connection: Connection, entries: Iterable[Entry]) -> None:
-    rows = [asdict(each) | {"at": now(), "who": who(), "code_version": naming.current().version} for each in entries]
-    if rows:
+    if rows := [asdict(each) | {"who": who(), "code_version": naming.current().version} for each in entries]:
         connection.execute(insert(AUDIT), rows)
 
 

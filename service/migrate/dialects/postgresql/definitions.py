@@ -7,6 +7,7 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.dialects import ddl
+from service.migrate.dialects.kept import once
 
 _CONSTRAINT = """
 SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name
@@ -129,8 +130,11 @@ WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
 
 def columns(connection: Connection, table: str) -> dict[str, str]:
     """Each column's definition; none where there is no such table."""
-    rows = connection.execute(text(_COLUMNS), {"table": ddl.quoted(table)})
-    return {row.attname: row.text for row in rows}
+    return once(connection, ("columns", table), lambda: _columns(connection, ddl.quoted(table)))
+
+
+def _columns(connection: Connection, table: str) -> dict[str, str]:
+    return {row.attname: row.text for row in connection.execute(text(_COLUMNS), {"table": table})}
 
 
 def declared_columns(connection: Connection, table: str, statement: str) -> dict[str, str]:
@@ -139,8 +143,7 @@ def declared_columns(connection: Connection, table: str, statement: str) -> dict
     try:
         connection.exec_driver_sql(_COPY[0])
         connection.exec_driver_sql(statement)
-        rows = connection.execute(text(_COLUMNS), {"table": f"pg_temp.{ddl.quoted(table)}"})
-        return {row.attname: row.text for row in rows}
+        return _columns(connection, f"pg_temp.{ddl.quoted(table)}")
     except DBAPIError:
         return {}
     finally:

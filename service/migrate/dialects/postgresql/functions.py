@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from service.migrate import naming
 from service.migrate.dialects import ddl
+from service.migrate.dialects.kept import once
 from service.migrate.dialects.postgresql.bodies import PARSED_LANGUAGES, Body, Table, Tables
 
 # Functions of extensions are written for any table: what they need of this one stands in a trigger's arguments.
@@ -66,12 +67,16 @@ class Function:
         return self.is_text or self.language in PARSED_LANGUAGES
 
 
-def functions(connection: Connection, table: str) -> Iterator[Function]:
-    """Yield the functions that a person created, without those of the migrator, of extensions, and BEGIN ATOMIC.
+def functions(connection: Connection, table: str) -> list[Function]:
+    """The functions that a person created, without those of the migrator, of extensions, and BEGIN ATOMIC.
 
     PostgreSQL itself knows the tables and columns of a BEGIN ATOMIC body.
     """
-    tables = _tables(connection)
+    return once(connection, ("functions", table), lambda: list(_functions(connection, table)))
+
+
+def _functions(connection: Connection, table: str) -> Iterator[Function]:
+    tables = once(connection, "tables", lambda: _tables(connection))
     given = {"table": ddl.quoted(table), "prefix": naming.current().prefix}
     for row in connection.execute(_FUNCTIONS, given):
         body = Body(
@@ -94,6 +99,10 @@ def arguments(connection: Connection, table: str) -> Iterator[tuple[str, list[st
 
 def located(connection: Connection, table: str) -> Table | None:
     """The table with its schema; `None` when there is none."""
+    return once(connection, ("located", table), lambda: _located(connection, table))
+
+
+def _located(connection: Connection, table: str) -> Table | None:
     found = connection.exec_driver_sql(_TABLE.format(ddl.regclass(table))).one_or_none()
     return None if found is None else Table(schema=found.nspname, name=found.relname)
 

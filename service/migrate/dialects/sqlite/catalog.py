@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
+from service.migrate.dialects.kept import once
 from service.migrate.dialects.sqlite.definition import Definition, parse
 from service.migrate.dialects.sqlite.tokens import lowered, quoted, tokenize
 from service.migrate.errors import Refused
@@ -30,6 +31,16 @@ class Stored:
     leaning: tuple[str, ...]
     triggered: tuple[str, ...]
     analyzed: bool
+
+
+def definition_text(connection: Connection, table: str) -> str | None:
+    """The CREATE TABLE statement of a table; `None` if there is no such table."""
+    return once(connection, "definitions", lambda: _definition_texts(connection)).get(lowered(table))
+
+
+def _definition_texts(connection: Connection) -> dict[str, str]:
+    rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
+    return {lowered(row.name): row.sql for row in rows}
 
 
 def stored(connection: Connection, table: str) -> Stored:

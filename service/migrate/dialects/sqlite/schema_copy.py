@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from service.migrate import naming
+from service.migrate.dialects.kept import once, opened
 from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.tokens import lowered, quoted, tokenize
 from service.migrate.errors import Refused
@@ -20,8 +21,8 @@ _SCHEMA = (
 
 def rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
     """The objects whose stored text a statement changes, without the migrator's own."""
-    before = connection.exec_driver_sql(_SCHEMA).all()
-    with _copied(connection, before, statement) as copy:
+    before = _rows(connection)
+    with _copied(connection, statement) as copy:
         _run(copy, statement, statement)
         after = {text for (text,) in copy.execute(_SCHEMA.replace("type, name, sql", "sql"))}
     left_out = _of_kind(connection, "virtual") | _of_kind(connection, "shadow")
@@ -33,11 +34,10 @@ def rewritten(connection: Connection, statement: str) -> list[Row[Any]]:
 
 def renamed_columns(connection: Connection, statement: str) -> list[str]:
     """The views whose columns a statement renames, such as those of SELECT *."""
-    before = connection.exec_driver_sql(_SCHEMA).all()
-    views = [row.name for row in before if row.type == "view"]
+    views = [row.name for row in _rows(connection) if row.type == "view"]
     if not views:
         return []
-    with _copied(connection, before, statement) as copy:
+    with _copied(connection, statement) as copy:
         was = {view: _columns(copy, view) for view in views}
         _run(copy, statement, statement)
         return [view for view in views if _columns(copy, view) != was[view]]
@@ -45,29 +45,47 @@ def renamed_columns(connection: Connection, statement: str) -> list[str]:
 
 def broken(connection: Connection, statement: str) -> list[str]:
     """The triggers and views that no longer compile after a statement: INSERT INTO log SELECT * FROM t."""
-    rows = connection.exec_driver_sql(_SCHEMA).all()
-    dependent = [row for row in rows if row.type in ("trigger", "view")]
+    return once(connection, ("broken", statement), lambda: _broken(connection, statement))
+
+
+def _broken(connection: Connection, statement: str) -> list[str]:
+    dependent = [row for row in _rows(connection) if row.type in ("trigger", "view")]
     if not dependent:
         return []
-    with _copied(connection, rows, statement) as copy:
-        before = {row.name: _fault(copy, row) for row in dependent}
+    with _copied(connection, statement) as copy:
+        before = once(connection, "faults", lambda: _faults(copy, dependent))
         _run(copy, statement, statement)
-        return [f"the {row.type} {row.name}" for row in dependent if _fault(copy, row) and not before[row.name]]
+        after = _faults(copy, dependent)
+    return [f"the {row.type} {row.name}" for row in dependent if after[row.name] and not before[row.name]]
 
 
 def virtual_over(connection: Connection, table: str, column: str | None = None) -> list[str]:
     """The virtual tables whose definition names the table, and the column if one is given: fts5(city, content=t)."""
     wanted = {lowered(name) for name in (table, column) if name is not None}
-    rows = connection.exec_driver_sql(_SCHEMA).all()
     virtual = _of_kind(connection, "virtual")
-    return [row.name for row in rows if row.name in virtual and wanted <= _names(row.sql)]
+    return [row.name for row in _rows(connection) if row.name in virtual and wanted <= _names(row.sql)]
+
+
+def _rows(connection: Connection) -> Sequence[Row[Any]]:
+    return once(connection, "schema", lambda: connection.exec_driver_sql(_SCHEMA).all())
 
 
 @contextmanager
-def _copied(connection: Connection, rows: Sequence[Row[Any]], statement: str) -> Iterator[sqlite3.Connection]:
+def _copied(connection: Connection, statement: str) -> Iterator[sqlite3.Connection]:
+    """A copy for one statement, which is rolled back at the end."""
+    with opened(connection, "copy", lambda: _copy(connection, statement)) as copy:
+        copy.execute("BEGIN")
+        try:
+            yield copy
+        finally:
+            copy.execute("ROLLBACK")
+
+
+@contextmanager
+def _copy(connection: Connection, statement: str) -> Iterator[sqlite3.Connection]:
     virtual, shadow = _of_kind(connection, "virtual"), _of_kind(connection, "shadow")
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-        for row in sorted(rows, key=lambda row: row.type != "table"):
+        for row in sorted(_rows(connection), key=lambda row: row.type != "table"):
             if row.name in virtual:
                 # Creating a virtual table needs its module; its triggers and views need its columns alone.
                 _run(copy, _stand_in(connection, row.name), statement)
@@ -85,23 +103,44 @@ def _run(copy: sqlite3.Connection, sql: str, statement: str) -> None:
         ) from error
 
 
-def _fault(copy: sqlite3.Connection, row: Row[Any]) -> str:
-    """SQLite's error when it compiles the view, or the trigger without the others of its table; empty without one."""
-    copy.execute("BEGIN")
-    try:
+def _faults(copy: sqlite3.Connection, dependent: Sequence[Row[Any]]) -> dict[str, str]:
+    """SQLite's error when it compiles each view and each trigger; empty without one."""
+    triggers = dict(copy.execute("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger'").fetchall())
+    # Where all triggers of a table compile together, each of them does.
+    faulty = {table: bool(_fault_of_table(copy, table)) for table in set(triggers.values())}
+    found = {}
+    for row in dependent:
         if row.type == "view":
-            copy.execute(f"SELECT * FROM {quoted(row.name)} LIMIT 0")
-            return ""
-        (table,) = copy.execute("SELECT tbl_name FROM sqlite_schema WHERE name = ?", (row.name,)).fetchone()
-        for (other,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            if other != row.name:
-                copy.execute(f"DROP TRIGGER {quoted(other)}")
-        for setting_off in catalog.setting_off_triggers(copy.execute(f"PRAGMA table_xinfo({quoted(table)})"), table):
-            copy.execute(setting_off)
+            found[row.name] = _tried(copy, [f"SELECT * FROM {quoted(row.name)} LIMIT 0"])
+        else:
+            table = triggers[row.name]
+            others = [other for other in triggers if other != row.name]
+            found[row.name] = _fault_of_table(copy, table, without=others) if faulty[table] else ""
+    return found
+
+
+def _fault_of_table(copy: sqlite3.Connection, table: str, without: Sequence[str] = ()) -> str:
+    """SQLite's error when it compiles the triggers of a table, after these triggers are dropped."""
+    try:
+        columns = copy.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+    except sqlite3.Error as error:
+        # A view that does not compile has no columns.
+        return str(error)
+    dropped = [f"DROP TRIGGER {quoted(name)}" for name in without]
+    return _tried(copy, [*dropped, *catalog.setting_off_triggers(columns, table)])
+
+
+def _tried(copy: sqlite3.Connection, statements: Sequence[str]) -> str:
+    """The error of the first statement that fails; what they changed is rolled back."""
+    copy.execute("SAVEPOINT trial")
+    try:
+        for statement in statements:
+            copy.execute(statement)
     except sqlite3.Error as error:
         return str(error)
     finally:
-        copy.execute("ROLLBACK")
+        copy.execute("ROLLBACK TO trial")
+        copy.execute("RELEASE trial")
     return ""
 
 
@@ -114,8 +153,12 @@ def _columns(copy: sqlite3.Connection, view: str) -> list[str]:
 
 def _of_kind(connection: Connection, kind: str) -> set[str]:
     """The tables of a kind; a virtual table keeps its data in shadow tables."""
-    asked = f"SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = '{kind}'"
-    return set(connection.exec_driver_sql(asked).scalars())
+    return {name for name, of in once(connection, "kinds", lambda: _kinds(connection)) if of == kind}
+
+
+def _kinds(connection: Connection) -> list[tuple[str, str]]:
+    asked = "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow')"
+    return [(name, of) for name, of in connection.exec_driver_sql(asked)]
 
 
 def _stand_in(connection: Connection, table: str) -> str:

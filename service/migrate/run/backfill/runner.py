@@ -76,15 +76,14 @@ class BackfillRunner:
             filling.go()
         except Stopped:
             self.executor.note("backfill", filling.attempt, outcome="stopped")
+            write_down(self._session, revision, "the write to the audit")
             raise
         except Refused as refused:
             # A failure to record the problem must not hide the refusal.
             with suppress(DBAPIError, Refused):
                 self._end(filling, BackfillState.RUNNING, problem=str(refused).rstrip("."))
-                self.executor.note("backfill", filling.attempt, outcome="failed")
             raise
         self._end(filling, BackfillState.DONE)
-        self.executor.note("backfill", filling.attempt)
 
     def left(self, revision: str, backfill: Backfill) -> int:
         """The number of rows that are still to be filled; raises Refused if a row's value cannot be computed."""
@@ -114,6 +113,7 @@ class BackfillRunner:
     def _end(self, filling: "_RunningBackfill", state: BackfillState, problem: str | None = None) -> None:
         filling.attempt.end()
         filling.attempt.affected = filling.run.filled
+        self.executor.note("backfill", filling.attempt, outcome="failed" if problem else "done")
         stop = partial(filling.run.stop, self._session.connection, state, problem)
         if problem is None:
             write_down(self._session, filling.run.revision, f"the end of {filling.attempt.title}", stop)
@@ -193,7 +193,7 @@ class _RunningBackfill:
     def _filled(self) -> tuple[BackfillRow, BackfillState]:
         """Fill one batch and record the progress, in the open transaction."""
         if self.session.dialect == "postgresql" and not self.session.inside:
-            self.session.set("lock_timeout", self.session.lock_wait_seconds)
+            self.session.limit(lock=self.session.lock_wait_seconds)
         was = self.run
         window = self.batches.window(was.cursor, was.batch)
         try:

@@ -37,10 +37,10 @@ def acquire(session: Session, step: Step) -> None:
     ends = time.monotonic() + session.lock_wait_seconds
     for number, name in enumerate(names):
         if number:
-            session.set("lock_timeout", _left(ends))
+            session.limit(lock=_left(ends))
         session.connection.exec_driver_sql(f"LOCK TABLE ONLY {name} IN {step.lock} MODE")
     # What the statements lock besides: partitions, for instance.
-    session.set("lock_timeout", _left(ends))
+    session.limit(lock=_left(ends))
 
 
 def _left(ends: float) -> float:

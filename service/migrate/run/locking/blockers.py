@@ -35,6 +35,13 @@ _LONG = text(f"""
       AND xact_start < clock_timestamp() - make_interval(secs => :seconds) AND (:anywhere OR {_HOLDS})
     ORDER BY age DESC
 """)
+# Of pg_stat_activity only the columns of its function: the view's joins cost as much again.
+_OLDER = text("""
+    SELECT EXISTS (
+      SELECT FROM pg_stat_activity
+      WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => :seconds))
+""")
 # replay_lag is as of the replica's last message, and stays there after the replica has replayed everything.
 _REPLICAS = text("""
     SELECT coalesce(nullif(application_name, ''), host(client_addr), 'a replica') AS name,
@@ -87,6 +94,11 @@ def sessions(connection: Connection, pids: Sequence[int]) -> list[Blocker]:
 def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Blocker]:
     """The transactions older than this that a step waits for, oldest first."""
     return _sessions(connection.execute(_LONG, {"seconds": seconds, "anywhere": step.alone, **_locks(step)}))
+
+
+def has_older(connection: Connection, seconds: float) -> bool:
+    """Whether another session of the database has a transaction older than this."""
+    return bool(connection.execute(_OLDER, {"seconds": seconds}).scalar())
 
 
 def lagging_replicas(connection: Connection, seconds: float) -> list[Replica]:

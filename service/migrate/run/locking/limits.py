@@ -47,6 +47,10 @@ class Attempt:
         self.affected = 0
         self._at = time.monotonic()
 
+    def withdraw(self) -> None:
+        """Do not count an attempt that ended before its first statement."""
+        self.attempts -= 1
+
     def end(self) -> None:
         self.seconds = time.monotonic() - self._at
 
