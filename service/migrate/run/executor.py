@@ -69,13 +69,11 @@ class Executor:
         """
         connection = self.session.connection
         left = [(step, position) for position, step in enumerate(steps) if position not in done]
-        works = []
         for together in grouped(left, together=self.session.dialect == "sqlite"):
             # In the caller's transaction the steps commit together, and are recorded together below.
             mark = partial(ledger.mark, connection, revision, phase, [] if self.session.inside else together)
             found = [step for step, _ in together]
-            works.append(Work(phase=phase, steps=found, record=mark, begin=partial(mark, half=True)))
-        self.perform(revision, works)
+            self.perform(revision, [Work(phase=phase, steps=found, record=mark, begin=partial(mark, half=True))])
         if self.session.inside:
             ledger.mark(connection, revision, phase, left)
 
