@@ -50,8 +50,9 @@ async def test_the_second_lock_has_a_fraction_of_the_time(empty_postgres_url: st
     sent: list[str] = []
 
     def hear(_connection: object, _cursor: object, statement: str, *_: Any) -> None:
-        if found := re.search(r"lock_timeout = \d+|LOCK TABLE .*|DROP CONSTRAINT .*", statement):
-            sent.append(found[0])
+        if found := re.search(r"lock_timeout\W+\d+|LOCK TABLE .*|DROP CONSTRAINT .*", statement):
+            # set_config('lock_timeout', '50', true) is SET LOCAL lock_timeout = 50.
+            sent.append(re.sub(r"(?<=lock_timeout)\W+", " = ", found[0]))
 
     async with live(empty_postgres_url, project, base=TABLES, up=DROP) as it:
         event.listen(Engine, "before_cursor_execute", hear)
