@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection
 
 from service.db.engine import Purpose, create_engine
 from service.migrate import naming
+from service.migrate.dialects.kept import kept
 from service.migrate.entrypoints.project import alone, locate
 from service.migrate.errors import Refused, Unknown, refusing, two_heads
 from service.migrate.plan import graph
@@ -240,7 +241,7 @@ def _run_phase(
 
     def work_in(runner: PhaseRunner) -> None:
         session = runner.session
-        with session.reading():
+        with session.reading(), kept(session.connection):
             found = applied_scripts(session.connection, directory)
             # After `downgrade base` there is no revision, and the trash may be full.
             refuse_contradictions(session.connection, found, directory, has_drift=runner.is_catalog_known)

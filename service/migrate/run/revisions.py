@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.db.backoff import Backoff
 from service.db.failures import Cure, cure
+from service.migrate.dialects.kept import kept
 from service.migrate.dialects.sqlite import catalog
 from service.migrate.dialects.sqlite.rebuild import refuse_dangling
 from service.migrate.errors import Refused, reason
@@ -148,8 +149,9 @@ class RevisionRunner:
         if self.command.is_stamp and not left:
             self._accept(heads, applied)
             return left
-        self._refuse_contradictions(applied, left, context.script)
-        begun, taken_back = self._incomplete(applied, context.script)
+        with kept(self.session.connection):
+            self._refuse_contradictions(applied, left, context.script)
+            begun, taken_back = self._incomplete(applied, context.script)
         if not (left or begun or taken_back):
             return left
         if self.command.counts_from_here:

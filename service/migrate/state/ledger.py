@@ -32,6 +32,7 @@ from sqlalchemy import (
 from service.db.clock import now
 from service.db.types import Key, UtcDateTime
 from service.migrate import naming
+from service.migrate.dialects.kept import once
 from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
 from service.migrate.state.titles import current
@@ -127,8 +128,7 @@ TABLES = frozenset(METADATA.tables)
 STAMP = "stamp"
 _WHOLE = "whole"
 _TAKEN_BACK = ""
-_MARK = upsert(STEPS)
-_REMEMBER = upsert(REVISIONS)
+_MARK, _REMEMBER, _PURGE = map(upsert, (STEPS, REVISIONS, PURGED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def ensure(connection: Connection) -> None:
 
 def exists(connection: Connection) -> bool:
     """Whether the database has a ledger, for readers, which do not create one."""
-    return inspect(connection).has_table(AUDIT.name)
+    return once(connection, "ledger", lambda: inspect(connection).has_table(AUDIT.name))
 
 
 def active_run(connection: Connection) -> str | None:
@@ -204,7 +204,7 @@ def _of(revision: str, phase: Phase) -> tuple[ColumnElement[bool], ColumnElement
 def known(connection: Connection) -> set[str]:
     """The revisions with a record in the ledger."""
     asked = union(*(select(table.c.revision) for table in (STEPS, BACKFILLS, REVISIONS)))
-    return set(connection.execute(asked).scalars()) - {_WHOLE}
+    return once(connection, "known", lambda: set(connection.execute(asked).scalars()) - {_WHOLE})
 
 
 def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
@@ -264,8 +264,7 @@ def checksums(connection: Connection) -> dict[str, str]:
 def purge(connection: Connection, revision: str, name: str, lost: int) -> None:
     """Record a purged table or column and how many rows or values it held; nothing for an empty one."""
     if lost:
-        connection.execute(delete(PURGED).where(PURGED.c.revision == revision, PURGED.c.name == name))
-        connection.execute(insert(PURGED), {"revision": revision, "name": name, "lost": lost, "purged_at": now()})
+        connection.execute(_PURGE, {"revision": revision, "name": name, "lost": lost, "purged_at": now()})
 
 
 def purged(connection: Connection, revision: str) -> list[Any]:
