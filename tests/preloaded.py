@@ -219,8 +219,8 @@ def _forked_again(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> i
         return pid
     _be_as_after_exec(passfds)
     # prometheus_client decides at its import whether processes share their figures.
-    for name in [each for each in sys.modules if each.partition(".")[0] in {"service", "prometheus_client"}]:
-        del sys.modules[name]
+    values: Any = importlib.import_module("prometheus_client.values")
+    values.ValueClass = values.get_value_class()
     at = args.index("-c")
     code, sys.argv = args[at + 1], ["-c", *args[at + 2 :]]
     try:
