@@ -7,15 +7,11 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
-
 from service.db.sqlite.file import FileReplaced, Identity, SqliteFile, identity
 from service.db.sqlite.write_queue import WriteQueue
 
 _MOST_FILES = 16
 _WAIT_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,11 @@ def set_aside(file: SqliteFile, found: Identity) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(f"{file.path}-shm")  # noqa: PTH108 - strings, as SQLite makes these names
             os.replace(file.wal, f"{file.wal}-stale")  # noqa: PTH105
-            log.warning("database file replaced", file=str(file.path), former_wal=f"{file.wal}-stale")
+            import structlog
+
+            structlog.get_logger().warning(
+                "database file replaced", file=str(file.path), former_wal=f"{file.wal}-stale"
+            )
     finally:
         queue.close()
 
