@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -46,35 +47,44 @@ BELOW = {layer: set(LAYERS[at:]) for at, layer in enumerate(LAYERS)} | {
 SOURCES = {path: path.read_text() for path in sorted(SERVICE.rglob("*.py"))}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What a module imports, the names it imports, reads or calls, and whether it states its purpose in one line."""
+
+    imports: list[str]
+    mentioned: set[str]
+    described: bool
+
+
 @cache
-def nodes(source: str) -> list[ast.AST]:
-    """The module itself, then all nodes in it."""
-    return list(ast.walk(ast.parse(source)))
+def read(source: str) -> Read:
+    imports: list[str] = []
+    mentioned: set[str] = set()
+    module = ast.parse(source)
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name):
+            mentioned.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            mentioned.add(node.attr)
+        elif isinstance(node, ast.alias):
+            mentioned.add(node.name)
+        elif isinstance(node, ast.Import):
+            imports += [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imports += [f"{node.module}.{each.name}" for each in node.names]
+    described = (ast.get_docstring(module) or "").split("\n")[0].endswith(".")
+    return Read(imports=imports, mentioned=mentioned, described=described)
 
 
 def imported(module: Path) -> Iterator[list[str]]:
     """Yield what a module imports of the service, as the parts of its name below `service`."""
-    for node in nodes(SOURCES.get(module) or module.read_text()):
-        if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{each.name}" for each in node.names]
-        else:
-            continue
-        yield from (name.split(".")[1:] or ["service"] for name in names if name.partition(".")[0] == "service")
+    names = read(SOURCES.get(module) or module.read_text()).imports
+    yield from (name.split(".")[1:] or ["service"] for name in names if name.partition(".")[0] == "service")
 
 
 def mentioned(source: str) -> set[str]:
     """Every name that a module imports, reads or calls, as a variable or an attribute."""
-    attributes = {node.attr for node in nodes(source) if isinstance(node, ast.Attribute)}
-    names = {node.id for node in nodes(source) if isinstance(node, ast.Name)}
-    return attributes | names | {node.name for node in nodes(source) if isinstance(node, ast.alias)}
-
-
-def described(source: str) -> bool:
-    module = nodes(source)[0]
-    assert isinstance(module, ast.Module)
-    return (ast.get_docstring(module) or "").split("\n")[0].endswith(".")
+    return read(source).mentioned
 
 
 def parts(module: Path) -> tuple[str, ...]:
@@ -116,7 +126,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_a_module_states_its_purpose_in_one_line() -> None:
-    assert [relative(module) for module, source in SOURCES.items() if not described(source)] == []
+    assert [relative(module) for module, source in SOURCES.items() if not read(source).described] == []
 
 
 def test_no_module_is_longer_than_300_lines() -> None:

@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def box_of(name: str, nouns: set[str]) -> str | None:
     return first if any(first in row for row in ROWS) else None
 
 
+@cache
 def imports() -> dict[tuple[str, str], int]:
     """How many modules of one box import which other box."""
     known = {name.partition(".")[0] for row in ROWS for name in row}
