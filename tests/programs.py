@@ -93,7 +93,7 @@ def start(
     }
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(_preloaded() / "socket"))
-    with Path(os.devnull).open("rb") as nothing:
+    with Path(os.devnull).open("r+b") as nothing:
         streams = [nothing if each == subprocess.DEVNULL else each for each in (stdin, stdout, stderr)]
         numbers = [each if isinstance(each, int) else each.fileno() for each in streams]
         socket.send_fds(connection, [b"\0"], numbers)

@@ -1,6 +1,7 @@
 """A `roster serve` of a test's own, as a process."""
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -71,6 +72,12 @@ def _wait_until_alive(base: str, process: Running, log: Path) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def announced(log: Path) -> str:
+    """The address of the API that a server wrote to its log."""
+    address: str = until(lambda: re.search(r"^API: +(\S+)\n", log.read_text(), re.MULTILINE))[1]
+    return address
 
 
 def until(true: Callable[[], Any], seconds: float = START_SECONDS) -> Any:

@@ -156,14 +156,12 @@ def test_tells_every_wrong_setting_at_once(tmp_path: Path) -> None:
 
 
 def test_prints_its_version_for_machines() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "service", "version", "--json"], capture_output=True, text=True, check=True
-    )
+    answer = run("service", "version", "--json")
     assert json.loads(answer.stdout).keys() == {"name", "version", "python"}
 
 
 def test_teaches_the_commands() -> None:
-    answer = subprocess.run([sys.executable, "-m", "service", "--help"], capture_output=True, text=True, check=True)
+    answer = run("service", "--help")
     for command in ("db", "export", "import", "openapi", "serve", "version"):
         assert f"\n  {command} " in answer.stdout
 

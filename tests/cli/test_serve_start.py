@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ from service.cli.serving.sockets import listen, port_of
 from service.errors import CannotStart
 from service.migrate.entrypoints.aio import downgrade
 from service.schema_range import OLDEST
-from tests.cli.servers import environment, get, serving
-from tests.programs import run
+from tests.cli.servers import START_SECONDS, announced, environment, get, serving
+from tests.programs import run, start
 
 pytestmark = pytest.mark.slow
 
@@ -91,8 +90,7 @@ def test_a_file_that_this_user_cannot_read_ends_it(tmp_path: Path) -> None:
         "import os; os.geteuid() or os.setuid(65534)\n"
         "check_file(Settings(database_url=sys.argv[1]))"
     )
-    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/roster.db"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    answer = run("-c", code, f"sqlite:///{tmp_path}/roster.db")
     assert "roster.db cannot be read: Permission denied." in answer.stderr.splitlines()[-1]
 
 
@@ -132,15 +130,15 @@ def test_a_server_that_is_away_is_a_warning_without_its_password(tmp_path: Path)
 
 
 def test_a_port_of_its_own_choice_is_printed_once_it_answers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "service", "serve", "--port=0", "--upgrade"]
+    log = tmp_path / "log"
     env = environment(f"sqlite:///{tmp_path}/roster.db")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env) as server:
-        assert server.stderr is not None
-        base = next(line.split()[1] for line in server.stderr if line.startswith("API:"))
-        assert get(f"{base}/users").status_code == 200
+    with log.open("wb") as output:
+        server = start("service", "serve", "--port=0", "--upgrade", env=env, stdout=subprocess.DEVNULL, stderr=output)
+    try:
+        assert get(f"{announced(log)}/users").status_code == 200
+    finally:
         server.terminate()
-        server.stderr.read()
-    assert server.returncode == 0
+    assert server.wait(START_SECONDS) == 0
 
 
 def lines_before_announcement(log: Path) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.servers import START_SECONDS, environment, get, serving, until
 from tests.conftest import copy_of
+from tests.programs import start
 
 pytestmark = pytest.mark.slow
 
@@ -172,10 +173,9 @@ def test_one_process_stays_on_a_hangup_until_its_terminal_is_closed(url: str, tm
         until(lambda: "SIGHUP ignored" in log.read_text())
         assert get(f"{base}/livez").status_code == 200
     primary, secondary = os.openpty()
-    command = [sys.executable, "-m", "service", "serve", "--port=0"]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-c", TERMINAL, *command], stdin=secondary, stderr=output, env=environment(url)
+        process = start(
+            "-c", TERMINAL, "serve", "--port=0", stdin=secondary, stdout=output, stderr=output, env=environment(url)
         )
     os.close(secondary)
     until(lambda: "API:" in log.read_text())
@@ -187,10 +187,10 @@ def test_one_process_stays_on_a_hangup_until_its_terminal_is_closed(url: str, tm
 
 # Makes standard input the controlling terminal, as a shell's is.
 TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, runpy, termios
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+runpy.run_module("service", run_name="__main__", alter_sys=True)
 """
 
 

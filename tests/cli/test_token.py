@@ -1,7 +1,6 @@
 """`roster token`, beside a service that runs."""
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def listed(url: str, *options: str) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_the_first_token_is_made_used_listed_and_revoked(sqlite_template_url: str, tmp_path: Path) -> None:
     url = copy_of(sqlite_template_url, tmp_path)
-    with serving(url, tmp_path / "log", executable=sys.executable) as (base, _):
+    with serving(url, tmp_path / "log") as (base, _):
         assert loopback.get(f"{base}/v1/users").status_code == 200
         made = run(url, "create", "--role=admin", "--name=laptop", f"--server={base}/")
         text = made.stdout.strip()

@@ -1,8 +1,6 @@
 """Database URLs as people and hosting services write them."""
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from service.settings import Settings
 from tests.conftest import client_of
 from tests.db.conftest import create_tables, engine_on
 from tests.db.tables import Mark, count, marks
+from tests.programs import run
 
 NEON = "postgresql://ann:npg@ep-cool-123.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require"
 SUPABASE = "postgres://postgres.abc:pw@aws-0-eu.pooler.supabase.com:6543/postgres?pgbouncer=true&connection_limit=1"
@@ -83,8 +82,7 @@ def test_what_has_no_effect_is_said_in_one_line_and_once(caplog: pytest.LogCaptu
 
 def test_a_command_says_it_once_too_and_shows_the_url_as_written() -> None:
     url = "postgres://ann:secret@127.0.0.1:1/db?sslmode=disable&channel_binding=require"
-    command = [sys.executable, "-m", "service", "db", "--database", url, "status"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("service", "db", "--database", url, "status")
     assert done.returncode == 1
     warned, failed = done.stderr.splitlines()
     assert warned == "Ignored in the database URL: channel_binding (asyncpg has no channel binding)."

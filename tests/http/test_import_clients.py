@@ -6,8 +6,6 @@ import json
 import resource
 import socket
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from tests import loopback
 from tests.cli.servers import environment, serving
 from tests.conftest import client_of
 from tests.files import listed, people, report, send
+from tests.programs import run
 
 PATIENCE_SECONDS = 20.0
 
@@ -216,7 +215,6 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_served(tmp_p
             f"ROSTER_SPOOL_DIRECTORY is '{folder}': {reason}. It must be an existing folder that can be written to."
         )
         assert str(refused.value) == sentence
-    command = [sys.executable, "-m", "service", "serve"]
     env = environment(f"sqlite:///{tmp_path / 'roster.db'}", ROSTER_SPOOL_DIRECTORY=str(file))
-    told = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    told = run("service", "serve", env=env)
     assert (told.returncode, told.stdout, told.stderr) == (2, "", f"Error: {sentence}\n")

@@ -1,24 +1,23 @@
 """Clients that are slow, silent or many, and the end of a server."""
 
 import json
-import re
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from service.errors import Unavailable, Unsettled
 from service.http.edge import _cut_off
 from tests import loopback
-from tests.cli.servers import environment, serving
+from tests.cli.servers import announced, environment, serving
 from tests.conftest import copy_of
 from tests.http.sockets import Line, ask, request
+from tests.programs import start
 
 pytestmark = pytest.mark.slow
 
@@ -142,13 +141,20 @@ def test_when_all_connections_are_at_work_a_new_one_is_told(url: str, tmp_path: 
         assert ask(port, request("/livez")).status == 200
 
 
+LIMITED = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+runpy.run_module("service", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_few_descriptors_are_enough(url: str, tmp_path: Path) -> None:
     own = resource.getrlimit(resource.RLIMIT_NOFILE)
     with (tmp_path / "log").open("wb") as log:
-        command = f"ulimit -n 64; exec {sys.executable} -m service serve --port=0"
-        process = subprocess.Popen(["bash", "-c", command], env=environment(url), stdout=log, stderr=log)
+        process = start("-c", LIMITED, "serve", "--port=0", env=environment(url), stdout=log, stderr=log)
     try:
-        port = _port_of(tmp_path / "log")
+        port = urlsplit(announced(tmp_path / "log")).port
+        assert port
         with ExitStack() as stack:
             for _ in range(150):
                 stack.enter_context(Line(port)).send(b"GET /v1/users HTTP/1.1\r\nHost")
@@ -195,15 +201,6 @@ def test_a_read_that_is_cut_off_can_be_tried_again() -> None:
     failure = _cut_off("GET")
     assert type(failure) is Unavailable
     assert type(_cut_off("DELETE")) is Unsettled
-
-
-def _port_of(log: Path) -> int:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if found := re.search(r"API: +http://127\.0\.0\.1:(\d+)/v1", log.read_text()):
-            return int(found[1])
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 def _wait_until_logged(log: Path, path: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from service.settings import Settings
 from tests import loopback
+from tests.cli.servers import START_SECONDS, announced
+from tests.programs import start
 from tests.project.files import ROOT, SETTINGS, read, read_yaml, roster_refusal
 
 # Each instruction on one line, as the builder reads them: (name, rest).
@@ -132,15 +134,18 @@ def test_the_command_serves_on_a_new_volume_and_again_on_an_old_one(tmp_path: Pa
     token = "b" * 32
     environ = kept | set_there | {"TMPDIR": str(temporary), "ROSTER_BOOTSTRAP_TOKEN": token}
     (command,) = arguments("CMD")
-    for _ in ("new", "old"):
-        started = [sys.executable, "-m", "service", *json.loads(command), "--port=0"]
-        with subprocess.Popen(started, env=environ, stderr=subprocess.PIPE, text=True) as server:
-            assert server.stderr is not None
-            base = next(line.split()[1] for line in server.stderr if line.startswith("API:")).removesuffix("/v1")
+    for age in ("new", "old"):
+        log = tmp_path / age
+        with log.open("wb") as output:
+            server = start(
+                "service", *json.loads(command), "--port=0", env=environ, stdout=subprocess.DEVNULL, stderr=output
+            )
+        try:
+            base = announced(log).removesuffix("/v1")
             assert loopback.get(f"{base}/readyz").status_code == 200
             assert loopback.get(f"{base}/v1/users").status_code == 401
             headers = {"authorization": f"Bearer {token}"}
             assert loopback.get(f"{base}/v1/users", headers=headers).status_code == 200
+        finally:
             server.terminate()
-            server.stderr.read()
-        assert server.returncode == 0
+        assert server.wait(START_SECONDS) == 0

@@ -22,6 +22,7 @@ from service.db.uow import Units
 from service.errors import Unavailable
 from tests.db.conftest import engine_on
 from tests.db.tables import Mark, Tables
+from tests.programs import run
 
 pytestmark = pytest.mark.slow
 
@@ -87,8 +88,7 @@ asyncio.run(write_until_killed({small_sqlite_url!r}, {statement!r}, {number}))
 
 
 def _run(program: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", program]
-    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return run("-c", program, cwd=ROOT, timeout=60)
 
 
 async def write_on_a_full_disk(url: str) -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import sys
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +15,8 @@ from service.db.sqlite.unit import Regrouped
 from service.db.uow import Units
 from tests.db.conftest import engine_on
 from tests.db.tables import Counter, Tables
+from tests.programs import run
+from tests.project.files import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -74,13 +75,10 @@ import asyncio, json
 from tests.db.sqlite.test_writers import count_up
 print(json.dumps(asyncio.run(count_up({small_sqlite_url!r}, writers={WRITERS // 2}, seconds={SECONDS}))))
 """
-    other = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
-    )
+    other = asyncio.create_task(asyncio.to_thread(run, "-c", program, cwd=ROOT))
     # The other process starts later: this one writes until the other is done.
     told = [await count_up(small_sqlite_url, writers=WRITERS // 2, seconds=SECONDS * 2)]
-    output, _ = await other.communicate()
-    told.append(json.loads(output))
+    told.append(json.loads((await other).stdout))
     for each in told:
         sys.stdout.write(f"{sum(each['added'])} updates, worst wait {each['worst']:.3f} s\n")
     assert [each["failures"] for each in told] == [[], []]
