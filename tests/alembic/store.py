@@ -1,14 +1,17 @@
 """A database read and written with plain SQL on the driver's own connection, without the service."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from service.db.engine import Purpose, create_engine
 
 Row = dict[str, Any]
 _TEXTS = {datetime: "%Y-%m-%d %H:%M:%S.%f", date: "%Y-%m-%d"}
@@ -21,6 +24,8 @@ class Store:
     url: str
     backend: str
     connection: Any = None
+    # A second one, of the migrator's kind.
+    _engine: AsyncEngine | None = None
 
     async def execute(self, sql: str, *values: Any) -> list[Row]:
         """Run one statement, its parameters written $1, $2 …, and return its rows."""
@@ -42,6 +47,13 @@ class Store:
         (row,) = await self.execute(sql, *values)
         return next(iter(row.values()))
 
+    async def ask(self, question: Callable[[Connection], list[str]]) -> list[str]:
+        """The answer to a question on SQLAlchemy's connection, which is kept for the next."""
+        if self._engine is None:
+            self._engine = create_engine(self.url, Purpose.MIGRATE)
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(question)
+
     async def connect(self) -> None:
         if self.backend == "postgresql":
             # Plans are not cached: the schema changes under this connection.
@@ -52,6 +64,9 @@ class Store:
         self.connection.execute("PRAGMA foreign_keys = ON")
 
     async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
         if self.backend == "postgresql":
             await self.connection.close()
         else:
