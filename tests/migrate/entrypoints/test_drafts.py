@@ -12,6 +12,7 @@ from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.aio import backfill, contract, current, downgrade, upgrade
 from service.migrate.errors import Refused
 from service.migrate.plan.config import configuration, forget, scripts
+from tests import programs
 from tests.alembic.catalog import catalog
 from tests.alembic.store import opened
 from tests.migrate.project import Project, following
@@ -47,15 +48,15 @@ def downgrade() -> None:
 
 
 async def test_a_draft_of_everything_makes_the_very_schema_of_the_models(
-    fresh_url: str, empty_url: str, project: Project
+    template_url: str, empty_url: str, project: Project
 ) -> None:
-    async with opened(fresh_url) as store:
-        wanted = await catalog(store)
-        commands.downgrade(fresh_url, "base")
-        project.clear()
-        file = commands.draft(fresh_url, "Create everything.")
-        assert file is not None
-        assert await upgrade(fresh_url) == ["0001_create_everything"]
+    async with opened(template_url) as made:
+        wanted = await catalog(made)
+    project.clear()
+    file = commands.draft(empty_url, "Create everything.")
+    assert file is not None
+    assert await upgrade(empty_url) == ["0001_create_everything"]
+    async with opened(empty_url) as store:
         assert await catalog(store) == wanted
     text = file.read_text()
     assert text.startswith('"""Create everything.\n')
@@ -95,12 +96,11 @@ op.create_table("stray", sa.Column("id", sa.Integer(), primary_key=True))
 """
 
 
-async def test_a_draft_of_what_went_astray_leads_back_in_safe_steps(empty_url: str, project: Project) -> None:
-    await upgrade(empty_url)
+async def test_a_draft_of_what_went_astray_leads_back_in_safe_steps(fresh_url: str, project: Project) -> None:
     astray = following("astray")
     project.add(astray, after=commands.head(), up=ASTRAY)
-    await upgrade(empty_url)
-    file = commands.draft(empty_url, "lead back")
+    await upgrade(fresh_url)
+    file = commands.draft(fresh_url, "lead back")
     assert file is not None
     text = file.read_text()
     expand, contract_text = text.split("def contract() -> None:")
@@ -109,12 +109,12 @@ async def test_a_draft_of_what_went_astray_leads_back_in_safe_steps(empty_url: s
     for operation in ("set_not_null", "drop_column", "drop_index", "drop_constraint", "drop_table"):
         assert f"ops.{operation}(" in contract_text
         assert f"ops.{operation}(" not in expand
-    async with opened(empty_url) as store:
+    async with opened(fresh_url) as store:
         before = await catalog(store)
-        await upgrade(empty_url)
-        await contract(empty_url)
-        assert commands.differences(empty_url) == []
-        await downgrade(empty_url, astray)
+        await upgrade(fresh_url)
+        await contract(fresh_url)
+        assert commands.differences(fresh_url) == []
+        await downgrade(fresh_url, astray)
         assert await catalog(store) == before
 
 
@@ -129,8 +129,8 @@ async def test_an_empty_draft_asks_no_database(project: Project) -> None:
 
 async def test_alembic_s_own_command_numbers_its_drafts_too(project: Project) -> None:
     numbered = following("by_hand")
-    run = [sys.executable, "-m", "alembic", "-c", str(project.folder / "alembic.ini"), "revision", "-m", "by hand"]
-    subprocess.run(run, check=True, capture_output=True)
+    done = programs.run("alembic", "-c", str(project.folder / "alembic.ini"), "revision", "-m", "by hand")
+    assert done.returncode == 0, done.stderr
     forget()
     assert scripts().get_current_head() == numbered
 

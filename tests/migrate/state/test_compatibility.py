@@ -64,11 +64,11 @@ async def compatibility_of(url: str) -> Compatibility:
         await engine.dispose()
 
 
-@pytest.mark.slow
-async def test_a_database_is_asked_where_it_stands(fresh_url: str) -> None:
-    assert await compatibility_of(fresh_url) is Compatibility.COMPATIBLE
-    await downgrade(fresh_url, "0001")
-    assert await compatibility_of(fresh_url) is Compatibility.BEHIND
+async def test_a_database_is_asked_where_it_stands(template_url: str, empty_url: str) -> None:
+    assert await compatibility_of(template_url) is Compatibility.COMPATIBLE
+    await upgrade(empty_url, "0002")
+    await downgrade(empty_url, "0001")
+    assert await compatibility_of(empty_url) is Compatibility.BEHIND
 
 
 async def test_a_migrator_that_commits_between_two_reads_makes_no_database_foreign(tmp_path: Path) -> None:
