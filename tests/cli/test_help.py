@@ -23,6 +23,7 @@ from service.migrate.cli.running import reported
 from service.migrate.run.backfill.runner import Progress
 from service.terminal.output import Output
 from service.terminal.progress import progress
+from tests.conftest import copy_of
 
 WIDTH = 80
 
@@ -114,11 +115,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch, watch: object) -> list[str]:
     return click.unstyle(seen.decode()).replace("\x1b", "\n").replace("\r", "\n").splitlines()
 
 
-def test_one_change_is_one_change(tmp_path: Path) -> None:
+def test_one_change_is_one_change(sqlite_template_url: str, tmp_path: Path) -> None:
     import sqlite3
 
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
-    CliRunner().invoke(main, ["db", "upgrade", "--database", url])
+    url = copy_of(sqlite_template_url, tmp_path)
     with sqlite3.connect(tmp_path / "roster.db") as connection:
         connection.execute("CREATE INDEX by_hand ON users (age)")
     connection.close()
