@@ -62,13 +62,10 @@ async def replace_database(admin_url: str, url: str, template_url: str) -> None:
     await _administer(admin_url, _creation(name, template))
 
 
-async def is_untouched(url: str) -> bool:
-    """Whether nothing has connected to this database of the session's server: the first connection writes a cache."""
+def is_of_session(url: str) -> bool:
+    """Whether the database is of the session's server, and of its account."""
     named, ours = make_url(url), [make_url(each) for each in _of_session]
-    if [(each.host, each.port, each.username) for each in ours] != [(named.host, named.port, named.username)]:
-        return False
-    sizes = f"SELECT pg_database_size('{named.database}') = pg_database_size('template0')"
-    return bool(await _administer(session_url(), sizes))
+    return [(each.host, each.port, each.username) for each in ours] == [(named.host, named.port, named.username)]
 
 
 def session_url() -> str:

@@ -8,9 +8,19 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from tests.alembic.store import Store
-from tests.postgres import copy_lastingly, drop_database, is_untouched, replace_database, session_url
+from tests.postgres import copy_lastingly, drop_database, is_of_session, replace_database, session_url
 
 State = tuple[str, ...]
+# A row that somebody wrote is younger than those that a new database has from template0.
+_WRITTEN = "xmin::text::bigint >= (SELECT datfrozenxid::text::bigint FROM pg_database WHERE datname = 'template0')"
+_CATALOGS = ("class", "default_acl", "event_trigger", "extension", "namespace", "proc", "publication", "type")
+_UNTOUCHED = f"""
+    SELECT datacl IS NULL
+        AND NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = pg_database.oid)
+        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datid = pg_database.oid AND pid <> pg_backend_pid())
+        {"".join(f"AND NOT EXISTS (SELECT FROM pg_{each} WHERE {_WRITTEN}) " for each in _CATALOGS)}
+    FROM pg_database WHERE datname = current_database()
+"""
 # Of one kind; a database of PostgreSQL takes 8 MB.
 MOST = 12
 
@@ -50,12 +60,11 @@ class Reached:
 REACHED = Reached()
 
 
-async def is_empty(url: str) -> bool:
+async def is_empty(store: Store) -> bool:
     """Whether the database may be replaced: nothing has been done to it, and a PostgreSQL is the session's own."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return await is_untouched(url)
-    file = Path(parsed.database or "")
+    if store.backend == "postgresql":
+        return is_of_session(store.url) and bool(await store.value(_UNTOUCHED))
+    file = _file_of(store)
     return not file.exists() or not file.stat().st_size
 
 

@@ -153,9 +153,8 @@ async def live(
     """`change` are the parts of revision 0002, as for `Project.add_safe`."""
     project.clear()
     project.add_safe("0001_base", after=None, up=base)
-    history: list[str] | None = [] if await is_empty(url) else None
     async with opened(url) as store:
-        it = Live(store=store, project=project, history=history)
+        it = Live(store=store, project=project, history=[] if await is_empty(store) else None)
 
         async def begin() -> None:
             await aio.upgrade(url, "0001")
