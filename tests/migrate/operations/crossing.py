@@ -86,14 +86,14 @@ class Enough(Exception):
 
 async def bring(it: Live, state: str) -> None:
     """The database with the change in this state."""
-    await it.up()
+    await it.reach("expanded", it.up)
     if state == "half filled":
         try:
             await asyncio.to_thread(commands.backfill, it.url, watch=_stop)
         except Enough:
             return
     if state in ("filled", "contracted and undone"):
-        await it.backfill()
+        await it.reach("filled", it.backfill)
     if state == "contracted and undone":
         await it.contract()
         await it.execute("""INSERT INTO "Order" ("group", "Nr", "Owner", number, ms) VALUES (1, 1, 'After', 8, 1500)""")
