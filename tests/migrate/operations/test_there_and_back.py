@@ -53,7 +53,7 @@ class Case:
 
 
 CASES = {
-    "create_table": Case(
+    "create_table and indexes": Case(
         parts={
             "up": """
                 ops.create_table(
@@ -62,12 +62,14 @@ CASES = {
                     sa.ForeignKeyConstraint(["t_id"], ["t.id"], name="fk_new_t_id_t", ondelete="CASCADE"),
                     sa.CheckConstraint("kind LIKE '%'", name="ck_new_kind"),
                 )
+                ops.create_table("empty", sa.Column("id", sa.Integer(), primary_key=True))
+                ops.create_index("ix_new", "Order", ["index", "lower(\\"Nr\\") DESC"], where="\\"Nr\\" <> '%:x'")
+                ops.create_index("ux_new", "Order", ["index"], unique=True, where="b > 5")
+                ops.create_index("ix_hash", "t", ["a"], using="hash")
+                ops.drop_index("ix_Order_b", "Order", ["b", '"index" DESC'])
             """
         },
         writes=("INSERT INTO new (id, t_id) VALUES (1, 1), (2, NULL)",),
-    ),
-    "create_table, empty": Case(
-        parts={"up": 'ops.create_table("new", sa.Column("id", sa.Integer(), primary_key=True))'},
     ),
     "drop_table": Case(
         parts={
@@ -91,13 +93,17 @@ CASES = {
             "up": f'ops.rename_table("Order", "Case", ["group", "Nr", "index", "b", "at"], key={NR})',
         },
     ),
-    "add_column": Case(
+    "add_column and defaults": Case(
         parts={
             "up": """
                 ops.add_column("Order", sa.Column("select", sa.String(50)))
                 ops.add_column("Order", sa.Column("on", sa.Boolean(), server_default=sa.true(), nullable=False))
                 ops.add_column("t", sa.Column("at", sa.DateTime(), server_default=ops.now(), nullable=False))
                 ops.add_column("t", sa.Column("made", sa.Integer()), derived=True)
+                ops.set_default("t", "b", "abs(-7)", was="'1'")
+                ops.set_default("Order", "index", "'50% :x'", was=None)
+                ops.set_default("Order", "at", None, was=ops.now())
+                ops.set_default("Order", "at", ops.now(), was=None)
             """
         },
         writes=(
@@ -133,19 +139,13 @@ CASES = {
             """,
         },
     ),
-    "change_type, noted only": Case(
+    "change_type": Case(
         parts={
             "up": """
                 ops.change_type(
                     "t", sa.Column("a", sa.String(50), nullable=False), sa.Column("a", sa.Text(), nullable=False)
                 )
                 ops.change_type("t", sa.Column("n", sa.String(10)), sa.Column("n", sa.String(20)))
-            """
-        },
-    ),
-    "change_type, beside": Case(
-        parts={
-            "up": """
                 ops.change_type("Order",
                     sa.Column("at", sa.DateTime(timezone=True), server_default=ops.now(), nullable=False),
                     sa.Column("at", sa.Text(), server_default="", nullable=False), using="CAST({} AS TEXT)",
@@ -165,16 +165,6 @@ CASES = {
             """,
         },
         stays=("- t: a two, b None, g 1, id 2, n Y", "+ t: a two, b 200, g 1, id 2, n Y"),
-    ),
-    "defaults": Case(
-        parts={
-            "up": """
-                ops.set_default("t", "b", "abs(-7)", was="'1'")
-                ops.set_default("Order", "index", "'50% :x'", was=None)
-                ops.set_default("Order", "at", None, was=ops.now())
-                ops.set_default("Order", "at", ops.now(), was=None)
-            """
-        },
     ),
     "constraints": Case(
         parts={
@@ -201,16 +191,6 @@ CASES = {
                 ops.drop_constraint("Order", sa.CheckConstraint("b > -8", name="ck_Order_b"))
                 ops.add_check("Order", "ck_Order_b", "b > -7")
             """,
-        },
-    ),
-    "indexes": Case(
-        parts={
-            "up": """
-                ops.create_index("ix_new", "Order", ["index", "lower(\\"Nr\\") DESC"], where="\\"Nr\\" <> '%:x'")
-                ops.create_index("ux_new", "Order", ["index"], unique=True, where="b > 5")
-                ops.create_index("ix_hash", "t", ["a"], using="hash")
-                ops.drop_index("ix_Order_b", "Order", ["b", '"index" DESC'])
-            """
         },
     ),
 }
