@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.db.engine import Limits, Purpose, create_engine
 from service.migrate.entrypoints import execution
+from service.migrate.entrypoints.compiled import SharedCompiled
 from service.migrate.entrypoints.project import url_of
 from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.naming import Naming, use
@@ -24,6 +25,7 @@ from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
 from service.migrate.run.locking.waiting import disposed
 
+_COMPILED = SharedCompiled()
 # Below deadlock_timeout (1 s), so that PostgreSQL never cancels a request in a deadlock with the migrator.
 LIMITS = Limits(statement_seconds=None, lock_wait_seconds=0.05, idle_in_transaction_seconds=None, pool_size=2)
 
@@ -94,6 +96,7 @@ async def _connect_and_run(context: Context, metadata: MetaData, url: URL) -> No
     except ValueError as failure:
         raise Unusable(str(failure)) from failure
     async with disposed(engine), engine.connect() as connection:
+        await connection.execution_options(compiled_cache=_COMPILED)
         await connection.run_sync(lambda sync: execution.run(context, sync, metadata))
 
 

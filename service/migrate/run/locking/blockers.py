@@ -36,11 +36,10 @@ _LONG = text(f"""
     ORDER BY age DESC
 """)
 # Of pg_stat_activity only the columns of its function: the view's joins cost as much again.
-_OLDER = text("""
-    SELECT EXISTS (
-      SELECT FROM pg_stat_activity
-      WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
-        AND backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => :seconds))
+_OLDER = text("""SELECT EXISTS (
+  SELECT FROM pg_stat_activity
+  WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => :seconds))
 """)
 # replay_lag is as of the replica's last message, and stays there after the replica has replayed everything.
 _REPLICAS = text("""

@@ -54,7 +54,8 @@ async def test_killed_at_every_commit_it_gets_to_where_others_get(it: Live) -> N
 
 async def test_the_way_up_again_leaves_nothing_of_a_way_back_that_was_killed(it: Live) -> None:
     wide = await it.state()
-    numbers = range(2, 60, 4)
+    # After 50 commits the downgrade is done, and the CHECK prevents the upgrade.
+    numbers = range(2, 50, 3)
     given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", "upgrade head@999", "catalog")]
     count, catalogs = await killed(it.project, it.url, *given)
     assert count > 9
