@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from service.cli import main
 from service.db.backup import sqlite
 from service.migrate.entrypoints.commands import head
+from tests.conftest import copy_of
 
 pytestmark = pytest.mark.slow
 
@@ -71,10 +72,9 @@ def test_a_sqlite_backup_is_one_moment_of_a_database_that_is_written_to(
         assert copy.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
-def test_a_sqlite_file_that_is_open_is_not_replaced(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'roster.db'}"
+def test_a_sqlite_file_that_is_open_is_not_replaced(sqlite_template_url: str, tmp_path: Path) -> None:
+    url = copy_of(sqlite_template_url, tmp_path)
     run = CliRunner().invoke
-    assert run(main, ["db", "upgrade", "--database", url]).exit_code == 0
     file = str(tmp_path / "copy")
     assert run(main, ["db", "backup", "--database", url, file]).exit_code == 0
     restore = ["db", "restore", "--database", url, file, "--force"]
@@ -100,13 +100,15 @@ def test_a_sqlite_file_that_is_open_is_not_replaced(tmp_path: Path) -> None:
     assert run(main, restore).exit_code == 0
 
 
-def test_a_damaged_sqlite_database_is_neither_backed_up_nor_in_the_way(tmp_path: Path) -> None:
+def test_a_damaged_sqlite_database_is_neither_backed_up_nor_in_the_way(
+    sqlite_template_url: str, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'roster.db'}"
     run, file = CliRunner().invoke, str(tmp_path / "copy")
     assert run(main, ["db", "backup", "--database", url, file]).output == (
         f"Error: There is no file {tmp_path / 'roster.db'} to back up.\n"
     )
-    assert run(main, ["db", "upgrade", "--database", url]).exit_code == 0
+    assert copy_of(sqlite_template_url, tmp_path) == url
     assert run(main, ["db", "backup", "--database", url, file]).exit_code == 0
     database = tmp_path / "roster.db"
     content = bytearray(database.read_bytes())
