@@ -22,6 +22,10 @@ _MOST_UNITS = 64
 _LONGEST_SECONDS = 0.05
 # How long units that have ended wait for one that has not.
 _PATIENCE_SECONDS = 1.0
+# COMMIT itself copies the WAL when it has 1,000 pages, and those who wait for it wait for that too (decision 143).
+# sqlite3 does not tell how many pages there are: some for each COMMIT, and a few for each unit.
+_CHECKPOINT_PAGES = 500
+_PAGES_OF_COMMIT, _PAGES_OF_UNIT = 10, 2
 _BEGIN = (BEGIN_IMMEDIATE,)
 _SAVEPOINT, _RELEASE = "SAVEPOINT unit", "RELEASE unit"
 _LOST = "The failure of another unit rolled the transaction back."
@@ -49,6 +53,7 @@ class Writer:
         self._until = 0.0
         self._release: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
+        self._pages = 0
         self.driver: Driver | None = None
 
     async def join(self) -> None:
@@ -273,7 +278,15 @@ class Writer:
         group.finish(failure)
         if isinstance(failure, FileReplaced):
             self.discard()
+        self._count_pages(_PAGES_OF_COMMIT + _PAGES_OF_UNIT * len(group))
         self._pass_on()
+
+    def _count_pages(self, pages: int) -> None:
+        """Checkpoint now and then, behind the answers to those who waited for a COMMIT."""
+        self._pages += pages
+        if self._pages >= _CHECKPOINT_PAGES and self.driver is not None:
+            self._pages = 0
+            self._submit(in_thread.checkpoint).add_done_callback(failure_of)
 
 
 def _expire(turn: "asyncio.Future[None]") -> None:

@@ -32,3 +32,8 @@ def commit(connection: sqlite3.Connection) -> None:
         # A COMMIT that failed leaves the transaction open.
         if connection.in_transaction:
             connection.rollback()
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy what is committed from the WAL into the database file, as far as no reader is in the way."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

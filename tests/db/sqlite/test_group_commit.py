@@ -1,12 +1,15 @@
 """Units of work that share one COMMIT on SQLite: what befalls one of them befalls no other."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from service.db.engine import Purpose
@@ -65,6 +68,25 @@ async def test_units_that_wait_share_one_commit(units: Units, commits: list[str]
     assert (commits.count("BEGIN IMMEDIATE"), commits.count("COMMIT")) == (1, 1)
     # First come, first served.
     assert await marks(writing) == answers
+
+
+async def test_a_checkpoint_follows_the_answers_to_many_commits(
+    units: Units, writing: AsyncEngine, small_sqlite_url: str, tmp_path: Path
+) -> None:
+    stored = 0
+    checkpoints: list[str] = []
+    connection = (await driver(writing))._connection
+    connection.set_trace_callback(lambda sql: checkpoints.append(sql) if "checkpoint" in sql else None)
+    while not checkpoints:
+        await units.run(mark(str(stored)))
+        stored += 1
+        # SQLite's own checkpoint comes with the 1,000th page.
+        assert stored < 60
+    # The next statement runs behind the checkpoint.
+    await marks(writing)
+    copied = shutil.copy(str(make_url(small_sqlite_url).database), tmp_path / "copied")
+    with closing(sqlite3.connect(copied)) as without_wal:
+        assert without_wal.execute("SELECT count(*) FROM marks").fetchone()[0] >= stored - 1
 
 
 async def test_a_unit_that_fails_leaves_nothing_and_harms_no_other(
