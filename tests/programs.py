@@ -123,6 +123,16 @@ def run(
         return subprocess.CompletedProcess([module, *arguments], status, *written)
 
 
+def started(module: str, *arguments: str, cwd: Path | None = None) -> tuple[Running, IO[str]]:
+    """Start `python -m module`; returns the program, and what it writes to either stream, as it does."""
+    reading, writing = os.pipe()
+    try:
+        program = start(module, *arguments, cwd=cwd, stdout=writing, stderr=writing)
+    finally:
+        os.close(writing)
+    return program, os.fdopen(reading)
+
+
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()

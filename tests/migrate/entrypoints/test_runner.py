@@ -4,9 +4,8 @@ import asyncio
 import io
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 import sqlalchemy as sa
@@ -27,15 +26,10 @@ from tests.migrate.project import Project, following
 NEWER = following("newer")
 
 
-def start(url: str, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
-    """The `alembic` command, in a child process."""
+def start(url: str, *arguments: str, folder: Path | None = None) -> tuple[programs.Running, IO[str]]:
+    """The `alembic` command in a process of its own, and what it writes."""
     ini = ["-c", str(folder / "alembic.ini")] if folder else []
-    return subprocess.Popen(
-        [sys.executable, "-m", "alembic", *ini, "-x", f"url={url}", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return programs.started("alembic", *ini, "-x", f"url={url}", *arguments)
 
 
 FOUR = """
@@ -64,8 +58,11 @@ async def test_of_four_that_start_together_one_applies_and_all_are_content(empty
 
 @pytest.mark.slow
 async def test_alembic_s_own_program_tells_what_it_does(empty_url: str) -> None:
-    output, _ = await asyncio.to_thread(start(empty_url, "upgrade", "0002").communicate)
-    assert output == "Upgrade to 0001_create_users: done.\nUpgrade to 0002_add_age_to_users: done.\n"
+    program, output = start(empty_url, "upgrade", "0002")
+    with output:
+        said = await asyncio.to_thread(output.read)
+    assert program.wait() == 0
+    assert said == "Upgrade to 0001_create_users: done.\nUpgrade to 0002_add_age_to_users: done.\n"
 
 
 async def test_alembic_s_own_commands_work(empty_url: str) -> None:
@@ -182,11 +179,11 @@ if os.environ.get("STALL"):
     project.add("0001_half", after=None, up=up)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STALL", "1")
-        killed = start(empty_url, "upgrade", "head", folder=project.folder)
-    assert killed.stdout is not None
-    assert await asyncio.to_thread(killed.stdout.readline) == "halfway\n"
-    killed.send_signal(signal.SIGKILL)
-    await asyncio.to_thread(killed.communicate)
+        killed, output = start(empty_url, "upgrade", "head", folder=project.folder)
+    with output:
+        assert await asyncio.to_thread(output.readline) == "halfway\n"
+        killed.kill()
+        assert await asyncio.to_thread(killed.wait) == -signal.SIGKILL
     assert await upgrade(empty_url) == ["0001_half"]
     async with opened(empty_url) as store:
         assert any("half" in line for line in await catalog(store))

@@ -1,8 +1,6 @@
 """The lease: renewed in each transaction, lost to another migrator, left by a migrator that was killed."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,16 +123,16 @@ async def test_one_whose_lock_was_lost_stops_when_another_has_taken_over(
         first = Migrator.start(commands.upgrade, it.url)
         await until(it.store, STUCK)
         await cut(it.store)
-        run = [sys.executable, "-c", SECOND, it.url, str(project.folder)]
-        second = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+        second, output = programs.started("-c", SECOND, it.url, str(project.folder), cwd=ROOT)
         await until(it.store, f"SELECT count(*) FROM migration_lease WHERE holder LIKE '%, process {second.pid}'")
         await elsewhere.execute("COMMIT")
         with pytest.raises(
             Refused, match=rf"Another migrator took the lease \(.*, process {second.pid}\), so this one stopped"
         ):
             await first.done()
-        output, _ = await asyncio.to_thread(second.communicate)
-        assert output == "['0002_change']\n"
+        with output:
+            assert await asyncio.to_thread(output.read) == "['0002_change']\n"
+        assert second.wait() == 0
         assert await it.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t_c'::regclass") is True
         assert (await status(it.url)).is_sound
 
