@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -13,7 +14,11 @@ def family(pid: int) -> Iterator[int]:
     """Yield the process and its descendants."""
     yield pid
     for children in _PROC.glob(f"{pid}/task/*/children"):
-        for child in children.read_text().split():
+        found = ""
+        # A thread may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found = children.read_text()
+        for child in found.split():
             yield from family(int(child))
 
 
