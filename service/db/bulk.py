@@ -1,8 +1,7 @@
 """Many rows at once inside a unit of work: COPY or executemany, and look-ups by lists of keys."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,6 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
-    Dialect,
     RowMapping,
     Select,
     Table,
@@ -29,12 +27,9 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from service.db.failures import Cure, cure
 from service.db.sqlite import bulk as sqlite_bulk
-from service.db.types import UtcDateTime
 
 # asyncpg waits without any limit for a socket that is full.
 _COPY_SECONDS = 60.0
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NEXT_ID = text("SELECT nextval(pg_get_serial_sequence(:name, 'id'))")
 # What a binary COPY meets when a column changed its type after its encoders were made.
 _STALE_ENCODERS = (asyncpg.InvalidBinaryRepresentationError, asyncpg.BadCopyFileFormatError)
@@ -54,7 +49,7 @@ async def insert_many(
     # SQLAlchemy begins with its first statement; a COPY before that would commit by itself.
     if not (await _driver(connection)).is_in_transaction():
         await connection.exec_driver_sql("SELECT 1")
-    await _copy(connection, table, columns, rows)
+    await _copy(connection, table.name, columns, rows)
 
 
 async def next_id(session: AsyncSession, table: Table) -> int:
@@ -67,18 +62,11 @@ async def _driver(connection: AsyncConnection) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-async def _copy(
-    connection: AsyncConnection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
+async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     driver = await _driver(connection)
-    copy, types = _copy_statements(connection.dialect, table, columns)
-    moments = [at for at, name in enumerate(columns) if isinstance(table.c[name].type, UtcDateTime)]
     try:
         async with asyncio.timeout(_COPY_SECONDS):
-            # As `copy_records_to_table` does, but with int8 as the type of moments.
-            encoders = await driver._prepare(types, use_cache=True)  # noqa: SLF001 - no public call takes types
-            copying = driver._protocol.copy_in  # noqa: SLF001 - likewise
-            await copying(copy, None, None, _with_numbers(rows, moments), encoders._state, None)  # noqa: SLF001 - likewise
+            await driver.copy_records_to_table(table, records=rows, columns=columns)
     except _STALE_ENCODERS as failure:
         await connection.invalidate()
         raise asyncpg.OutdatedSchemaCacheError(str(failure)) from failure
@@ -87,32 +75,6 @@ async def _copy(
         if not isinstance(failure, Exception) or cure(failure) is Cure.RECONNECT:
             await connection.invalidate()
         raise
-
-
-def _copy_statements(dialect: Dialect, table: Table, columns: Sequence[str]) -> tuple[str, str]:
-    """Return the COPY, and a statement whose result has the types of what is sent."""
-    quote = dialect.identifier_preparer.quote
-    is_moment = {name: isinstance(table.c[name].type, UtcDateTime) for name in columns}
-    types = ", ".join("NULL::int8" if is_moment[name] else quote(name) for name in columns)
-    target = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
-    return f"COPY {target} FROM STDIN (FORMAT binary)", f"SELECT {types} FROM {quote(table.name)} LIMIT 1"
-
-
-def _with_numbers(rows: Iterable[Sequence[Any]], places: Sequence[int]) -> Iterator[Sequence[Any]]:
-    """Yield the rows with moments as the binary format has them, microseconds since 2000.
-
-    asyncpg takes 0.6 µs to encode a moment, as long as it takes for eight other values; most rows of a batch have
-    the same ones.
-    """
-    numbers: dict[datetime | None, int | None] = {None: None}
-    for row in rows:
-        sent = [*row]
-        for at in places:
-            moment = sent[at]
-            if moment not in numbers:
-                numbers[moment] = (moment - _EPOCH) // _MICROSECOND
-            sent[at] = numbers[moment]
-        yield sent
 
 
 async def update_many(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
