@@ -93,7 +93,8 @@ class Cycle(RequestResponseCycle):
 
     async def run_asgi(self, app: Any) -> None:
         """Call the application; answer 500 if it does not respond."""
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # with a key of ours
+        # With a key of ours, which the type of a scope does not have.
+        scope: Any = self.scope
         scope[RESPOND] = self.respond
         plain = self.scope["http_version"] != "1.0" and not self.waiting_for_100_continue
         send = self.send if plain else self._send_framed

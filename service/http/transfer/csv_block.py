@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from operator import attrgetter
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -43,13 +44,13 @@ class BlockParser:
         given = {each.name: types.pop(each.name) for each in columns}
         found = {each.name: ColumnPattern.of(given[each.name]) for each in columns}
         patterns = {name: pattern for name, pattern in found.items() if pattern is not None}
-        self._type = list[_struct(declared, given, types)]  # type: ignore[misc]  # a type made here
+        self._type = GenericAlias(list, _struct(declared, given, types))
         # A struct keeps their values as they are read.
         self._kept = {name for name, kind in given.items() if _is_kept(kind)}
         # For cells that are known to match the patterns.
         self._patterns = [(each.at, patterns[each.name]) for each in columns if each.name in patterns]
         matched = given | {name: pattern.kind for name, pattern in patterns.items()}
-        self._matched_type = list[_struct(declared, matched, types)]  # type: ignore[misc]  # a type made here
+        self._matched_type = GenericAlias(list, _struct(declared, matched, types))
 
     def valid(self, first: int, records: Sequence[Sequence[str]]) -> list[Line] | None:
         """Return the lines if all are valid, as most are; `lines` looks at others."""
