@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -80,8 +81,17 @@ def test_a_version_that_is_not_installed_names_the_option_for_a_server() -> None
 
 
 async def test_a_private_server_can_be_killed_and_started_again(private_postgres: Server) -> None:
+    connection = await asyncpg.connect(private_postgres.url)
+    backend = connection.get_server_pid()
+    # A process that has outlived the postmaster keeps the next one from starting.
+    os.kill(backend, signal.SIGSTOP)
     os.kill(private_postgres.pid, signal.SIGKILL)
-    private_postgres.stop()
+    asyncio.get_running_loop().call_later(0.1, os.kill, backend, signal.SIGCONT)
+    await asyncio.to_thread(private_postgres.stop)
+    connection.terminate()
+    # Not what the backend wrote about its end.
+    with pytest.raises(Unusable, match='invalid value for parameter "max_connections"'):
+        replace(private_postgres, settings={"max_connections": "many"}).start()
     private_postgres.start()
     assert await fetch(private_postgres.url, "SHOW max_connections") == "200"
 

@@ -73,12 +73,14 @@ class Server:
         settings = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
         log = self.folder / "log"
         with log.open("ab") as output:
+            begins_at = output.tell()
             self.keeper = subprocess.Popen(
                 ["/bin/sh", "-c", KEEPER, "keeper", self.programs / "postgres", "-D", self.folder / "data", *settings],
                 cwd=self.folder,
                 stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                # Nothing is written here: the pipe ends with the last process of the server.
+                stdout=subprocess.PIPE,
+                stderr=output,
                 # Ctrl-C is for the tests, which then stop the server themselves.
                 start_new_session=True,
                 **unprivileged(),
@@ -87,7 +89,8 @@ class Server:
         while not self.accepts():
             if self.keeper.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise Unusable(f"PostgreSQL did not start: {first_error(log.read_text())}.")
+                written = log.read_bytes()[begins_at:].decode(errors="replace")
+                raise Unusable(f"PostgreSQL did not start: {first_error(written)}.")
             time.sleep(POLL_SECONDS)
 
     def accepts(self) -> bool:
@@ -96,7 +99,10 @@ class Server:
         return subprocess.run(ask, check=False).returncode == 0
 
     def stop(self) -> None:
-        """Ends every session, as a restart by an administrator does, and returns when the port is free."""
+        """Ends every session, as a restart by an administrator does, and returns when no process of the server is left.
+
+        The processes of a postmaster that was killed end by themselves, and keep another from starting until then.
+        """
         if self.keeper is not None:
             self.keeper.communicate()
             self.keeper = None
