@@ -36,8 +36,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(pip, check=True)
     (site,) = folder.glob("lib/python*/site-packages")
     lent = [each for each in sys.path if each.endswith("site-packages")]
-    # Not by a .pth line: that of the editable installation would be read along.
-    (site / "sitecustomize.py").write_text(f"import sys\nsys.path += {lent!r}\n")
+    # Not by sitecustomize, of which Debian's Python has one that is found first.
+    (site / "lent.pth").write_text(f"import sys; sys.path += {lent!r}\n")
     return folder / "bin"
 
 
