@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.servers import START_SECONDS, environment, get, serving, until
 from tests.conftest import copy_of
+from tests.http.sockets import Line, request
 from tests.programs import start
 
 pytestmark = pytest.mark.slow
@@ -100,12 +101,21 @@ def test_a_hangup_replaces_the_workers_and_sigterm_ends_them_without_a_failed_re
     with serving(url, log, "--workers=2", TMPDIR=str(temporary)) as (base, process):
         until(lambda: len(serving_now(log)) == 2)
         process.send_signal(signal.SIGHUP)
+        port = int(base.rpartition(":")[2])
+        # The clients connect, and ask while or after the worker that accepted them is told to end.
+        clients = [Line(port) for _ in range(8)]
 
         def replaced() -> bool:
-            get(f"{base}/v1/users").raise_for_status()
+            for each in clients:
+                with each:
+                    each.send(request("/v1/users", "Connection: close"))
+                    assert each.hear().status == 200
+            clients[:] = [Line(port) for _ in clients]
             return "the workers were replaced" in log.read_text()
 
         until(replaced)
+        for each in clients:
+            each.socket.close()
         assert serving_now(log) == set(started(log)[2:])
         assert len(started(log)) == 4
         with half_a_request(base) as line:

@@ -16,7 +16,9 @@ import uvicorn
 from service.app import Roster, create_app
 from service.cli.serving.ending import FAREWELL_SECONDS, watch_terminal
 from service.http.auth.setup_code import SetupCode
+from service.http.server.limits import Limits
 from service.http.server.options import http_options
+from service.http.server.watch import Watch
 from service.observability import logs, shared_metrics
 from service.settings import Settings
 
@@ -54,6 +56,12 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Before uvicorn does so by each connection: one that was accepted may not be among them yet.
+        limits = Limits.of(self._app.settings)
+        Watch.of(self.server_state, limits, asyncio.get_running_loop()).is_stopping = True
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_A_SECOND == 0:

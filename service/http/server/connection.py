@@ -19,6 +19,10 @@ from service.http.server.watch import Progress, Watch
 # Lingering close (RFC 9112, 9.6): input is read and discarded for so long after the last response, since closing a
 # socket with unread input resets the connection, and the client loses the response.
 _LINGER_SECONDS = 5.0
+# When the server stops, a new connection has so long for its first request, as with Go's net/http.
+_FIRST_REQUEST_SECONDS = 5.0
+# What an idle client had sent by then is read and answered.
+_LAST_REQUEST_SECONDS = 0.05
 # The most unread bytes of a body that are discarded to keep the connection.
 _MOST_SKIPPED_BYTES = 1_048_576
 _MOST_SHOWN = 200
@@ -98,7 +102,7 @@ class Connection(HttpToolsProtocol):
         return self._lingering or self.transport.is_closing()
 
     def close(self) -> None:
-        if self.deaf or self.unparsed or self.pipeline or self.cycle.more_body:
+        if self.deaf or self.unparsed or self.pipeline or (self.cycle is not None and self.cycle.more_body):
             self.linger()
         else:
             self.transport.close()
@@ -231,12 +235,19 @@ class Connection(HttpToolsProtocol):
     # Called by the server and the watch.
 
     def shutdown(self) -> None:
-        """Finish the requests that have begun to arrive, and close."""
+        """Finish the requests that are on their way, and close."""
         self.watch.is_stopping = True
         if not self.is_waiting:
             self.cycle.keep_alive = False
-        elif not self.in_head:
-            self.transport.close()
+        elif not self._lingering:
+            seconds = _LAST_REQUEST_SECONDS
+            if self.cycle is None:
+                seconds = max(seconds, self.since + _FIRST_REQUEST_SECONDS - self.loop.time())
+            self.loop.call_later(seconds, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.is_waiting and not self.in_head and not self.is_closing():
+            self.close()
 
     def check_time(self, now: float) -> None:
         """Close the connection if the client exceeds a time limit."""

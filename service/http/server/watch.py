@@ -31,6 +31,8 @@ class Watched(Protocol):
 
     def check_time(self, now: float) -> None: ...
 
+    def shutdown(self) -> None: ...
+
 
 class Watch:
     """One timer per server, which costs less than a timer per request."""
@@ -59,6 +61,8 @@ class Watch:
             self._timer = self._loop.call_later(self._limits.interval_seconds, self._check)
         if len(self._connections) > self._limits.connections and not self._make_room(connection):
             connection.refuse(Unavailable("All connections of this server are in use."))
+        if self.is_stopping:
+            connection.shutdown()
 
     def _make_room(self, newest: Watched) -> bool:
         waiting = [each for each in self._connections if each.is_waiting and each is not newest]
