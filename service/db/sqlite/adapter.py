@@ -24,8 +24,10 @@ class Driver(aiosqlite.Connection):
     The thread outlives the event loop: a statement whose caller was cancelled may end when the loop is closed.
     """
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_rows: int) -> None:
+        # What the thread has opened, also for a caller that was cancelled meanwhile.
+        self._opened: list[sqlite3.Connection] = []
+        super().__init__(partial(_open, connect, self._opened), chunk_rows)
         self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
         # The names of the functions that SQL may call.
         self.functions: set[str] = set()
@@ -47,14 +49,20 @@ class Driver(aiosqlite.Connection):
         self._tx.put_nowait((None, self._close_and_end))
 
     def _close_and_end(self) -> object:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._connection = None
+        for each in self._opened:
+            each.close()
         return core._STOP_RUNNING_SENTINEL
 
     def run_here(self, function: Callable[..., T], *arguments: Any) -> T:
         """As `run`, without the hop: the thread must be idle, and the function quick."""
         return function(self._conn, *arguments)
+
+
+def _open(connect: Callable[[], sqlite3.Connection], opened: list[sqlite3.Connection]) -> sqlite3.Connection:
+    connection = connect()
+    opened.append(connection)
+    return connection
 
 
 def _work(queue: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 from service.db.sqlite.connection import FileConnection
@@ -24,14 +25,18 @@ class ShortReads:
         self._open = open_connection
         self._connection: FileConnection | None = None
         self._is_opening = False
+        # Held to hand a connection over, or to close it.
+        self._lock = Lock()
+        self._closings = 0
         self._long: set[str] = set()
         self._operations = 0
 
-    async def open(self, run_in_thread: Callable[[Callable[..., FileConnection]], Awaitable[FileConnection]]) -> None:
+    async def open(self, run_in_thread: Callable[..., Awaitable[None]]) -> None:
         """Connect, unless that is done or under way, in the thread of a connection that works.
 
         The thread hands the connection over: whatever uses it, and closes it, runs in the event loop. SQLite's driver
-        crashes if one thread closes a connection on which another runs a statement.
+        crashes if one thread closes a connection on which another runs a statement. The caller may be cancelled
+        meanwhile.
         """
         if self._connection is not None or self._is_opening:
             return
@@ -39,14 +44,19 @@ class ShortReads:
         try:
             # A file that cannot be opened now is a matter for the next query.
             with suppress(sqlite3.Error):
-                self._connection = await run_in_thread(self._opened)
+                await run_in_thread(self._connect, self._closings)
         finally:
             self._is_opening = False
 
-    def _opened(self, _connection: object) -> FileConnection:
+    def _connect(self, _connection: object, closings: int) -> None:
+        """Open a connection for the event loop, unless it has one by then, or has closed it meanwhile."""
         connection = self._open()
         connection.set_progress_handler(self._interrupts, _MOST_OPERATIONS)
-        return connection
+        with self._lock:
+            if self._connection is None and self._closings == closings:
+                self._connection = connection
+                return
+        connection.close()
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> list[Any] | None:
         """Return all rows, or `None` if the query has to run in a thread."""
@@ -74,7 +84,9 @@ class ShortReads:
         return rows
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
+        with self._lock:
+            connection, self._connection = self._connection, None
+            self._closings += 1
         if connection is not None:
             connection.close()
 

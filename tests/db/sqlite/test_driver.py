@@ -70,3 +70,31 @@ def test_a_connection_is_closed_in_its_thread() -> None:
     driver = asyncio.run(work())
     driver._thread.join(10)
     assert not driver._thread.is_alive()
+
+
+def test_a_connection_whose_caller_was_cancelled_is_closed() -> None:
+    go_on = threading.Event()
+    opened: list[sqlite3.Connection] = []
+
+    def connect_late() -> sqlite3.Connection:
+        go_on.wait(10)
+        opened.append(connect())
+        return opened[0]
+
+    async def leave() -> Driver:
+        driver = Driver(connect_late, 64)
+        opening = asyncio.ensure_future(_opened(driver))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        return driver
+
+    driver = asyncio.run(leave())
+    go_on.set()
+    driver._thread.join(10)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+
+
+async def _opened(driver: Driver) -> None:
+    await driver

@@ -5,6 +5,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from service.db.engine import Purpose
 from service.db.reader import Query, Reader
 from service.db.sqlite.connection import FileConnection
+from service.db.sqlite.reads import ShortReads
 from service.db.uow import Units
 from tests.db.conftest import create_tables, engine_on
 from tests.db.tables import Mark, Tables
@@ -125,3 +128,32 @@ async def test_first_queries_at_once_open_one_connection_which_no_thread_closes(
     assert len(watched) == 1
     await reading.dispose()
     assert closed_in == [threading.main_thread()]
+
+
+@pytest.mark.parametrize("is_closed_meanwhile", [False, True])
+async def test_the_connection_of_a_query_that_was_cancelled_is_closed(
+    tmp_path: Path, is_closed_meanwhile: bool
+) -> None:
+    go_on = threading.Event()
+    opened: list[FileConnection] = []
+
+    def connect() -> FileConnection:
+        go_on.wait(10)
+        opened.append(sqlite3.connect(tmp_path / "reads.db", check_same_thread=False, factory=FileConnection))
+        return opened[0]
+
+    reads = ShortReads(connect)
+    with ThreadPoolExecutor() as pool:
+        run = partial(asyncio.get_running_loop().run_in_executor, pool)
+        opening = asyncio.create_task(reads.open(lambda function, *arguments: run(function, None, *arguments)))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        if is_closed_meanwhile:
+            reads.close()
+        go_on.set()
+    if not is_closed_meanwhile:
+        assert reads.fetch("SELECT 1", ()) == [(1,)]
+        reads.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
