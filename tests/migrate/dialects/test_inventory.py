@@ -1,12 +1,13 @@
 """The inventory finds everything that may be on a table, and what it does not know as well."""
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, make_url
 
 from service.db.engine import Purpose
 from service.db.engine import create_engine as create_async_engine
 from service.migrate.dialects.attributes import Attribute
 from service.migrate.dialects.inventory import inventory
 from tests.alembic.store import opened
+from tests.migrate.memory import in_memory
 
 POSTGRESQL = """
 CREATE TABLE t (id int PRIMARY KEY, number serial, a text COLLATE "C", i int GENERATED ALWAYS AS IDENTITY,
@@ -166,12 +167,10 @@ def found(connection: Connection, table: str) -> set[tuple[Attribute, str | None
 
 
 def test_on_sqlite() -> None:
-    engine = create_engine("sqlite://")
-    with engine.connect() as connection:
+    with in_memory() as connection:
         for statement in SQLITE:
             connection.exec_driver_sql(statement)
         assert {table: found(connection, table) for table in ON_SQLITE} == ON_SQLITE
-    engine.dispose()
 
 
 async def test_on_postgresql(empty_postgres_url: str) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from functools import partial
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from service.migrate.proof import scratch
 from service.migrate.proof.catalog import catalog
+from tests.migrate.memory import in_memory
 
 BASE = """
 CREATE TABLE par (id integer PRIMARY KEY, t text)
@@ -108,7 +109,7 @@ def test_a_change_on_postgresql_has_a_line(postgres_admin_url: str) -> None:
 
 
 def test_a_change_on_sqlite_has_a_line() -> None:
-    with create_engine("sqlite://").connect() as connection:
+    with in_memory() as connection:
         base = [f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, t TEXT)" for name in "abcd"]
         found = differing(connection, base, ON_SQLITE)
     assert {each for each in ON_SQLITE.values() if not any(line.startswith(each) for line in found)} == set()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine
 
 from service.cli import main
 from service.migrate.entrypoints import commands
 from service.migrate.entrypoints.project import url_of
 from service.migrate.proof.forecast.forecast import Forecaster
 from service.migrate.proof.forecast.violations import Violations
+from tests.migrate.memory import in_memory
 from tests.migrate.project import Project
 
 PLAIN = """
@@ -75,7 +75,7 @@ def test_what_a_plain_revision_drops_may_be_out_of_the_way(project: Project, tmp
     ],
 )
 def test_what_a_statement_may_make_is_known_or_opaque(statement: str, expected: tuple[set[str], bool]) -> None:
-    with create_engine("sqlite://").connect() as connection:
+    with in_memory() as connection:
         found = Violations(connection=connection, touched=set())
         assert list(found.of(statement)) == []
     assert (found.changed, found.is_opaque) == expected

@@ -1,11 +1,11 @@
 """Generated rows: every type and every kind of table has some, and each odd value of a type is in one of them."""
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.migrate.proof import scratch
 from service.migrate.proof.verify import probe
 from service.migrate.proof.verify.rows import Rows
+from tests.migrate.memory import in_memory
 
 TYPES = """
 CREATE TYPE mood AS ENUM ('sad', 'ok')
@@ -63,7 +63,7 @@ def test_every_table_of_postgresql_gets_rows(postgres_admin_url: str) -> None:
 
 
 def test_each_odd_value_is_in_a_row() -> None:
-    with sa.create_engine("sqlite://").connect() as connection:
+    with in_memory() as connection:
         connection.exec_driver_sql(
             "CREATE TABLE books (id INTEGER PRIMARY KEY, title VARCHAR(30) NOT NULL, note TEXT, pages INT NOT NULL, "
             "kind TEXT DEFAULT 'a' NOT NULL CHECK (kind IN ('a', 'b')), data BLOB NOT NULL, code TEXT UNIQUE)"

@@ -15,6 +15,7 @@ from service.migrate.plan import config
 from service.migrate.proof.drift.models import named
 from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.heads import described
+from tests.migrate.memory import in_memory
 from tests.migrate.project import Project, copied
 from tests.postgres import psql
 
@@ -220,12 +221,9 @@ def test_a_difference_to_the_models_is_one_clear_line() -> None:
 
 
 def test_the_position_of_autoincrement_must_not_go_back() -> None:
-    with sa.create_engine("sqlite://").begin() as connection:
-        for statement in (
-            "CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)",
-            "INSERT INTO books (title) VALUES ('Emma')",
-        ):
-            connection.exec_driver_sql(statement)
+    with in_memory() as connection:
+        connection.exec_driver_sql("CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)")
+        connection.exec_driver_sql("INSERT INTO books (title) VALUES ('Emma')")
         sequences.advance(connection)
         before = sequences.read(connection)
         assert sequences.behind(before, before) == []

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.migrate.errors import Refused
+from tests.migrate.memory import in_memory
 
 SCHEMA = """
 CREATE TABLE parents (
@@ -246,12 +247,10 @@ def test_a_table_that_is_not_there_is_refused(op: Operations) -> None:
 
 
 def test_an_ordinary_connection_that_begins_nothing_itself_is_safe_too() -> None:
-    engine = sa.create_engine("sqlite://")
-    with engine.connect() as connection:
+    with in_memory() as connection:
         run(connection, "CREATE TABLE t (a INT);\nINSERT INTO t VALUES (NULL);\n")
         op = Operations(MigrationContext.configure(connection))
         with pytest.raises(Refused):
             op.alter_column("t", "a", nullable=False)
         assert stored(connection) == {"t": "CREATE TABLE t (a INT)"}
         assert rows(connection, "PRAGMA legacy_alter_table") == [(0,)]
-    engine.dispose()
