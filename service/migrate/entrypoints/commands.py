@@ -288,4 +288,6 @@ def _run_of(url: str | None, options: Options) -> Iterator[Config]:
     where = locate(url, source)
     attributes = {name: value for name, value in options.items() if name != "config"}
     with refusing(connection.engine.url if connection is not None else where), alone:
+        if not isinstance(source, Config):
+            attributes["scripts"] = scripts(source)
         yield configuration(source, url=url, **attributes)

@@ -16,6 +16,9 @@ def setup(_plugin: object) -> None:
     read = ScriptDirectory.from_config
 
     def from_config(config: Any) -> ScriptDirectory:
+        known: ScriptDirectory | None = config.attributes.get("scripts")
+        if known is not None:
+            return known
         directory = read(config)
         environment = Path(directory.dir, "env.py")
         if environment.exists() and _OURS in environment.read_text(encoding="utf-8"):

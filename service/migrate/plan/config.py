@@ -2,10 +2,10 @@
 
 import os
 import re
+import time
 import tomllib
 from configparser import Error as NotAnIniFile
 from copy import copy
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from alembic.util import CommandError
 
 from service.migrate import naming
 from service.migrate.errors import Refused, Unusable
-from service.migrate.plan.files import check
+from service.migrate.plan.files import Signature, check, signature
 
 # A path of alembic.ini or pyproject.toml, or Alembic's own object.
 Source = str | PathLike[str] | Config
@@ -24,6 +24,10 @@ Source = str | PathLike[str] | Config
 _INI, _TOML = "alembic.ini", "pyproject.toml"
 # [tool.alembic], [[tool.alembic.post_write_hooks]], alembic = {…} and alembic.script_location = … in any quotes.
 _KEY = re.compile(r"""tool["'\s]*\.["'\s]*alembic|(?:^|[{,])[\s"']*alembic["'\s]*[.=]""")
+# A file system may give two writes within this time the same modification time.
+_TICK_NANOSECONDS = 20_000_000
+# What was read, by alembic.ini and the working folder, to which the ini file's paths may be relative.
+_known: dict[tuple[Path, Path], tuple[Signature, ScriptDirectory]] = {}
 
 
 def configuration(source: Source | None = None, **attributes: Any) -> Config:
@@ -67,7 +71,7 @@ def configuration_file(source: str | PathLike[str] | None = None) -> Path:
 
 
 def scripts(source: Source | None = None) -> ScriptDirectory:
-    """The revisions of the configuration; those of a file are read once.
+    """The revisions of the configuration; those of a file are read again only after a change of the files.
 
     Raises:
         Unusable: see `configuration`.
@@ -75,17 +79,25 @@ def scripts(source: Source | None = None) -> ScriptDirectory:
     """
     if isinstance(source, Config):
         return _read(source)
-    return _scripts(configuration_file(source).absolute())
+    file = configuration_file(source).absolute()
+    known = _known.get(key := (file, Path.cwd()))
+    if known and known[0] == _signature(file, known[1]):
+        return known[1]
+    began = time.time_ns()
+    directory = _read(configuration(file))
+    found = _signature(file, directory)
+    if max(each.modified for each in found) < began - _TICK_NANOSECONDS:
+        _known[key] = found, directory
+    return directory
 
 
 def forget() -> None:
-    """Read the revisions again at the next use: a file was written."""
-    _scripts.cache_clear()
+    """Read the revisions again at the next use, even if no file has changed."""
+    _known.clear()
 
 
-@cache
-def _scripts(file: Path) -> ScriptDirectory:
-    return _read(configuration(file))
+def _signature(file: Path, directory: ScriptDirectory) -> Signature:
+    return signature(directory, [file.with_name(_INI), file.with_name(_TOML), file])
 
 
 def _read(config: Config) -> ScriptDirectory:

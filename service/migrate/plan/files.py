@@ -1,13 +1,14 @@
 """Validation of revision files before Alembic loads them: an error names the file and the line."""
 
 import ast
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from alembic.script import Script, ScriptDirectory
@@ -46,6 +47,38 @@ def check(directory: ScriptDirectory) -> None:
     _checked.add(directory)
 
 
+class Stamp(NamedTuple):
+    """What a change of a file changes."""
+
+    path: str
+    modified: int
+    changed: int
+    size: int
+    inode: int
+
+
+Signature = tuple[Stamp, ...]
+
+
+def signature(directory: ScriptDirectory, others: Sequence[Path]) -> Signature:
+    """The stamps of the revision files and of the other files that exist: equal as long as none of them changes."""
+    files = [*others, *_modules(directory)]
+    return tuple(_stamp(each) for each in files if each.exists())
+
+
+def _modules(directory: ScriptDirectory) -> Iterator[Path]:
+    for folder in _folders(directory):
+        for parent, _, names in os.walk(folder):
+            yield from (Path(parent, name) for name in sorted(names) if name.endswith((".py", ".pyc")))
+            if not directory.recursive_version_locations:
+                break
+
+
+def _stamp(file: Path) -> Stamp:
+    found = file.stat()
+    return Stamp(str(file), found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
 def _loaded(directory: ScriptDirectory) -> list[Script]:
     with warnings.catch_warnings():
         # Alembic warns of these faults and then raises KeyError; `check` refuses them with a message.
@@ -54,10 +87,13 @@ def _loaded(directory: ScriptDirectory) -> list[Script]:
 
 
 def _files(directory: ScriptDirectory) -> Iterator[Path]:
-    folders = [Path(each) for each in directory.version_locations] or [Path(directory.dir, "versions")]
-    for folder in folders:
+    for folder in _folders(directory):
         found = sorted(folder.rglob("*.py") if directory.recursive_version_locations else folder.glob("*.py"))
         yield from (each.resolve() for each in found if not each.name.startswith((".#", "__init__")))
+
+
+def _folders(directory: ScriptDirectory) -> list[Path]:
+    return [Path(each) for each in directory.version_locations] or [Path(directory.dir, "versions")]
 
 
 def _found(directory: ScriptDirectory, files: list[Path], failure: BaseException) -> Refused:

@@ -1,5 +1,6 @@
 """Which alembic.ini is read, and what is said of one that cannot be."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,23 @@ def test_two_projects_in_one_process_have_each_their_own_revisions(library: Path
     assert scripts(library / "alembic.ini").get_heads() == ["5d3a1f00c4b2"]
     assert scripts(ROOT / "alembic.ini").get_heads() == [NEWEST]
     assert scripts(Config(library / "alembic.ini")).get_heads() == ["5d3a1f00c4b2"]
+
+
+def test_revisions_are_read_again_when_a_file_has_changed(library: Path) -> None:
+    ini, versions = library / "alembic.ini", library / "migrations/versions"
+    # Younger files may still change without another modification time, and are read each time.
+    for file in (ini, versions / "one.py"):
+        os.utime(file, (1, 1))
+    known = scripts(ini)
+    assert scripts(ini) is known
+    (versions / "two.py").write_text(REVISION.format("two").replace("None", "'5d3a1f00c4b2'"))
+    assert scripts(ini).get_heads() == ["two"]
+    os.utime(versions / "two.py", (1, 1))
+    assert scripts(ini) is scripts(ini)
+    (versions / "two.py").write_text(REVISION.format("six").replace("None", "'5d3a1f00c4b2'"))
+    assert scripts(ini).get_heads() == ["six"]
+    (versions / "two.py").unlink()
+    assert scripts(ini).get_heads() == ["5d3a1f00c4b2"]
 
 
 def test_a_config_object_keeps_its_options_and_its_attributes(library: Path) -> None:
