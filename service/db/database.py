@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 
 from service.db.engine import Limits, Purpose, create_engine
 from service.db.reader import Reader
+from service.db.sqlite.member import WriterDbapi
 from service.db.uow import Units
 from service.db.url_parameters import leads_through_pooler
 from service.db.urls import parse_url
@@ -40,6 +41,11 @@ class Database:
         self.units = Units(self.writing, metadata, deadline_seconds=deadline)
         # Work on a session that must store nothing, on connections that cannot.
         self.lookups = Units(self.reading, metadata, deadline_seconds=deadline)
+
+    def is_write_awaited(self) -> bool:
+        """Whether others wait for the transaction that writes to SQLite; asked between the statements of that one."""
+        dbapi = self.writing.dialect.dbapi
+        return isinstance(dbapi, WriterDbapi) and dbapi.is_awaited()
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the process from ending."""

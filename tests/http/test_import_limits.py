@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from service.app import Roster, create_app
 from service.http.transfer import time_slice
-from service.http.transfer.batching import batches
+from service.http.transfer.batching import BatchLimit, batches
 from service.http.transfer.job import Job, Options
 from service.http.transfer.reports import MOST_ERRORS
 from service.http.transfer.spec import Import, RowMaker
@@ -192,7 +192,7 @@ async def _calls(declared: Import, rows: RowMaker, format: str, before: bytes, l
 
     others = sys.getprofile()
     try:
-        async for _batch in batches(declared, rows, format, source(), 10**9):
+        async for _batch in batches(declared, rows, format, source(), 10**9, BatchLimit("sqlite")):
             pass
     finally:
         sys.setprofile(others)

@@ -32,6 +32,7 @@ def batches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """The longer batches of the databases would need longer files."""
     for database in batching.BATCH_LINES:
         monkeypatch.setitem(batching.BATCH_LINES, database, BATCH_LINES)
+        monkeypatch.setitem(batching.QUIET_TIMES, database, 1)
 
 
 @asynccontextmanager

@@ -113,6 +113,10 @@ class FileConnection(sqlite3.Connection):
             self._queue.leave()
             self._run(f"PRAGMA busy_timeout = {self._busy_seconds * 1000:.0f}")
 
+    def is_awaited(self) -> bool:
+        """Whether another process waits for the end of this connection's transaction."""
+        return self._queue is not None and self._queue.is_taken()
+
     def _run(self, sql: str) -> sqlite3.Cursor:
         """Run a statement whatever the path names."""
         return super().cursor().execute(sql)

@@ -140,6 +140,12 @@ class Writer:
         unit.is_over = True
         self._end(unit)
 
+    def is_awaited(self) -> bool:
+        """Whether a unit or another process waits for the present unit to end; asked between its statements."""
+        if any(not turn.done() for _unit, turn in self._waiting):
+            return True
+        return self.driver is not None and self.driver.run_here(in_thread.is_awaited)
+
     def discard(self) -> None:
         """Give the connection up; the next unit opens another."""
         driver, self.driver = self.driver, None

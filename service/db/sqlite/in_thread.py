@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from service.db.sqlite.connection import FileConnection
+
 T = TypeVar("T")
 
 
@@ -12,6 +14,11 @@ def run(connection: sqlite3.Connection, before: Sequence[str], function: Callabl
     for sql in before:
         connection.execute(sql)
     return function(connection, None, *arguments)
+
+
+def is_awaited(connection: sqlite3.Connection) -> bool:
+    """Whether another process waits to write."""
+    return isinstance(connection, FileConnection) and connection.is_awaited()
 
 
 def roll_back(connection: sqlite3.Connection, undo: Sequence[str]) -> None:

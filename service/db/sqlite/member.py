@@ -86,6 +86,10 @@ class WriterDbapi(AsyncAdapt_aiosqlite_dbapi):
         self._wait_seconds = wait_seconds
         self._writer: Writer | None = None
 
+    def is_awaited(self) -> bool:
+        """As `Writer.is_awaited`."""
+        return self._writer is not None and self._writer.is_awaited()
+
     def connect(self, *_arguments: Any, **more: Any) -> Member:
         if self._writer is None:
             self._writer = Writer(more["async_creator_fn"], self._wait_seconds)

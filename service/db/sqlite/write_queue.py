@@ -37,6 +37,18 @@ class WriteQueue:
                 return False
             time.sleep(backoff.pause())
 
+    def is_taken(self) -> bool:
+        """Whether another process waits to write, or writes; asked by the one that holds SQLite's write lock."""
+        descriptor = self._opened()
+        if descriptor is None:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        self.leave()
+        return False
+
     def leave(self) -> None:
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)

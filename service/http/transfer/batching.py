@@ -13,11 +13,28 @@ from service.http.transfer.spec import Import, RowMaker
 from service.http.transfer.splitter import PIECE_BYTES, Block, Splitter
 from service.http.transfer.time_slice import TimeSlice
 
-# The most lines of one transaction, by dialect: SQLite's other writers wait for its end, those of PostgreSQL do not.
+# The lines of one transaction, by dialect: SQLite's other writers wait for its end, those of PostgreSQL do not.
 BATCH_LINES = {"sqlite": 2500, "postgresql": 5000}
+# Where nobody waits a batch takes up to so many times as many.
+QUIET_TIMES = {"sqlite": 4, "postgresql": 1}
 BATCH_BYTES = 1_000_000
 # A slow client's lines are stored at least this often.
 BATCH_SECONDS = 2.0
+
+
+class BatchLimit:
+    """How many lines a transaction takes: on SQLite more while no other writer waits for its end."""
+
+    def __init__(self, dialect: str) -> None:
+        self._fewest = BATCH_LINES[dialect]
+        self._most = self._fewest * QUIET_TIMES[dialect]
+        self.lines = self._fewest
+
+    def grow(self) -> None:
+        self.lines = min(2 * self.lines, self._most)
+
+    def shrink(self) -> None:
+        self.lines = self._fewest
 
 
 @dataclass(slots=True)
@@ -58,7 +75,7 @@ class Batch:
 
 
 async def batches(
-    declared: Import, rows: RowMaker, format: str, source: AsyncIterator[bytes], max_errors: int
+    declared: Import, rows: RowMaker, format: str, source: AsyncIterator[bytes], max_errors: int, limit: BatchLimit
 ) -> AsyncGenerator[Batch, None]:
     """Yield the batches of a file, up to the `max_errors`th invalid line.
 
@@ -66,7 +83,6 @@ async def batches(
         Invalid: the header of a CSV file is wrong; no batch was yielded.
     """
     reader = parser_of(declared, rows, format)
-    most = BATCH_LINES[rows.dialect]
     batch, time_slice = Batch(), TimeSlice()
     position = failures = 0
     async for size, parts in _parts(source, reader):
@@ -75,12 +91,12 @@ async def batches(
         for found in parts:
             if time_slice.over:
                 await time_slice.end()
-            if failures + len(found.invalid) < max_errors and batch.takes(found, most):
+            if failures + len(found.invalid) < max_errors and batch.takes(found, limit.lines):
                 failures += len(found.invalid)
                 continue
             for line in found.in_order():
                 failures += batch.add(line)
-                if failures == max_errors or batch.is_full(most):
+                if failures == max_errors or batch.is_full(limit.lines):
                     yield _close(batch, reader.skipped, position)
                     batch = Batch()
                     rows.stamp(now())

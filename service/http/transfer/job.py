@@ -13,7 +13,7 @@ from service.db.audit import Audit
 from service.db.database import Database
 from service.errors import Conflict
 from service.http.auth.actors import OPEN, Actor
-from service.http.transfer.batching import Batch, ahead, batches
+from service.http.transfer.batching import Batch, BatchLimit, ahead, batches
 from service.http.transfer.lines import Line
 from service.http.transfer.overlap import Steps, Ticket, store_overlapping
 from service.http.transfer.parser import CSV
@@ -88,6 +88,7 @@ class Job:
         self._check = check
         importer = importer or Importer()
         self._gate = asyncio.Event()
+        self._limit = BatchLimit(database.writing.dialect.name)
         self._writer = Writer(
             declared,
             database,
@@ -96,6 +97,7 @@ class Job:
             audit=importer.audit,
             actor=importer.actor,
             gate=self._gate,
+            limit=self._limit,
         )
         self._audit = importer.audit
         self._begin()
@@ -215,7 +217,8 @@ class Job:
 
     def _upcoming(self, gate: asyncio.Event | None = None) -> AsyncGenerator[Batch, None]:
         rows = RowMaker(self._declared, self._database.writing.dialect)
-        return ahead(batches(self._declared, rows, self._format, self._source(), self._options.max_errors), gate)
+        most = self._options.max_errors
+        return ahead(batches(self._declared, rows, self._format, self._source(), most, self._limit), gate)
 
     def _allowance(self, batch: Batch, failures: int = 0) -> Allowance:
         """Return how many lines of a batch may fail, after so many that the report does not count yet."""

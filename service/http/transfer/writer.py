@@ -14,6 +14,7 @@ from service.db.trial import Trial
 from service.errors import Conflict, Fault
 from service.http.auth.actors import Actor
 from service.http.transfer import events
+from service.http.transfer.batching import BatchLimit
 from service.http.transfer.lines import Line
 from service.http.transfer.overlap import OvertakenError, Ticket
 from service.http.transfer.parser import faults_of
@@ -44,6 +45,7 @@ class Writer:
         audit: Audit,
         actor: Actor,
         gate: asyncio.Event,
+        limit: BatchLimit,
     ) -> None:
         self._declared = declared
         self._actor = actor
@@ -52,6 +54,7 @@ class Writer:
         self._mode = mode
         self._blank = blank
         self._gate = gate
+        self._limit = limit
         # What a look-up finds out.
         self._known = {key.taken for key in declared.keys} | {each.missing for each in declared.references}
 
@@ -73,6 +76,8 @@ class Writer:
                 pass
             except Conflict as conflict:
                 has_new_alone = False
+                # The next lines may fail too, and are then stored twice.
+                self._limit.shrink()
                 is_known = conflict.detail in self._known
             if ticket is not None:
                 allowance = allowance.after(await ticket.go_alone())
@@ -86,7 +91,16 @@ class Writer:
         self, lines: Sequence[Line], allowance: Allowance, ticket: Ticket | None
     ) -> Callable[[AsyncSession], Awaitable[Outcome]]:
         if ticket is None:
-            return lambda session: self.insert(session, lines, allowance)
+
+            async def alone(session: AsyncSession) -> Outcome:
+                outcome = await self.insert(session, lines, allowance)
+                if self._database.is_write_awaited():
+                    self._limit.shrink()
+                else:
+                    self._limit.grow()
+                return outcome
+
+            return alone
         runs = count()
 
         async def work(session: AsyncSession) -> Outcome:

@@ -33,6 +33,20 @@ def begin(connection: FileConnection) -> None:
     connection.cursor().execute(BEGIN_IMMEDIATE)
 
 
+def test_a_writer_knows_whether_another_process_waits_for_it(file: SqliteFile) -> None:
+    writing, other = opened(file), WriteQueue(str(file.path))
+    begin(writing)
+    assert not writing.is_awaited()
+    assert other.enter(time.monotonic())
+    assert writing.is_awaited()
+    other.leave()
+    assert not writing.is_awaited()
+    # To ask is not to queue.
+    assert other.enter(time.monotonic())
+    for each in (writing, other):
+        each.close()
+
+
 def test_a_writer_that_asks_again_at_once_overtakes_nobody(file: SqliteFile) -> None:
     eager, patient, look = opened(file), opened(file), WriteQueue(str(file.path))
     served: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.dialects import sqlite
 
 from service.http.transfer import batching
-from service.http.transfer.batching import Batch, ahead, batches
+from service.http.transfer.batching import Batch, BatchLimit, ahead, batches
 from service.http.transfer.parser import CSV
 from service.http.transfer.spec import RowMaker
 from service.users.transfer import IMPORT
@@ -22,7 +22,7 @@ async def divided(lines: list[str], max_errors: int = 10**9) -> list[Batch]:
     async def source() -> AsyncIterator[bytes]:
         yield ("name,email\n" + "".join(line.format(at) for at, line in enumerate(lines, start=2))).encode()
 
-    return [batch async for batch in batches(IMPORT, rows, CSV, source(), max_errors)]
+    return [batch async for batch in batches(IMPORT, rows, CSV, source(), max_errors, BatchLimit("sqlite"))]
 
 
 @pytest.mark.parametrize("most", [1, 7, 100, 250])
