@@ -20,8 +20,9 @@ async def insert_many(
     rows: Sequence[Sequence[Any]],
     inserted: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Insert rows whose columns are those of `Import.columns`, as `bulk_events.insert_many`."""
-    await bulk_events.insert_many(session, declared.table, declared.subject, declared.columns, rows, inserted)
+    """Insert rows whose columns are those of `Import.inserted`, as `bulk_events.insert_many`."""
+    columns = declared.inserted[session.get_bind().dialect.name]
+    await bulk_events.insert_many(session, declared.table, declared.subject, columns, rows, inserted)
 
 
 async def update_many(

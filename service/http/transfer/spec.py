@@ -85,10 +85,13 @@ class Import:
         self.defaults = [_default(each, table) for each in stored]
         self.names = tuple(each.name for each in stored)
         self.folds = tuple((f"{name}_key", at) for at, name in enumerate(self.names) if f"{name}_key" in table.columns)
-        written = (*self.names, *(name for name, _ in self.folds))
-        self.columns = (*written, *_STAMPS)
+        self.columns = (*self.names, *(name for name, _ in self.folds))
+        # Those of a new row, by dialect. PostgreSQL fills the others in less time than the driver takes to send them,
+        # unless they have to be the time that an omitted field is.
+        stamped = (*self.columns, *_STAMPS)
+        self.inserted = {"sqlite": stamped, "postgresql": stamped if now in self.defaults else self.columns}
         self.identity = tuple(column.name for column in table.primary_key)
-        known = dict.fromkeys((*self.identity, *written, "version"))
+        known = dict.fromkeys((*self.identity, *self.columns, "version"))
         # Every column that identifies a row or that an import may change.
         self.stored = tuple(table.c[name] for name in known)
         self.keys = _keys(table, taken)
@@ -104,7 +107,7 @@ class Import:
 
 
 class RowMaker:
-    """Makes rows of lines: the values of `Import.columns`, in their order, in the types of the driver."""
+    """Makes rows of lines: the values of `Import.inserted`, in their order, in the types of the driver."""
 
     def __init__(self, declared: Import, dialect: Dialect) -> None:
         self.dialect = dialect.name
@@ -112,14 +115,15 @@ class RowMaker:
         self._width = len(declared.names)
         self._folds = [at for _, at in declared.folds]
         makers = [_processor(declared.table.c[name], dialect) for name in declared.columns]
-        self._moment = makers[-1] or (lambda value: value)
-        self._makers = [(at, each) for at, each in enumerate(makers[: -len(_STAMPS)]) if each is not None]
+        self._makers = [(at, each) for at, each in enumerate(makers) if each is not None]
+        self._is_stamped = declared.inserted[dialect.name] != declared.columns
+        self._moment = _processor(declared.table.c[_STAMPS[-1]], dialect) or (lambda value: value)
         self.stamp(now())
 
     def stamp(self, moment: datetime) -> None:
         """Set the time stamps and default times of the following rows."""
         self._defaults = [moment if default is now else default for default in self._declared.defaults]
-        self._stamps = (1, self._moment(moment), self._moment(moment))
+        self._stamps = (1, self._moment(moment), self._moment(moment)) if self._is_stamped else ()
 
     def row(self, line: msgspec.Struct) -> list[Any]:
         """Return the row that an insert of the line would store."""

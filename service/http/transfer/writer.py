@@ -159,7 +159,7 @@ class Writer:
             await upsert.make(session, lines, allowance, refused)
             trial = Trial(session, self._declared.table, self._database.units.violations)
             updates = await trial.update(upsert.updates)
-            inserts = await trial.insert(self._declared.columns, upsert.inserts)
+            inserts = await trial.insert(self._declared.inserted[self._database.writing.dialect.name], upsert.inserts)
             found = [(upsert.updating[place], each) for place, each in updates.items()]
             found += [(upsert.inserting[place], each) for place, each in inserts.items()]
             return {
