@@ -55,8 +55,10 @@ def take_in(name: str, server: Server, database: Database, *, users: int, rounds
     file = data.as_csv(iter(rows))
     for _ in range(rounds):
         database.empty("users")
+        database.settle()
         floor.outcomes.append(Outcome(requests=users, seconds=database.copy("users", rows)))
         database.empty("users")
+        database.settle()
         forget_peak(server.pid)
         started = perf_counter()
         if not _imported(server, file):

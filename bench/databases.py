@@ -86,7 +86,7 @@ class Postgresql:
         return self.run(copy)
 
     def empty(self, table: str) -> None:
-        self.run(lambda connection: connection.execute(f"TRUNCATE {table} RESTART IDENTITY CASCADE"))
+        self.run(lambda connection: connection.execute(f"TRUNCATE {table} CASCADE"))
 
     def count(self, table: str) -> int:
         count: int = self.run(lambda connection: connection.fetchval(f"SELECT count(*) FROM {table}"))
