@@ -13,9 +13,7 @@ from service.cli import main
 from service.migrate.errors import Unknown
 from service.migrate.plan import config
 from service.migrate.proof.drift.models import named
-from service.migrate.proof.verify import sequences
 from service.migrate.proof.verify.heads import described
-from tests.migrate.memory import in_memory
 from tests.migrate.project import Project, copied
 from tests.postgres import psql
 
@@ -31,19 +29,44 @@ ops.create_table(
 """
 # Revisions that lose something, in Alembic's plain style: upgrade, downgrade, and all that is found.
 BAD: dict[str, tuple[str, ...]] = {
-    "lost_row": ("op.execute('DELETE FROM books WHERE id % 2 = 0')", "pass", "rows are gone, such as "),
-    "truncated_value": (
-        "op.execute('UPDATE books SET title = substr(title, 1, 3)')",
+    "lost_rows_cut_values": (
+        """
+op.execute("DELETE FROM books WHERE id % 2 = 0")
+op.execute("UPDATE books SET title = substr(title, 1, 3), price = round(price)")
+op.execute("UPDATE shelves SET label = lower(label)")
+op.add_column("books", sa.Column("isbn", sa.Text()))
+""",
         "pass",
+        "books: {} rows are gone, such as ",
         "books.title differs in ",
+        "books.price differs in ",
+        "shelves.label differs in ",
+        "the catalog has in addition: ",
     ),
-    "value_lost_by_case": ("op.execute('UPDATE shelves SET label = lower(label)')", "pass", "shelves.label differs"),
-    "forgotten_column": ("op.add_column('books', sa.Column('isbn', sa.Text()))", "pass", "the catalog has in addition"),
-    "column_dropped_for_good": (
-        "op.drop_column('shelves', 'label')",
-        "op.add_column('shelves', sa.Column('label', sa.String(20)))",
+    "merged_rows_and_rare_values": (
+        """
+op.execute("DELETE FROM books WHERE id NOT IN (SELECT min(id) FROM books GROUP BY title)")
+op.execute("UPDATE books SET title = substr(title, 1, 49)")
+op.execute("UPDATE shelves SET label = '' WHERE label IS NULL")
+""",
+        "pass",
+        "books: {} rows are gone, such as ",
+        "books.title differs in ",
+        "shelves.label differs in ",
+    ),
+    # The rows of a previous version name a column that has a default, too.
+    "dropped_and_renamed_columns": (
+        """
+op.drop_column("shelves", "label")
+op.execute("ALTER TABLE books RENAME COLUMN kind TO sort")
+""",
+        """
+op.execute("ALTER TABLE books RENAME COLUMN sort TO kind")
+op.add_column("shelves", sa.Column("label", sa.String(20)))
+""",
         "shelves.label differs",
         "INSERT INTO shelves fails after the upgrade: ",
+        "INSERT INTO books fails after the upgrade: ",
     ),
     "forgotten_index": (
         # The index refuses the odd titles, and takes the plain ones.
@@ -62,24 +85,6 @@ BAD: dict[str, tuple[str, ...]] = {
         "op.drop_column('books', 'isbn')",
         "",
     ),
-    # The rows of a previous version name a column that has a default, too.
-    "renamed_with_default": (
-        "op.execute('ALTER TABLE books RENAME COLUMN kind TO sort')",
-        "op.execute('ALTER TABLE books RENAME COLUMN sort TO kind')",
-        "INSERT INTO books fails after the upgrade: ",
-    ),
-    "merged_duplicates": (
-        "op.execute('DELETE FROM books WHERE id NOT IN (SELECT min(id) FROM books GROUP BY title)')",
-        "pass",
-        "rows are gone, such as ",
-    ),
-    "rounded_value": ("op.execute('UPDATE books SET price = round(price)')", "pass", "books.price differs"),
-    "longest_value_cut": ("op.execute('UPDATE books SET title = substr(title, 1, 49)')", "pass", "books.title differs"),
-    "null_replaced": (
-        "op.execute(\"UPDATE shelves SET label = '' WHERE label IS NULL\")",
-        "pass",
-        "shelves.label differs",
-    ),
     "broken_downgrade": (
         "op.create_table('extra', sa.Column('id', sa.Integer(), primary_key=True))",
         "op.drop_table('extras')",
@@ -97,23 +102,23 @@ BAD_ON_POSTGRESQL = {
         "the catalog has in addition: trigger CREATE TRIGGER t",
         'INSERT INTO books fails after the upgrade: record "new" has no field "name"',
     ),
-    "lost_grant": ("op.execute('GRANT SELECT ON books TO PUBLIC')", "pass", "privileges of books to PUBLIC: SELECT"),
-    "lost_comment_and_position": (
-        (
-            "op.execute('COMMENT ON COLUMN books.kind IS $$What$$')\n"
-            "op.execute('ALTER SEQUENCE books_id_seq RESTART WITH 1')"
-        ),
+    "lost_settings": (
+        """
+op.execute("GRANT SELECT ON books TO PUBLIC")
+op.execute("COMMENT ON COLUMN books.kind IS $$What$$")
+op.execute("ALTER SEQUENCE books_id_seq RESTART WITH 1")
+op.execute("CREATE POLICY p ON books USING (true)")
+op.execute("ALTER TABLE shelves OWNER TO pg_monitor")
+op.execute("CREATE TYPE mood AS ENUM ('sad')")
+""",
         "pass",
+        "privileges of books to PUBLIC: SELECT",
         "comment on books.kind: What",
         "books_id_seq of books.id: the next value is 1, and the column already has ",
-    ),
-    "lost_policy_and_owner": (
-        ("op.execute('CREATE POLICY p ON books USING (true)')\nop.execute('ALTER TABLE shelves OWNER TO pg_monitor')"),
-        "pass",
         "policy p on books",
         "the catalog has in addition: owner of table shelves: pg_monitor",
+        "type mood sad",
     ),
-    "enum_value": ("op.execute(\"CREATE TYPE mood AS ENUM ('sad')\")", "pass", "type mood sad"),
 }
 
 
@@ -160,7 +165,8 @@ def test_what_a_revision_loses_is_found(own: Project, request: pytest.FixtureReq
     assert note.endswith("; plain rows were used")
     for id, whats in expected.items():
         for what in whats:
-            assert any(what in each for each in found[id]), (id, what, found[id])
+            pattern = re.escape(what).replace(r"\{\}", r"\d+")
+            assert any(re.search(pattern, each) for each in found[id]), (id, what, found[id])
 
 
 @pytest.mark.slow
@@ -218,18 +224,6 @@ def test_a_difference_to_the_models_is_one_clear_line() -> None:
         "column books.note is only in the models: VARCHAR(9) NOT NULL",
         "column books.note is only in the revisions: VARCHAR(9) NOT NULL",
     ]
-
-
-def test_the_position_of_autoincrement_must_not_go_back() -> None:
-    with in_memory() as connection:
-        connection.exec_driver_sql("CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)")
-        connection.exec_driver_sql("INSERT INTO books (title) VALUES ('Emma')")
-        sequences.advance(connection)
-        before = sequences.read(connection)
-        assert sequences.behind(before, before) == []
-        connection.exec_driver_sql("DELETE FROM sqlite_sequence")
-        (line,) = sequences.behind(before, sequences.read(connection))
-    assert line == "sqlite_sequence of books.id: the next value was 12 and is 2, so that values are given again"
 
 
 def test_revisions_that_are_new_since_a_commit(own: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ import json
 from click.testing import CliRunner
 
 from service.cli import main
+from service.migrate.proof.verify import sequences
+from tests.migrate.memory import in_memory
 from tests.migrate.project import Project
 
 BASE = """
@@ -37,3 +39,15 @@ def test_rows_that_a_downgrade_leaves_and_a_revision_that_raises_are_findings(pr
     assert ["SystemExit: 3. Correct the file" in each for each in found["0007_exits"]] == [True]
     (unclear,) = found["0006_unclear"]
     assert "kept_rows is 'audit', and must be a tuple of names of tables, such as (\"users\",)." in unclear
+
+
+def test_the_position_of_autoincrement_must_not_go_back() -> None:
+    with in_memory() as connection:
+        connection.exec_driver_sql("CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)")
+        connection.exec_driver_sql("INSERT INTO books (title) VALUES ('Emma')")
+        sequences.advance(connection)
+        before = sequences.read(connection)
+        assert sequences.behind(before, before) == []
+        connection.exec_driver_sql("DELETE FROM sqlite_sequence")
+        (line,) = sequences.behind(before, sequences.read(connection))
+    assert line == "sqlite_sequence of books.id: the next value was 12 and is 2, so that values are given again"

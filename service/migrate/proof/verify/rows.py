@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Table, func, or_, select
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
+from service.migrate.dialects.kept import once
 from service.migrate.errors import reason
 from service.migrate.proof.catalog import catalog
 from service.migrate.proof.diagram.reading import is_own
@@ -188,6 +189,10 @@ def _refer_in_circles(connection: Connection, tables: Sequence[Table]) -> None:
 
 def reflected(connection: Connection) -> MetaData:
     """The tables of a database."""
+    return once(connection, "metadata", lambda: _reflected(connection))
+
+
+def _reflected(connection: Connection) -> MetaData:
     metadata = MetaData()
     with warnings.catch_warnings():
         # A type or an index that SQLAlchemy does not know is filled by its default, or left empty.

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.migrate import naming
+from service.migrate.dialects.kept import kept
 from service.migrate.entrypoints import commands
 from service.migrate.errors import Refused, reason
 from service.migrate.plan import graph
@@ -125,13 +126,13 @@ class Verifier:
         parents = to_tuple(script.down_revision, default=())
         below = parents[0] if len(parents) == 1 else "base" if not parents else None
         self._call_own(script, "seed_before")
-        before = self._filled(script) if parents else self._read(taken)
-        self._do("upgrade", commands.upgrade, script.revision)
+        before = self._upgraded(script, is_first=not parents)
         self._kept(before, "upgrade")
         if below is not None:
             self._down("downgrade", below, before)
             self._do("upgrade again", commands.upgrade, script.revision)
-        if not is_plain(script.module):
+        is_safe = not is_plain(script.module)
+        if is_safe:
             self._do("backfill", commands.backfill)
             self._do("contract", commands.contract)
             filled = self._look("contract", is_new=True)
@@ -143,14 +144,30 @@ class Verifier:
                 self._do("contract after the downgrade", commands.contract)
                 self._again(before, filled, self._read(taken), "contract after the downgrade")
         self._call_own(script, "assert_after")
-        self._do("purge", commands.purge)
+        if is_safe:
+            # Alembic's plain operations move nothing to the trash.
+            self._do("purge", commands.purge)
         self._brought |= graph.with_ancestors(self._directory, [script.revision])
         # Later revisions get odd rows again, and those that revisions insert.
         self._brought |= {_BROKEN} if self._was_cleared else set()
         return sum(len(ids) for (_, _), ids in _first_columns(before.values).items())
 
-    def _filled(self, script: Script) -> Snapshot:
-        """The database with rows that the upgrade accepts: plain ones, if it refuses odd ones and changes nothing."""
+    def _upgraded(self, script: Script, *, is_first: bool) -> Snapshot:
+        """Fill the database with rows that the upgrade accepts, and upgrade; return what was there before.
+
+        Plain rows are used if the upgrade refuses odd ones and changes nothing. A first revision finds no table.
+        """
+        if is_first:
+            before = self._read(taken)
+        elif (accepted := self._with_odd_rows(script)) is not None:
+            return accepted
+        else:
+            before = self._fill(replace(self.rows, is_plain=True))
+        self._do("upgrade", commands.upgrade, script.revision)
+        return before
+
+    def _with_odd_rows(self, script: Script) -> Snapshot | None:
+        """What was there before the upgrade; `None` if it refused odd rows, and the database is empty again."""
         before = self._fill(self.rows)
         try:
             commands.upgrade(self._url, script.revision, config=self.config, report=unsaid)
@@ -162,7 +179,7 @@ class Verifier:
             self._read(self.rows.clear, writes=True)
             self._call_own(script, "seed_before")
             self._was_cleared = True
-            return self._fill(replace(self.rows, is_plain=True))
+            return None
         return before
 
     def _down(self, phase: str, below: str, before: Snapshot) -> None:
@@ -183,19 +200,19 @@ class Verifier:
         self._findings.compare(replace(filled, values=values, positions=before.positions), after, phase)
 
     def _fill(self, rows: Rows) -> Snapshot:
-        for table, error in self._read(partial(_filled, rows=rows), writes=True).items():
-            why = f"no row could be generated for {table}: {error}"
-            self._findings.add(Rule.ROWS, "seed", why)
-        before, self._probes = self._read(partial(_before, rows=self.rows))
+        empty, before, self._probes = self._read(partial(_filled, rows=rows, probed=self.rows))
+        for table, error in empty.items():
+            self._findings.add(Rule.ROWS, "seed", f"no row could be generated for {table}: {error}")
         return before
 
     def _look(self, phase: str, *, is_new: bool = False) -> Snapshot:
         """A snapshot, after which each table must take a row: with its old columns, or `is_new` with its new ones."""
 
         def look(connection: Connection) -> tuple[Snapshot, list[str]]:
-            found = taken(connection)
             name = phase.partition(" ")[0]
-            return found, probe.failures(connection, self._probes, self.rows, name, is_new=is_new)
+            with kept(connection):
+                found = taken(connection)
+                return found, probe.failures(connection, self._probes, self.rows, name, is_new=is_new)
 
         snapshot, failures = self._read(look)
         for each in failures:
@@ -203,6 +220,8 @@ class Verifier:
         return snapshot
 
     def _call_own(self, script: Script, name: str) -> None:
+        if not hasattr(script.module, name):
+            return
         try:
             self._read(partial(call_own, script=script, name=name), writes=True)
         except Refused as refused:
@@ -221,23 +240,24 @@ class Verifier:
         """All phases of a revision and of those below it, unless they ran."""
         if revision in self._brought:
             return
+        # In an empty database an upgrade runs all phases.
+        is_whole = not self._brought
         self._brought |= graph.with_ancestors(self._directory, [revision])
         self._do(f"upgrade to {revision}", commands.upgrade, revision)
-        for command in (commands.backfill, commands.contract, commands.purge):
+        for command in () if is_whole else (commands.backfill, commands.contract, commands.purge):
             self._do(f"upgrade to {revision}", command)
 
     def _read(self, function: Callable[[Connection], T], *, writes: bool = False) -> T:
         return scratch.in_database(self._url, function, config=self.config, writes=writes)
 
 
-def _filled(connection: Connection, rows: Rows) -> dict[str, str]:
-    empty = rows.fill(connection)
-    sequences.advance(connection)
-    return empty
-
-
-def _before(connection: Connection, rows: Rows) -> tuple[Snapshot, Probes]:
-    return taken(connection), probe.made(connection, rows)
+def _filled(connection: Connection, rows: Rows, probed: Rows) -> tuple[dict[str, str], Snapshot, Probes]:
+    """Fill the tables; return those that stay empty, the snapshot, and rows that each table takes."""
+    with kept(connection):
+        empty = rows.fill(connection)
+        sequences.advance(connection)
+        connection.commit()
+        return empty, taken(connection), probe.made(connection, probed)
 
 
 def declared(script: Script, dialect: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
