@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,29 +82,23 @@ KILLED_AT = {
 def test_a_migrator_killed_at_each_step_ends_with_the_same_schema(own: Shop, postgres_admin_url: str) -> None:
     own.safe(LONG)
     base, runs = ["0001_create_books"], (Run(command="upgrade", revision="heads"), Run(command="backfill"))
-    for backend in ("sqlite", "postgresql"):
-        with (
-            made(backend, postgres_admin_url, own.ini) as database,
-            database.empty_one() as other,
-            ExitStack() as stack,
-        ):
-            database.prepare(base, Rows(seed=0, count=150, is_plain=True))
-            other.upgrade(base)
-
-            def start(url: str, stack: ExitStack = stack) -> Child:
-                module = "service.migrate.proof.rehearse.migrator"
-                return stack.enter_context(Child(module, url, own.ini, cwd=own.folder))
-
-            killed, calm = (
-                Migrators(start=partial(start, each.url), faults=faults, server=None).run(runs)
-                for each, faults in ((database, Faults(kill=True)), (other, Faults()))
-            )
-            assert (killed.error, calm.error, calm.killed_at) == ("", "", [])
-            missed = [
-                point for point in KILLED_AT[backend] if not any(each.startswith(point) for each in killed.killed_at)
-            ]
-            assert missed == [], killed.killed_at
-            assert database.catalog() == other.catalog()
+    with Child("service.migrate.proof.rehearse.migrator", own.ini, cwd=own.folder) as process:
+        for backend in ("sqlite", "postgresql"):
+            with made(backend, postgres_admin_url, own.ini) as database, database.empty_one() as other:
+                database.prepare(base, Rows(seed=0, count=150, is_plain=True))
+                other.upgrade(base)
+                killed, calm = (
+                    Migrators(url=each.url, children=[process], faults=faults, server=None).run(runs)
+                    for each, faults in ((database, Faults(kill=True)), (other, Faults()))
+                )
+                assert (killed.error, calm.error, calm.killed_at) == ("", "", [])
+                missed = [
+                    point
+                    for point in KILLED_AT[backend]
+                    if not any(each.startswith(point) for each in killed.killed_at)
+                ]
+                assert missed == [], killed.killed_at
+                assert database.catalog() == other.catalog()
 
 
 @pytest.mark.slow

@@ -102,9 +102,13 @@ class Stop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Run a command of the migrator; the answer is `Done`, with a kill at the first transaction not in `seen`."""
+    """Run a command of the migrator; the answer is `Done`, with a kill at the first transaction not in `seen`.
+
+    `url` is the database, which `Migrators` adds.
+    """
 
     command: str
+    url: str = ""
     revision: str = ""
     seen: tuple[str, ...] | None = None
 

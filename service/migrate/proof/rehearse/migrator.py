@@ -1,13 +1,13 @@
 """The migrator of a rehearsal in a process of its own, which can be killed.
 
-`python -m service.migrate.proof.rehearse.migrator URL CONFIG` takes the commands of `messages` on its standard input.
+`python -m service.migrate.proof.rehearse.migrator CONFIG` takes the commands of `messages` on its standard input.
 """
 
 import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 
 import msgspec
@@ -21,9 +21,9 @@ from service.migrate.proof.rehearse.messages import Done, Run
 from service.migrate.proof.rehearse.plain import PlainChange
 
 
-def main(url: str, config: str) -> None:
+def main(config: str) -> None:
     project.read(config)
-    migrator = Migrator(url, config)
+    migrator = Migrator(config)
     for line in sys.stdin.buffer:
         run = msgspec.json.decode(line, type=Run)
         if run.seen is None:
@@ -33,19 +33,18 @@ def main(url: str, config: str) -> None:
 
 
 class Migrator:
-    """Runs the commands against one database."""
+    """Runs the commands against the databases that they name."""
 
-    def __init__(self, url: str, config: str) -> None:
-        self.url = url
-        change = PlainChange(url, config)
+    def __init__(self, config: str) -> None:
+        change = cache(lambda url: PlainChange(url, config))
         self._verbs: dict[str, Callable[[Run], object]] = {
-            "upgrade": lambda run: commands.upgrade(url, run.revision, config=config, report=_unsaid),
-            "backfill": lambda _run: commands.backfill(url, config=config, report=_unsaid),
-            "contract": lambda run: commands.contract(url, run.revision, config=config, report=_unsaid),
-            "undo": lambda run: commands.contract(url, run.revision, undo=True, config=config, report=_unsaid),
-            "plain upgrade": lambda _run: change.up(),
-            "plain downgrade": lambda _run: change.down(),
-            "downgrade": lambda run: commands.downgrade(url, run.revision, config=config, report=_unsaid),
+            "upgrade": lambda run: commands.upgrade(run.url, run.revision, config=config, report=_unsaid),
+            "backfill": lambda run: commands.backfill(run.url, config=config, report=_unsaid),
+            "contract": lambda run: commands.contract(run.url, run.revision, config=config, report=_unsaid),
+            "undo": lambda run: commands.contract(run.url, run.revision, undo=True, config=config, report=_unsaid),
+            "plain upgrade": lambda run: change(run.url).up(),
+            "plain downgrade": lambda run: change(run.url).down(),
+            "downgrade": lambda run: commands.downgrade(run.url, run.revision, config=config, report=_unsaid),
         }
 
     def done(self, run: Run) -> Done:
@@ -62,7 +61,7 @@ class Migrator:
 
 
 def _until_killed(migrator: Migrator, run: Run, seen: tuple[str, ...]) -> None:
-    Killer(migrator.url, seen)
+    Killer(run.url, seen)
     child.answer(migrator.done(run))
 
 

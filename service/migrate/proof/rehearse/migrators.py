@@ -1,8 +1,10 @@
 """The migrators of a rehearsal, and the faults that they have to survive."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from service.migrate.proof.rehearse.child import Child, Ended
 from service.migrate.proof.rehearse.messages import Done, Run
@@ -37,22 +39,22 @@ class Outcome:
 
 @dataclass(kw_only=True)
 class Migrators:
-    """Runs commands in processes of the migrator, which `start` starts; `server` is the one that can be restarted."""
+    """Runs commands on a database, in as many of the migrator's processes as the faults ask for.
 
-    start: Callable[[], Child]
+    `server` is the one that can be restarted.
+    """
+
+    url: str
+    children: Sequence[Child]
     faults: Faults
     server: Server | None
-    _children: list[Child] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self._children = [self.start() for _ in range(self.faults.migrators)]
 
     def run(self, runs: tuple[Run, ...]) -> Outcome:
         """Run commands one after another, up to the first that fails."""
         outcome = Outcome()
         began = time.monotonic()
         for run in runs:
-            outcome.error = self._run_with_faults(run, outcome)
+            outcome.error = self._run_with_faults(msgspec.structs.replace(run, url=self.url), outcome)
             if outcome.error:
                 break
         outcome.seconds = time.monotonic() - began if runs else 0.0
@@ -66,12 +68,13 @@ class Migrators:
         return self._run(run)
 
     def _run(self, run: Run) -> str:
-        for each in self._children:
+        children = self.children[: self.faults.migrators]
+        for each in children:
             each.tell(run)
         errors = []
-        for at in range(len(self._children)):
+        for each in children:
             try:
-                errors.append(self._children[at].answer(Done).error)
+                errors.append(each.answer(Done).error)
             except Ended as ended:
                 errors.append(f"the process ended: {str(ended)[-500:]}")
         return next(filter(None, errors), "")
@@ -81,7 +84,7 @@ class Migrators:
         seen: tuple[str, ...] = ()
         while True:
             try:
-                done = self._children[0].ask(Run(command=run.command, revision=run.revision, seen=seen), Done)
+                done = self.children[0].ask(msgspec.structs.replace(run, seen=seen), Done)
             except Ended as ended:
                 return f"the process ended: {str(ended)[-500:]}"
             if not done.killed_at:
@@ -91,13 +94,13 @@ class Migrators:
 
     def _run_and_restart(self, run: Run, server: Server) -> str:
         """Restart the server while the command runs, and run the command again if it failed."""
-        self._children[0].tell(run)
+        self.children[0].tell(run)
         time.sleep(_BEFORE_RESTART_SECONDS)
         server.stop()
         server.start()
-        error = self._children[0].answer(Done).error
+        error = self.children[0].answer(Done).error
         for _ in range(_ATTEMPTS):
             if not error:
                 break
-            error = self._children[0].ask(run, Done).error
+            error = self.children[0].ask(run, Done).error
         return error

@@ -1,7 +1,7 @@
 """A foreign session whose transactions have read the tables and stay open.
 
-`python -m service.migrate.proof.rehearse.reader URL SECONDS TABLE…` reads again and again until its standard input is
-closed.
+`python -m service.migrate.proof.rehearse.reader URL SECONDS TABLE…` reads the tables, which are given in quotation
+marks, again and again until its standard input is closed. It imports no SQLAlchemy, since each phase starts a reader.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import sys
 
 import asyncpg
 
-from service.migrate.dialects import ddl
 from service.migrate.proof.rehearse import child
 from service.migrate.proof.rehearse.messages import Begun
 
@@ -23,7 +22,7 @@ async def read(url: str, seconds: float, tables: list[str]) -> None:
     while not ended.done():
         async with connection.transaction():
             for table in tables:
-                await connection.execute(f"SELECT FROM {ddl.quoted(table)} LIMIT 1")
+                await connection.execute(f"SELECT FROM {table} LIMIT 1")
             if not is_told:
                 child.answer(Begun())
                 is_told = True

@@ -1,16 +1,16 @@
 """A rehearsal on one database: both versions serve, the load runs, the migrator works, everything is measured."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from service.migrate import naming
+from service.migrate.dialects import ddl
 from service.migrate.errors import Unusable
 from service.migrate.proof.rehearse.child import Child
 from service.migrate.proof.rehearse.database import Database
@@ -53,15 +53,15 @@ class Rehearsal:
     rows: int
     seconds: float
     folder: Path
-    # The catalog after each phase of a run without faults, by the phase's place; empty without faults.
-    expected: Mapping[int, frozenset[str]] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict, init=False)
     _sampler: Child | None = field(default=None, init=False)
     _ports: dict[str, int] = field(default_factory=dict, init=False)
     _stacks: dict[str, ExitStack] = field(default_factory=dict, init=False)
 
-    def run(self, phases: list[Phase], report: Report) -> Iterator[Measured]:
-        """Yield the figures of each phase.
+    def run(self, phases: list[Phase], base: list[str], report: Report) -> Iterator[Measured]:
+        """Yield the figures of each phase; `base` are the revisions that the database has.
+
+        With faults, the catalog after each phase is compared with that of a run without faults.
 
         Raises:
             Unusable: a version does not start, or nothing can be sent to it.
@@ -72,13 +72,16 @@ class Rehearsal:
             self._traffic = self._child(stack, "traffic", msgspec.json.encode(self.settings).decode())
             if self.database.backend == "postgresql":
                 self._sampler = self._child(stack, "locks", self.database.url)
-            start = partial(self._child, stack, "migrator", self.database.url, str(self.config))
-            self._migrators = Migrators(start=start, faults=self.faults, server=self.database.server)
+            processes = [self._child(stack, "migrator", str(self.config)) for _ in range(self.faults.migrators)]
+            self._migrators = Migrators(
+                url=self.database.url, children=processes, faults=self.faults, server=self.database.server
+            )
+            expected = self._undisturbed(phases, base, processes) if self.faults.is_any else {}
             for number, phase in enumerate(phases):
                 report(phase)
                 measured = self._measure(phase, is_last=number == len(phases) - 1)
-                if number in self.expected and not measured.error:
-                    found, wanted = self.database.catalog(), self.expected[number]
+                if number in expected and not measured.error:
+                    found, wanted = self.database.catalog(), expected[number]
                     lines = [*(f"+ {each}" for each in found - wanted), *(f"- {each}" for each in wanted - found)]
                     measured = msgspec.structs.replace(measured, differences=tuple(sorted(lines)))
                 yield measured
@@ -86,12 +89,13 @@ class Rehearsal:
                     # What follows would measure the failure again.
                     return
 
-    def undisturbed(self, phases: list[Phase], base: list[str]) -> dict[int, frozenset[str]]:
+    def _undisturbed(
+        self, phases: list[Phase], base: list[str], processes: Sequence[Child]
+    ) -> dict[int, frozenset[str]]:
         """The catalog after each phase with a migrator, in another database without rows, requests and faults."""
-        with self.database.empty_one() as empty, ExitStack() as stack:
+        with self.database.empty_one() as empty:
             empty.upgrade(base)
-            start = partial(self._child, stack, "migrator", empty.url, str(self.config))
-            migrators = Migrators(start=start, faults=Faults(), server=None)
+            migrators = Migrators(url=empty.url, children=processes, faults=Faults(), server=None)
             found = {}
             for number, phase in enumerate(phases):
                 if phase.runs:
@@ -155,7 +159,7 @@ class Rehearsal:
         if seconds is None or not phase.runs or self.database.backend == "sqlite":
             return nullcontext()
         stack = ExitStack()
-        reader = self._child(stack, "reader", self.database.url, str(seconds), *self.database.tables())
+        reader = self._child(stack, "reader", self.database.url, str(seconds), *map(ddl.quoted, self.database.tables()))
         reader.answer(Begun)
         return stack
 

@@ -184,10 +184,11 @@ class _One:
             seconds=self.plan.seconds,
             folder=self.folder,
         )
-        if rehearsal.faults.is_any:
-            rehearsal.expected = rehearsal.undisturbed(phases, list(self.found.base))
         began = monotonic()
-        for each in rehearsal.run(phases, lambda phase: self.clock.phase(f"{phase.described} on {database.backend}")):
+        base = list(self.found.base)
+        for each in rehearsal.run(
+            phases, base, lambda phase: self.clock.phase(f"{phase.described} on {database.backend}")
+        ):
             self.result.measured.append(each)
             self.clock.ended(monotonic() - began)
             began = monotonic()
