@@ -1,11 +1,12 @@
 from unicodedata import normalize
 
 import httpx
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.db.folding import FOLDED_LENGTH, fold, fold_all
 from tests.conftest import Make
+from tests.examples import a_few, any_load
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 NAMES = [
@@ -30,6 +31,7 @@ NAMES = [
 ]
 
 
+@any_load
 @given(st.lists(texts, max_size=5))
 @example([])
 @example(["A\nB", "C"])
@@ -39,6 +41,7 @@ def test_folding_many_is_folding_each(several: list[str]) -> None:
     assert fold_all(several) == [*map(fold, several)]
 
 
+@any_load
 @given(texts)
 @example("ͅΑ")
 @example("İ")
@@ -48,13 +51,14 @@ def test_folding_again_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
+@any_load
 @given(texts)
 def test_a_key_has_no_case_and_no_form(text: str) -> None:
     spellings = [text.casefold(), *(normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))]
     assert {fold(each) for each in spellings} == {fold(text)}
 
 
-@settings(max_examples=20)
+@a_few
 @given(st.text(min_size=1, max_size=20))
 def test_a_key_fits_its_column_and_its_index(text: str) -> None:
     # Longer than the key even where four characters fold to one.

@@ -16,6 +16,7 @@ from service.db.types import UtcDateTime
 from service.db.uow import Units
 from service.models import Base, User
 from tests.db.tables import Counter
+from tests.examples import any_load
 
 moments = st.datetimes(
     min_value=datetime(1, 1, 2),  # noqa: DTZ001 - hypothesis adds the offset
@@ -31,16 +32,19 @@ def as_sqlite_keeps_it(moment: datetime) -> str:
     return kept
 
 
+@any_load
 @given(moments)
 def test_the_text_of_a_moment_has_one_width(moment: datetime) -> None:
     assert len(as_sqlite_keeps_it(moment)) == len("2026-03-01 09:00:00.000000")
 
 
+@any_load
 @given(moments, moments)
 def test_the_texts_of_moments_are_ordered_as_they_are(one: datetime, other: datetime) -> None:
     assert (one < other) == (as_sqlite_keeps_it(one) < as_sqlite_keeps_it(other))
 
 
+@any_load
 @given(moments)
 def test_the_text_of_a_moment_gives_it_back(moment: datetime) -> None:
     dialect = sqlite.dialect()

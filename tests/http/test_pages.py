@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +17,7 @@ from service.app import Roster
 from service.db.folding import fold
 from service.models import Record
 from tests.conftest import Make
+from tests.examples import a_few
 from tests.nouns import NOUNS, Noun, invalid, malformed, problem
 
 NO_CURSOR = malformed("The cursor is not valid: send next_cursor of a page.")
@@ -24,7 +25,6 @@ OTHER_LIST = malformed("The cursor belongs to another sort or other filters; beg
 # Folding makes three letters of four bytes each of this one.
 WIDEST = "\U0001d160"
 
-a_few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 letters = st.sampled_from(
     [*"aAbBzZ09 ._%\\'", *"äÄßéΣςøİıﬁÅ\u212b\u0301", "日", "\U0001f469\u200d\U0001f52c", WIDEST, "\uffff"]
 )

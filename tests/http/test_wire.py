@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Fault, Invalid, Malformed
@@ -12,6 +12,7 @@ from service.http.wire import Body, _has_twins, _named_twice, sent
 from service.records.schemas import RecordCreate, RecordUpdate
 from service.users.schemas import UserCreate, UserUpdate
 from tests.conftest import Make
+from tests.examples import a_few, any_load
 from tests.nouns import MOMENT
 
 USER = Body(UserCreate)
@@ -170,7 +171,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return target
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@a_few
 @given(patches=st.lists(PATCHES, min_size=1, max_size=4))
 async def test_a_patch_does_what_rfc_7396_says(
     client: httpx.AsyncClient, make: Make, patches: list[dict[str, Any]]
@@ -204,6 +205,7 @@ async def test_odd_texts_and_times_in_a_query_break_no_list(client: httpx.AsyncC
     assert len(answers) > 200
 
 
+@any_load
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "b", "c", 'd":', "e :"]), st.sampled_from(['":', " :", "x", "a:b", '\\"'])),

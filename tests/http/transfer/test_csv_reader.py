@@ -11,6 +11,7 @@ from service.http.transfer import csv_reader
 from service.http.transfer.csv_reader import NEVER_CLOSED, UNCLOSED
 from service.http.transfer.exports import write_csv
 from service.http.transfer.splitter import PIECE_BYTES, TOO_LONG, Splitter
+from tests.examples import any_load
 
 CELLS = st.text(alphabet=st.sampled_from('ab"\n\r,; é\u2028\U0001d49c'), max_size=6)
 ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=8)
@@ -32,6 +33,7 @@ def read(content: bytes, sizes: list[int]) -> list[csv_reader.Record]:
     return [*found, *records.finish()]
 
 
+@any_load
 @given(ROWS, PIECES)
 def test_reads_back_what_it_wrote_and_counts_the_lines(rows: list[list[str]], sizes: list[int]) -> None:
     content = write_csv(rows)
@@ -43,11 +45,13 @@ def test_reads_back_what_it_wrote_and_counts_the_lines(rows: list[list[str]], si
     assert read(content, sizes) == expected
 
 
+@any_load
 @given(st.text(alphabet=st.sampled_from('ab"\n,'), max_size=40), PIECES)
 def test_pieces_make_no_difference(text: str, sizes: list[int]) -> None:
     assert read(text.encode(), sizes) == read(text.encode(), [len(text.encode()) or 1])
 
 
+@any_load
 @given(st.text(alphabet=st.sampled_from("ab\n, "), max_size=40), PIECES)
 def test_reads_plain_text_as_python_does(text: str, sizes: list[int]) -> None:
     rows = [row for row in csv.reader(io.StringIO(text, newline="\n"), strict=True) if row]
