@@ -26,7 +26,7 @@ test: install ## run every test on SQLite and on an ephemeral PostgreSQL, with c
 # The hundreds of processes that tests start would each compile the service again.
 test test-quick: export PYTHONDONTWRITEBYTECODE :=
 # A file's tests run in one process, so that what they share is made once.
-SPREAD := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+SPREAD := -p tests.controller --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: test-quick
 test-quick: install ## run the tests on SQLite that are not slow, without coverage

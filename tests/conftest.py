@@ -5,10 +5,7 @@ from tests import measured
 
 # isort: split
 import gc
-import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -23,6 +20,7 @@ from service.migrate.entrypoints.aio import upgrade
 from service.models import Base
 from service.naming import use_roster
 from service.settings import Settings
+from tests.memory import use_memory
 from tests.postgres import empty_postgres_url, fresh_database, postgres_admin_url, private_postgres
 
 # pytest finds in this module what it may hand to tests.
@@ -30,9 +28,6 @@ __all__ = ["empty_postgres_url", "postgres_admin_url", "private_postgres"]
 
 # As the command line and the service do before they use a database.
 use_roster()
-
-MEMORY = Path("/dev/shm")  # noqa: S108 - pytest and tempfile make folders of their own in it
-MEMORY_BYTES = 2**31
 
 
 def _made(table: Table) -> ColumnElement[bool]:
@@ -52,10 +47,7 @@ NEED_POSTGRESQL = {"postgres_admin_url", "empty_postgres_url", "private_postgres
 
 
 def pytest_configure() -> None:
-    """Put databases and other temporary files into memory where there is room: no test waits for a disk."""
-    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
-        os.environ["TMPDIR"] = str(MEMORY)
-        tempfile.tempdir = None
+    use_memory()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -1,0 +1,49 @@
+"""What the controller of pytest-xdist leaves to its workers; `make test` and `make test-quick` load this plugin."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.memory import use_memory
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Leave conftest.py out of the controller: workers would wait while the controller imports Roster."""
+    options = early_config.known_args_namespace
+    if not _is_worker() and options.numprocesses:
+        options.noconftest = True
+        use_memory()
+        _leave_files_to_workers()
+
+
+def _leave_files_to_workers() -> None:
+    """Report no files of Roster from the controller: each worker reports those that it did not import, too."""
+    for finder in sys.meta_path:
+        slipcover: Any = getattr(finder, "sci", None)
+        if slipcover is not None:
+            slipcover.source = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Merge the coverage of the programs that tests started into one file."""
+    folder = os.environ.get("SLIPCOVER_COVERAGE_DIR")
+    if _is_worker() or not folder:
+        return
+    # SlipCover's plugin takes 30 ms for each file, because it compares the file with all that the workers covered.
+    merged: Any = None
+    for each in Path(folder).glob("coverage-gw-*.json"):
+        covered = json.loads(each.read_text())
+        each.unlink()
+        merged = covered if merged is None else sys.modules["slipcover"].merge_coverage(merged, covered)
+    if merged is not None:
+        Path(folder, "coverage-gw-programs.json").write_text(json.dumps(merged))
+
+
+def _is_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
