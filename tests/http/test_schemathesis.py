@@ -45,7 +45,13 @@ async def test_every_check_holds_in_process_on_sqlite(
     url = copy_of(sqlite_template_url, tmp_path)
     token = await examiner.token_of_an_administrator(url)
     app = create_app(
-        Settings(database_url=url, allowed_hosts=("testserver",), argon2_memory_kib=HASH_KIB, argon2_iterations=1)
+        Settings(
+            database_url=url,
+            allowed_hosts=("testserver",),
+            argon2_memory_kib=HASH_KIB,
+            argon2_iterations=1,
+            log_level="warning",
+        )
     )
     configuration = examiner.config(examples=EXAMPLES["sqlite"], seed=1, token=token)
     examiner.judge(schemathesis.openapi.from_asgi("/openapi.json", app, config=configuration))
@@ -58,7 +64,11 @@ async def test_every_check_holds_over_http_on_postgresql(fresh_postgres_url: str
     from tests.http import examiner
 
     token = await examiner.token_of_an_administrator(fresh_postgres_url)
-    settings = {"ROSTER_ARGON2_MEMORY_KIB": str(HASH_KIB), "ROSTER_ARGON2_ITERATIONS": "1"}
+    settings = {
+        "ROSTER_ARGON2_MEMORY_KIB": str(HASH_KIB),
+        "ROSTER_ARGON2_ITERATIONS": "1",
+        "ROSTER_LOG_LEVEL": "warning",
+    }
     with serving(fresh_postgres_url, tmp_path / "log", executable=sys.executable, **settings) as (base, _):
         # An invalid request is refused before a database is asked: the test above has those.
         configuration = examiner.config(examples=EXAMPLES["postgresql"], seed=2, token=token, mode="positive")
