@@ -185,8 +185,10 @@ def _subject(line: str) -> str:
     return re.split(r" AS |: | WHEN ", line, maxsplit=1)[0] if kind in ("function", "trigger") else line
 
 
-def _stamped(connection: Connection, applied: Sequence[Script], known: Collection[str]) -> Iterator[Contradiction]:
+def _stamped(connection: Connection, applied: Sequence[Script], known: set[str]) -> Iterator[Contradiction]:
     """A revision without a record that alembic_version has, and the database has not."""
+    if known.issuperset(script.revision for script in applied):
+        return
     later: set[str] = set()
     for script in reversed(applied):
         found = plan(script, connection.dialect.name)

@@ -170,9 +170,11 @@ class RevisionTracer:
         """All phases of a revision and of those below it, unless they ran."""
         if revision in self._brought:
             return
+        # In an empty database an upgrade runs all phases.
+        is_whole = not self._brought
         self._brought |= graph.with_ancestors(self._directory, [revision])
         self._do(commands.upgrade, revision)
-        for command in (commands.backfill, commands.contract, commands.purge):
+        for command in () if is_whole else (commands.backfill, commands.contract, commands.purge):
             self._do(command)
 
     def _observe(
