@@ -55,6 +55,12 @@ async def test_an_empty_cell_is_null_or_what_a_new_row_has(client: httpx.AsyncCl
     assert [record[name] for name in ("duration", "description", "owner_id", "external_id")] == [None] * 4
 
 
+async def test_new_rows_have_the_first_version_and_one_time(client: httpx.AsyncClient) -> None:
+    await imported(client, "users", people(2))
+    for user in await listed(client, "users"):
+        assert (user["version"], user["updated_at"]) == (1, user["created_at"])
+
+
 @pytest.mark.parametrize("cell", ["a;b c", '"[""a"",""b c""]"'])
 async def test_tags_are_a_json_list_or_have_semicolons_between_them(client: httpx.AsyncClient, cell: str) -> None:
     await imported(client, "records", f"title,tags\nBells,{cell}\n")
