@@ -4,7 +4,7 @@ from service.migrate.state.compatibility import Range
 
 # The oldest revision that this code can serve from, and the newest that it knows.
 OLDEST = "0023_create_events"
-NEWEST = "0024_index_events_by_time"
+NEWEST = "0025_index_events_of_actors"
 # The revisions whose backfill must be complete: this code reads the values in existing rows.
 FILLED = (
     "0006_link_departments",

@@ -1,11 +1,13 @@
 """The audit trail."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import words
 from service.db.types import current_transaction
 from service.models.base import IDS_ARE_NOT_REUSED, Base
+
+_HAS_ACTOR = text("actor_id IS NOT NULL")
 
 
 class Event(Base):
@@ -16,7 +18,8 @@ class Event(Base):
         CheckConstraint("via IN ('api', 'cli', 'import', 'system')", name="via", info={"field": "via"}),
         Index(None, "transaction_id", "id"),
         Index(None, "resource", "resource_id", "id"),
-        Index(None, "actor_id", "id"),
+        # Events that no actor made are not listed by actor.
+        Index(None, "actor_id", "id", postgresql_where=_HAS_ACTOR, sqlite_where=_HAS_ACTOR),
         Index(None, "created_at", "id"),
         IDS_ARE_NOT_REUSED,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from service.app import Roster
 from service.db.audit import Audit
@@ -227,3 +227,16 @@ async def test_ids_that_an_import_gave_are_not_given_again(
     ids = [each["id"] for each in (await client.get("/v1/departments")).json()["items"]]
     await client.delete(f"/v1/departments/{ids[-1]}")
     assert (await make("departments"))["id"] == ids[-1] + 1
+
+
+async def test_the_events_of_an_actor_are_found_in_the_index_of_events_that_have_one(
+    roster: Roster, backend: str
+) -> None:
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[backend]
+    question = text(f"{explain} SELECT id FROM events WHERE actor_id = :actor_id ORDER BY id DESC")
+    async with roster.database.writing.connect() as connection:
+        if backend == "postgresql":
+            # A small table is read whole otherwise.
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = (await connection.execute(question, {"actor_id": 1})).all()
+    assert "ix_events_actor_id_id" in str(plan)

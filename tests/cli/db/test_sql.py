@@ -11,7 +11,7 @@ from service.migrate.plan.config import configuration
 from tests.cli.db.test_migrating import roster
 
 POSTGRESQL, SQLITE = "postgresql://h/x", "sqlite:///none.db"
-NEWEST = "0024_index_events_by_time"
+NEWEST = "0025_index_events_of_actors"
 DOWN = "A downgrade has no script: its steps depend on what was contracted, purged and written in the database."
 UNDO = "--undo is not written as a script: its steps depend on what the database's contracts have done."
 ONE = "--sql prints the steps of one revision: name it"
