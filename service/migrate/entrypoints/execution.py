@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from io import StringIO
 from typing import Any
 
@@ -60,7 +60,7 @@ def run(context: Context, connection: Connection, metadata: MetaData) -> None:
     with (
         lock.held(connection, report, own=own, wait_seconds=wait_seconds),
         _foreign_keys_loosened(connection),
-        no_hidden_rows(connection),
+        no_hidden_rows(connection, own=own),
     ):
         runner = _runner(connection, report, attributes)
         if work is not None:
@@ -87,7 +87,8 @@ def differences(connection: Connection, metadata: MetaData) -> list[Any]:
 
 
 def _comparing(connection: Connection, metadata: MetaData) -> dict[str, Any]:
-    included = partial(_is_included, partitions=_partitions(connection))
+    # Most commands compare nothing, and do not query the partitions.
+    included = partial(_is_included, partitions=cache(partial(_partitions, connection)))
     return {**_options(connection.dialect.name, metadata), "include_name": included}
 
 
@@ -122,15 +123,16 @@ def _refuse_unfit(connection: Connection) -> None:
     """Raises Refused if no migration can be done through this connection."""
     if connection.dialect.name == "postgresql":
         inside = connection.in_transaction()
-        blockers.refuse_pooler(connection)
-        blockers.refuse_read_only(connection)
+        blockers.refuse_unfit(connection)
         if not inside:
             connection.rollback()
 
 
-def _is_included(name: str | None, kind: str, _parents: object, *, partitions: frozenset[str] = frozenset()) -> bool:
+def _is_included(
+    name: str | None, kind: str, _parents: object, *, partitions: Callable[[], frozenset[str]] = frozenset
+) -> bool:
     """Whether autogenerate compares the object: no table of the ledger, nothing in the trash, no partition."""
-    return not (is_trash(name) or (kind == "table" and (name in ledger.TABLES or name in partitions)))
+    return not (is_trash(name) or (kind == "table" and (name in ledger.TABLES or name in partitions())))
 
 
 def _partitions(connection: Connection) -> frozenset[str]:

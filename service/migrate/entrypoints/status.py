@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from service.db.engine import Purpose, create_engine
 from service.db.urls import shown, sqlite_file
 from service.migrate import naming
+from service.migrate.dialects.kept import kept
 from service.migrate.entrypoints.project import locate
 from service.migrate.errors import refusing
 from service.migrate.plan import checksum, graph, revisions
@@ -124,8 +125,7 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
             async with disposed(_reading(parsed)) as engine:
                 standing = await compatibility.check(engine, supported, config)
                 async with engine.connect() as connection:
-                    phases = await connection.run_sync(read_phases, standing.heads, directory)
-                    contradicting = await connection.run_sync(_contradictions, standing.heads, directory)
+                    phases, contradicting = await connection.run_sync(_read_once, standing.heads, directory)
                     if engine.dialect.name == "postgresql":
                         migrator = await connection.run_sync(lock.session_holder)
                         blocked_by = await connection.run_sync(_blockers_of_migrator)
@@ -179,9 +179,9 @@ def pending(standing: Standing, directory: ScriptDirectory) -> tuple[str, ...]:
 
 def read_phases(connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory) -> Remaining:
     """The pending phases of the revisions up to these heads; none in a database without a ledger."""
-    kept = tuple(each.described for each in trash.items(connection))
+    removed = tuple(each.described for each in trash.items(connection))
     if not ledger.exists(connection):
-        return Remaining(trash=kept)
+        return Remaining(trash=removed)
     applied = graph.with_ancestors(directory, heads)
     known = ledger.known(connection)
     if graph.unknown(directory, heads):
@@ -197,11 +197,19 @@ def read_phases(connection: Connection, heads: tuple[str, ...], directory: Scrip
         contract=tuple(
             each.revision for each in found if done.get((each.revision, Phase.CONTRACT), 0) < len(each.contract)
         ),
-        trash=kept,
+        trash=removed,
         checksum_mismatch=tuple(checksum.mismatches(ledger.checksums(connection), list(directory.walk_revisions()))),
         backfills=tuple(_backfill(row) for row in fills.values() if row.state != BackfillState.DONE),
         drift=tuple(drift.drift(connection)),
     )
+
+
+def _read_once(
+    connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory
+) -> tuple[Remaining, tuple[str, ...]]:
+    """The pending phases and the contradictions, which ask the same questions."""
+    with kept(connection):
+        return read_phases(connection, heads, directory), _contradictions(connection, heads, directory)
 
 
 def _contradictions(connection: Connection, heads: tuple[str, ...], directory: ScriptDirectory) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, insert, inspect, select
 
 from service.db.clock import now
+from service.migrate.dialects.kept import once
 from service.migrate.dialects.postgresql import objects as catalog_objects
 from service.migrate.dialects.postgresql.definitions import as_restored
 from service.migrate.dialects.sqlite.definition import Item, is_virtual, parse
@@ -96,6 +97,10 @@ def drift(connection: Connection) -> list[str]:
 
 def changes(connection: Connection) -> list[str]:
     """The differences between the stored catalog and the present one, as `drift` lists them."""
+    return once(connection, "drift", lambda: _changes(connection))
+
+
+def _changes(connection: Connection) -> list[str]:
     kept = _kept(connection) if inspect(connection).has_table(ledger.CATALOG.name) else None
     if kept is None:
         return []

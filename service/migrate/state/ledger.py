@@ -161,7 +161,7 @@ def exists(connection: Connection) -> bool:
 
 def active_run(connection: Connection) -> str | None:
     """The holder of the lease and the time it was taken: a running migrator, or one that was killed."""
-    found = connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none()
+    found = once(connection, "run", lambda: connection.execute(select(LEASE.c.holder, LEASE.c.taken_at)).one_or_none())
     return None if found is None else f"{found.holder}, since {found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -179,7 +179,7 @@ def begun(connection: Connection, revision: str, phase: Phase) -> dict[int, str]
 def all_done(connection: Connection) -> dict[tuple[str, str], int]:
     """The number of completed steps of each revision and phase."""
     counted = select(STEPS.c.revision, STEPS.c.phase, func.count()).where(~STEPS.c.half)
-    found = connection.execute(counted.group_by(STEPS.c.revision, STEPS.c.phase))
+    found = once(connection, "all", lambda: connection.execute(counted.group_by(STEPS.c.revision, STEPS.c.phase)).all())
     return {(revision, phase): count for revision, phase, count in found}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service.migrate.dialects import ddl
+from service.migrate.dialects.kept import once
 
 _NAMED = re.compile(r"_trash_(\d{4}|[0-9a-f]{12})_(.+)")
 _COLUMNS = {
@@ -39,6 +40,10 @@ class Item:
 
 def items(connection: Connection) -> list[Item]:
     """Everything in the trash, columns first."""
+    return once(connection, "trash", lambda: _items(connection))
+
+
+def _items(connection: Connection) -> list[Item]:
     found = []
     dialect = connection.dialect.name
     for table, column in connection.exec_driver_sql(_COLUMNS[dialect]):

@@ -22,8 +22,8 @@ ops.set_not_null("t", "b", fill="7")
 """
 CONTRACT = 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'
 MOST = {
-    "sqlite": {"up": 137, "backfill": 71, "contract": 137, "down": 227, "nothing": 18},
-    "postgresql": {"up": 164, "backfill": 119, "contract": 104, "down": 210, "nothing": 32},
+    "sqlite": {"up": 135, "backfill": 71, "contract": 137, "down": 224, "nothing": 15},
+    "postgresql": {"up": 155, "backfill": 112, "contract": 97, "down": 200, "nothing": 22},
 }
 
 

@@ -49,6 +49,10 @@ _REPLICAS = text("""
     WHERE replay_lsn < pg_current_wal_lsn() AND (replay_lag > make_interval(secs => :seconds) OR state = 'catchup')
     ORDER BY lag DESC
 """)
+_FITNESS = """
+    SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS is_standby,
+           current_setting('default_transaction_read_only') = 'on' AS is_read_only
+"""
 # https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES: the modes that do not conflict.
 HARMLESS = {
     Lock.ACCESS_EXCLUSIVE: [],
@@ -87,7 +91,7 @@ def row_holders(connection: Connection, table: str) -> list[Blocker]:
 
 def sessions(connection: Connection, pids: Sequence[int]) -> list[Blocker]:
     """These sessions, oldest transaction first."""
-    return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)}))
+    return _sessions(connection.execute(_SESSIONS, {"pids": list(pids)})) if pids else []
 
 
 def long_transactions(connection: Connection, step: Step, seconds: float = LONG_SECONDS) -> list[Blocker]:
@@ -111,21 +115,19 @@ def listed(found: Sequence[Blocker]) -> str:
     return f"{shown}; and {len(found) - _MOST} more" if len(found) > _MOST else shown
 
 
-def refuse_pooler(connection: Connection) -> None:
-    """Raises Refused behind a pooler, which shares sessions and their advisory locks between clients."""
+def refuse_unfit(connection: Connection) -> None:
+    """Raises Refused behind a pooler, on a standby, and for a database that is set read-only.
+
+    A pooler shares sessions and their advisory locks between clients.
+    """
     driver: Any = connection.connection.driver_connection
     connected_to = getattr(driver, "get_server_pid", lambda: None)()
-    if connected_to is None:
-        return
-    if connected_to != connection.exec_driver_sql("SELECT pg_backend_pid()").scalar():
+    found = connection.exec_driver_sql(_FITNESS).one()
+    if connected_to not in (None, found.pid):
         raise through_a_pooler()
-
-
-def refuse_read_only(connection: Connection) -> None:
-    """Raises Refused on a standby, and for a database that is set read-only."""
-    if connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
+    if found.is_standby:
         raise Refused("This PostgreSQL server is a standby, which is read-only. Migrate on the primary.")
-    if connection.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
+    if found.is_read_only:
         raise Refused(
             "This database is read-only (default_transaction_read_only = on). Set it to off for the role that migrates."
         )

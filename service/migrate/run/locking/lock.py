@@ -40,9 +40,11 @@ def held(connection: Connection, report: Report, *, own: bool, wait_seconds: flo
         with held_now(connection, report, wait_seconds):
             yield
     elif own:
-        # Never idle in a transaction: its snapshot would block CREATE INDEX CONCURRENTLY.
-        with connection.engine.connect() as keeper, _session_held(keeper, report, wait_seconds):
-            yield
+        with connection.engine.connect() as keeper:
+            # Never idle in a transaction: its snapshot would block CREATE INDEX CONCURRENTLY.
+            keeper.execution_options(isolation_level="AUTOCOMMIT")
+            with _session_held(keeper, report, wait_seconds):
+                yield
     else:
         with _session_held(connection, report, wait_seconds):
             yield
