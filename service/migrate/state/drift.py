@@ -51,7 +51,7 @@ def lines(connection: Connection) -> list[str]:
         found = [as_restored(line) for line in connection.exec_driver_sql(POSTGRESQL).scalars()]
     else:
         found = [each.line for row in connection.exec_driver_sql(_SQLITE) for each in _objects(*row)]
-    return sorted(_on_one_line(line) for line in found if not _OURS.search(line))
+    return sorted(line for each in found if (line := _line(each)) is not None)
 
 
 def objects(connection: Connection) -> list[CatalogObject]:
@@ -113,13 +113,19 @@ def _kept(connection: Connection) -> set[str] | None:
     return None if kept is None else set(map(as_restored, json.loads(kept)))
 
 
+@lru_cache(maxsize=4096)
+def _line(text: str) -> str | None:
+    """The text on one line; `None` if it is about a table of Alembic or of the ledger."""
+    # A run reads the catalog three times, and most lines stay.
+    return None if _OURS.search(text) else _on_one_line(text)
+
+
 def _on_one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
 @lru_cache(maxsize=1024)
 def _objects(kind: str, name: str, table: str, sql: str) -> tuple[CatalogObject, ...]:
-    # A run reads the catalog three times, and most definitions stay.
     if kind != "table" or is_virtual(sql):
         text = normal_form(sql)
         return (CatalogObject(kind, table, name, sql, _on_one_line(f"{kind} {name} of {table}: {text}")),)

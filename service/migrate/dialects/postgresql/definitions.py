@@ -1,6 +1,7 @@
 """Definitions of indexes and constraints as PostgreSQL itself writes them, stored or only declared."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
@@ -90,6 +91,8 @@ def declared_index(connection: Connection, table: str, name: str, statement: str
     return _plain(_tried(connection, table, statement, asked, {"name": f"pg_temp.{ddl.quoted(name)}"}))
 
 
+# A run reads the catalog three times, and most texts stay.
+@lru_cache(maxsize=4096)
 def as_restored(text: str) -> str:
     """The text as it is after a dump and a restore, which keep the meaning of a CHECK and not its text."""
     return _CAST_ARRAY.sub(lambda array: f"ARRAY[{_ELEMENT.sub(lambda each: f'({each[0]})::text', array[1])}]", text)
