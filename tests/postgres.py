@@ -143,6 +143,8 @@ def postgres_admin_url() -> Iterator[str]:
             url = make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
         else:
             url = stack.enter_context(ephemeral_server()).url
+            # The server has no TLS; asyncpg would make an SSLContext for each connection: 0.6 ms of processor time.
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("PGSSLMODE", "disable")
         _of_session.add(url)
         yield url
         _of_session.remove(url)
