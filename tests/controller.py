@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.memory import use_memory
+from tests.programs import preload
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,6 +28,12 @@ def _leave_files_to_workers() -> None:
         slipcover: Any = getattr(finder, "sci", None)
         if slipcover is not None:
             slipcover.source = None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import once, for all workers, what the programs that tests start have in common."""
+    if not _is_worker() and session.config.option.numprocesses:
+        preload()
 
 
 @pytest.hookimpl(tryfirst=True)

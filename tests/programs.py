@@ -28,6 +28,9 @@ from tests.preloaded import ROOT, Job
 Stream = IO[bytes] | int
 Running: TypeAlias = "Program | subprocess.Popen[bytes]"
 
+# Not ROSTER_: programs refuse such a variable unless it is a setting.
+_SHARED = "PRELOADED_FOR_TESTS"
+
 
 @dataclass(kw_only=True)
 class Program:
@@ -168,9 +171,11 @@ def commands() -> Path:
     installed = Path(sys.executable).parent
     if sys.platform != "linux":
         return installed
-    folder = _preloaded()
-    _write_commands(folder, folder, installed)
-    _write_command(folder / "python", "", folder, installed)
+    # Not beside the socket: another worker may run a command there while this one writes it.
+    folder = Path(tempfile.mkdtemp(prefix="commands-"))
+    atexit.register(shutil.rmtree, folder)
+    _write_commands(folder, _preloaded(), installed)
+    _write_command(folder / "python", "", _preloaded(), installed)
     return folder
 
 
@@ -198,9 +203,17 @@ def _write_command(command: Path, module: str, preloaded: Path, installed: Path)
     command.chmod(0o755)
 
 
+def preload() -> None:
+    """Start the process that forks, for this process and those that it starts from now on."""
+    if sys.platform == "linux":
+        os.environ[_SHARED] = str(_preloaded())
+
+
 @cache
 def _preloaded() -> Path:
-    """The folder with the socket of the process that forks; it ends with this one."""
+    """The folder with the socket of the process that forks; it ends with this one, or with what called `preload`."""
+    if _SHARED in os.environ:
+        return Path(os.environ[_SHARED])
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(_preloading(Path(sys.executable), ROOT))
