@@ -59,6 +59,8 @@ def test_revisions_are_read_again_when_a_file_has_changed(library: Path) -> None
     # Younger files may still change without another modification time, and are read each time.
     for file in (ini, versions / "one.py"):
         os.utime(file, (1, 1))
+    # The lock of an editor.
+    (versions / ".#one.py").symlink_to("nobody@nowhere.1")
     known = scripts(ini)
     assert scripts(ini) is known
     (versions / "two.py").write_text(REVISION.format("two").replace("None", "'5d3a1f00c4b2'"))
