@@ -19,6 +19,7 @@ from service.cli.transfer import NOUNS, export_command, import_command, watcher_
 from service.http.transfer.reports import Report
 from service.terminal import progress
 from tests.files import DATA, REAL, errors, people, real, report
+from tests.programs import start
 from tests.project.files import ROOT
 
 USAGE = 2
@@ -104,11 +105,16 @@ async def test_reads_standard_input(url: str, how: list[str]) -> None:
 
 
 @pytest.mark.slow
-async def test_reads_a_pipe_twice_where_it_must(url: str) -> None:
-    command = [sys.executable, "-m", "service", "import", "users", "-", "--format=csv", "--atomic"]
-    command.append(f"--database={url}")
-    done = await asyncio.to_thread(subprocess.run, command, input=people(3), capture_output=True, check=False)
-    assert (done.returncode, done.stdout) == (0, b"users: 3 lines: 3 created, 0 updated, 0 unchanged, 0 failed.\n")
+async def test_reads_a_pipe_twice_where_it_must(url: str, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(people(3))
+    output = tmp_path / "output"
+    with os.fdopen(reading, "rb") as stdin, output.open("wb") as stdout:
+        arguments = ("import", "users", "-", "--format=csv", "--atomic", f"--database={url}")
+        program = start("service", *arguments, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
+        status = await asyncio.to_thread(program.wait, 60)
+    assert (status, output.read_text()) == (0, "users: 3 lines: 3 created, 0 updated, 0 unchanged, 0 failed.\n")
 
 
 @pytest.mark.parametrize("as_json", [False, True])

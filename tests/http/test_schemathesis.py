@@ -1,6 +1,5 @@
 """Schemathesis, imported by the process that runs these tests alone: the import takes half a second."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +68,7 @@ async def test_every_check_holds_over_http_on_postgresql(fresh_postgres_url: str
         "ROSTER_ARGON2_ITERATIONS": "1",
         "ROSTER_LOG_LEVEL": "warning",
     }
-    with serving(fresh_postgres_url, tmp_path / "log", executable=sys.executable, **settings) as (base, _):
+    with serving(fresh_postgres_url, tmp_path / "log", **settings) as (base, _):
         # An invalid request is refused before a database is asked: the test above has those.
         configuration = examiner.config(examples=EXAMPLES["postgresql"], seed=2, token=token, mode="positive")
         examiner.judge(schemathesis.openapi.from_url(f"{base}/openapi.json", config=configuration))

@@ -15,6 +15,16 @@ from tests import loopback
 from tests.cli.servers import serving
 from tests.project.files import ROOT
 
+# One process: each would import the service again.
+CHECKS = """
+import service
+from service.cli import main
+
+print(service.__file__)
+for command in ("current", "check"):
+    main(["db", "alembic", command], standalone_mode=False)
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,10 +79,10 @@ def test_an_installed_wheel_migrates_the_database_of_another_project(installed: 
 @pytest.mark.slow
 def test_an_installed_wheel_upgrades_and_serves_a_database_without_a_checkout(installed: Path, tmp_path: Path) -> None:
     assert "The database is at" in run(installed / "roster", "db", "upgrade", folder=tmp_path)
-    assert "(head)" in run(installed / "roster", "db", "alembic", "current", folder=tmp_path)
-    assert "No new upgrade" in run(installed / "roster", "db", "alembic", "check", folder=tmp_path)
-    where = "import service; print(service.__file__)"
-    assert Path(run(installed / "python", "-c", where, folder=tmp_path).strip()).is_relative_to(installed.parent)
+    where, *answers = run(installed / "python", "-c", CHECKS, folder=tmp_path).splitlines()
+    assert Path(where).is_relative_to(installed.parent)
+    assert "(head)" in answers[0]
+    assert "No new upgrade" in answers[-1]
     database = f"sqlite:///{tmp_path}/roster.db"
     with serving(database, tmp_path / "log", executable=installed / "python") as (base, _):
         assert loopback.get(f"{base}/readyz").json()["status"] == "ready"
