@@ -19,7 +19,7 @@ from tests.postgres import KEEPER
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 ANSWER_SECONDS = 600.0
 POLL_SECONDS = 0.05
 

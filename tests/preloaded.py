@@ -45,6 +45,8 @@ class Job(TypedDict):
     path: str
     # Where to write which lines ran, for `make test`.
     coverage: str | None
+    # What the program starts as Python, in place of Python itself.
+    python: str | None
 
 
 def main(number: str, *modules: str) -> None:
@@ -204,6 +206,7 @@ def _run(job: Job) -> None:
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     sys.path[0] = job["path"]
+    sys.executable = job["python"] or sys.executable
     sys.argv = [job["module"], *job["arguments"]]
     if job["module"] == "-c":
         code = sys.argv.pop(1)

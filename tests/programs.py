@@ -76,8 +76,12 @@ def start(
     stdin: Stream | None = None,
     stdout: Stream,
     stderr: Stream,
+    forking: bool = False,
 ) -> Running:
-    """Start `python -m module`, or `python -c` with code as an argument; without `stdin` its input is empty."""
+    """Start `python -m module`, or `python -c` with code as an argument; without `stdin` its input is empty.
+
+    With `forking`, each `python -m` that the program starts is such a program too.
+    """
     stdin = subprocess.DEVNULL if stdin is None else stdin
     if sys.platform != "linux":
         command = [sys.executable, *(["-c"] if module == "-c" else ["-m", module]), *arguments]
@@ -93,6 +97,7 @@ def start(
         "folder": folder,
         "path": folder,
         "coverage": coverage,
+        "python": str(commands() / "python") if forking else None,
     }
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(_preloaded() / "socket"))
@@ -112,12 +117,14 @@ def run(
     cwd: Path | None = None,
     input: str | None = None,  # noqa: A002 - as in subprocess.run
     timeout: float = 120,
+    forking: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m module` to its end, and return its status and what it wrote."""
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write((input or "").encode())
         stdin.seek(0)
-        program = start(module, *arguments, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+        streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        program = start(module, *arguments, env=env, cwd=cwd, forking=forking, **streams)
         try:
             status = program.wait(timeout)
         finally:
@@ -154,7 +161,7 @@ if not module:
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 socket.send_fds(connection, [bytes(1)], [0, 1, 2])
-job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=None)
+job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=None, python=None)
 connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode())
 connection.shutdown(socket.SHUT_WR)
 pid = int.from_bytes(connection.recv(4), "big")

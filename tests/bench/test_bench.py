@@ -17,7 +17,7 @@ def report(request: pytest.FixtureRequest) -> Report:
     database = request.param
     if database == "postgresql":
         database = request.getfixturevalue("postgres_admin_url")
-    done = run("bench", "--json", f"--database={database}", *TINY, cwd=ROOT)
+    done = run("bench", "--json", f"--database={database}", *TINY, cwd=ROOT, forking=True)
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Report)
 

@@ -10,7 +10,7 @@ from tests.project.files import ROOT
 
 @pytest.mark.slow
 def test_every_reader_of_the_feed_receives_every_change() -> None:
-    done = run("bench.feed", "--json", "--database=sqlite", "--changes=3", cwd=ROOT)
+    done = run("bench.feed", "--json", "--database=sqlite", "--changes=3", cwd=ROOT, forking=True)
     assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)["databases"]
     assert [each["reader"] for each in figures["latencies"]] == [

@@ -10,7 +10,7 @@ from tests.project.files import ROOT
 
 @pytest.mark.slow
 def test_sessions_stand_beside_the_bare_hash_and_every_page_is_read() -> None:
-    done = run("bench.logins", "--json", "--database=sqlite", "--rows=5000", "--seconds=0.3", cwd=ROOT)
+    done = run("bench.logins", "--json", "--database=sqlite", "--rows=5000", "--seconds=0.3", cwd=ROOT, forking=True)
     assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)["databases"]
     assert (figures["backend"], figures["rows"]) == ("sqlite", 5000)

@@ -19,7 +19,7 @@ TINY = ("--quick", "--rows=1000", "--workers=1", "--connections=2", "--pause-sec
 @pytest.fixture(scope="module")
 def report() -> Report:
     # Its status tells whether times were kept too, which on a busy machine says nothing.
-    done = run("bench.migrating", *TINY, f"--plain-only={PLAIN}", cwd=ROOT, timeout=600)
+    done = run("bench.migrating", *TINY, f"--plain-only={PLAIN}", cwd=ROOT, forking=True, timeout=600)
     assert done.stdout, done.stderr
     return msgspec.json.decode(done.stdout, type=Report)
 

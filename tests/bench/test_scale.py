@@ -40,7 +40,7 @@ def test_the_plot_has_a_line_for_each_size_in_each_panel() -> None:
 @pytest.mark.slow
 def test_measures_every_point(tmp_path: Path) -> None:
     options = ["--database=sqlite", "--users=200", "--callers=2", "--seconds=0.01", "--rounds=1", "--workers=1"]
-    done = run("bench.scale", "--json", *options, f"--svg={tmp_path}", cwd=ROOT)
+    done = run("bench.scale", "--json", *options, f"--svg={tmp_path}", cwd=ROOT, forking=True)
     assert done.returncode == 0, done.stderr
     [part] = json.loads(done.stdout)["databases"]
     assert [each["operation"] for each in part["points"]] == ["get", "page", "deep-page", "post", "patch"]
