@@ -43,10 +43,11 @@ async def restore(store: Store, name: str) -> None:
 
 
 async def replace_ledger(store: Store) -> None:
-    """Give a database, as `head` is, the ledger that the earlier version had written."""
+    """Give a database the ledger that the earlier version had written of its revisions; later ones stay recorded."""
     ledger: dict[str, Any] = json.loads((FOLDER / f"head.{store.backend}.json").read_text())
-    await store.execute("DELETE FROM migration_revisions")
-    await store.execute("DELETE FROM migration_steps")
+    earlier = ", ".join(f"'{revision}'" for revision in ledger["checksums"])
+    await store.execute(f"DELETE FROM migration_revisions WHERE revision IN ({earlier})")
+    await store.execute(f"DELETE FROM migration_steps WHERE revision IN ({earlier})")
     for revision, checksum in ledger["checksums"].items():
         values = f"'{revision}', '{checksum}', '{MOMENT}', '0.1.0'"
         await store.execute(
