@@ -149,8 +149,7 @@ class Entry:
 def ensure(connection: Connection) -> None:
     """Create the missing tables of the ledger."""
     there = set(inspect(connection).get_table_names())
-    missing = [table for table in METADATA.sorted_tables if table.name not in there]
-    if missing:
+    if missing := [table for table in METADATA.sorted_tables if table.name not in there]:
         METADATA.create_all(connection, tables=missing, checkfirst=False)
 
 
@@ -238,8 +237,7 @@ def begin_downgrade(connection: Connection, revision: str) -> None:
 
 def taken_back(connection: Connection, applied: Collection[str]) -> set[str]:
     """The applied revisions whose downgrade is incomplete."""
-    found = connection.execute(select(REVISIONS.c.revision).where(REVISIONS.c.content == _TAKEN_BACK))
-    return set(found.scalars()) & set(applied)
+    return {each for each, content in _contents(connection).items() if content == _TAKEN_BACK} & set(applied)
 
 
 def forget(connection: Connection, revision: str) -> None:
@@ -250,15 +248,17 @@ def forget(connection: Connection, revision: str) -> None:
 
 def remember(connection: Connection, revision: str, checksum: str) -> None:
     """Record a revision as applied, with the checksum of its file."""
-    version = naming.current().version
-    values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": version}
+    values = {"revision": revision, "content": checksum, "changed_at": now(), "code_version": naming.current().version}
     connection.execute(_REMEMBER, values)
 
 
 def checksums(connection: Connection) -> dict[str, str]:
     """The checksum of each applied revision's file; without those whose downgrade has begun."""
-    asked = select(REVISIONS.c.revision, REVISIONS.c.content).where(REVISIONS.c.content != _TAKEN_BACK)
-    return {row.revision: row.content for row in connection.execute(asked)}
+    return {each: content for each, content in _contents(connection).items() if content != _TAKEN_BACK}
+
+
+def _contents(connection: Connection) -> dict[str, str]:
+    return once(connection, "files", lambda: {key: value for key, value, *_ in connection.execute(select(REVISIONS))})
 
 
 def purge(connection: Connection, revision: str, name: str, lost: int) -> None:

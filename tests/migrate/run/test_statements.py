@@ -22,8 +22,8 @@ ops.set_not_null("t", "b", fill="7")
 """
 CONTRACT = 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'
 MOST = {
-    "sqlite": {"up": 135, "backfill": 71, "contract": 137, "down": 224, "nothing": 15},
-    "postgresql": {"up": 155, "backfill": 112, "contract": 97, "down": 200, "nothing": 22},
+    "sqlite": {"up": 133, "backfill": 70, "contract": 136, "down": 223, "nothing": 14},
+    "postgresql": {"up": 153, "backfill": 111, "contract": 96, "down": 199, "nothing": 21},
 }
 
 
