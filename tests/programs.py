@@ -213,14 +213,16 @@ def _write_command(command: Path, module: str, preloaded: Path, installed: Path)
 def preload() -> None:
     """Start the process that forks, for this process and those that it starts from now on."""
     if sys.platform == "linux":
-        os.environ[_SHARED] = str(_preloaded())
+        os.environ[_SHARED] = f"{ROOT}{os.pathsep}{_preloaded()}"
 
 
 @cache
 def _preloaded() -> Path:
     """The folder with the socket of the process that forks; it ends with this one, or with what called `preload`."""
-    if _SHARED in os.environ:
-        return Path(os.environ[_SHARED])
+    # Tests that run in a clone of the project need its code.
+    root, _, folder = os.environ.get(_SHARED, "").partition(os.pathsep)
+    if root == str(ROOT):
+        return Path(folder)
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(_preloading(Path(sys.executable), ROOT))
