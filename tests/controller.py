@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.memory import use_memory
-from tests.programs import preload
+from tests.programs import preload, worker_python
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,6 +50,20 @@ def pytest_sessionfinish() -> None:
         merged = covered if merged is None else sys.modules["slipcover"].merge_coverage(merged, covered)
     if merged is not None:
         Path(folder, "coverage-gw-programs.json").write_text(json.dumps(merged))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a worker often waits for the programs and servers that it started."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Fork the workers from one process, in which Roster is imported and SlipCover's probes are set once."""
+    if sys.platform == "linux":
+        python = worker_python()
+        for each in specs:
+            each.python = str(python)
 
 
 def _is_worker() -> bool:

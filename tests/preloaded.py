@@ -1,7 +1,6 @@
 """A process that has imported Roster and Alembic, and forks for each program that tests start (tests/programs.py).
 
-python -m tests.preloaded SOCKET [MODULE…]: the number of a listening socket, and what to import instead of Roster and
-Alembic. Each connection is one program: the caller sends the descriptors of standard input, output and error, then a
+python -m tests.preloaded SOCKET MODULE…: the number of a listening socket, and what to import. Each connection is one program: the caller sends the descriptors of standard input, output and error, then a
 `Job` as JSON, and receives the pid and, when the program has ended, its wait status. The process ends with its own
 standard input.
 """
@@ -20,6 +19,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Job(TypedDict):
 def main(number: str, *modules: str) -> None:
     listener = socket.socket(fileno=int(number))
     with _measured() as coverage:
-        _preload(modules or IMPORTED)
+        _preload(modules)
     gc.collect()
     gc.freeze()
     if job := _next_job(listener):
@@ -83,12 +83,16 @@ def _write(measured: Any, file: Path) -> None:
 
 
 def _preload(modules: Sequence[str]) -> None:
-    for name in modules:
-        module = importlib.import_module(name)
-        if name.startswith("service.") and hasattr(module, "__path__"):
-            for each in pkgutil.walk_packages(module.__path__, f"{name}."):
-                importlib.import_module(each.name)
-    if modules is IMPORTED:
+    with warnings.catch_warnings():
+        # As in the tests, but for what SlipCover says of its own work.
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Unable to activate pytest branch coverage", RuntimeWarning)
+        for name in modules:
+            module = importlib.import_module(name)
+            if name.startswith("service.") and hasattr(module, "__path__"):
+                for each in pkgutil.walk_packages(module.__path__, f"{name}."):
+                    importlib.import_module(each.name)
+    if {*IMPORTED} <= {*modules}:
         _warm_up()
     if (threads := len([*Path("/proc/self/task").iterdir()])) > 1:
         raise RuntimeError(f"An import started {threads - 1} threads, which a fork would lose.")

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from tests.preloaded import ROOT, Job
+from tests.preloaded import IMPORTED, ROOT, Job
 
 Stream = IO[bytes] | int
 Running: TypeAlias = "Program | subprocess.Popen[bytes]"
@@ -154,9 +154,13 @@ import json, os, signal, socket, sys
 
 module, path = {module!r}, {path!r}
 if not module:
-    if sys.argv[1:2] != ["-m"]:
+    path = os.getcwd()
+    if sys.argv[1:2] == ["-m"]:
+        module = sys.argv[2]
+    elif sys.argv[1:3] == ["-u", "-c"]:
+        module = "-c"
+    else:
         os.execv({python!r}, [{python!r}, *sys.argv[1:]])
-    module, path = sys.argv[2], os.getcwd()
     del sys.argv[1:3]
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
@@ -193,7 +197,7 @@ def commands_of(clone: Path, *modules: str) -> Iterator[None]:
         yield
         return
     programs = clone / ".venv/bin"
-    with _preloading(programs / "python", clone, *modules) as folder:
+    with _preloading(programs / "python", clone, *(modules or IMPORTED)) as folder:
         _write_commands(programs, folder, programs)
         yield
 
@@ -204,7 +208,10 @@ def _write_commands(folder: Path, preloaded: Path, installed: Path) -> None:
 
 
 def _write_command(command: Path, module: str, preloaded: Path, installed: Path) -> None:
-    """Write a command that runs the module; without one it runs that of `-m`, and leaves all else to Python."""
+    """Write a command that runs the module; without one it runs that of `-m`, or code as pytest-xdist starts workers.
+
+    All else it leaves to Python.
+    """
     address = str(preloaded / "socket")
     command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
     command.chmod(0o755)
@@ -216,6 +223,19 @@ def preload() -> None:
         os.environ[_SHARED] = f"{ROOT}{os.pathsep}{_preloaded()}"
 
 
+def worker_python() -> Path:
+    """What starts as Python, and is a worker of pytest-xdist that has imported Roster, measured if coverage is."""
+    if "SLIPCOVER_ENABLED" not in os.environ:
+        return commands() / "python"
+    stack = ExitStack()
+    atexit.register(stack.close)
+    # SlipCover measures in workers alone.
+    modules = ("tests.measured", *IMPORTED, "httpx", "pytest")
+    folder = stack.enter_context(_preloading(Path(sys.executable), ROOT, *modules, PYTEST_XDIST_WORKER="shared"))
+    _write_command(folder / "python", "", folder, Path(sys.executable).parent)
+    return folder / "python"
+
+
 @cache
 def _preloaded() -> Path:
     """The folder with the socket of the process that forks; it ends with this one, or with what called `preload`."""
@@ -225,11 +245,11 @@ def _preloaded() -> Path:
         return Path(folder)
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(_preloading(Path(sys.executable), ROOT))
+    return stack.enter_context(_preloading(Path(sys.executable), ROOT, *IMPORTED))
 
 
 @contextmanager
-def _preloading(python: Path, root: Path, *modules: str) -> Iterator[Path]:
+def _preloading(python: Path, root: Path, *modules: str, **environment: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="programs-"))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
@@ -239,6 +259,7 @@ def _preloading(python: Path, root: Path, *modules: str) -> Iterator[Path]:
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
             cwd=root,
+            env=os.environ | environment,
         )
     try:
         yield folder
