@@ -1,8 +1,8 @@
-"""A process that has imported Roster and Alembic, and forks for each program that tests start (tests/programs.py).
+"""A process that has imported what programs have in common, and forks for each that tests start (tests/programs.py).
 
-python -m tests.preloaded SOCKET MODULE…: the number of a listening socket, and what to import. Each connection is one program: the caller sends the descriptors of standard input, output and error, then a
-`Job` as JSON, and receives the pid and, when the program has ended, its wait status. The process ends with its own
-standard input.
+python -m tests.preloaded SOCKET MODULE…: the number of a listening socket, and what to import. Each connection is one
+program: the caller sends the descriptors of standard input, output and error, then a `Job` as JSON, and receives the
+pid and, when the program has ended, its wait status. The process ends with its own standard input.
 """
 
 import atexit
