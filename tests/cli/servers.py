@@ -6,7 +6,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,12 @@ def serving(
     database_url: str,
     log: Path,
     *options: str,
-    executable: Path | str | None = None,
+    command: Sequence[Path | str] | None = None,
     **settings: str,
 ) -> Iterator[tuple[str, Running]]:
     """The base URL and the process of a running server; its output goes to `log`.
 
-    `executable` is a Python that starts it with nothing imported.
+    `command` is what runs `roster` in a process that has imported nothing.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,10 +41,10 @@ def serving(
     env = environment(database_url, **settings)
     process: Running
     with log.open("wb") as output:
-        if executable is None:
+        if command is None:
             process = start("service", *arguments, env=env, stdout=output, stderr=output)
         else:
-            process = subprocess.Popen([executable, "-m", "service", *arguments], env=env, stdout=output, stderr=output)
+            process = subprocess.Popen([*command, *arguments], env=env, stdout=output, stderr=output)
         base = f"http://127.0.0.1:{port}"
         try:
             _wait_until_alive(base, process, log)

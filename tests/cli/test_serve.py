@@ -62,8 +62,8 @@ def test_the_code_of_the_setup_url_is_known_to_every_worker_and_to_nobody_else(
 ) -> None:
     log = tmp_path / "log"
     # What other accounts may read of a process is the same on both databases; a forked one has no arguments of its own.
-    executable = sys.executable if backend == "sqlite" else None
-    with serving(fresh_url, log, "--workers=2", executable=executable) as (base, _):
+    command = [sys.executable, "-m", "service"] if backend == "sqlite" else None
+    with serving(fresh_url, log, "--workers=2", command=command) as (base, _):
         until(lambda: "Try:" in log.read_text())
         code = log.read_text().partition("/setup#")[2].split()[0]
         ours = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"service" in read_of(path)]
