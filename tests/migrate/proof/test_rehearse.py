@@ -23,6 +23,7 @@ from service.migrate.proof.rehearse.migrators import Faults, Migrators
 from service.migrate.proof.verify.rows import Rows
 from tests.migrate.proof import shops
 from tests.migrate.proof.shops import Shop, shop
+from tests.programs import commands
 
 # Times are the machine's: a busy one must not fail.
 QUICK = ("--seconds=0.2", "--rows=150", "--rate=40", "--connections=0", "--max-lock-wait=60s", "--max-lock-held=60s")
@@ -34,6 +35,12 @@ def own(tmp_path: Path) -> Iterator[Shop]:
         yield made
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each `python -m` that a rehearsal starts fork from a process that has imported it."""
+    monkeypatch.setattr(sys, "executable", str(commands() / "python"))
+
+
 def run(own: Shop, *arguments: str, status: int = 0) -> Result:
     result = CliRunner().invoke(main, ["-c", own.ini, "rehearse", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -42,6 +49,7 @@ def run(own: Shop, *arguments: str, status: int = 0) -> Result:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_backfill_costs_nobody_a_request_or_a_write(own: Shop, postgres_admin_url: str) -> None:
     own.safe('ops.set_not_null("books", "pages", fill="1")')
     server = ("--on=postgresql", f"--server={postgres_admin_url}")
@@ -55,6 +63,7 @@ def test_a_backfill_costs_nobody_a_request_or_a_write(own: Shop, postgres_admin_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_what_blocks_or_breaks_the_previous_version_is_found(own: Shop, postgres_admin_url: str) -> None:
     own.plain(
         'op.execute("ALTER TABLE books RENAME COLUMN pages TO leaves")\n    op.execute("SELECT pg_sleep(0.6)")',
@@ -79,6 +88,7 @@ KILLED_AT = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_migrator_killed_at_each_step_ends_with_the_same_schema(own: Shop, postgres_admin_url: str) -> None:
     own.safe(LONG)
     base, runs = ["0001_create_books"], (Run(command="upgrade", revision="heads"), Run(command="backfill"))
