@@ -244,7 +244,8 @@ def _run_phase(
         with session.reading(), kept(session.connection):
             found = applied_scripts(session.connection, directory)
             # After `downgrade base` there is no revision, and the trash may be full.
-            refuse_contradictions(session.connection, found, directory, has_drift=runner.is_catalog_known)
+            is_known = runner.is_catalog_known
+            refuse_contradictions(session.connection, found, directory, has_drift=is_known, catalog=runner.catalog)
             is_possible = bool(found) or (work is pending.purge and bool(trash.items(session.connection)))
         if not is_possible:
             raise Refused(f"The database has no revision yet: run {naming.command('upgrade')}.")

@@ -1,7 +1,7 @@
 """Contradictions between the ledger and the database: a step is recorded, and its object is missing."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alembic.script import Script, ScriptDirectory
@@ -39,17 +39,20 @@ def refuse_contradictions(
     directory: ScriptDirectory,
     *,
     has_drift: bool,
+    catalog: Callable[[], Iterable[str]] | None = None,
     undone: Collection[str] = (),
 ) -> None:
     """Compare the ledger with alembic_version and the catalog, in the open transaction.
 
     With `has_drift`, changes of the catalog since the last run count; not after a run that was killed, and not those
     of `undone` revisions, which a downgrade is about to undo: the done predicates of an undo decide what is left of it.
+    `catalog` returns the lines of the catalog, if the run has to read them for more than this.
 
     Raises:
         Refused: another program changed the schema or alembic_version. The message names a step and the way out.
     """
-    found = next(contradictions(connection, applied, directory, has_drift=has_drift, undone=undone), None)
+    found_ones = contradictions(connection, applied, directory, has_drift=has_drift, catalog=catalog, undone=undone)
+    found = next(found_ones, None)
     if found is not None:
         raise Refused(f"{found.problem} Nothing was changed. {found.cure}")
 
@@ -60,6 +63,7 @@ def contradictions(
     directory: ScriptDirectory,
     *,
     has_drift: bool,
+    catalog: Callable[[], Iterable[str]] | None = None,
     undone: Collection[str] = (),
 ) -> Iterator[Contradiction]:
     """What `refuse_contradictions` refuses, one for each revision or step; the arguments are the same."""
@@ -69,7 +73,10 @@ def contradictions(
         yield from _unapplied(connection, known - {script.revision for script in applied}, directory, heads)
         if has_drift:
             counted = known.difference(undone)
-            yield from _changed(connection, [script for script in applied if script.revision in counted], heads)
+            changed = drift.changes(connection, catalog)
+            yield from _changed(
+                connection, [script for script in applied if script.revision in counted], heads, changed
+            )
         yield from _unrecorded(connection, [script for script in applied if script.revision in known])
     yield from _stamped(connection, applied, known)
 
@@ -150,11 +157,13 @@ def _recorded_of_unapplied(connection: Connection, plan: Plan) -> Iterator[str]:
         yield f"{step.title} of {plan.revision} is recorded as done, and the database does not have it"
 
 
-def _changed(connection: Connection, applied: Sequence[Script], heads: str) -> Iterator[Contradiction]:
+def _changed(
+    connection: Connection, applied: Sequence[Script], heads: str, lines: Sequence[str]
+) -> Iterator[Contradiction]:
     """A recorded step whose object the catalog had after the last run, and has no more."""
-    changed = [(line, words_in(_subject(line))) for line in drift.changes(connection)]
-    if not changed:
+    if not lines:
         return
+    changed = [(line, words_in(_subject(line))) for line in lines]
     recorded = list(_recorded(connection, applied))
     for position, (revision, step) in enumerate(recorded):
         line = _named_in(step, changed)

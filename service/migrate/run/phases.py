@@ -40,6 +40,7 @@ class PhaseRunner:
     executor: Executor
     backfills: BackfillRunner
     _has_begun: bool = field(default=False, init=False)
+    _is_catalog_known: bool = field(default=False, init=False)
     _catalog: list[str] | None = field(default=None, init=False)
 
     @property
@@ -53,7 +54,13 @@ class PhaseRunner:
     @property
     def is_catalog_known(self) -> bool:
         """Whether the catalog at the start of the session is that of a run that ended."""
-        return self._catalog is not None
+        return self._is_catalog_known
+
+    def catalog(self) -> list[str]:
+        """The catalog before the run, as lines; read once."""
+        if self._catalog is None:
+            self._catalog = drift.lines(self._connection)
+        return self._catalog
 
     def begin(self) -> None:
         """Create the ledger if it is missing, and take the lease, also from a migrator that did not release it.
@@ -82,7 +89,7 @@ class PhaseRunner:
             return
 
         def write() -> None:
-            drift.keep(self._connection, None if accepts_drift else self._catalog)
+            drift.keep(self._connection, self.catalog() if self._is_catalog_known and not accepts_drift else None)
             self.session.lease.give_back(self._connection)
 
         if is_refused:
@@ -95,8 +102,9 @@ class PhaseRunner:
         with self.session.starting():
             ledger.ensure(self._connection)
             # Changes of a run that was killed are no drift: the catalog before them is unknown.
-            is_known = self.session.inside or not self.session.lease.take(self._connection)
-            self._catalog = drift.lines(self._connection) if is_known else None
+            self._is_catalog_known = self.session.inside or not self.session.lease.take(self._connection)
+            if self._is_catalog_known:
+                self.catalog()
         self._has_begun = True
 
     def expand(self, plan: Plan) -> None:

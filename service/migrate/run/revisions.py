@@ -193,7 +193,8 @@ class RevisionRunner:
             connection = self.session.connection
             has_drift = ledger.exists(connection) and ledger.active_run(connection) is None
             undone = [step.revision.revision for step in left] if self.command.is_downgrade else []
-            refuse_contradictions(connection, applied, directory, has_drift=has_drift, undone=undone)
+            catalog = self.phases.catalog
+            refuse_contradictions(connection, applied, directory, has_drift=has_drift, catalog=catalog, undone=undone)
 
     def _accept(self, heads: tuple[str, ...], applied: list[Script]) -> None:
         """A stamp of the present revision: the ledger forgets others, and the end of the session keeps the catalog."""

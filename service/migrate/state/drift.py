@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, inspect, select
@@ -82,6 +82,8 @@ def keep(connection: Connection, before: Iterable[str] | None = None) -> None:
     if before is not None and kept is not None:
         was = set(before)
         found = (kept - (was - found)) | (found - was)
+    if found == kept:
+        return
     connection.execute(delete(ledger.CATALOG))
     values = {"id": 1, "lines": json.dumps(sorted(found)), "taken_at": now()}
     connection.execute(insert(ledger.CATALOG), values)
@@ -95,16 +97,16 @@ def drift(connection: Connection) -> list[str]:
     return [] if ledger.active_run(connection) is not None else changes(connection)
 
 
-def changes(connection: Connection) -> list[str]:
-    """The differences between the stored catalog and the present one, as `drift` lists them."""
-    return once(connection, "drift", lambda: _changes(connection))
+def changes(connection: Connection, read: Callable[[], Iterable[str]] | None = None) -> list[str]:
+    """The differences between the stored catalog and the present one, which `read` returns, as `drift` lists them."""
+    return once(connection, "drift", lambda: _changes(connection, read or partial(lines, connection)))
 
 
-def _changes(connection: Connection) -> list[str]:
+def _changes(connection: Connection, read: Callable[[], Iterable[str]]) -> list[str]:
     kept = _kept(connection) if inspect(connection).has_table(ledger.CATALOG.name) else None
     if kept is None:
         return []
-    found = set(lines(connection))
+    found = set(read())
     return [*(f"- {line}" for line in sorted(kept - found)), *(f"+ {line}" for line in sorted(found - kept))]
 
 
@@ -116,7 +118,7 @@ def _kept(connection: Connection) -> set[str] | None:
 @lru_cache(maxsize=4096)
 def _line(text: str) -> str | None:
     """The text on one line; `None` if it is about a table of Alembic or of the ledger."""
-    # A run reads the catalog three times, and most lines stay.
+    # A run reads the catalog twice, and most lines stay.
     return None if _OURS.search(text) else _on_one_line(text)
 
 
