@@ -243,9 +243,10 @@ async def read_for_long(own: Project, admin: str) -> None:
                 await asyncio.sleep(0.1)
             # What a blocker is named by is its last statement.
             await reader.execute("SELECT count(*) FROM books")
-            (blocker,) = (await asyncio.to_thread(forecast, url)).blockers
+            blockers = (await asyncio.to_thread(forecast, url)).blockers
         await reader.close()
-    assert "SELECT count(*) FROM books" in blocker
+    # The server may be at work on the table itself: it analyzes it.
+    assert any("SELECT count(*) FROM books" in each for each in blockers)
 
 
 def planned(*arguments: str, status: int) -> Result:
