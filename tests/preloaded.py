@@ -1,8 +1,9 @@
 """A process that has imported what programs have in common, and forks for each that tests start (tests/programs.py).
 
 python -m tests.preloaded SOCKET MODULE…: the number of a listening socket, and what to import. Each connection is one
-program: the caller sends the descriptors of standard input, output and error, then a `Job` as JSON, and receives the
-pid and, when the program has ended, its wait status. The process ends with its own standard input.
+program: the caller sends the descriptors of standard input, output and error, then a `Job` as a line of JSON, and
+receives the pid and, when the program has ended, its wait status. A program is killed when its caller has ended. The
+process ends with its own standard input.
 """
 
 import atexit
@@ -23,7 +24,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import util
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +31,13 @@ from typing import Any, NoReturn, TypedDict
 
 ROOT = Path(__file__).parents[1]
 # The code that no test runs in its own process.
-MEASURED = ("service/cli/serving", "service/observability", "service/http/server")
+MEASURED = (
+    "service/cli",
+    "service/events",
+    "service/http/server",
+    "service/migrate/proof/rehearse",
+    "service/observability",
+)
 IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate", "service.models", "uvloop")
 
 
@@ -124,17 +130,32 @@ def _next_job(listener: socket.socket) -> Job | None:
                 if key.fileobj is sys.stdin:
                     return None
                 if key.fileobj is not listener:
-                    selector.unregister(key.fileobj)
-                    key.data.report()
+                    _attend(key, selector)
                     continue
                 job, child = _forked(listener)
                 if child is None:
                     # The descriptors of other programs are not for this one.
-                    for each in [*selector.get_map().values()]:
-                        if isinstance(each.data, _Child):
-                            each.data.close()
+                    for other in {each.data for each in selector.get_map().values() if each.data}:
+                        other.close()
                     return job
-                selector.register(child.descriptor, selectors.EVENT_READ, child)
+                for file in (child.descriptor, child.caller):
+                    selector.register(file, selectors.EVENT_READ, child)
+
+
+def _attend(key: selectors.SelectorKey, selector: selectors.BaseSelector) -> None:
+    """Kill a program that nobody waits for any more, or report the end of one."""
+    child: _Child = key.data
+    if key.fileobj not in selector.get_map():
+        # Both happened at once.
+        return
+    if key.fileobj is child.caller:
+        os.kill(child.pid, signal.SIGKILL)
+        selector.unregister(child.caller)
+        return
+    if child.caller in selector.get_map():
+        selector.unregister(child.caller)
+    selector.unregister(child.descriptor)
+    child.report()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +167,7 @@ class _Child:
     def report(self) -> None:
         """Send the wait status of the program, which has ended."""
         _, status = os.waitpid(self.pid, 0)
-        # A caller that was stopped does not wait for the end of its program.
+        # A caller that was killed does not wait for the end of its program.
         with suppress(OSError):
             self.caller.send(status.to_bytes(4, "big"))
         self.close()
@@ -159,7 +180,8 @@ class _Child:
 def _forked(listener: socket.socket) -> tuple[Job, _Child | None]:
     caller, _ = listener.accept()
     _, streams, _, _ = socket.recv_fds(caller, 1, 3)
-    job: Job = json.loads(b"".join(iter(partial(caller.recv, 1 << 16), b"")))
+    with caller.makefile("rb") as lines:
+        job: Job = json.loads(lines.readline())
     if pid := os.fork():
         for each in streams:
             os.close(each)

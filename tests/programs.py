@@ -105,8 +105,7 @@ def start(
         streams = [nothing if each == subprocess.DEVNULL else each for each in (stdin, stdout, stderr)]
         numbers = [each if isinstance(each, int) else each.fileno() for each in streams]
         socket.send_fds(connection, [b"\0"], numbers)
-    connection.sendall(json.dumps(job).encode())
-    connection.shutdown(socket.SHUT_WR)
+    connection.sendall(json.dumps(job).encode() + b"\n")
     return Program(pid=int.from_bytes(connection.recv(4), "big"), _connection=connection)
 
 
@@ -165,9 +164,10 @@ if not module:
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 socket.send_fds(connection, [bytes(1)], [0, 1, 2])
-job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=None, python=None)
-connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode())
-connection.shutdown(socket.SHUT_WR)
+measured = os.environ.get("SLIPCOVER_COVERAGE_DIR")
+coverage = measured and f"{{measured}}/coverage-gw-{{os.urandom(8).hex()}}.json"
+job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=coverage, python=None)
+connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode() + b"\\n")
 pid = int.from_bytes(connection.recv(4), "big")
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _: os.kill(pid, number))
