@@ -151,11 +151,11 @@ def _text(file: IO[bytes]) -> str:
 _SCRIPT = """#!{python} -IS
 import json, os, signal, socket, sys
 
-module, path = {module!r}, {path!r}
+module, path, python = {module!r}, {path!r}, None
 if not module:
     path = os.getcwd()
     if sys.argv[1:2] == ["-m"]:
-        module = sys.argv[2]
+        module, python = sys.argv[2], sys.argv[0]
     elif sys.argv[1:3] == ["-u", "-c"]:
         module = "-c"
     else:
@@ -166,7 +166,7 @@ connection.connect({address!r})
 socket.send_fds(connection, [bytes(1)], [0, 1, 2])
 measured = os.environ.get("SLIPCOVER_COVERAGE_DIR")
 coverage = measured and f"{{measured}}/coverage-gw-{{os.urandom(8).hex()}}.json"
-job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=coverage, python=None)
+job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=coverage, python=python)
 connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode() + b"\\n")
 pid = int.from_bytes(connection.recv(4), "big")
 for number in (signal.SIGINT, signal.SIGTERM):
@@ -178,7 +178,10 @@ sys.exit(status if status >= 0 else 128 - status)
 
 @cache
 def commands() -> Path:
-    """A folder for PATH, in which `roster`, `alembic` and `python -m` are such programs."""
+    """A folder for PATH, in which `roster`, `alembic` and `python -m` are such programs.
+
+    So is each `python -m` that a `python -m` starts.
+    """
     installed = Path(sys.executable).parent
     if sys.platform != "linux":
         return installed
