@@ -1,6 +1,7 @@
 """Draws docs/pictures/architecture.svg from the imports of service/: `python docs/pictures/architecture.py`."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -33,6 +34,7 @@ _HEAD = (
     '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>'
 )
+_IMPORT = re.compile(r"^[ \t]*((?:from service[.\w]* import|import service\b) *(?:\([^)]*\)|.*))", re.MULTILINE)
 _MIDDLE = ("migrate", "observability")
 _RIGHT = ("alembic", "console", "migrate.ops", "password_hashing", "terminal")
 
@@ -69,7 +71,7 @@ def imports() -> dict[tuple[str, str], int]:
 
 
 def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.parse("\n".join(_IMPORT.findall(source))).body:
         if isinstance(node, ast.Import):
             names = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
