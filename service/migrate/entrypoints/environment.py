@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from logging.config import fileConfig
 from pathlib import Path
@@ -14,16 +14,16 @@ from alembic.util import CommandError
 from sqlalchemy import URL, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from service.db.engine import Limits, Purpose, create_engine
+from service.db.engine import Limits, Purpose
 from service.migrate.entrypoints import execution
 from service.migrate.entrypoints.compiled import SharedCompiled
+from service.migrate.entrypoints.engines import engine
 from service.migrate.entrypoints.project import url_of
 from service.migrate.errors import Refused, Unusable, refusing
 from service.migrate.naming import Naming, use
 from service.migrate.plan.context import Context
 from service.migrate.plan.faults import file_of, of_code
 from service.migrate.plan.files import check
-from service.migrate.run.locking.waiting import disposed
 
 _COMPILED = SharedCompiled()
 # Below deadlock_timeout (1 s), so that PostgreSQL never cancels a request in a deadlock with the migrator.
@@ -91,11 +91,12 @@ def _default_url(config: Config, default: Callable[[], str | URL] | None) -> str
 
 
 async def _connect_and_run(context: Context, metadata: MetaData, url: URL) -> None:
-    try:
-        engine = create_engine(url, Purpose.MIGRATE, limits=LIMITS)
-    except ValueError as failure:
-        raise Unusable(str(failure)) from failure
-    async with disposed(engine), engine.connect() as connection:
+    async with AsyncExitStack() as stack:
+        try:
+            made = await stack.enter_async_context(engine(url, Purpose.MIGRATE, LIMITS))
+        except ValueError as failure:
+            raise Unusable(str(failure)) from failure
+        connection = await stack.enter_async_context(made.connect())
         await connection.execution_options(compiled_cache=_COMPILED)
         await connection.run_sync(lambda sync: execution.run(context, sync, metadata))
 

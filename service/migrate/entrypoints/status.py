@@ -7,12 +7,12 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from service.db.engine import Purpose, create_engine
+from service.db.engine import Purpose
 from service.db.urls import shown, sqlite_file
 from service.migrate import naming
 from service.migrate.dialects.kept import kept
+from service.migrate.entrypoints import engines
 from service.migrate.entrypoints.project import locate
 from service.migrate.errors import refusing
 from service.migrate.plan import checksum, graph, revisions
@@ -21,7 +21,6 @@ from service.migrate.plan.plan import Phase, Plan
 from service.migrate.plan.revisions import plans
 from service.migrate.run import contradictions
 from service.migrate.run.locking import blockers, lock
-from service.migrate.run.locking.waiting import disposed
 from service.migrate.state import compatibility, drift, ledger, trash
 from service.migrate.state.backfills import BackfillState
 from service.migrate.state.compatibility import Compatibility, Range, Standing
@@ -122,7 +121,7 @@ async def status(url: str | None = None, supported: Range | None = None, *, conf
     contradicting: tuple[str, ...] = ()
     if not is_missing_file(parsed):
         with refusing(parsed):
-            async with disposed(_reading(parsed)) as engine:
+            async with engines.engine(parsed, Purpose.READ) as engine:
                 standing = await compatibility.check(engine, supported, config)
                 async with engine.connect() as connection:
                     phases, contradicting = await connection.run_sync(_read_once, standing.heads, directory)
@@ -148,7 +147,7 @@ async def standing(url: str | None = None, supported: Range | None = None, *, co
     if is_missing_file(parsed):
         return Standing(heads=(), compatibility=Compatibility.EMPTY)
     with refusing(parsed):
-        async with disposed(_reading(parsed)) as engine:
+        async with engines.engine(parsed, Purpose.READ) as engine:
             return await compatibility.check(engine, supported, config)
 
 
@@ -158,7 +157,7 @@ async def current(url: str | None = None, *, config: Source | None = None) -> tu
     if is_missing_file(parsed):
         return ()
     with refusing(parsed):
-        async with disposed(_reading(parsed)) as engine:
+        async with engines.engine(parsed, Purpose.READ) as engine:
             return await compatibility.heads(engine)
 
 
@@ -257,10 +256,6 @@ def _backfill(row: Any) -> BackfillProgress:
         problem=row.problem,
         changed_at=row.changed_at,
     )
-
-
-def _reading(url: URL) -> AsyncEngine:
-    return create_engine(url, Purpose.READ)
 
 
 def _blockers_of_migrator(connection: Connection) -> str | None:
