@@ -24,6 +24,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec, module_from_spec
 from multiprocessing import util
 from pathlib import Path
 from types import ModuleType
@@ -63,7 +65,10 @@ def main(number: str, *modules: str) -> None:
     gc.freeze()
     if job := _next_job(listener):
         if coverage and job["coverage"]:
-            atexit.register(_write, coverage, Path(job["coverage"]))
+            file = Path(job["coverage"])
+            atexit.register(_write, coverage, file)
+            # What the program forks itself ends without `atexit`.
+            util.register_after_fork(coverage, partial(_write_at_end, file))
         _end(_status_of(job))
 
 
@@ -86,6 +91,11 @@ def _write(measured: Any, file: Path) -> None:
     unfinished = file.with_name(f"unfinished-{file.name}")
     unfinished.write_text(json.dumps(measured.get_coverage()))
     unfinished.rename(file)
+
+
+def _write_at_end(file: Path, measured: Any) -> None:
+    own = file.with_name(f"{file.stem}-{os.getpid()}.json")
+    util.Finalize(None, _write, (measured, own), exitpriority=0)
 
 
 def _preload(modules: Sequence[str]) -> None:
@@ -238,8 +248,18 @@ def _run(job: Job) -> None:
         code = sys.argv.pop(1)
         sys.modules["__main__"] = module = ModuleType("__main__")
         exec(code, vars(module))  # noqa: S102 - a test's own code
+    elif job["coverage"] and (spec := _measured_spec(job["module"])):
+        sys.modules["__main__"] = module = module_from_spec(spec)
+        module.__name__, sys.argv[0] = "__main__", str(spec.origin)
+        spec.loader.exec_module(module)
     else:
         runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
+
+
+def _measured_spec(name: str) -> Any:
+    """The spec of a module in which SlipCover counts lines, else `None`; it counts none of what runpy runs."""
+    spec = find_spec(name)
+    return spec if spec is not None and hasattr(spec.loader, "sci") else None
 
 
 def _forked_again(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
