@@ -21,25 +21,18 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from importlib.util import find_spec, module_from_spec
+from importlib.util import module_from_spec
 from multiprocessing import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TypedDict
 
+from tests.measured_programs import measured_spec, measuring, write_at_end
+
 ROOT = Path(__file__).parents[1]
-# The code that no test runs in its own process.
-MEASURED = (
-    "service/cli",
-    "service/events",
-    "service/http/server",
-    "service/migrate/proof/rehearse",
-    "service/observability",
-)
 IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate", "service.models", "uvloop")
 
 
@@ -59,43 +52,14 @@ class Job(TypedDict):
 
 def main(number: str, *modules: str) -> None:
     listener = socket.socket(fileno=int(number))
-    with _measured() as coverage:
+    with measuring() as coverage:
         _preload(modules)
     gc.collect()
     gc.freeze()
     if job := _next_job(listener):
         if coverage and job["coverage"]:
-            file = Path(job["coverage"])
-            atexit.register(_write, coverage, file)
-            # What the program forks itself ends without `atexit`.
-            util.register_after_fork(coverage, partial(_write_at_end, file))
+            write_at_end(coverage, Path(job["coverage"]))
         _end(_status_of(job))
-
-
-@contextmanager
-def _measured() -> Iterator[Any]:
-    """Count the lines of MEASURED, if coverage is measured at all; gives SlipCover's object."""
-    if "SLIPCOVER_COVERAGE_DIR" not in os.environ:
-        yield None
-        return
-    slipcover: Any = importlib.import_module("slipcover")
-
-    source = [str(ROOT / each) for each in MEASURED]
-    excluded = os.environ["SLIPCOVER_EXCLUDE_LINES"].split("\n")
-    measured = slipcover.Slipcover(branch=True, source=source, exclude_lines=excluded)
-    with slipcover.ImportManager(measured, slipcover.FileMatcher(sources=source)):
-        yield measured
-
-
-def _write(measured: Any, file: Path) -> None:
-    unfinished = file.with_name(f"unfinished-{file.name}")
-    unfinished.write_text(json.dumps(measured.get_coverage()))
-    unfinished.rename(file)
-
-
-def _write_at_end(file: Path, measured: Any) -> None:
-    own = file.with_name(f"{file.stem}-{os.getpid()}.json")
-    util.Finalize(None, _write, (measured, own), exitpriority=0)
 
 
 def _preload(modules: Sequence[str]) -> None:
@@ -248,18 +212,12 @@ def _run(job: Job) -> None:
         code = sys.argv.pop(1)
         sys.modules["__main__"] = module = ModuleType("__main__")
         exec(code, vars(module))  # noqa: S102 - a test's own code
-    elif job["coverage"] and (spec := _measured_spec(job["module"])):
+    elif job["coverage"] and (spec := measured_spec(job["module"])):
         sys.modules["__main__"] = module = module_from_spec(spec)
         module.__name__, sys.argv[0] = "__main__", str(spec.origin)
         spec.loader.exec_module(module)
     else:
         runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
-
-
-def _measured_spec(name: str) -> Any:
-    """The spec of a module in which SlipCover counts lines, else `None`; it counts none of what runpy runs."""
-    spec = find_spec(name)
-    return spec if spec is not None and hasattr(spec.loader, "sci") else None
 
 
 def _forked_again(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:

@@ -165,7 +165,9 @@ connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 socket.send_fds(connection, [bytes(1)], [0, 1, 2])
 measured = os.environ.get("SLIPCOVER_COVERAGE_DIR")
-coverage = measured and f"{{measured}}/coverage-gw-{{os.urandom(8).hex()}}.json"
+# pytest-xdist's workers write their own.
+counts = measured and module != "-c"
+coverage = f"{{measured}}/coverage-gw-{{os.urandom(8).hex()}}.json" if counts else None
 job = dict(module=module, path=path, arguments=sys.argv[1:], coverage=coverage, python=python)
 connection.sendall(json.dumps(job | dict(environment=dict(os.environ), folder=os.getcwd())).encode() + b"\\n")
 pid = int.from_bytes(connection.recv(4), "big")
