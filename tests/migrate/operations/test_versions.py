@@ -1,6 +1,7 @@
 """Each kind of change, up and down, on every installed version of PostgreSQL."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -40,47 +41,55 @@ ops.drop_column("t", sa.Column("kind", sa.Text(), nullable=False))
 """
 
 
-@pytest.mark.parametrize("version", installed_versions())
-async def test_there_and_back(version: int, project: Project) -> None:
+@pytest.fixture(scope="module", params=installed_versions())
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def admin_url(version: int) -> Iterator[str]:
+    """The URL of a server of this version."""
     with ephemeral_server(version=version) as server:
-        async with (
-            fresh_database(server.url) as url,
-            live(url, project, base=BASE, rows=ROWS, up=UP + MORE, contract=CONTRACT + DROPS) as it,
-        ):
-            assert (await it.value("SHOW server_version")).startswith(str(version))
-            bare, before = await it.catalog(with_trash=True), await it.state()
-            await it.up()
-            await it.backfill()
-            filled = await it.state()
-            await it.contract()
-            await it.execute("""INSERT INTO t (id, code, key) VALUES (7, 8, 'k')""")
-            await it.execute("DELETE FROM t WHERE id = 7")
-            contracted = await it.state()
-            await it.undo_contract()
-            assert changes(filled, await it.state()) == []
-            await it.contract()
-            assert changes(contracted, await it.state()) == []
-            await it.down()
-            # What was filled stays filled.
-            back = [re.sub("kind kind of [^,]*", "kind None", line) for line in await it.state()]
-            assert changes(before, back) == []
-            await it.purge()
-            assert changes(bare, await it.catalog(with_trash=True)) == []
+        yield server.url
 
 
-@pytest.mark.parametrize("version", installed_versions())
-async def test_a_wider_type_is_taken_back_with_all_that_is_on_it(version: int, project: Project) -> None:
+async def test_there_and_back(version: int, admin_url: str, project: Project) -> None:
+    async with (
+        fresh_database(admin_url) as url,
+        live(url, project, base=BASE, rows=ROWS, up=UP + MORE, contract=CONTRACT + DROPS) as it,
+    ):
+        assert (await it.value("SHOW server_version")).startswith(str(version))
+        bare, before = await it.catalog(with_trash=True), await it.state()
+        await it.up()
+        await it.backfill()
+        filled = await it.state()
+        await it.contract()
+        await it.execute("""INSERT INTO t (id, code, key) VALUES (7, 8, 'k')""")
+        await it.execute("DELETE FROM t WHERE id = 7")
+        contracted = await it.state()
+        await it.undo_contract()
+        assert changes(filled, await it.state()) == []
+        await it.contract()
+        assert changes(contracted, await it.state()) == []
+        await it.down()
+        # What was filled stays filled.
+        back = [re.sub("kind kind of [^,]*", "kind None", line) for line in await it.state()]
+        assert changes(before, back) == []
+        await it.purge()
+        assert changes(bare, await it.catalog(with_trash=True)) == []
+
+
+async def test_a_wider_type_is_taken_back_with_all_that_is_on_it(admin_url: str, project: Project) -> None:
     things = [
         each for kind in ("all", "expression", "partial", "classes") for each in KINDS[kind] if "CHECK" not in each
     ]
     things = [re.sub(r"INDEX ix\b", f"INDEX ix{number}", each) for number, each in enumerate(things)]
-    with ephemeral_server(version=version) as server:
-        async with (
-            fresh_database(server.url) as url,
-            live(url, project, base="pass", rows=(*TABLES, *FEW, *things), up=WIDER.format(wide="Text()")) as it,
-        ):
-            before, file = await it.state(), await it.value(FILE)
-            await it.up()
-            await it.down()
-            assert changes(before, await it.state()) == []
-            assert await it.value(FILE) == file
+    async with (
+        fresh_database(admin_url) as url,
+        live(url, project, base="pass", rows=(*TABLES, *FEW, *things), up=WIDER.format(wide="Text()")) as it,
+    ):
+        before, file = await it.state(), await it.value(FILE)
+        await it.up()
+        await it.down()
+        assert changes(before, await it.state()) == []
+        assert await it.value(FILE) == file
