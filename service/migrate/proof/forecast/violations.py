@@ -28,6 +28,7 @@ _LENGTH = re.compile(r"(?:varchar|character varying|char|character)\((\d+)\)", r
 _REFERENCES = r'\bREFERENCES\s*(?:\w+\.)?"?{}"?\s*\(([^)]*)\)'
 _INDEXED = re.compile(r"\bON\b[^(]*\((.*)$", re.IGNORECASE | re.DOTALL)
 _ORDER = re.compile(r"\s+(ASC|DESC|NULLS\s+(FIRST|LAST)|[a-z_0-9]+_ops)\s*$", re.IGNORECASE)
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 # Operators whose marks the tokens of a statement have one by one.
 _MARKS = re.compile(r"('(?:[^']|'')*')|([<>=!~@#%^&|?*/+-]) (?=[<>=!~@#%^&|?])")
 
@@ -151,8 +152,6 @@ class Violations:
         yield from self._duplicates(table, items, where[1] if where else "", name=name)
 
     def _duplicates(self, table: str, items: list[str], where: str, *, name: str = "") -> Iterator[str]:
-        if not items:
-            return
         known = " AND ".join([*(f"({each}) IS NOT NULL" for each in items), *([f"({where})"] if where else [])])
         listed = ", ".join(items)
         rows = f"SELECT {listed} FROM {ddl.quoted(table)} WHERE {known} GROUP BY {listed} HAVING count(*) > 1"
@@ -230,10 +229,15 @@ def glued(text: str) -> str:
     return _MARKS.sub(lambda found: found[1] or found[2], text)
 
 
+def _unquoted(text: str) -> str:
+    """The text with another mark for each one in quotes."""
+    return _QUOTED.sub(lambda found: "x" * len(found[0]), text)
+
+
 def _group(text: str) -> tuple[str, str]:
     """What stands before the parenthesis that closes the one before the text, and behind it."""
     depth = 1
-    for at, mark in enumerate(re.sub(r"'(?:[^']|'')*'", lambda found: "x" * len(found[0]), text)):
+    for at, mark in enumerate(_unquoted(text)):
         depth += {"(": 1, ")": -1}.get(mark, 0)
         if not depth:
             return text[:at], text[at + 1 :]
@@ -242,7 +246,7 @@ def _group(text: str) -> tuple[str, str]:
 
 def _listed(text: str) -> Iterator[str]:
     depth, start = 0, 0
-    for at, mark in enumerate(text):
+    for at, mark in enumerate(_unquoted(text)):
         depth += {"(": 1, ")": -1}.get(mark, 0)
         if mark == "," and not depth:
             yield text[start:at]
