@@ -246,10 +246,11 @@ def _run_phase(
             # After `downgrade base` there is no revision, and the trash may be full.
             is_known = runner.is_catalog_known
             refuse_contradictions(session.connection, found, directory, has_drift=is_known, catalog=runner.catalog)
+            known = ledger.known_if_any(session.connection)
             is_possible = bool(found) or (work is pending.purge and bool(trash.items(session.connection)))
         if not is_possible:
             raise Refused(f"The database has no revision yet: run {naming.command('upgrade')}.")
-        adopt_applied(session, found)
+        adopt_applied(session, found, known)
         done.extend(work(runner, plans(found, session.dialect), session.report))
 
     with _run_of(url, options) as config:

@@ -1,6 +1,6 @@
 """Baseline: ledger records for revisions that were applied without the ledger, by a script or by plain Alembic."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
@@ -31,10 +31,8 @@ def applied_scripts(connection: Connection, directory: ScriptDirectory) -> list[
     return below(heads, directory)
 
 
-def adopt_applied(session: Session, applied: Sequence[Script]) -> None:
-    """Record the progress of those applied revisions that have no record in the ledger."""
-    with session.reading():
-        known = ledger.known(session.connection)
+def adopt_applied(session: Session, applied: Sequence[Script], known: Collection[str]) -> None:
+    """Record the progress of those applied revisions that the ledger does not know."""
     for script in applied:
         if script.revision not in known:
             _adopt(session, script.revision, plan(script, session.dialect), checksum(script))

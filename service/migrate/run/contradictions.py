@@ -67,7 +67,7 @@ def contradictions(
     undone: Collection[str] = (),
 ) -> Iterator[Contradiction]:
     """What `refuse_contradictions` refuses, one for each revision or step; the arguments are the same."""
-    known = ledger.known(connection) if ledger.exists(connection) else set()
+    known = ledger.known_if_any(connection)
     heads = " ".join(sorted(_heads(applied))) or "base"
     if known:
         yield from _unapplied(connection, known - {script.revision for script in applied}, directory, heads)

@@ -21,7 +21,7 @@ def refuse_tables_there(session: Session, steps: Sequence[Any]) -> None:
     A revision in the ledger means that an upgrade is incomplete here: then nothing is refused.
     """
     # Alembic created alembic_version in this transaction: a refusal rolls that back too.
-    if ledger.exists(session.connection) and ledger.known(session.connection):
+    if ledger.known_if_any(session.connection):
         return
     inspector = inspect(session.connection)
     there = {_key(session, name): name for name in (*inspector.get_table_names(), *inspector.get_view_names())}

@@ -152,16 +152,17 @@ class RevisionRunner:
         with kept(self.session.connection):
             self._refuse_contradictions(applied, left, context.script)
             begun, taken_back = self._incomplete(applied, context.script)
+            known = ledger.known_if_any(self.session.connection)
+            if self.command.is_upgrade and left:
+                self._refuse_clashes(applied, [step.revision for step in left], context.script, is_unused=not heads)
         if not (left or begun or taken_back):
             return left
         if self.command.counts_from_here:
             # An incomplete upgrade counts as one step of a relative downgrade.
             left = left[: max(len(left) - len(begun), 0)]
-        if self.command.is_upgrade:
-            self._refuse_clashes(applied, [step.revision for step in left], context.script, is_unused=not heads)
         if self.command.is_upgrade and not heads:
             refuse_tables_there(self.session, left)
-        self._begin(heads, applied)
+        self._begin(heads, applied, known)
         if self.command.is_downgrade:
             with self.session.reading():
                 for found in plans([step.revision for step in left], self.session.dialect):
@@ -199,9 +200,10 @@ class RevisionRunner:
     def _accept(self, heads: tuple[str, ...], applied: list[Script]) -> None:
         """A stamp of the present revision: the ledger forgets others, and the end of the session keeps the catalog."""
         connection = self.session.connection
-        if not applied and not (ledger.exists(connection) and ledger.known(connection)):
+        known = ledger.known_if_any(connection)
+        if not applied and not known:
             return
-        self._begin(heads, applied)
+        self._begin(heads, applied, known)
         with self.session.writing():
             for revision in ledger.known(connection) - {script.revision for script in applied}:
                 ledger.forget(connection, revision)
@@ -239,7 +241,7 @@ class RevisionRunner:
         self.done.append(script.revision)
         self.session.report(f"Undo the incomplete downgrade of {script.revision}: done.")
 
-    def _begin(self, heads: tuple[str, ...], applied: list[Script]) -> None:
+    def _begin(self, heads: tuple[str, ...], applied: list[Script], known: Collection[str]) -> None:
         connection = self.session.connection
         if not self.session.inside:
             # Alembic may have created alembic_version in the open transaction.
@@ -248,11 +250,11 @@ class RevisionRunner:
         with self.session.writing():
             if self.session.dialect == "sqlite":
                 self._dangling = catalog.dangling_rows(connection)
-            is_unused = not heads and not trash.items(connection) and not ledger.known(connection)
+            is_unused = not heads and not known and not trash.items(connection)
             self._whole = ledger.is_made_whole(connection) or is_unused
             if is_unused:
                 ledger.make_whole(connection)
-        adopt_applied(self.session, applied)
+        adopt_applied(self.session, applied, known)
 
     def _prepare(self, step: Any) -> None:
         """Run the steps of a revision between Alembic's transactions; Alembic then only stamps the revision."""

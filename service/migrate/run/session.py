@@ -147,7 +147,8 @@ class Session:
     @cached_property
     def lock_wait_seconds(self) -> float:
         """The lock_timeout of blocking locks, below deadlock_timeout, so that a deadlock cancels the migrator."""
-        asked = "SELECT setting::float / 1000 FROM pg_settings WHERE name = 'deadlock_timeout'"
+        # pg_settings would compute every setting.
+        asked = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float"
         deadlock: float = self.connection.exec_driver_sql(asked).scalar_one()
         return min(self.wait_limits.lock_wait_seconds, 0.9 * deadlock)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, inspect, select
+from sqlalchemy import Connection, delete, insert, select
 
 from service.db.clock import now
 from service.migrate.dialects.kept import once
@@ -103,7 +103,7 @@ def changes(connection: Connection, read: Callable[[], Iterable[str]] | None = N
 
 
 def _changes(connection: Connection, read: Callable[[], Iterable[str]]) -> list[str]:
-    kept = _kept(connection) if inspect(connection).has_table(ledger.CATALOG.name) else None
+    kept = _kept(connection) if ledger.has_catalog(connection) else None
     if kept is None:
         return []
     found = set(read())

@@ -1,8 +1,5 @@
 """The ledger: tables that record revisions, steps, backfills and runs, so that a killed run can be continued."""
 
-import getpass
-import os
-import socket
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,7 +21,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     select,
     union,
 )
@@ -35,6 +31,8 @@ from service.migrate import naming
 from service.migrate.dialects.kept import once
 from service.migrate.operations.step import Step
 from service.migrate.plan.plan import Phase
+from service.migrate.state.author import who
+from service.migrate.state.there import tables_there
 from service.migrate.state.titles import current
 from service.migrate.state.upsert import upsert
 
@@ -148,14 +146,19 @@ class Entry:
 
 def ensure(connection: Connection) -> None:
     """Create the missing tables of the ledger."""
-    there = set(inspect(connection).get_table_names())
+    there = tables_there(connection, TABLES)
     if missing := [table for table in METADATA.sorted_tables if table.name not in there]:
         METADATA.create_all(connection, tables=missing, checkfirst=False)
 
 
 def exists(connection: Connection) -> bool:
     """Whether the database has a ledger, for readers, which do not create one."""
-    return once(connection, "ledger", lambda: inspect(connection).has_table(AUDIT.name))
+    return AUDIT.name in once(connection, "ledger", lambda: tables_there(connection, TABLES))
+
+
+def has_catalog(connection: Connection) -> bool:
+    """Whether the ledger has the table of the catalog, which ledgers of early versions lack."""
+    return CATALOG.name in once(connection, "ledger", lambda: tables_there(connection, TABLES))
 
 
 def active_run(connection: Connection) -> str | None:
@@ -204,6 +207,11 @@ def known(connection: Connection) -> set[str]:
     """The revisions with a record in the ledger."""
     asked = union(*(select(table.c.revision) for table in (STEPS, BACKFILLS, REVISIONS)))
     return once(connection, "known", lambda: set(connection.execute(asked).scalars()) - {_WHOLE})
+
+
+def known_if_any(connection: Connection) -> set[str]:
+    """As `known`; none without a ledger."""
+    return known(connection) if exists(connection) else set()
 
 
 def recorded(connection: Connection, heads: Collection[str]) -> set[str]:
@@ -289,12 +297,3 @@ def _current(row: RowMapping, dialect: str) -> str:
     step: str = row["step"]
     # A row of phase `all` has the revision's docstring; steps of one transaction share a row.
     return step if row["phase"] == "all" else "; ".join(current(each, dialect) for each in step.split("; "))
-
-
-def who() -> str:
-    """The account, the host and the process of this migrator."""
-    try:
-        account = getpass.getuser()
-    except (KeyError, OSError):
-        account = str(os.geteuid())
-    return f"{account}@{socket.gethostname()}, process {os.getpid()}"

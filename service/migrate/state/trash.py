@@ -9,17 +9,16 @@ from service.migrate.dialects import ddl
 from service.migrate.dialects.kept import once
 
 _NAMED = re.compile(r"_trash_(\d{4}|[0-9a-f]{12})_(.+)")
-_COLUMNS = {
+# Columns, and tables without a column.
+_ITEMS = {
     "sqlite": "SELECT s.name, c.name FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS c "
-    "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1, 2",
-    "postgresql": "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-    "WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p') AND NOT attisdropped "
-    "AND attname LIKE '\\_trash\\_%' ORDER BY 1, 2",
-}
-_TABLES = {
-    "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_trash\\_%' ESCAPE '\\' ORDER BY 1",
-    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace "
-    "AND relkind IN ('r', 'p') AND relname LIKE '\\_trash\\_%' ORDER BY 1",
+    "WHERE s.type = 'table' AND c.name LIKE '\\_trash\\_%' ESCAPE '\\' UNION ALL "
+    "SELECT name, NULL FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_trash\\_%' ESCAPE '\\'",
+    "postgresql": "WITH here AS (SELECT oid, relname FROM pg_class "
+    "WHERE relnamespace = (SELECT quote_ident(current_schema())::regnamespace) AND relkind IN ('r', 'p')) "
+    "SELECT relname, attname FROM pg_attribute JOIN here ON here.oid = attrelid "
+    "WHERE NOT attisdropped AND attname LIKE '\\_trash\\_%' UNION ALL "
+    "SELECT relname, NULL FROM here WHERE relname LIKE '\\_trash\\_%'",
 }
 
 
@@ -45,13 +44,10 @@ def items(connection: Connection) -> list[Item]:
 
 def _items(connection: Connection) -> list[Item]:
     found = []
-    dialect = connection.dialect.name
-    for table, column in connection.exec_driver_sql(_COLUMNS[dialect]):
-        if match := _NAMED.fullmatch(column):
+    rows = connection.exec_driver_sql(_ITEMS[connection.dialect.name]).all()
+    for table, column in sorted(rows, key=lambda row: (row[1] is None, *map(str, row))):
+        if match := _NAMED.fullmatch(table if column is None else column):
             found.append(Item(tag=match[1], table=table, column=column, name=match[2]))
-    for (table,) in connection.exec_driver_sql(_TABLES[dialect]):
-        if match := _NAMED.fullmatch(table):
-            found.append(Item(tag=match[1], table=table, column=None, name=match[2]))
     return found
 
 

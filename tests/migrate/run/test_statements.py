@@ -22,8 +22,8 @@ ops.set_not_null("t", "b", fill="7")
 """
 CONTRACT = 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'
 MOST = {
-    "sqlite": {"up": 132, "backfill": 67, "contract": 135, "down": 222, "nothing": 14},
-    "postgresql": {"up": 152, "backfill": 110, "contract": 95, "down": 198, "nothing": 21},
+    "sqlite": {"up": 125, "backfill": 62, "contract": 130, "down": 217, "nothing": 12},
+    "postgresql": {"up": 145, "backfill": 105, "contract": 90, "down": 193, "nothing": 19},
 }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from service.db.clock import now
 from service.migrate.errors import Refused
 from service.migrate.state import ledger
+from service.migrate.state.author import who
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class Lease:
         """
         is_left = bool(connection.execute(delete(ledger.LEASE)).rowcount)
         moment = now()
-        values = {"id": 1, "token": self.token, "holder": ledger.who(), "taken_at": moment, "seen_at": moment}
+        values = {"id": 1, "token": self.token, "holder": who(), "taken_at": moment, "seen_at": moment}
         connection.execute(insert(ledger.LEASE), values)
         return is_left
 
