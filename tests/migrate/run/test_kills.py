@@ -156,17 +156,13 @@ async def test_an_upgrade_and_a_downgrade_that_were_killed_are_ended_by_the_othe
 ) -> None:
     await fill(store)
     base, before = await catalog(store), await values(store)
-    whole = [f"{command}@999" for command in UP]
+    up, (down,) = unharmed(*UP), unharmed("downgrade 0001_base")
     numbers: Sequence[int] = (6, 14, 18, 22, 26, 30)
-    given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", *whole, "catalog")]
-    count, (contracted, *ended) = await killed(
-        history, store.url, *unharmed(*UP, "catalog"), *given, "downgrade 0001_base@999"
-    )
+    given = [each for number in numbers for each in (f"downgrade 0001_base@{number}", *up, "catalog")]
+    count, (contracted, *ended) = await killed(history, store.url, *up, "catalog", *given, down)
     assert (count, ended) == (len(numbers), [contracted] * len(numbers))
     assert (await catalog(store), await values(store)) == (base, before)
     numbers = (9, 14, 18, 24)
-    given = [
-        each for number in numbers for each in (f"upgrade 0002_all@{number}", "downgrade 0001_base@999", "catalog")
-    ]
+    given = [each for number in numbers for each in (f"upgrade 0002_all@{number}", down, "catalog")]
     assert await killed(history, store.url, *given) == (len(numbers), [base] * len(numbers))
     assert await values(store) == before
