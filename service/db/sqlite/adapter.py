@@ -17,6 +17,9 @@ from service.db.sqlite.reads import ShortReads
 
 T = TypeVar("T")
 
+# Instructions of SQLite between two looks at whether the task was cancelled: about a millisecond.
+_PROGRESS_STEPS = 100_000
+
 
 class Driver(aiosqlite.Connection):
     """An aiosqlite connection; its thread runs any function of the sqlite3 connection in one hop.
@@ -150,6 +153,14 @@ def _execute_many(connection: sqlite3.Connection, begin: str | None, sql: str, r
     return Answer(cursor.description, cursor.rowcount, cursor.lastrowid or 0, ())
 
 
+def _commit(connection: sqlite3.Connection, _begin: None) -> None:
+    connection.commit()
+
+
+def _roll_back(connection: sqlite3.Connection, _begin: None) -> None:
+    connection.rollback()
+
+
 def fetch(connection: sqlite3.Connection, begin: str | None, sql: str, parameters: Any) -> list[Any]:
     """Return the rows of a statement."""
     if begin is not None:
@@ -179,6 +190,21 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     """An adapted connection that begins a transaction together with its first statement."""
 
     _begin: str | None = None
+    # The task in whose thread statements run; `None` where they run in the driver's.
+    _task: "asyncio.Task[Any] | None" = None
+
+    def stay_in_loop(self) -> None:
+        """Run statements in the thread of the event loop from now on, without a hop; nothing else may run in the loop.
+
+        The end of the task's statement is not waited for when the task is cancelled, as after Ctrl-C.
+        """
+        self._task = asyncio.current_task()
+        driver: Any = self._connection
+        driver.run_here(lambda connection: connection.set_progress_handler(self._is_cancelled, _PROGRESS_STEPS))
+
+    def _is_cancelled(self) -> bool:
+        # A function in Python, unlike `Task.cancelling` itself: Python handles signals when it begins to run one.
+        return self._task is not None and self._task.cancelling() > 0
 
     def cursor(self, server_side: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's signature
         return Cursor(self)
@@ -192,17 +218,41 @@ class Connection(AsyncAdapt_aiosqlite_connection):
         begin, self._begin = self._begin, None
         driver: Any = self._connection
         try:
+            if self._task is not None:
+                return self._run_here(driver, function, begin, *arguments)
             answer: T = await_only(driver.run(function, begin, *arguments))
         except Exception as error:  # noqa: BLE001 - the adapter decides what SQLAlchemy sees
             self._handle_exception(error)
         return answer
 
+    def _run_here(self, driver: Any, function: Callable[..., T], *arguments: Any) -> T:
+        try:
+            self._yield_if_cancelled()
+            answer: T = driver.run_here(function, *arguments)
+        except sqlite3.OperationalError:
+            self._yield_if_cancelled()
+            raise
+        return answer
+
+    def _yield_if_cancelled(self) -> None:
+        """Let the task end here, unless it is ending already."""
+        if self._is_cancelled():
+            await_only(asyncio.sleep(0))
+
     def commit(self) -> None:
-        if self._has_begun():
+        if not self._has_begun():
+            return
+        if self._task is not None:
+            self.run(_commit)
+        else:
             super().commit()
 
     def rollback(self) -> None:
-        if self._has_begun():
+        if not self._has_begun():
+            return
+        if self._task is not None:
+            self.run(_roll_back)
+        else:
             super().rollback()
 
     def _has_begun(self) -> bool:

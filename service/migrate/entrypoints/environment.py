@@ -11,10 +11,11 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, MetaData
+from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from service.db.engine import Limits, Purpose
+from service.db.sqlite import adapter
 from service.migrate.entrypoints import execution
 from service.migrate.entrypoints.compiled import SharedCompiled
 from service.migrate.entrypoints.engines import engine
@@ -98,7 +99,15 @@ async def _connect_and_run(context: Context, metadata: MetaData, url: URL) -> No
             raise Unusable(str(failure)) from failure
         connection = await stack.enter_async_context(made.connect())
         await connection.execution_options(compiled_cache=_COMPILED)
-        await connection.run_sync(lambda sync: execution.run(context, sync, metadata))
+        await connection.run_sync(lambda sync: _run_alone(context, sync, metadata))
+
+
+def _run_alone(context: Context, connection: Connection, metadata: MetaData) -> None:
+    """Run the command on a connection in an event loop of its own."""
+    adapted: Any = connection.connection.dbapi_connection
+    if isinstance(adapted, adapter.Connection):
+        adapted.stay_in_loop()
+    execution.run(context, connection, metadata)
 
 
 @contextmanager
