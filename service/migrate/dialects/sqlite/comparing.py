@@ -1,6 +1,7 @@
 """Definitions of constraints and indexes on SQLite in one form, to compare what is stored with what is declared."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from service.migrate.dialects.sqlite.definition import Definition
 from service.migrate.dialects.sqlite.tokens import Token, lowered, meaningful, tokenize
@@ -78,12 +79,8 @@ def _unwrapped(words: list[str]) -> list[str]:
 
 def _closes(words: list[str]) -> bool:
     """Whether the first parenthesis closes with the last word."""
-    depth = 0
-    for place, word in enumerate(words):
-        depth += (word == "(") - (word == ")")
-        if depth == 0:
-            return place == len(words) - 1
-    return False
+    depths = accumulate((word == "(") - (word == ")") for word in words)
+    return next((place for place, depth in enumerate(depths) if not depth), None) == len(words) - 1
 
 
 def _ordered(words: tuple[str, ...]) -> tuple[str, ...]:
