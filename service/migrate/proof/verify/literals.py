@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, literal_column
@@ -12,16 +13,16 @@ from service.migrate.dialects import ddl
 # By the name that format_type has, without its length: odd values, and a plain one for each serial number.
 _TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
     "interval": (("1 year 2 mons -3 days 04:05:06.789", "0", "-1 mon"), "{} seconds"),
-    "time with time zone": (("00:00:00+14", "23:59:59.999999-12"), "12:00:00+00"),
+    "time with time zone": (("00:00:00+14", "23:59:59.999999-12"), "12:00:00.{fraction:06}+00"),
     "json": (('{"b":1, "a":2,  "a":null}', "[]", '"x"', "1.10"), '{{"serial": {}}}'),
     "jsonb": (('{"b": 1.10, "a": null}', "[]", '"x"', "{}"), '{{"serial": {}}}'),
     "money": (("0", "-1.01", "92233720368547758.07"), "{}"),
     "oid": (("0", "4294967295"), "{}"),
-    "xid": (("1", "4294967295"), "3"),
-    "inet": (("10.255.255.255", "::1", "255.255.255.255/8"), "10.1.0.0"),
-    "cidr": (("10.0.0.0/8", "::/0"), "10.1.0.0/16"),
-    "macaddr": (("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"), "08:00:2b:01:02:03"),
-    "macaddr8": (("00:00:00:00:00:00:00:00",), "08:00:2b:01:02:03:04:05"),
+    "xid": (("1", "4294967295"), "{0}"),
+    "inet": (("10.255.255.255", "::1", "255.255.255.255/8"), "10.{high}.{middle}.{low}"),
+    "cidr": (("10.0.0.0/8", "::/0"), "10.{high}.{middle}.{low}/32"),
+    "macaddr": (("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"), "08:00:2b:{high:02x}:{middle:02x}:{low:02x}"),
+    "macaddr8": (("00:00:00:00:00:00:00:00",), "08:00:2b:01:02:{high:02x}:{middle:02x}:{low:02x}"),
     "bit varying": (("", "1", "0"), "{:b}"),
     "xml": (("<a>ß</a>", "text"), "<a>{}</a>"),
     "tsvector": (("'a':1A 'b':2", ""), "'w{}'"),
@@ -29,15 +30,15 @@ _TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
     "int4range": (("empty", "(,)", "[1,5]"), "[{0},{0}]"),
     "int8range": (("empty", "(,)", "[1,5]"), "[{0},{0}]"),
     "numrange": (("empty", "(,)", "(1.10,5]"), "[{0},{0}]"),
-    "daterange": (("empty", "(,)", "[2024-02-29,2024-03-01]"), "[2020-01-01,2020-01-02)"),
-    "tsrange": (("empty", "(,2024-02-29 23:59:59.999999]"), "[2020-01-01,2020-01-02)"),
-    "tstzrange": (("empty", "(,2024-02-29 23:59:59.999999+02]"), "[2020-01-01,2020-01-02)"),
+    "daterange": (("empty", "(,)", "[2024-02-29,2024-03-01]"), "[{day},{day}]"),
+    "tsrange": (("empty", "(,2024-02-29 23:59:59.999999]"), "[{day},{day}]"),
+    "tstzrange": (("empty", "(,2024-02-29 23:59:59.999999+02]"), "[{day},{day}]"),
     "int4multirange": (("{{}}", "{{[1,3),[5,8)}}"), "{{[{0},{0}]}}"),
     "int8multirange": (("{{}}", "{{[1,3),[5,8)}}"), "{{[{0},{0}]}}"),
     "nummultirange": (("{{}}", "{{[1,3),[5,8)}}"), "{{[{0},{0}]}}"),
-    "datemultirange": (("{{}}",), "{{[2020-01-01,2020-01-02)}}"),
-    "tsmultirange": (("{{}}",), "{{[2020-01-01,2020-01-02)}}"),
-    "tstzmultirange": (("{{}}",), "{{[2020-01-01,2020-01-02)}}"),
+    "datemultirange": (("{{}}",), "{{[{day},{day}]}}"),
+    "tsmultirange": (("{{}}",), "{{[{day},{day}]}}"),
+    "tstzmultirange": (("{{}}",), "{{[{day},{day}]}}"),
     "point": (("(0,0)", "(-1.5,1e-300)"), "({0},{0})"),
     "line": (("{{1,-1,0}}",), "{{1,-1,0}}"),
     "lseg": (("[(0,0),(1,1)]",), "[(0,0),({0},1)]"),
@@ -45,8 +46,8 @@ _TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
     "path": (("((0,0),(1,1))", "[(0,0),(1,1)]"), "[(0,0),({0},1)]"),
     "polygon": (("((0,0),(1,1),(1,0))",), "((0,0),({0},1),(1,0))"),
     "circle": (("<(0,0),0>",), "<(0,0),{}>"),
-    "pg_lsn": (("0/0", "FFFFFFFF/FFFFFFFF"), "0/16B3748"),
-    "pg_snapshot": (("10:20:10,14",), "10:20:"),
+    "pg_lsn": (("0/0", "FFFFFFFF/FFFFFFFF"), "0/{0:X}"),
+    "pg_snapshot": (("10:20:10,14",), "{0}:{0}:"),
     "jsonpath": (("$.a[*]",), "$.a"),
     "regclass": (("pg_class",), "pg_class"),
     "regtype": (("integer", "text"), "integer"),
@@ -102,7 +103,7 @@ class Literals:
         elif base in _TEXTS:
             odd, template = _TEXTS[base]
             # Templates double their braces, for str.format.
-            odd, plain = tuple(each.replace("{{", "{").replace("}}", "}") for each in odd), template.format(serial)
+            odd, plain = tuple(each.replace("{{", "{").replace("}}", "}") for each in odd), _text(template, serial)
         elif base == "bit":
             length = int((re.search(r"\d+", kind) or ["1"])[0])
             odd, plain = ("0" * length, "1" * length), f"{serial:0{length}b}"[-length:]
@@ -138,3 +139,10 @@ class Literals:
 
 def _cast(text: str, kind: str) -> Any:
     return literal_column(f"CAST({ddl.literal(text)} AS {kind})")
+
+
+def _text(template: str, serial: int) -> str:
+    """The plain literal for a serial number, which only types of few values have for two numbers."""
+    high, middle, low = (serial % 2**24).to_bytes(3)
+    day = date(2020, 1, 1) + timedelta(days=serial % 10**6)
+    return template.format(serial, high=high, middle=middle, low=low, day=day, fraction=serial % 10**6)
