@@ -23,13 +23,13 @@ def configured(level: str = "info", format: str = "json") -> Iterator[io.BytesIO
     """What is written to standard error, by logs so configured; the configuration is put back."""
     written = io.BytesIO()
     root = logging.getLogger()
-    before = [*root.handlers], root.level
+    before = [*root.handlers], root.level, structlog.get_config()
     with pytest.MonkeyPatch.context() as patch, io.TextIOWrapper(written, encoding="utf-8") as stderr:
         patch.setattr(sys, "stderr", stderr)
         logs.configure(level, format)
         yield written
-        root.handlers[:], root.level = before
-        structlog.reset_defaults()
+        root.handlers[:], root.level, configuration = before
+        structlog.configure(**configuration)
 
 
 def lines(stderr: io.BytesIO) -> list[dict[str, object]]:
