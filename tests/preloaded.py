@@ -33,6 +33,8 @@ from typing import Any, NoReturn, TypedDict
 from tests.measured_programs import measured_spec, measuring, write_at_end
 
 ROOT = Path(__file__).parents[1]
+# A variable of a program whose workers multiprocessing starts as it does without the tests.
+WORKERS_ANEW = "WORKERS_ANEW_FOR_TESTS"
 IMPORTED = ("alembic.config", "service.app", "service.cli", "service.migrate", "service.models", "uvloop")
 
 
@@ -201,7 +203,8 @@ def _run(job: Job) -> None:
     os.environ.update(job["environment"])
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     tempfile.tempdir = None
-    util.spawnv_passfds = _forked_again
+    if WORKERS_ANEW not in os.environ:
+        util.spawnv_passfds = _forked_again
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)

@@ -2,8 +2,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import textwrap
 from contextlib import ExitStack
@@ -16,6 +14,7 @@ import pytest
 from service.migrate.errors import Unusable
 from service.migrate.proof.server import first_error
 from tests.postgres import Server, create_database, drop_database, ephemeral_server, fresh_database, unprivileged
+from tests.programs import started
 
 
 async def fetch(url: str, query: str) -> object:
@@ -106,10 +105,11 @@ async def test_the_server_is_gone_when_the_tests_are_killed() -> None:
             print(server.port, server.folder, flush=True)
             time.sleep(600)
     """
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE) as tests:
-        assert tests.stdout is not None
-        port, folder = (await asyncio.to_thread(tests.stdout.readline)).decode().split()
+    tests, output = started("-c", textwrap.dedent(program))
+    with output:
+        port, folder = (await asyncio.to_thread(output.readline)).split()
         tests.kill()
+        tests.wait()
     async with asyncio.timeout(30):
         while await listens(int(port)):
             await asyncio.sleep(0.05)

@@ -3,7 +3,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests import loopback
 from tests.cli.servers import environment, get, serving, until
+from tests.preloaded import WORKERS_ANEW
 from tests.programs import run
 
 pytestmark = pytest.mark.slow
@@ -62,12 +62,13 @@ def test_the_code_of_the_setup_url_is_known_to_every_worker_and_to_nobody_else(
 ) -> None:
     log = tmp_path / "log"
     # What other accounts may read of a process is the same on both databases; a forked one has no arguments of its own.
-    command = [sys.executable, "-m", "service"] if backend == "sqlite" else None
-    with serving(fresh_url, log, "--workers=2", command=command) as (base, _):
+    anew = {WORKERS_ANEW: "1"} if backend == "sqlite" else {}
+    with serving(fresh_url, log, "--workers=2", **anew) as (base, process):
         until(lambda: "Try:" in log.read_text())
         code = log.read_text().partition("/setup#")[2].split()[0]
-        ours = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"service" in read_of(path)]
-        assert ours or backend == "postgresql"
+        workers = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"spawn_main" in read_of(path)]
+        assert len(workers) >= 2 or not anew
+        ours = [*workers, Path(f"/proc/{process.pid}/cmdline")]
         assert [path for path in ours if code.encode() in read_of(path) + read_of(path.with_name("environ"))] == []
         asked = {"code": code, "name": "Ann", "email": "ann@example.org", "password": "correct horse battery"}
         made = loopback.post(f"{base}/v1/setup", json=asked)

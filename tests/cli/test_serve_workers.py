@@ -5,8 +5,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ import pytest
 from tests.cli.servers import START_SECONDS, environment, get, serving, until
 from tests.conftest import copy_of
 from tests.http.sockets import Line, request
-from tests.programs import start
+from tests.preloaded import WORKERS_ANEW
+from tests.programs import run, start
 
 pytestmark = pytest.mark.slow
 
@@ -208,9 +207,8 @@ runpy.run_module("service", run_name="__main__", alter_sys=True)
 def test_workers_that_cannot_start_end_the_server_with_the_reason(tmp_path: Path) -> None:
     # A worker's interpreter finds this module, as it would find one of a broken installation.
     (tmp_path / "sitecustomize.py").write_text(BROKEN)
-    env = environment(f"sqlite:///{tmp_path}/roster.db", PYTHONPATH=str(tmp_path))
-    command = [sys.executable, "-m", "service", "serve", "--port=0", "--workers=2"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=30)
+    env = environment(f"sqlite:///{tmp_path}/roster.db", **{"PYTHONPATH": str(tmp_path), WORKERS_ANEW: "1"})
+    answer = run("service", "serve", "--port=0", "--workers=2", env=env, timeout=30)
     assert answer.returncode == 1
     assert "Error: No worker could start: process" in answer.stderr
     assert "no more memory" in answer.stderr
