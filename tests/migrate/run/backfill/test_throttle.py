@@ -1,4 +1,4 @@
-"""A backfill waits for locked rows, for lagging replicas and for other writers."""
+"""A backfill waits for locked rows and for other writers."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.uow import Units
@@ -21,8 +21,6 @@ from tests.db.tables import Tables
 from tests.migrate.filling import BASE, COLUMN, FILLED, IN_PYTHON, IN_SQL, ROWS, noted, watched
 from tests.migrate.operations.live import Live, live
 from tests.migrate.project import Project
-from tests.migrate.standby import replicating
-from tests.postgres import Server, execute, fresh_database
 
 pytestmark = pytest.mark.slow
 
@@ -80,29 +78,6 @@ async def test_a_batch_that_others_keep_waiting_until_the_deadline_is_given_up_a
         assert await it.value("SELECT count(*) FROM t WHERE b IS NOT NULL") == found["filled"] >= 500
         await other.execute("ROLLBACK")
         assert (await watched(it.url, wait_limits=wait_limits))[-1].filled == ROWS
-
-
-async def test_a_backfill_waits_for_a_replica_that_falls_behind(
-    private_postgres: Server, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "_TARGET_SECONDS", 0.0)
-    async with fresh_database(private_postgres.url) as url:
-        with replicating(private_postgres) as standby:
-            replica = make_url(url).set(port=standby.port).render_as_string(hide_password=False)
-            async with live(url, project, base=BASE, rows=FILLED, up=COLUMN, backfill=IN_SQL) as it:
-                await it.up()
-                await replayed(it, replica)
-                await execute(replica, "SELECT pg_wal_replay_pause()")
-                behind = r"replicas behind: walreceiver \(\d+\.\d s\)\."
-                with pytest.raises(Refused, match=rf"0002_change: BACKFILL t\.b gave up after 1 second.*; {behind}"):
-                    await watched(it.url, wait_limits=WaitLimits(deadline_seconds=1, lag_seconds=0.001))
-                assert await it.value("SELECT count(*) FROM t WHERE b IS NULL") > 0
-                told = await Told.of(it, wait_limits=WaitLimits(lag_seconds=0.001))
-                await told.first()
-                assert re.fullmatch(rf"0002_change: BACKFILL t\.b waits; {behind}", told.sentences[0])
-                await execute(replica, "SELECT pg_wal_replay_resume()")
-                assert await told.work == ["0002_change"]
-                assert await it.value("SELECT count(*) FROM t WHERE b = lower(a)") == ROWS
 
 
 async def test_64_who_write_to_a_file_beside_a_backfill_never_meet_a_lock_and_lose_nothing(
@@ -164,11 +139,3 @@ class Told:
         """Return after the first sentence, or when the backfill has ended."""
         while not self.sentences and not self.work.done():
             await asyncio.sleep(0.005)
-
-
-async def replayed(it: Live, replica: str) -> None:
-    """Return when the replica has all that there is."""
-    asked = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= $1::text::pg_lsn"
-    now = await it.value("SELECT pg_current_wal_lsn()::text")
-    while not (await it.execute(asked, now))[0]["count"]:
-        await asyncio.sleep(0.01)
