@@ -36,7 +36,8 @@ def _add_column(table: Table, change: Change) -> None:
 def _drop_column(table: Table, change: Change) -> None:
     table.columns.pop(change.name, None)
     table.index_texts = {key: text for key, text in table.index_texts.items() if change.name not in table.indexes[key]}
-    table.constraints = [each for each in table.constraints if change.name not in each.columns]
+    checks = table.checks(change.name)
+    table.constraints = [each for each in table.constraints if change.name not in each.columns and each not in checks]
     table.indexes = {name: columns for name, columns in table.indexes.items() if change.name not in columns}
 
 
