@@ -30,8 +30,6 @@ RENAMED = following("rename", 3)
 
 
 CLIENTS = 4
-# Of each client after six requests; clients that never pause take the processor that the migrator needs.
-PAUSE_SECONDS = 0.01
 SEED = """
 WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 700)
 INSERT INTO users (name, name_key, email, email_key, age, address)
@@ -80,7 +78,6 @@ class Traffic:
             if changed:
                 self.durations[record["id"]] = turn
             await self.ask("GET", "/v1/users?limit=20&sort=-id", 200)
-            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _change_a_user(self, mark: str) -> None:
         body = {"name": f"User {mark}", "email": f"{mark}@example.org", "age": 7, "address": "-"}

@@ -21,8 +21,6 @@ pytestmark = pytest.mark.slow
 # later revision on.
 PREVIOUS = "0016_widen_record_titles"
 CLIENTS = 4
-# Of each caller after three writes; callers that never pause take the processor that the migrator needs.
-PAUSE_SECONDS = 0.01
 INSERT = (
     "INSERT INTO users (name, name_key, email, email_key, address) VALUES (:name, :name, :email, :email, '-') "
     "RETURNING id"
@@ -61,7 +59,6 @@ class Traffic:
             if turn % 3 == 0 and await self.run("DELETE FROM users WHERE id = :id RETURNING id", id=id):
                 self.deleted.add(id)
                 del self.addresses[id]
-            await asyncio.sleep(PAUSE_SECONDS)
 
     async def run(self, statement: str, **values: object) -> int | None:
         async def work(session: AsyncSession) -> int | None:
