@@ -22,7 +22,7 @@ def backfill(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
     for plan in plans:
         if _is_filled(runner, plan, progress[plan.revision]):
             continue
-        runner.backfill(plan)
+        runner.backfill(plan, progress[plan.revision])
         report(f"Backfill of {plan.revision}: done.")
         done.append(plan.revision)
     return done
@@ -40,7 +40,7 @@ def contract(runner: PhaseRunner, plans: Sequence[Plan], report: Report) -> list
         if _is_contracted(plan, progress[plan.revision]):
             runner.refuse_unfilled(plan, progress[plan.revision])
             continue
-        runner.contract(plan)
+        runner.contract(plan, progress[plan.revision])
         report(f"Contract of {plan.revision}: done.")
         done.append(plan.revision)
     return done

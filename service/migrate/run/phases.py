@@ -124,20 +124,19 @@ class PhaseRunner:
                 checks.before(needs=plan.needs, surveys=plan.surveys, rows=plan.checks)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand, progress.done(Phase.EXPAND))
 
-    def backfill(self, plan: Plan) -> None:
+    def backfill(self, plan: Plan, progress: Progress) -> None:
         """Run the backfills, then the settle steps, which need every row filled."""
         for backfill in plan.backfills:
             self.backfills.do(plan.revision, backfill)
         if plan.settle:
-            self.executor.do(plan.revision, Phase.SETTLE, plan.settle, self._progress(plan).done(Phase.SETTLE))
+            self.executor.do(plan.revision, Phase.SETTLE, plan.settle, progress.done(Phase.SETTLE))
 
-    def contract(self, plan: Plan) -> None:
+    def contract(self, plan: Plan, progress: Progress) -> None:
         """Run the contract steps, which remove what the new version does not use.
 
         Raises:
             Refused: a backfill is incomplete, or as `expand`.
         """
-        progress = self._progress(plan)
         self.refuse_unfilled(plan, progress)
         if not self._positions(plan, Phase.CONTRACT, progress):
             # After the first step of the contract, the columns of a backfill may be gone.
@@ -170,7 +169,7 @@ class PhaseRunner:
             progress = self._progress(plan)
             checks.before(needs=plan.needs, surveys=plan.surveys, rows=plan.checks)
         self.executor.do(plan.revision, Phase.EXPAND, plan.expand, progress.done(Phase.EXPAND))
-        self.backfill(plan)
+        self.backfill(plan, progress)
         self._check_contract(plan)
         self.executor.do(plan.revision, Phase.CONTRACT, plan.contract, progress.done(Phase.CONTRACT))
         # Without a step that purges, the revision has moved nothing to the trash.

@@ -22,8 +22,8 @@ ops.set_not_null("t", "b", fill="7")
 """
 CONTRACT = 'ops.drop_column("t", sa.Column("a", sa.String(50), nullable=False))'
 MOST = {
-    "sqlite": {"up": 125, "backfill": 62, "contract": 130, "down": 217, "nothing": 12},
-    "postgresql": {"up": 145, "backfill": 105, "contract": 90, "down": 193, "nothing": 19},
+    "sqlite": {"up": 125, "backfill": 57, "contract": 127, "down": 217, "nothing": 12},
+    "postgresql": {"up": 145, "backfill": 97, "contract": 87, "down": 193, "nothing": 19},
 }
 
 

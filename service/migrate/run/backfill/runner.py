@@ -69,9 +69,12 @@ class BackfillRunner:
         with self._session.reading():
             if backfill.unless is not None and self._session.ask(backfill.unless):
                 return
-        if self.is_done(revision, backfill) and not self.left(revision, backfill):
+            run, state = BackfillRow.found(self._session.connection, revision, backfill)
+            is_done = state is BackfillState.DONE
+            total = None if is_done else Batches(self._session.connection, backfill).total()
+        if is_done and not self.left(revision, backfill):
             return
-        filling = self._begun(revision, backfill)
+        filling = self._begun(revision, backfill, run, state, total)
         try:
             filling.go()
         except Stopped:
@@ -93,12 +96,14 @@ class BackfillRunner:
         with self._session.reading():
             return BackfillRow.found(self._session.connection, revision, backfill)[1] is BackfillState.DONE
 
-    def _begun(self, revision: str, backfill: Backfill) -> "_RunningBackfill":
+    def _begun(
+        self, revision: str, backfill: Backfill, run: BackfillRow | None, state: BackfillState | None, total: int | None
+    ) -> "_RunningBackfill":
         """The backfill at its recorded position, or at the start; raises Stopped if it is paused."""
         batches = Batches(self._session.connection, backfill)
-        with self._session.reading():
-            run, state = BackfillRow.found(self._session.connection, revision, backfill)
-            total = batches.total()
+        if total is None:
+            with self._session.reading():
+                total = batches.total()
         if state is BackfillState.PAUSED:
             raise Stopped(f"{revision}: {backfill.title} is paused. Run {naming.command('backfill --resume')}.")
         if run is None or state is not BackfillState.RUNNING:
