@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
+from itertools import chain
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -117,6 +118,8 @@ class Traffic:
             await self.sender.send(self._known[version], client)
             self._open_times.append(perf_counter() - due)
             free[version].append(client)
+            if self._ending.is_set():
+                client.close()
 
         while not self._ending.is_set():
             due = began + number / self._settings.rate
@@ -125,6 +128,8 @@ class Traffic:
                 break
             self._start(one(versions[number % len(versions)], due))
             number += 1
+        for client in chain.from_iterable(free.values()):
+            client.close()
 
 
 def _at(times: list[float], share: float) -> float:
