@@ -159,7 +159,7 @@ if not module:
     elif sys.argv[1:3] == ["-u", "-c"]:
         module = "-c"
     else:
-        os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+        os.execv({other!r}, [{other!r}, *sys.argv[1:]])
     del sys.argv[1:3]
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
@@ -197,13 +197,19 @@ def commands() -> Path:
 
 @contextmanager
 def commands_of(clone: Path, *modules: str) -> Iterator[None]:
-    """Make `roster` and `alembic` of a clone's .venv such programs, of a process of the clone with these modules."""
+    """Make `roster`, `alembic` and `python -m` of a clone's .venv such programs.
+
+    They fork from a process of the clone that has imported these modules.
+    """
     if sys.platform != "linux":
         yield
         return
     programs = clone / ".venv/bin"
     with _preloading(programs / "python", clone, *(modules or IMPORTED)) as folder:
         _write_commands(programs, folder, programs)
+        # Not written into: it is a link to the interpreter, or the link that the other names lead to.
+        python = (programs / "python").rename(programs / "interpreter")
+        _write_command(programs / "python", "", folder, programs, python)
         yield
 
 
@@ -212,13 +218,17 @@ def _write_commands(folder: Path, preloaded: Path, installed: Path) -> None:
         _write_command(folder / name, module, preloaded, installed)
 
 
-def _write_command(command: Path, module: str, preloaded: Path, installed: Path) -> None:
+def _write_command(
+    command: Path, module: str, preloaded: Path, installed: Path, other: str | Path = sys.executable
+) -> None:
     """Write a command that runs the module; without one it runs that of `-m`, or code as pytest-xdist starts workers.
 
-    All else it leaves to Python.
+    All else it leaves to the other interpreter.
     """
     address = str(preloaded / "socket")
-    command.write_text(_SCRIPT.format(python=sys.executable, address=address, module=module, path=str(installed)))
+    command.write_text(
+        _SCRIPT.format(python=sys.executable, other=str(other), address=address, module=module, path=str(installed))
+    )
     command.chmod(0o755)
 
 

@@ -19,7 +19,16 @@ from tests.programs import commands_of
 _BLOCK = re.compile(r"^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r".*`(?P<file>[^`]+)`, (?P<how>a new file|set):")
 # The page changes the service's own modules, which each command imports again.
-_LIBRARIES = ("alembic.command", "asyncpg", "litestar.openapi", "rich.console", "sqlalchemy.ext.asyncio", "uvicorn")
+_LIBRARIES = (
+    "alembic.command",
+    "asyncpg",
+    "httpx",
+    "litestar.openapi",
+    "pytest",
+    "rich.console",
+    "sqlalchemy.ext.asyncio",
+    "uvicorn",
+)
 _LOCAL = "http://127.0.0.1:8000"
 
 
