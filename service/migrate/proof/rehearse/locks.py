@@ -17,6 +17,8 @@ from service.migrate.proof.rehearse import child
 from service.migrate.proof.rehearse.messages import Begun, Locks, Stop, Watch
 
 _RECONNECT_SECONDS = 0.002
+# The last one is what a query meets whose connection the server ended while it was idle.
+_INTERRUPTED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # Who is blocked by the migrator, itself or by a lock that it waits for; and its locks that requests wait for.
 _SAMPLE = """
 WITH migrator AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE application_name = ANY ($1::text[])),
@@ -75,8 +77,11 @@ async def _watch(url: str, watch: Watch, stopped: asyncio.Event, longest: Longes
             longest.add(map(dict, rows), perf_counter())
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), watch.pause_seconds)
-    finally:
-        await connection.close()
+    except BaseException:
+        # close() fails while a query is open, which a server that ends may leave so.
+        connection.terminate()
+        raise
+    await connection.close()
 
 
 async def main(url: str) -> None:
@@ -96,7 +101,7 @@ async def watched(url: str, watch: Watch, stopped: asyncio.Event, longest: Longe
     while not stopped.is_set():
         try:
             await _watch(url, watch, stopped, longest, begun)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _INTERRUPTED:
             if not longest.samples:
                 raise
             await asyncio.sleep(_RECONNECT_SECONDS)
