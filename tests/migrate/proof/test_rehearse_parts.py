@@ -145,6 +145,21 @@ def test_bodies_fit_their_schema() -> None:
     assert bodies().make(merged) == {"a": 1}
 
 
+def test_a_body_has_the_option_that_fits_and_ends_where_a_schema_refers_to_itself() -> None:
+    def made(schema: Any) -> Any:
+        return bodies().make({"type": "object", "required": ["x"], "properties": {"x": schema}})["x"]
+
+    never = {"type": "string", "pattern": "^never$"}
+    assert made({"anyOf": [never, {"type": "null"}, {"const": 3}]}) == 3
+    assert made({"oneOf": [never, {"type": "null"}]}) is None
+    # The syntax of ECMAScript, which Python does not read.
+    assert isinstance(made({"type": "string", "pattern": "(?<year>.*)"}), str)
+    tree = {"type": "array", "minItems": 1, "items": {"$ref": "#/tree"}}
+    deep = Bodies(document={"tree": tree}, random=Random(1), fixed={}, mark="o").make(tree)
+    assert set(json.dumps(deep)) <= set("[], ")
+    assert "[]" in json.dumps(deep)
+
+
 def test_the_services_own_description_gives_reads_and_writes_of_every_noun() -> None:
     document = json.loads(CliRunner().invoke(main, ["openapi"]).stdout)
     api = read(document, lambda _each: False)
