@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,14 @@ from service.db.urls import parse_url
 from service.migrate.run.locking.waiting import disposed
 
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler of SIGINT, which the shell lets a process in the background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def run(file: Path, work: Callable[[Connection], None]) -> None:
@@ -68,6 +76,7 @@ def test_transactions_are_committed_and_rolled_back(tmp_path: Path) -> None:
     assert threads == {threading.main_thread()}
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_long_statement_and_its_transaction(tmp_path: Path) -> None:
     file = tmp_path / "roster.db"
 
@@ -83,6 +92,7 @@ def test_ctrl_c_ends_a_long_statement_and_its_transaction(tmp_path: Path) -> Non
     assert rows(file) == []
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_run_of_short_statements(tmp_path: Path) -> None:
     file = tmp_path / "roster.db"
 
