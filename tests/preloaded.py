@@ -54,11 +54,14 @@ class Job(TypedDict):
 
 def main(number: str, *modules: str) -> None:
     listener = socket.socket(fileno=int(number))
+    # Ctrl-C is for the tests and the programs; this process ends with its standard input.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with measuring() as coverage:
         _preload(modules)
     gc.collect()
     gc.freeze()
     if job := _next_job(listener):
+        signal.signal(signal.SIGINT, handler)
         if coverage and job["coverage"]:
             write_at_end(coverage, Path(job["coverage"]))
         _end(_status_of(job))
