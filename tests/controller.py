@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,10 @@ def pytest_sessionfinish() -> None:
         Path(folder, "coverage-gw-programs.json").write_text(json.dumps(merged))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a worker often waits for the programs and servers that it started."""
-    return (os.cpu_count() or 1) + 1
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than pytest-xdist starts: a worker often waits for the programs and servers that it started."""
+    return (yield) + 1
 
 
 def pytest_xdist_setupnodes(specs: list[Any]) -> None:
